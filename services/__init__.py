@@ -1,0 +1,1 @@
+"""The services of a teaching JupyterHub: cull, stats and formgrader_proxy."""
