@@ -1,0 +1,1 @@
+"""`python -m tests.bench`: what our services cost, beside their peers, in one run."""

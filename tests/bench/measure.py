@@ -1,0 +1,106 @@
+"""Run a program to its end and tell what it cost; compare contenders in turns.
+
+This process must stay small: Linux starts a child's peak memory at that of the process that
+started it, so only the standard library is imported here.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """What one run cost. Seconds and megabytes (10^6 bytes)."""
+
+    wall: float
+    cpu: float
+    peak_mb: float
+    hub_cpu: float | None = None
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A middle value with its least and greatest neighbours."""
+
+    median: float
+    least: float
+    greatest: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Spread":
+        return cls(statistics.median(values), min(values), max(values))
+
+
+class BenchError(Exception):
+    """A contender ended with another exit code than 0, or did not do its work."""
+
+
+def python(*arguments: str) -> list[str]:
+    return [sys.executable, *arguments]
+
+
+def run(command: Sequence[str], env: Mapping[str, str], log: Path) -> Sample:
+    """One run, from the start of the process to its end, imports included.
+
+    Its output goes to `log`. Raises BenchError.
+    """
+    with log.open("wb") as output:
+        begun = time.perf_counter()
+        process = subprocess.Popen(
+            command, env={**os.environ, **env}, stdout=output, stderr=output, cwd=ROOT
+        )
+        # Popen.wait() would throw the usage away.
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - begun
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        tail = log.read_text(errors="replace")[-2000:]
+        raise BenchError(f"{' '.join(command)} ended with {process.returncode}:\n{tail}")
+    return Sample(
+        wall=wall,
+        cpu=usage.ru_utime + usage.ru_stime,
+        peak_mb=usage.ru_maxrss * 1024 / 1e6,
+    )
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU the running process has used so far, its own threads included."""
+    # The second field is the name in brackets and may hold spaces; times are fields 14 and 15.
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def background(command: Sequence[str], log: Path) -> Iterator[tuple[str, int]]:
+    """A server that prints one line (its address) when it is ready: that line, and its pid."""
+    with log.open("wb") as errors:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, cwd=ROOT)
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline().decode().strip()
+        if not line:
+            raise BenchError(f"{' '.join(command)} did not start, see {log}")
+        yield line, process.pid
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+def in_turns(
+    contenders: Mapping[str, Callable[[], Sample]], repeats: int
+) -> dict[str, list[Sample]]:
+    """Run A B C, A B C, ...: what else the machine does then falls on all of them."""
+    samples: dict[str, list[Sample]] = {name: [] for name in contenders}
+    for _ in range(repeats):
+        for name, contender in contenders.items():
+            samples[name].append(contender())
+    return samples
