@@ -1,0 +1,1 @@
+"""nbgrader's formgrader behind the Hub's sign-in, for many courses."""

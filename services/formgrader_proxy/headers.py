@@ -1,0 +1,173 @@
+"""What of a message's head passes through the proxy.
+
+Hop-by-hop fields by RFC 9110 7.6.1: the fixed ones, and those that ``Connection``
+names. Identity never passes: the browser's cookies and tokens stay here, the
+upstream's cookies stay there, and what a client says of ``X-Forwarded-*`` is its word
+only, so it is made anew.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from multidict import CIMultiDict, CIMultiDictProxy
+
+HOP_BY_HOP = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+#: Fields by which a client could speak as somebody else, or change what we judged.
+_CLIENT_IDENTITY = frozenset(
+    {
+        "authorization",
+        "cookie",
+        "cookie2",
+        "forwarded",
+        "host",
+        "x-csrftoken",
+        "x-http-method-override",
+        "x-original-url",
+        "x-real-ip",
+        "x-rewrite-url",
+        "x-scheme",
+        "x-xsrftoken",
+    }
+)
+#: Fields that mean something else when they come twice.
+_SINGLE = frozenset(
+    {
+        "authorization",
+        "content-length",
+        "content-type",
+        "host",
+        "origin",
+        "referer",
+        "sec-fetch-dest",
+        "sec-fetch-mode",
+        "sec-fetch-site",
+        "transfer-encoding",
+        "x-xsrftoken",
+        "x-csrftoken",
+    }
+)
+#: Fields that frame or route the message: naming one in ``Connection`` is an attack.
+_NEVER_NAMED = frozenset(
+    {"authorization", "content-length", "content-type", "cookie", "host", "origin"}
+)
+_UPSTREAM_PRIVATE = frozenset(
+    {"set-cookie", "set-cookie2", "server", "x-powered-by", "date", "content-security-policy"}
+)
+
+
+class HeaderFault(StrEnum):
+    """Why a head is refused; a closed set, used as a metric label."""
+
+    DOUBLED = "doubled_header"
+    CONNECTION = "connection_names_header"
+    FRAMING = "framing"
+    BODY_ON_READ = "body_on_read"
+
+
+class HeadersRefused(ValueError):
+    """The head could be read in two ways; ``fault`` says which."""
+
+    def __init__(self, fault: HeaderFault) -> None:
+        self.fault = fault
+        super().__init__(f"the request's headers are not acceptable: {fault.value}")
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What the proxy knows of the client's side, for ``X-Forwarded-*``."""
+
+    client: str
+    scheme: str
+    host: str
+
+
+def check_request_head(method: str, headers: CIMultiDictProxy[str]) -> None:
+    """Refuse a head that two programs could read in two ways.
+
+    A body on a GET is refused too: Tornado reads its form fields as arguments, so it
+    would carry the forbidden ``path`` argument past the check of the query.
+
+    :raises HeadersRefused: naming the fault
+    """
+    counts: dict[str, int] = {}
+    for name in headers:
+        lower = name.lower()
+        counts[lower] = counts.get(lower, 0) + 1
+    if any(counts.get(name, 0) > 1 for name in _SINGLE):
+        raise HeadersRefused(HeaderFault.DOUBLED)
+    if named_in_connection(headers) & _NEVER_NAMED:
+        raise HeadersRefused(HeaderFault.CONNECTION)
+    encoding = headers.get("Transfer-Encoding")
+    length = headers.get("Content-Length")
+    if encoding is not None and (length is not None or encoding.strip().lower() != "chunked"):
+        raise HeadersRefused(HeaderFault.FRAMING)
+    if length is not None and not (length.isascii() and length.isdigit()):
+        raise HeadersRefused(HeaderFault.FRAMING)
+    if method in {"GET", "HEAD"} and (encoding is not None or (length or "0").strip("0")):
+        raise HeadersRefused(HeaderFault.BODY_ON_READ)
+
+
+def named_in_connection(headers: CIMultiDictProxy[str] | CIMultiDict[str]) -> frozenset[str]:
+    """The field names that ``Connection`` declares hop-by-hop, in lower case."""
+    values = headers.getall("Connection", [])
+    return frozenset(
+        name.strip().lower() for value in values for name in value.split(",") if name.strip()
+    )
+
+
+def to_upstream(
+    headers: CIMultiDictProxy[str], *, token: str | None, outside: Outside
+) -> CIMultiDict[str]:
+    """The head of the request that goes on.
+
+    ``token`` is the upstream's own; with it Jupyter Server skips its XSRF and Origin
+    checks, which are made here instead.
+    """
+    dropped = HOP_BY_HOP | _CLIENT_IDENTITY | named_in_connection(headers)
+    passed = CIMultiDict(
+        (name, value)
+        for name, value in headers.items()
+        if name.lower() not in dropped and not _speaks_for_another(name)
+    )
+    if token is not None:
+        passed["Authorization"] = f"token {token}"
+    passed["X-Forwarded-For"] = outside.client
+    passed["X-Forwarded-Proto"] = outside.scheme
+    passed["X-Forwarded-Host"] = outside.host
+    return passed
+
+
+def to_client(
+    headers: CIMultiDictProxy[str], *, added: Iterable[tuple[str, str]] = ()
+) -> CIMultiDict[str]:
+    """The head of the answer that goes back, with our security headers in ``added``."""
+    dropped = HOP_BY_HOP | _UPSTREAM_PRIVATE | named_in_connection(headers)
+    passed = CIMultiDict(
+        (name, value) for name, value in headers.items() if name.lower() not in dropped
+    )
+    for name, value in added:
+        passed[name] = value
+    return passed
+
+
+def _speaks_for_another(name: str) -> bool:
+    """Whether a field claims to come from a proxy or an authenticating front end.
+
+    Underscored names go too: CGI-like servers take them for the dashed ones.
+    """
+    return "_" in name or name.lower().startswith(
+        ("x-forwarded-", "x-auth-", "x-remote-", "remote-", "x-jupyterhub-")
+    )
