@@ -103,7 +103,7 @@ def check_request_head(method: str, headers: CIMultiDictProxy[str]) -> None:
     :raises HeadersRefused: naming the fault
     """
     counts: dict[str, int] = {}
-    for name in headers:
+    for name, _ in headers.items():  # the plain iterator names a doubled field once
         lower = name.lower()
         counts[lower] = counts.get(lower, 0) + 1
     if any(counts.get(name, 0) > 1 for name in _SINGLE):
