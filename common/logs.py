@@ -1,0 +1,110 @@
+"""Logs: one line an event, for people or for machines, and never a secret in it.
+
+Redaction works on the finished line, so that neither an argument nor a traceback can carry a
+secret past it.
+"""
+
+import json
+import logging
+import re
+import sys
+from datetime import UTC, datetime
+from typing import TextIO
+
+_REDACTED = "[secret]"
+_PATTERNS = (
+    # Authorization: token abc, "Authorization": "Bearer abc"
+    (re.compile(r"(?i)\b((?:token|bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}"), r"\1" + _REDACTED),
+    # ?code=..&state=..&token=.. in a URL or a form, client_secret, code_verifier
+    (
+        re.compile(
+            r"(?i)([?&;\s'\"{(,](?:code|state|token|access_token|api_token|client_secret|"
+            r"code_verifier|_xsrf|password|passwd)=)[^&\s'\";,)}]+"
+        ),
+        r"\1" + _REDACTED,
+    ),
+    # a whole cookie header
+    (re.compile(r"(?i)\b((?:set-)?cookie['\"]?\s*[:=]\s*['\"]?)[^'\"\n]{4,}"), r"\1" + _REDACTED),
+    # postgresql://user:password@host
+    (re.compile(r"(\w[\w+.-]*://[^/\s:@]*:)[^@\s/]+(@)"), r"\1" + _REDACTED + r"\2"),
+)
+# These log session ids and whole user models below WARNING.
+_TOO_TALKATIVE = ("tornado.application", "tornado.general", "aiosqlite", "asyncio", "PIL")
+
+_secrets: set[str] = set()
+
+
+def keep_secret(*values: str) -> None:
+    """Never let these values stand in a line of the log, wherever they come from."""
+    _secrets.update(value for value in values if len(value) >= 6)
+
+
+def redact(text: str) -> str:
+    """The text without tokens, cookies, OAuth codes and states, and passwords in URLs."""
+    for secret in _secrets:
+        if secret in text:
+            text = text.replace(secret, _REDACTED)
+    for pattern, replacement in _PATTERNS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+class HumanFormatter(logging.Formatter):
+    """``2026-01-31 12:00:00 INFO  cull: stopped ada``, on one line but for tracebacks."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%Y-%m-%d %H:%M:%S")
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
+        # A user name or a path with a line break in it must not forge a second line.
+        record.message = _one_line(record.message)
+        return super().formatMessage(record)
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time, level, logger, message, error, and ``extra`` fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": redact(record.getMessage()),
+        }
+        if record.exc_info:
+            entry["error"] = redact(self.formatException(record.exc_info))
+        for key, value in record.__dict__.items():
+            if key not in _STANDARD and key not in entry:
+                entry[key] = _safe(value)
+        return json.dumps(entry, ensure_ascii=False)
+
+
+def configure(*, level: int = logging.INFO, style: str = "human", to: TextIO | None = None) -> None:
+    """Send all logs of this process to one place (standard error) in one style."""
+    handler = logging.StreamHandler(to or sys.stderr)
+    handler.setFormatter(JsonFormatter() if style == "json" else HumanFormatter())
+    handler.set_name(_HANDLER)
+    root = logging.getLogger()
+    for old in [one for one in root.handlers if one.get_name() == _HANDLER]:
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(level)
+    for name in _TOO_TALKATIVE:
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
+
+
+_HANDLER = "jupyterhub-classroom"
+_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+
+
+def _one_line(text: str) -> str:
+    return text.replace("\r", "\\r").replace("\n", "\\n") if "\n" in text or "\r" in text else text
+
+
+def _safe(value: object) -> object:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return redact(str(value))

@@ -1,0 +1,76 @@
+"""The help texts of the command line."""
+
+from textwrap import fill
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from common.config import ServiceApp
+    from common.launch import Command
+
+
+def help_short(cls: "type[ServiceApp]", name: str = "", command: "Command | None" = None) -> str:
+    """What a newcomer needs, on one screen."""
+    if command is not None:
+        return _help_command(cls, name, command)
+    lines = [str(cls.description).strip(), "", f"Usage: {program(cls)} [options]"]
+    if cls.commands:
+        lines += [f"       {program(cls)} COMMAND [options]", "", "Commands:"]
+        width = max(len(_shape(n, c)) for n, c in cls.commands.items())
+        lines += [f"  {_shape(n, c):{width}}  {c.help}" for n, c in cls.commands.items()]
+    lines += ["", "Options:", *_options(cls, cls.teach)]
+    if cls.examples:
+        lines += ["", "Example:", *("  " + one.strip() for one in _lines(cls.examples))]
+    lines += ["", "--help-all shows every option, --generate-config writes a file with them."]
+    return "\n".join(lines)
+
+
+def help_all(cls: "type[ServiceApp]") -> str:
+    """Every option with its meaning and default."""
+    lines = [help_short(cls), "", "Every option:", *_options(cls, cls.aliases)]
+    lines += [f"  --{name}\n      {text}" for name, (_, text) in cls.flags.items()]
+    return "\n".join(lines)
+
+
+def program(cls: "type[ServiceApp]") -> str:
+    """How the program is called."""
+    module = cls.__module__.rpartition(".")[0]
+    return f"python -m {module}" if module.startswith("services.") else str(cls.name)
+
+
+def _help_command(cls: "type[ServiceApp]", name: str, command: "Command") -> str:
+    lines = [command.help, "", f"Usage: {program(cls)} {_shape(name, command)} [options]"]
+    own = {f"--{n}=VALUE": t for n, t in command.options.items()}
+    own |= {f"--{n}": t for n, t in command.switches.items()}
+    if own:
+        width = max(map(len, own))
+        lines += ["", "Options:", *(f"  {n:{width}}  {t}" for n, t in own.items())]
+    return "\n".join([*lines, "", "The service's own options may be given too."])
+
+
+def _shape(name: str, command: "Command") -> str:
+    words = (f"[{w[:-1]}]" if w.endswith("?") else w for w in command.words)
+    return " ".join([name, *words])
+
+
+def _options(cls: "type[ServiceApp]", names: object) -> list[str]:
+    traits = cls.class_traits(config=True)
+    lines = []
+    for name in names if isinstance(names, list | tuple | dict) else ():
+        trait = traits.get(cls.aliases.get(name, "").rpartition(".")[2])
+        if trait is None:
+            continue
+        default = trait.default_value
+        kind = "true|false" if isinstance(default, bool) else type(trait).__name__.lower()
+        text = " ".join(str(trait.help or "").split())
+        if default not in (None, "", ()) and isinstance(default, bool | int | float | str):
+            text += f" [{default}]"
+        indent = "      "
+        lines += [
+            f"  --{name}={kind}",
+            fill(text, 88, initial_indent=indent, subsequent_indent=indent),
+        ]
+    return lines
+
+
+def _lines(text: str) -> list[str]:
+    return [line for line in text.strip().splitlines() if line.strip()]
