@@ -66,17 +66,19 @@ def pass_at(users: int, repeats: int) -> list[Table]:
             f"One pass, {users:,} users, {tenth}, none idle",
             listing,
             PEER,
-            targets,
-            peaks,
+            benchmark=f"cull-{size}",
+            wall_targets=targets,
+            peak_targets=peaks,
         ),
         Table(
             f"cull-{size}-stop",
             f"One pass, {users:,} users, {tenth}, {idle:,} of them idle and stopped at once",
             stopping,
             PEER,
-            targets,
-            peaks,
-            ["Ours reads each server again before it stops it; the peer does not."],
+            benchmark=f"cull-{size}",
+            wall_targets=targets,
+            peak_targets=peaks,
+            notes=["Ours reads each server again before it stops it; the peer does not."],
         ),
     ]
 
@@ -98,7 +100,7 @@ def slow_stops(repeats: int) -> list[Table]:
             repeats,
         )
     title = "250 stops of 50 ms each, concurrency 10"
-    return [Table("cull-250-stops", title, samples, PEER, {OURS: 1 / 6})]
+    return [Table("cull-250-stops", title, samples, PEER, wall_targets={OURS: 1 / 6})]
 
 
 def _contend(

@@ -41,8 +41,7 @@ class Hub:
         now = datetime.now(UTC)
         self.started = _isoformat(now - timedelta(hours=5))
         self.idle_since = _isoformat(now - timedelta(hours=2))
-        # Active for as long as any benchmark may last.
-        self.active_at = _isoformat(now + timedelta(minutes=1))
+        self.active_at = _isoformat(now)
 
     def name(self, number: int) -> str:
         return f"u{number:06}"
