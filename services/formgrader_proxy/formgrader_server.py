@@ -1,0 +1,68 @@
+"""A Jupyter server that serves nbgrader's formgrader and nothing else.
+
+Run as ``python -I -m services.formgrader_proxy.formgrader_server`` in the course's
+directory by :mod:`.upstream`, which writes one JSON object to its standard input:
+``{"course_id", "base_url", "socket", "token", "db_url"}``. The token comes that way and
+not in the environment, because autograding runs students' code in a child of this
+process, and a child can read its parents' environment.
+"""
+
+import json
+import os
+import sys
+from typing import Any
+
+from jupyter_server.serverapp import ServerApp
+from traitlets.config import Config
+
+#: Runs on the notebook before it becomes a page: takes scripts out of markdown and
+#: outputs, and keeps nbgrader's score and comment boxes (they are in the template).
+SANITIZER = "nbconvert.preprocessors.sanitize.SanitizeHTML"
+
+
+class FormgraderServer(ServerApp):
+    """Jupyter Server without contents, files, kernels, terminals and foreign extensions."""
+
+    # Its settings come from us alone: no file of the user's or the machine's.
+    name = "formgrader-server"
+    default_services = ("security",)  # type: ignore[assignment]  # fewer of them, on purpose
+
+    def find_server_extensions(self) -> None:
+        """Look for no extension that happens to be enabled on this machine."""
+
+
+def configuration(start: dict[str, Any]) -> Config:
+    """The whole configuration of a course's server."""
+    config = Config()
+    server = config.ServerApp
+    server.base_url = start["base_url"]
+    server.sock = start["socket"]
+    server.sock_mode = "0600"
+    server.root_dir = os.getcwd()
+    server.open_browser = False
+    server.terminals_enabled = False
+    server.allow_remote_access = True
+    server.jpserver_extensions = {"nbgrader.server_extensions.formgrader": True}
+    server.quit_button = False
+    server.allow_root = True
+    config.IdentityProvider.token = start["token"]
+    config.HTMLExporter.preprocessors = [SANITIZER]
+    config.CourseDirectory.root = os.getcwd()
+    config.CourseDirectory.course_id = start["course_id"]
+    if start.get("db_url"):
+        config.CourseDirectory.db_url = start["db_url"]
+    # Shows the whole configuration, a database's password too, on a page.
+    config.FormgradeExtension.debug = False
+    return config
+
+
+def main() -> None:
+    """Read what to serve from standard input and serve it until told to stop."""
+    start = json.load(sys.stdin)
+    app = FormgraderServer(config=configuration(start))
+    app.initialize(argv=[])
+    app.start()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""One HTTP request, carried to an upstream and back as it flows.
+
+Bodies are never held: a chunk is read when the last one has been taken, so a slow
+reader slows the writer and nothing piles up here. Only an answer whose announced
+length is small is taken whole, for one write instead of two.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import aiohttp
+from aiohttp import web
+from multidict import CIMultiDict
+from yarl import URL
+
+from services.formgrader_proxy.headers import to_client
+
+#: Up to this announced length an answer is taken whole.
+SMALL_BYTES = 64 * 1024
+#: What the client buffers of an upstream's answer before it stops reading.
+READ_BUFFER_BYTES = 256 * 1024
+
+#: Autograding answers after minutes, so there is no total limit; only the connection has one.
+TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=None)
+
+
+class UpstreamUnreachable(Exception):
+    """The upstream could not be reached, or went away before it answered."""
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """Where a course's formgrader is.
+
+    ``origin`` is scheme and authority without a path: the upstream's own base URL is
+    the public prefix, so the path goes on as it came. ``session`` keeps its connections.
+    """
+
+    session: aiohttp.ClientSession
+    origin: str
+    token: str | None
+
+
+def upstream_session(connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
+    """A session that passes on what it gets: no cookies, no decompression, no proxies."""
+    return aiohttp.ClientSession(
+        connector=connector,
+        auto_decompress=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        read_bufsize=READ_BUFFER_BYTES,
+        skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+        timeout=TIMEOUT,
+        trust_env=False,
+    )
+
+
+async def forward_http(
+    request: web.Request,
+    upstream: Upstream,
+    raw_target: str,
+    headers: CIMultiDict[str],
+    *,
+    added: Callable[[int], Iterable[tuple[str, str]]],
+) -> web.StreamResponse:
+    """Send the request on and give its answer back.
+
+    ``added`` gives the security headers for an answer's status.
+
+    :raises UpstreamUnreachable: before anything was answered; afterwards a broken
+        upstream breaks the client's connection too, so that half an answer is not
+        taken for a whole one.
+    """
+    try:
+        answer = await upstream.session.request(
+            request.method,
+            URL(upstream.origin + raw_target, encoded=True),
+            headers=headers,
+            data=_body(request),
+            allow_redirects=False,
+        )
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        raise UpstreamUnreachable(type(error).__name__) from error
+    # Leaving without release() closes the connection, which tells the upstream to stop.
+    try:
+        response = await _answer(
+            request, answer, to_client(answer.headers, added=added(answer.status))
+        )
+    except BaseException:
+        answer.close()
+        raise
+    answer.release()
+    return response
+
+
+def _body(request: web.Request) -> AsyncIterator[bytes] | None:
+    if not request.body_exists:
+        return None
+    return request.content.iter_any()
+
+
+async def _answer(
+    request: web.Request, answer: aiohttp.ClientResponse, headers: CIMultiDict[str]
+) -> web.StreamResponse:
+    length = answer.content_length
+    bodiless = request.method == "HEAD" or answer.status in {204, 304}
+    if not bodiless and length is not None and length <= SMALL_BYTES:
+        try:
+            body = await answer.read()
+        except (aiohttp.ClientError, OSError) as error:
+            raise UpstreamUnreachable(type(error).__name__) from error
+        headers.popall("Content-Length", None)
+        return web.Response(status=answer.status, reason=answer.reason, headers=headers, body=body)
+    response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
+    if bodiless:
+        return response
+    await response.prepare(request)
+    try:
+        async for chunk in answer.content.iter_any():
+            await response.write(chunk)
+    except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError):
+        _break_off(request)
+        raise ConnectionResetError("the upstream or the client went away mid-answer") from None
+    with suppress(ConnectionError):
+        await response.write_eof()
+    return response
+
+
+def _break_off(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
