@@ -1,0 +1,87 @@
+"""What the culler keeps in its database, as plain values: extensions, holds, audit events.
+
+Nothing here knows how they are stored; ``holds.py`` does. Times are aware and in UTC.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from common.errors import ServiceError
+
+DAY = timedelta(days=1)
+"""The daily limit counts over the last 24 hours: midnight is not the same for everybody."""
+
+
+class StoreError(ServiceError):
+    """The database could not be read or written. Nothing was changed."""
+
+
+class ExtensionRefused(ServiceError):
+    """The rule allows no further extension now.
+
+    limit: how many a day the rule allows. again_at: when the next one is allowed, None for never.
+    """
+
+    def __init__(self, message: str, *, limit: int, again_at: datetime | None = None) -> None:
+        super().__init__(message)
+        self.limit = limit
+        self.again_at = again_at
+
+
+class HoldKind(StrEnum):
+    """What a hold protects."""
+
+    SERVER = "server"
+    USER = "user"
+    GROUP = "group"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extension:
+    """A server that its user keeps running. used: extensions in the last day, this included."""
+
+    user: str
+    server: str
+    until: datetime
+    by: str
+    made: datetime
+    used: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hold:
+    """A server, user or group that an admin keeps running until a time.
+
+    name: of the user or group. server: only of a server hold, "" is the default server.
+    """
+
+    id: int
+    kind: HoldKind
+    name: str
+    server: str
+    until: datetime
+    by: str
+    why: str
+    made: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """An audit line: who did what to whom, why, by which rule.
+
+    who: a user's or service's name, "culler" for the culler itself. action: "stop", "remove",
+    "delete_user", "extend", "hold", "release". target: "user", "server" or "group".
+    server: "" is the default server, None when it is not about one. until: how long it holds.
+    """
+
+    at: datetime
+    who: str
+    action: str
+    target: str
+    name: str
+    server: str | None = None
+    reason: str = ""
+    rule: str = ""
+    outcome: str = "done"
+    until: datetime | None = None
