@@ -1,8 +1,8 @@
 """A real JupyterHub and configurable-http-proxy with many running servers, none of them real."""
 
+import json
 import os
 import shutil
-import socket
 import sqlite3
 import subprocess
 import time
@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.integration.processes import free_port, proxy_command
 
 from . import measure
 from .measure import ROOT, BenchError
@@ -51,15 +53,18 @@ def rows(folder: Path, *, users: int, running: int, idle: int) -> Iterator[Path]
 @contextmanager
 def hub(template: Path, folder: Path, stop_seconds: float) -> Iterator[RealHub]:
     """Start a Hub on a copy of the database, and take it down again with its proxy."""
+    proxy = proxy_command()
+    if proxy is None:
+        raise BenchError("configurable-http-proxy is missing: run `make setup`")
     database = folder / "hub.sqlite"
     shutil.copy(template, database)
-    hub_port, proxy_port, proxy_api_port = _free_ports(3)
+    hub_port, proxy_port, proxy_api_port = free_port(), free_port(), free_port()
     env = os.environ | {
         "BENCH_DB": str(database),
         "BENCH_HUB_PORT": str(hub_port),
         "BENCH_PROXY_PORT": str(proxy_port),
         "BENCH_PROXY_API_PORT": str(proxy_api_port),
-        "BENCH_CHP": find_proxy(),
+        "BENCH_PROXY": json.dumps(proxy),
         "BENCH_STOP_SECONDS": str(stop_seconds),
         **{f"BENCH_{name.upper()}_TOKEN": token for name, token in TOKENS.items()},
     }
@@ -75,26 +80,6 @@ def hub(template: Path, folder: Path, stop_seconds: float) -> Iterator[RealHub]:
     finally:
         process.terminate()  # the Hub stops its proxy
         process.wait(timeout=60)
-
-
-def find_proxy() -> str:
-    """The configurable-http-proxy that `make setup` or PATH brings. Raises BenchError."""
-    folders = [ROOT / ".venv/bin", ROOT / "node_modules/.bin", ROOT / ".demo/node_modules/.bin"]
-    path = os.pathsep.join([*map(str, folders), os.environ.get("PATH", "")])
-    found = os.environ.get("CONFIGURABLE_HTTP_PROXY") or shutil.which(
-        "configurable-http-proxy", path=path
-    )
-    if not found:
-        raise BenchError("configurable-http-proxy is not there: run `make setup`")
-    return found
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def _wait_up(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
