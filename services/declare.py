@@ -1,0 +1,352 @@
+"""Put the services into a JupyterHub, with the least that each needs, in one call.
+
+In ``jupyterhub_config.py``, after your own services and roles::
+
+    from services.declare import declare
+
+    declare(c, cull={"timeout": 3600, "policy": "/etc/jupyterhub/cull.toml"}, stats=True)
+"""
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from re import fullmatch
+from typing import Any
+from urllib.parse import urlsplit
+
+from common.errors import ConfigError
+
+Options = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One of our services: how it runs and what it may ask of the Hub.
+
+    ``scopes`` are those of the service's own token, given the options of its declaration, of
+    which ``scope_flags`` have a say.
+    ``admin_scope`` is a scope of ours that opens the administrator's part of its pages.
+    """
+
+    module: str
+    name: str
+    scopes: Callable[[Options], Iterable[str]]
+    admin_scope: str
+    admin_means: str
+    scope_flags: frozenset[str] = frozenset()
+
+
+def _cull_scopes(options: Options) -> Iterable[str]:
+    yield from ("list:users", "read:users:activity", "read:servers", "delete:servers")
+    # A rule or a hold may be for a group, and the pages show them.
+    if options.get("policy") or options.get("url") is not False:
+        yield "read:users:groups"
+    if options.get("cull_users"):
+        # read:users tells when a user was created, which is a user's age.
+        yield from ("delete:users", "read:users")
+    # When the Hub started: idleness is not believed until servers have reported again.
+    if options.get("settle") != 0:
+        yield "read:metrics"
+
+
+def _stats_scopes(options: Options) -> Iterable[str]:
+    yield from ("list:users", "read:users:activity", "read:users:groups", "read:servers")
+    yield from ("list:groups", "read:groups")
+
+
+def _formgrader_scopes(options: Options) -> Iterable[str]:
+    # Who is in a course's group is asked anew for every write.
+    yield "read:users:groups"
+
+
+CULL = Kind(
+    "services.cull",
+    "cull",
+    _cull_scopes,
+    "custom:jupyterhub-cull:admin",
+    "See all servers and hold them in the idle culler.",
+    scope_flags=frozenset({"cull_users", "policy", "settle"}),
+)
+STATS = Kind(
+    "services.stats",
+    "stats",
+    _stats_scopes,
+    "custom:jupyterhub-stats:admin",
+    "See the activity statistics of everybody.",
+)
+FORMGRADER_PROXY = Kind(
+    "services.formgrader_proxy",
+    "formgrader",
+    _formgrader_scopes,
+    "custom:jupyterhub-formgrader:admin",
+    "Administer every course's formgrader.",
+)
+
+
+def declare(
+    c: Any,
+    *,
+    cull: bool | Options | None = None,
+    stats: bool | Options | None = None,
+    formgrader_proxy: bool | Options | None = None,
+) -> None:
+    """Add the services, their roles and their scopes to a hub's configuration.
+
+    Each service is True, or a dict of options; False and None leave it out. What is in
+    ``c.JupyterHub.services``, ``load_roles`` and ``custom_scopes`` stays and is added to, so
+    call this after setting them. The role ``user`` gets access to the services' pages.
+
+    Options that say how the Hub runs and shows the service:
+
+    - ``name``: its name, and so its address ``/services/<name>/`` (cull, stats, formgrader)
+    - ``port``: where it listens on 127.0.0.1; 0, the default, lets the Hub find a free port
+    - ``url``: where it listens instead, such as ``http://10.0.0.5:9000``; False for no pages
+    - ``api_token``: the service is not started by the Hub but runs elsewhere, at ``url``, with
+      this token in its JUPYTERHUB_API_TOKEN. Its flags are then given there; of the culler's,
+      cull_users, policy and settle=0 are to be repeated here, as its role depends on them
+    - ``environment``: a dict of further environment variables
+    - ``cwd``, ``user``: the directory and the system user it runs in and as
+    - ``display``: whether the Hub's menu lists it (True)
+    - ``users``, ``groups``: the only users, or members of groups, who may open its pages
+    - ``admin_users``, ``admin_groups``: who sees the administrator's pages, beside Hub admins
+
+    Every other option is a flag of the service, with underscores for dashes: ``timeout=600``
+    becomes ``--timeout=600``, ``cull_users=True`` becomes ``--cull-users``, a list repeats the
+    flag, None leaves it out. Everybody on the machine can read a process's flags: give secrets
+    in ``environment``.
+
+    Raises ConfigError with everything that is wrong; ``c`` is then unchanged.
+    """
+    requested: dict[str, tuple[Kind, object]] = {
+        "cull": (CULL, cull),
+        "stats": (STATS, stats),
+        "formgrader_proxy": (FORMGRADER_PROXY, formgrader_proxy),
+    }
+    hub = c.JupyterHub
+    plan = _Plan(
+        services=list(_current(hub, "services", [])),
+        roles=[dict(role) for role in _current(hub, "load_roles", [])],
+        custom_scopes=dict(_current(hub, "custom_scopes", {})),
+        scheme="https" if _current(hub, "internal_ssl", False) is True else "http",
+    )
+    for argument, (kind, given) in requested.items():
+        if given is None or given is False:
+            continue
+        if given is True:
+            given = {}
+        if not isinstance(given, Mapping):
+            plan.problems.append(f"{argument} is {given!r}: write True, False or a dict of options")
+            continue
+        plan.add(argument, kind, given)
+    if plan.problems:
+        raise ConfigError([f"declare(): {problem}" for problem in plan.problems])
+    hub.services = plan.services
+    hub.load_roles = plan.roles
+    hub.custom_scopes = plan.custom_scopes
+
+
+@dataclass
+class _Plan:
+    """The configuration as it will be, and what is wrong with it."""
+
+    services: list[Any]
+    roles: list[dict[str, Any]]
+    custom_scopes: dict[str, Any]
+    scheme: str
+    problems: list[str] = field(default_factory=list)
+
+    def add(self, argument: str, kind: Kind, options: Options) -> None:
+        """Plan one service."""
+        wrong = list(_wrong_options(kind, options))
+        self.problems += [f"{argument}: {problem}" for problem in wrong]
+        if wrong:
+            return
+        name = options.get("name", kind.name)
+        if any(service.get("name") == name for service in self.services):
+            self.problems.append(
+                f'{argument}: there is a service "{name}" already; give this one another "name"'
+            )
+            return
+        self.services.append(_service(name, kind, options, self.scheme))
+        self._add_role(
+            argument,
+            f"{name}-service",
+            f"What the service {name} asks of the Hub",
+            scopes=list(dict.fromkeys(kind.scopes(options))),
+            services=[name],
+        )
+        if options.get("url") is not False:
+            self._give_access(argument, name, kind, options)
+
+    def _give_access(self, argument: str, name: str, kind: Kind, options: Options) -> None:
+        self.custom_scopes.setdefault(kind.admin_scope, {"description": kind.admin_means})
+        admins = {
+            "users": list(options.get("admin_users", ())),
+            "groups": list(options.get("admin_groups", ())),
+        }
+        access = f"access:services!service={name}"
+        if any(admins.values()):
+            scopes = [access, kind.admin_scope]
+            self._add_role(argument, f"{name}-admin", kind.admin_means, scopes=scopes, **admins)
+        if "users" in options or "groups" in options:
+            self._add_role(
+                argument,
+                f"{name}-access",
+                f"Open the pages of the service {name}",
+                scopes=[access],
+                users=list(options.get("users", ())),
+                groups=list(options.get("groups", ())),
+            )
+        else:
+            self._extend_user_role(access)
+
+    def _add_role(self, argument: str, name: str, description: str, **members: list[str]) -> None:
+        if any(role.get("name") == name for role in self.roles):
+            self.problems.append(
+                f'{argument}: there is a role "{name}" already; give the service another "name"'
+            )
+            return
+        self.roles.append({"name": name, "description": description, **members})
+
+    def _extend_user_role(self, scope: str) -> None:
+        """Give everybody a scope; a role that names its own scopes keeps them."""
+        for role in self.roles:
+            if role.get("name") == "user":
+                role["scopes"] = [*role.get("scopes", ["self"]), scope]
+                return
+        self.roles.append({"name": "user", "scopes": ["self", scope]})
+
+
+def _service(name: str, kind: Kind, options: Options, scheme: str) -> dict[str, Any]:
+    """The entry for c.JupyterHub.services."""
+    service: dict[str, Any] = {"name": name}
+    url = options.get("url", f"{scheme}://127.0.0.1:{options.get('port', 0)}")
+    if url is not False:
+        service |= {
+            "url": url,
+            "display": options.get("display", True),
+            # It is the hub's own: nobody need be asked whether it may know who they are.
+            "oauth_no_confirm": True,
+            "oauth_client_allowed_scopes": [kind.admin_scope],
+        }
+    if "api_token" in options:
+        return service | {"api_token": options["api_token"]}
+    service["command"] = [sys.executable, "-m", kind.module, *_flags(options)]
+    if options.get("environment"):
+        service["environment"] = dict(options["environment"])
+    return service | {key: str(options[key]) for key in ("cwd", "user") if key in options}
+
+
+def _flags(options: Options) -> list[str]:
+    """The options that are not about the Hub's side, as words of a command line."""
+    words = []
+    for key, value in options.items():
+        if key in _CHECKS or value is None:
+            continue
+        flag = "--" + key.replace("_", "-")
+        for each in value if isinstance(value, list | tuple) else [value]:
+            words.append(
+                flag if each is True else f"{flag}={str(each).lower() if each is False else each}"
+            )
+    return words
+
+
+def _current(hub: Any, name: str, default: Any) -> Any:
+    """What the configuration holds, also where it was only appended to."""
+    if name not in hub:
+        return default
+    value = hub[name]
+    return value.get_value(default) if hasattr(value, "get_value") else value
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and fullmatch(r"[a-z][a-z0-9_-]*[a-z0-9]", value) is not None
+
+
+def _is_port(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 65535
+
+
+def _is_url(value: object) -> bool:
+    if value is False:
+        return True
+    if not isinstance(value, str):
+        return False
+    parts = urlsplit(value)
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, list | tuple | set | frozenset) and all(
+        isinstance(each, str) and each for each in value
+    )
+
+
+def _is_environment(value: object) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(each, str) for pair in value.items() for each in pair
+    )
+
+
+def _is_token(value: object) -> bool:
+    return isinstance(value, str) and len(value) >= 8
+
+
+def _is_place(value: object) -> bool:
+    return isinstance(value, str | PurePath) and bool(str(value))
+
+
+def _is_bool(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+_NAMES = "must be a list of names"
+_CHECKS: dict[str, tuple[Callable[[object], bool], str]] = {
+    "name": (_is_name, "must be lower-case letters, digits, - and _, such as cull"),
+    "port": (_is_port, "must be a port number, or 0 for a free one"),
+    "url": (_is_url, "must be like http://127.0.0.1:9000, or False for no pages"),
+    "api_token": (_is_token, "must be text of at least 8 characters"),
+    "environment": (_is_environment, "must be a dict of text to text"),
+    "cwd": (_is_place, "must be a directory"),
+    "user": (_is_place, "must be a system user's name"),
+    "display": (_is_bool, "must be True or False"),
+    "users": (_is_texts, _NAMES),
+    "groups": (_is_texts, _NAMES),
+    "admin_users": (_is_texts, _NAMES),
+    "admin_groups": (_is_texts, _NAMES),
+}
+
+
+def _wrong_options(kind: Kind, options: Options) -> Iterable[str]:
+    """What is wrong with one service's options, in words that say what to write."""
+    for key, value in options.items():
+        if not isinstance(key, str) or not fullmatch(r"[a-z][a-z0-9_]*", key):
+            yield f'"{key}" is no option; write flags with underscores, such as cull_every'
+        elif key in _CHECKS:
+            fits, words = _CHECKS[key]
+            # A token's value stays out of the message, and so out of every log.
+            if not fits(value):
+                yield f'"{key}" {words}' + ("" if key == "api_token" else f", not {value!r}")
+        elif not _is_flag_value(value):
+            yield f'"{key}" must be text, a number, True, False or a list of these, not {value!r}'
+    if "port" in options and "url" in options:
+        yield 'give "port" or "url", not both'
+    if "api_token" in options:
+        yield from _wrong_for_external(kind, options)
+
+
+def _wrong_for_external(kind: Kind, options: Options) -> Iterable[str]:
+    """An external service needs its address, and takes its flags where it is started."""
+    if "url" not in options:
+        yield 'a service with an "api_token" runs elsewhere: say where in "url", or url=False'
+    own = {"environment", "cwd", "user"} | (options.keys() - _CHECKS.keys() - kind.scope_flags)
+    stray = sorted(str(key) for key in own & options.keys())
+    if stray:
+        yield f'with an "api_token" give {", ".join(stray)} where the service is started'
+
+
+def _is_flag_value(value: object) -> bool:
+    if isinstance(value, list | tuple):
+        return all(_is_flag_value(each) and each is not None for each in value)
+    return value is None or isinstance(value, str | int | float | PurePath)
