@@ -7,6 +7,7 @@ In ``jupyterhub_config.py``, after your own services and roles::
     declare(c, cull={"timeout": 3600, "policy": "/etc/jupyterhub/cull.toml"}, stats=True)
 """
 
+import socket
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -100,7 +101,7 @@ def declare(
     Options that say how the Hub runs and shows the service:
 
     - ``name``: its name, and so its address ``/services/<name>/`` (cull, stats, formgrader)
-    - ``port``: where it listens on 127.0.0.1; 0, the default, lets the Hub find a free port
+    - ``port``: where it listens on 127.0.0.1; 0, the default, takes one that is free now
     - ``url``: where it listens instead, such as ``http://10.0.0.5:9000``; False for no pages
     - ``api_token``: the service is not started by the Hub but runs elsewhere, at ``url``, with
       this token in its JUPYTERHUB_API_TOKEN. Its flags are then given there; of the culler's,
@@ -221,7 +222,9 @@ class _Plan:
 def _service(name: str, kind: Kind, options: Options, scheme: str) -> dict[str, Any]:
     """The entry for c.JupyterHub.services."""
     service: dict[str, Any] = {"name": name}
-    url = options.get("url", f"{scheme}://127.0.0.1:{options.get('port', 0)}")
+    url = options.get("url")
+    if url is None:
+        url = f"{scheme}://127.0.0.1:{options.get('port') or _free_port()}"
     if url is not False:
         service |= {
             "url": url,
@@ -250,6 +253,14 @@ def _flags(options: Options) -> list[str]:
                 flag if each is True else f"{flag}={str(each).lower() if each is False else each}"
             )
     return words
+
+
+def _free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on now; the Hub itself cannot look for one."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
 
 
 def _current(hub: Any, name: str, default: Any) -> Any:
