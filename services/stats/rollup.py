@@ -1,0 +1,265 @@
+"""A day's raw records made into one row per user and per group. Pure, and repeatable.
+
+The whole hub is group 0. A group's row counts those who were members on that day, so a
+course of last semester can still be reported when its group is empty.
+"""
+
+import json
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from services.stats.intervals import Interval, overlap_seconds, total_seconds, union, within
+from services.stats.records import Poll, Session
+
+HUB = 0
+"""The id under which the whole hub is counted; groups begin at 1."""
+
+CULLED_AFTER = timedelta(minutes=15)
+"""A server that ends this long after its last activity was not stopped by its user."""
+
+SAVES_AT_MOST = timedelta(hours=24)
+"""A stop is credited with no more than this, however long the user stays away."""
+
+
+@dataclass
+class DayRecords:
+    """Everything known about one day."""
+
+    day: date
+    window: Interval
+    """The day in UTC; its end is the last poll where the day is not over."""
+    zone: ZoneInfo
+    sessions: Sequence[Session] = ()
+    """Those that ran in the window, and those that ended in the 24 hours before it."""
+    activity: Sequence[tuple[int, Interval]] = ()
+    polls: Sequence[Poll] = ()
+    """Whole ones in the window, with the last before and the first after it."""
+    people: int = 0
+    members: Mapping[int, Set[int]] = field(default_factory=dict)
+    newcomers: Set[int] = frozenset()
+    active_6_before: Set[int] = frozenset()
+    active_29_before: Set[int] = frozenset()
+
+
+class UserDay(NamedTuple):
+    """One person's day."""
+
+    day: date
+    user_id: int
+    active_seconds: int
+    idle_seconds: int
+    """A server ran and they did not work: counted once, however many servers ran."""
+    sessions: int
+    was_active: bool
+
+
+class GroupDay(NamedTuple):
+    """One group's day, or the hub's. Sums are over members; a server counts every second."""
+
+    group_id: int
+    day: date
+    members: int
+    newcomers: int
+    active: int
+    active_7: int
+    active_30: int
+    active_seconds: int
+    idle_seconds: int
+    server_seconds: int
+    after_seconds: int
+    """Of servers that ended on the day: how long they ran after their last activity."""
+    saved_seconds: int
+    """How long stopped idle servers would have run on: until used again, at most 24 hours."""
+    sessions: int
+    observed_seconds: int
+    mean_running: float | None
+    """Over the time observed; None (as the peak) where nothing was."""
+    peak: int | None
+    peak_at: datetime | None
+    lengths: str
+    """Sessions that ended, by their length in whole minutes, as JSON."""
+    hours: str
+    """Users active in each of the 24 hours of the local clock, as a JSON list."""
+
+
+@dataclass
+class _Person:
+    """One person's day in the making."""
+
+    active: list[Interval] = field(default_factory=list)
+    sessions: list[Session] = field(default_factory=list)
+    active_seconds: int = 0
+    idle_seconds: int = 0
+    server_seconds: int = 0
+    after_seconds: int = 0
+    saved_seconds: int = 0
+    started: int = 0
+    minutes: list[int] = field(default_factory=list)
+    hours: frozenset[int] = frozenset()
+    running: list[Interval] = field(default_factory=list)
+
+
+def roll_up(records: DayRecords) -> tuple[list[UserDay], list[GroupDay]]:
+    """The rows of that day. The hub's row is always there, a group's if it has any number."""
+    people = _people(records)
+    users = [
+        UserDay(
+            records.day, i, p.active_seconds, p.idle_seconds, p.started, was_active=bool(p.active)
+        )
+        for i, p in sorted(people.items())
+        if p.active or p.running
+    ]
+    seen = union(observed(records.polls, records.window))
+    groups = [_group_day(HUB, records.people, None, people, records, seen)]
+    for group_id, members in sorted(records.members.items()):
+        groups.append(_group_day(group_id, len(members), members, people, records, seen))
+    return users, groups
+
+
+def observed(polls: Iterable[Poll], window: Interval) -> list[Interval]:
+    """When the recorder was looking: from a whole poll back to the one before.
+
+    Where the one before is more than two and a half intervals away, the time between is a
+    gap, but for one interval before the poll.
+    """
+    seen = []
+    before: datetime | None = None
+    for poll in sorted(p for p in polls if p.whole):
+        step = timedelta(seconds=poll.interval)
+        close = before is not None and poll.time - before <= 2.5 * step
+        start = before if close and before is not None else poll.time - step
+        seen.append(Interval(start, poll.time))
+        before = poll.time
+    return within(seen, window)
+
+
+def _people(records: DayRecords) -> dict[int, _Person]:
+    people: dict[int, _Person] = defaultdict(_Person)
+    for user_id, interval in records.activity:
+        if parts := within([interval], records.window):
+            people[user_id].active += parts
+    for session in records.sessions:
+        people[session.user_id].sessions.append(session)
+    for person in people.values():
+        _count_person(person, records)
+    return people
+
+
+def _count_person(person: _Person, records: DayRecords) -> None:
+    window = records.window
+    person.active = union(person.active)
+    starts: dict[str, list[datetime]] = defaultdict(list)
+    for session in sorted(person.sessions, key=lambda s: s.started):
+        starts[session.server].append(session.started)
+    for session in person.sessions:
+        ended = session.ended or window.end
+        person.running += [
+            run for run in within([Interval(session.started, ended)], window) if run.seconds > 0
+        ]
+        person.started += window.start <= session.started < window.end
+        if session.ended is None:
+            continue
+        if window.start <= session.ended < window.end:
+            person.minutes.append(int((session.ended - session.started).total_seconds() // 60))
+            person.after_seconds += int((session.ended - session.last_activity).total_seconds())
+        person.saved_seconds += _saved(session, session.ended, starts[session.server], window)
+    running = union(person.running)
+    person.active_seconds = int(total_seconds(person.active))
+    person.server_seconds = int(total_seconds(person.running))
+    person.idle_seconds = int(total_seconds(running) - overlap_seconds(running, person.active))
+    person.hours = frozenset(h for i in person.active for h in _local_hours(i, records.zone))
+
+
+def _saved(session: Session, ended: datetime, starts: list[datetime], window: Interval) -> int:
+    if ended - session.last_activity < CULLED_AFTER:
+        return 0
+    at = bisect_left(starts, ended)
+    until = ended + SAVES_AT_MOST
+    if at < len(starts):
+        until = min(until, starts[at])
+    return int(total_seconds(within([Interval(ended, until)], window)))
+
+
+def _local_hours(interval: Interval, zone: ZoneInfo) -> set[int]:
+    hours = set()
+    moment = interval.start
+    while moment < interval.end or moment == interval.start:
+        local = moment.astimezone(zone)
+        hours.add(local.hour)
+        moment += timedelta(seconds=3600 - local.minute * 60 - local.second)
+    return hours
+
+
+def _group_day(
+    group_id: int,
+    size: int,
+    members: Set[int] | None,
+    people: Mapping[int, _Person],
+    records: DayRecords,
+    seen: Sequence[Interval],
+) -> GroupDay:
+    mine = [p for i, p in people.items() if members is None or i in members]
+    active = {i for i, p in people.items() if p.active and (members is None or i in members)}
+    before_7, before_30 = records.active_6_before, records.active_29_before
+    newcomers = records.newcomers
+    if members is not None:
+        before_7, before_30 = before_7 & members, before_30 & members
+        newcomers = newcomers & members
+    running = [run for p in mine for run in p.running]
+    mean, peak, peak_at = concurrency(running, seen)
+    hours = Counter(hour for p in mine for hour in p.hours)
+    lengths = Counter(minutes for p in mine for minutes in p.minutes)
+    return GroupDay(
+        group_id=group_id,
+        day=records.day,
+        members=size,
+        newcomers=len(newcomers),
+        active=len(active),
+        active_7=len(active | before_7),
+        active_30=len(active | before_30),
+        active_seconds=sum(p.active_seconds for p in mine),
+        idle_seconds=sum(p.idle_seconds for p in mine),
+        server_seconds=sum(p.server_seconds for p in mine),
+        after_seconds=sum(p.after_seconds for p in mine),
+        saved_seconds=sum(p.saved_seconds for p in mine),
+        sessions=sum(p.started for p in mine),
+        observed_seconds=int(total_seconds(seen)),
+        mean_running=mean,
+        peak=peak,
+        peak_at=peak_at,
+        lengths=json.dumps({str(k): lengths[k] for k in sorted(lengths)}, separators=(",", ":")),
+        hours=json.dumps([hours[h] for h in range(24)], separators=(",", ":")) if hours else "",
+    )
+
+
+def concurrency(
+    running: Iterable[Interval], seen: Sequence[Interval]
+) -> tuple[float | None, int | None, datetime | None]:
+    """Servers at a time: mean over the time seen, peak, and when it was first reached."""
+    duration = total_seconds(seen)
+    if duration <= 0:
+        return None, None, None
+    runs = list(running)
+    steps: list[tuple[datetime, int]] = []
+    for start, end in runs:
+        steps += [(start, 1), (end, -1)]
+    steps.sort()  # an end before a start at the same moment: they do not overlap
+    now = peak = 0
+    peak_at = seen[0].start
+    for moment, step in steps:
+        now += step
+        if now > peak:
+            peak, peak_at = now, moment
+    busy = sum(overlap_seconds([run], _near(seen, run)) for run in runs)
+    return busy / duration, peak, peak_at
+
+
+def _near(seen: Sequence[Interval], run: Interval) -> Sequence[Interval]:
+    first = max(bisect_left(seen, run) - 1, 0)
+    last = bisect_left(seen, Interval(run.end, run.end))
+    return seen[first : last + 1]

@@ -1,0 +1,319 @@
+"""From what was known and what the Hub says now to what has changed. Pure.
+
+Give a ``Sampling`` the pages in the order in which they were read: first all users with
+active servers, then the users by newest activity, and for a full look all users. A later
+sight of a user replaces an earlier one, so a server that stops while the pages are read is
+seen as stopped, with the time of its stop. Then ``finish`` says what has changed.
+"""
+
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from common.clock import as_utc
+from common.models import Server, User
+from services.stats.identity import Identities, Sight, who_is_who
+from services.stats.intervals import Interval, add_to
+from services.stats.records import ActivityKey, Changes, Person, Poll, Session
+from services.stats.state import SessionKey, State
+
+#: How exact the Hub's ``last_activity`` is: servers and proxy report every 5 minutes.
+ACCURACY = timedelta(seconds=300)
+
+#: One stored interval is at most this long, so a query for a time need not look further back.
+LONGEST = timedelta(hours=6)
+
+#: A clock this little ahead of the Hub's is not worth a word.
+CLOCKS_DIFFER = timedelta(seconds=5)
+
+
+def whole_second(moment: datetime) -> datetime:
+    """The moment as it is stored."""
+    return as_utc(moment).replace(microsecond=0)
+
+
+@dataclass(frozen=True)
+class Look:
+    """The circumstances of one poll."""
+
+    now: datetime
+    """When it began, by the Hub's clock."""
+    interval: int = 300
+    """Seconds between polls, as set."""
+    full: bool = False
+    """Whether all users are listed."""
+    groups_readable: bool = True
+    """Whether the token may read groups; without, memberships stay as they are."""
+
+
+class Sampling:
+    """One poll in the making. Nothing in the state changes before ``State.apply``."""
+
+    def __init__(self, state: State, look: Look) -> None:
+        self.state = state
+        self.look = look
+        self.now = whole_second(look.now)
+        self.join = 2 * max(timedelta(seconds=look.interval), ACCURACY)
+        self._sights: dict[str, Sight] = {}
+        self._unchanged: set[int] = set()
+        self._changes = Changes(ahead=dict(state.ahead))
+        self._recent: dict[int, list[Interval]] = {}
+        self._next_session = state.next_session
+        self._servers_of: dict[int, list[str]] = {}
+        for user_id, server in state.running:
+            self._servers_of.setdefault(user_id, []).append(server)
+        self._groups = dict(state.groups)
+        self._profiles = dict(state.profiles)
+        self._doubtful: set[str] = set()  # their servers could not be read
+        self._group_tuples: dict[tuple[str, ...], tuple[str, ...]] = {}
+
+    def see(self, users: Iterable[User]) -> None:
+        """Take in one page. What is as it was costs no memory beyond a mark."""
+        for user in users:
+            sight = self._sight(user)
+            known = self.state.people.get(user.name)
+            if known is not None and self._is_unchanged(known, sight):
+                self._sights.pop(user.name, None)
+                self._unchanged.add(known.id)
+                continue
+            if known is not None:
+                self._unchanged.discard(known.id)
+            self._sights[user.name] = sight
+
+    def wants_full(self) -> bool:
+        """Whether only a full listing can tell a newcomer from somebody renamed."""
+        if self.look.full:
+            return False
+        live = {p.created for p in self.state.people.values() if p.created is not None}
+        return any(
+            sight.created in live
+            for name, sight in self._sights.items()
+            if (known := self.state.people.get(name)) is None or not sight.may_be(known)
+        )
+
+    def finish(self, *, whole: bool = True, full: bool = False, milliseconds: int = 0) -> Changes:
+        """Everything that has changed. To be called once.
+
+        ``whole`` False: some page or user could not be read. Then what was not seen proves
+        nothing: no session is ended and nobody taken for deleted. ``full``: all users were
+        listed.
+        """
+        changes = self._changes
+        known = who_is_who(
+            self.state, self._sights, self._unchanged, self.now, absence_counts=whole and full
+        )
+        changes.people, changes.renamed = known.people, known.renamed
+        for user_id in known.deleted:
+            self._leave_groups(user_id, self.state.members.get(user_id, ()))
+        active: set[int] = set()
+        seen: set[SessionKey] = set()
+        for name, sight in self._sights.items():
+            person = known.by_name[name]
+            self._regroup(person.id, sight)
+            if name in self._doubtful:
+                seen.update((person.id, server) for server in self._servers_of.get(person.id, ()))
+            for server in sight.servers:
+                seen.add((person.id, server.name))
+                if self._watch(person, server):
+                    active.add(person.id)
+        moved = {
+            known.by_name[name].id: sight.moved
+            for name, sight in self._sights.items()
+            if sight.moved is not None
+        }
+        if whole:
+            self._end_vanished(seen, moved)
+            active |= self._visits(known.by_name)
+        listed = frozenset(name for name, sight in self._sights.items() if sight.servers)
+        changes.listed = listed if whole else self.state.listed | listed
+        changes.polls[self.now] = Poll(
+            time=self.now,
+            interval=self.look.interval,
+            milliseconds=milliseconds,
+            whole=whole,
+            full=full,
+            users=self._count_people(known) if whole else None,
+            servers=self._count_running() if whole else None,
+            active=len(active) if whole else None,
+        )
+        return changes
+
+    def _sight(self, user: User) -> Sight:
+        for problem in user.problems:
+            self._changes.problems.append(f"user {user.name!r}: {problem} is not usable")
+        moved = None
+        if user.last_activity is not None and self.state.last_poll is not None:
+            last = whole_second(user.last_activity)
+            if self.state.last_poll < last <= self.now + CLOCKS_DIFFER:
+                moved = min(last, self.now)
+        if "servers" in user.problems:
+            self._doubtful.add(user.name)
+        groups = self._group_tuples.setdefault(user.groups, user.groups)
+        readable = self.look.groups_readable and "groups" not in user.problems
+        return Sight(
+            groups=groups if readable else None,
+            created=user.created,
+            moved=moved,
+            servers=tuple(server for server in user.servers.values() if not server.stopped),
+        )
+
+    def _is_unchanged(self, known: Person, sight: Sight) -> bool:
+        if sight.servers or sight.moved is not None or known.created != sight.created:
+            return False
+        if known.id in self._servers_of:
+            return False
+        if sight.groups is None:
+            return True
+        mine = self.state.members.get(known.id, ())
+        if len(mine) != len(sight.groups):
+            return False
+        ids = self.state.groups
+        return {group_id for group_id, _ in mine} == {ids.get(name) for name in sight.groups}
+
+    def _regroup(self, user_id: int, sight: Sight) -> None:
+        if sight.groups is None:
+            return
+        mine = self.state.members.get(user_id, ())
+        now_in = {_id_of(name, self._groups, self._changes.groups) for name in sight.groups}
+        self._leave_groups(user_id, (row for row in mine if row[0] not in now_in))
+        for group_id in sorted(now_in - {row[0] for row in mine}):
+            self._changes.memberships[group_id, user_id, self.now] = None
+
+    def _leave_groups(self, user_id: int, rows: Iterable[tuple[int, datetime]]) -> None:
+        for group_id, since in rows:
+            self._changes.memberships[group_id, user_id, since] = self.now
+
+    def _watch(self, person: Person, server: Server) -> bool:
+        """One server as it is now; whether its user has been active since the last poll."""
+        for problem in server.problems:
+            self._changes.problems.append(
+                f"server {person.name}/{server.name}: {problem} is not usable"
+            )
+        key = (person.id, server.name)
+        session = self.state.running.get(key)
+        started = None if server.started is None else min(whole_second(server.started), self.now)
+        if session is not None and started is not None and started != session.started:
+            self._end(session, min(self._last_seen(session), started))
+            session = None
+        is_new = session is None
+        if session is None:
+            if not server.ready:
+                return False
+            session = self._begin(person, server, started or self.now)
+        mark = self._mark(key, person, server)
+        if mark is None or mark <= session.last_activity:
+            last_poll = self.state.last_poll
+            return is_new and (last_poll is None or session.started > last_poll)
+        self._work(session, mark)
+        return True
+
+    def _begin(self, person: Person, server: Server, started: datetime) -> Session:
+        profile = server.profile
+        session = Session(
+            id=self._next_session,
+            user_id=person.id,
+            server=server.name,
+            profile_id=None
+            if profile is None
+            else _id_of(profile, self._profiles, self._changes.profiles),
+            started=started,
+            last_activity=started,
+        )
+        self._next_session += 1
+        self._changes.sessions[session.id] = session
+        self._changes.touch(started)
+        # Who starts a server is there, even if nothing else is heard of them.
+        self._put(person.id, started, started)
+        return session
+
+    def _mark(self, key: SessionKey, person: Person, server: Server) -> datetime | None:
+        """The server's newest activity, if it can be the user's."""
+        if server.pending == "stop" or server.last_activity is None:
+            return None  # a stop writes its own time there
+        said = whole_second(server.last_activity)
+        if said <= self.now + CLOCKS_DIFFER:
+            self._changes.ahead.pop(key, None)
+            return min(said, self.now)
+        before = self.state.ahead.get(key)
+        if before == said:
+            return None  # nothing new, however our clock goes on
+        self._changes.ahead[key] = said
+        self._changes.problems.append(
+            f"server {person.name}/{server.name}: last_activity {said.isoformat()} is ahead of "
+            "the Hub's clock; taken for now when it moves"
+        )
+        return None if before is None else self.now
+
+    def _work(self, session: Session, mark: datetime) -> None:
+        since = session.last_activity
+        if mark - since > self.join:
+            since = max(mark - ACCURACY, session.started)
+        self._put(session.user_id, since, mark)
+        self._changes.sessions[session.id] = session._replace(last_activity=mark)
+
+    def _put(self, user_id: int, start: datetime, end: datetime) -> None:
+        start = max(start, self.state.floor_of(user_id, self._servers_of.get(user_id, ())))
+        if start > end:
+            return
+        known = self._recent.get(user_id)
+        if known is None:
+            known = self.state.recent.get(user_id, [])
+        self._recent[user_id], added, gone = add_to(known, Interval(start, end), LONGEST)
+        rows: dict[ActivityKey, datetime | None] = {(user_id, i.start): None for i in gone}
+        rows |= {(user_id, i.start): i.end for i in added}
+        if rows:
+            self._changes.activity.update(rows)
+            self._changes.touch(start)
+
+    def _end_vanished(self, seen: Set[SessionKey], moved: Mapping[int, datetime | None]) -> None:
+        for key, session in self.state.running.items():
+            if key not in seen and session.id not in self._changes.sessions:
+                # A stop sets the user's last_activity: that is when it ended.
+                self._end(session, moved.get(session.user_id) or self._last_seen(session))
+
+    def _end(self, session: Session, ended: datetime) -> None:
+        ended = max(ended, session.last_activity)
+        self._changes.sessions[session.id] = session._replace(ended=ended)
+        self._changes.ahead.pop((session.user_id, session.server), None)
+        self._changes.touch(session.last_activity)
+
+    def _last_seen(self, session: Session) -> datetime:
+        return self.state.last_poll or session.last_activity
+
+    def _visits(self, by_name: Mapping[str, Person]) -> set[int]:
+        """Who opened a page of the Hub and had no server, now or at the last poll."""
+        last_poll = self.state.last_poll
+        if last_poll is None or self.now - last_poll > 2.5 * timedelta(seconds=self.look.interval):
+            return set()  # in so long a time a server may have run and been stopped by others
+        visitors = set()
+        for name, sight in self._sights.items():
+            user_id = by_name[name].id
+            if sight.moved is None or sight.servers or name in self.state.listed:
+                continue
+            if user_id in self._servers_of:
+                continue
+            self._put(user_id, sight.moved, sight.moved)
+            visitors.add(user_id)
+        return visitors
+
+    def _count_people(self, known: Identities) -> int:
+        returned = sum(1 for p in known.people.values() if p.id in self.state.gone)
+        new = sum(1 for user_id in known.people if user_id >= self.state.next_person)
+        return len(self.state.people) + returned + new - len(known.deleted)
+
+    def _count_running(self) -> int:
+        count = len(self.state.running)
+        for session in self._changes.sessions.values():
+            count += session.id >= self.state.next_session
+            count -= session.ended is not None
+        return count
+
+
+def _id_of(name: str, known: dict[str, int], new: dict[int, str]) -> int:
+    """The id of a group or profile; a new one gets the next number."""
+    number = known.get(name)
+    if number is None:
+        number = max(known.values(), default=0) + 1
+        known[name] = number
+        new[number] = name
+    return number
