@@ -12,8 +12,9 @@ serves pages does.
 
 import json
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any, cast
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import aiohttp
 from aiohttp import web
@@ -23,6 +24,7 @@ from tornado.httputil import HTTPHeaders, HTTPInputError, HTTPServerRequest, Req
 from tornado.web import Application, RequestHandler
 
 from common.errors import HubBadAnswer, HubFailed, HubForbidden, HubRejected, HubUnavailable
+from common.oauth_settings import OAuthSettings
 
 _PASSED_ON = (
     "Cookie",
@@ -151,15 +153,40 @@ class Carrier(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # Jupyt
         return [cast("str", cookie.OutputString(None)) for cookie in cookies.values()]
 
 
+def make_oauth(settings: OAuthSettings) -> ServiceOAuth:
+    """HubOAuth for these settings and no others: nothing is left to the environment."""
+    hub = urlsplit(settings.public_hub_url)
+    options = {k: v for k, v in settings.cookie_options.items() if k not in ("path", "httponly")}
+    return ServiceOAuth(
+        api_url=settings.api_url,
+        api_token=settings.api_token,
+        base_url=settings.prefix,
+        hub_host=f"{hub.scheme}://{hub.netloc}" if hub.netloc else "",
+        hub_prefix=hub.path or "/hub/",
+        oauth_client_id=settings.client_id,
+        oauth_redirect_uri=settings.redirect_path or settings.prefix + "oauth_callback",
+        access_scopes=set(settings.access_scopes),
+        cookie_options={"samesite": "Lax", **options},
+        keyfile="",  # TLS is our session's
+        certfile="",
+        client_ca="",
+    )
+
+
+async def close_jupyterhub_client() -> None:
+    """Close what JupyterHub 6 may have opened for this loop behind our back."""
+    try:
+        from jupyterhub.httpclient import JupyterHubHTTPClient
+    except ImportError:
+        return  # before JupyterHub 6
+    await JupyterHubHTTPClient.loop_instance().close()
+
+
 class _Connection:
     """What a Tornado request wants to know of its connection."""
 
-    class context:  # noqa: N801 - Tornado's name
-        remote_ip = ""
-        protocol = "http"
-
     def __init__(self, remote_ip: str, protocol: str) -> None:
-        self.context = type("Context", (), {"remote_ip": remote_ip, "protocol": protocol})  # type: ignore[assignment,misc]  # only read
+        self.context = SimpleNamespace(remote_ip=remote_ip, protocol=protocol)
 
     def set_close_callback(self, _callback: object) -> None:
         pass

@@ -1,5 +1,7 @@
 """Headers that every answer carries, and what kind of client asked."""
 
+import re
+
 from aiohttp import web
 
 HEADERS = {
@@ -15,6 +17,8 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 
+
+_HEADER_TOKEN = re.compile(r"(?i)(?:token|bearer)\s+(\S+)\s*")  # as HubAuth.auth_header_pat
 
 BEGAN: web.RequestKey[bool] = web.RequestKey("began", bool)  # the answer is on its way
 
@@ -52,3 +56,9 @@ def wants_page(request: web.BaseRequest, prefix: str) -> bool:
     if request.headers.get("X-Requested-With", "").lower() == "xmlhttprequest":
         return False
     return "text/html" in request.headers.get("Accept", "")
+
+
+def header_token(request: web.BaseRequest) -> str:
+    """The Hub token that a script sends in its Authorization header, or nothing."""
+    found = _HEADER_TOKEN.fullmatch(request.headers.get("Authorization", ""))
+    return found[1] if found else ""

@@ -18,6 +18,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 import aiohttp
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from yarl import URL
 
 
 @dataclass
@@ -294,7 +295,7 @@ class Browser:
             in_hub = path.startswith(self.hub.base_url + "hub/")
             origin = self.hub.origin if in_hub else self.service_origin
             async with self.session.request(
-                method, origin + path, allow_redirects=False, **options
+                method, URL(origin + path, encoded=True), allow_redirects=False, **options
             ) as response:
                 text = await response.text()
                 if not follow or response.status not in (301, 302, 303, 307):

@@ -1,0 +1,101 @@
+"""Our cookies: the token, the state of a login, ``_xsrf``. Signed and read by Tornado."""
+
+import hmac
+from typing import Any
+
+from aiohttp import web
+from tornado.web import Application
+
+from common.oauth_settings import OAuthSettings
+from common.oauth_state import LOGIN_SECONDS, Login
+from common.oauth_tornado import Carrier, ServiceOAuth
+
+_MOST_UNFINISHED = 8  # state cookies of logins that were never finished; more are cleared
+
+_CARRIER: web.RequestKey[Carrier] = web.RequestKey("carrier", Carrier)
+
+
+class Cookies:
+    """Reads the cookies of requests, and collects those to set until the answer begins.
+
+    All are HttpOnly, below our prefix, SameSite=Lax, and Secure where the browser speaks
+    https. ``_xsrf`` may be readable by our pages' scripts, if so wished.
+    """
+
+    def __init__(self, oauth: ServiceOAuth, settings: OAuthSettings) -> None:
+        self._oauth = oauth
+        self._application = Application(
+            cookie_secret=settings.cookie_secret,
+            xsrf_cookie_kwargs={
+                "samesite": "Lax",
+                "httponly": not settings.xsrf_cookie_readable,
+            },
+        )
+
+    def token(self, request: web.Request) -> str:
+        """The token in our cookie, or nothing."""
+        if self._oauth.cookie_name not in request.cookies:
+            return ""
+        return self._oauth._get_token_cookie(self._carrier(request)) or ""
+
+    def keep_token(self, request: web.Request, token: str) -> None:
+        """Sign the browser in; the XSRF token changes with it."""
+        self._oauth.set_cookie(self._carrier(request), token)
+
+    def clear(self, request: web.Request) -> None:
+        """Sign the browser out."""
+        carrier = self._carrier(request)
+        self._oauth.clear_cookie(carrier)
+        carrier.clear_cookie("_xsrf", path=self._oauth.base_url)
+
+    def keep_state(self, request: web.Request, login: Login) -> None:
+        """Let the browser show at the callback that it is the one that began the login."""
+        carrier = self._carrier(request)
+        unfinished = [n for n in request.cookies if n.startswith(self._oauth.state_cookie_name)]
+        for name in unfinished[: max(0, len(unfinished) + 1 - _MOST_UNFINISHED)]:
+            self._clear_state(carrier, name)
+        carrier.set_signed_cookie(
+            login.cookie_name,
+            login.state,
+            expires_days=None,
+            path=self._oauth.cookie_path,
+            httponly=True,
+            samesite="Lax",
+            max_age=int(LOGIN_SECONDS),
+            secure=carrier.https or self._oauth.cookie_host_prefix_enabled,
+        )
+
+    def took_state(self, request: web.Request, login: Login) -> bool:
+        """Whether this browser began the login. Its state cookie is cleared."""
+        carrier = self._carrier(request)
+        state: bytes = carrier.get_signed_cookie(login.cookie_name) or b""
+        self._clear_state(carrier, login.cookie_name)
+        return hmac.compare_digest(state, login.state.encode())
+
+    def xsrf_token(self, request: web.Request) -> str:
+        """The XSRF token of this session; a page's answer also sets its cookie if need be."""
+        token: bytes | str = self._carrier(request).xsrf_token
+        return token.decode("ascii") if isinstance(token, bytes) else token
+
+    def signed_in(self, request: web.Request) -> None:
+        """Note that the browser is signed in: its ``_xsrf`` cookie then lasts the session."""
+        self._carrier(request).signed_in = True
+
+    def is_https(self, request: web.Request) -> bool:
+        """Whether the browser speaks https, by the outermost proxy's word."""
+        return self._carrier(request).https
+
+    async def send(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Put what was collected on the answer."""
+        carrier = request.get(_CARRIER)
+        for line in carrier.set_cookie_lines() if carrier else ():
+            response.headers.add("Set-Cookie", line)
+
+    def _clear_state(self, carrier: Any, name: str) -> None:
+        self._oauth._clear_cookie(carrier, name, path=self._oauth.cookie_path)
+
+    def _carrier(self, request: web.Request) -> Carrier:
+        carrier = request.get(_CARRIER)
+        if carrier is None:
+            carrier = request[_CARRIER] = Carrier(self._application, request, self._oauth)
+        return carrier
