@@ -21,6 +21,7 @@ from common.environment import TLSPaths
 from common.launch import Command
 
 if TYPE_CHECKING:
+    from common.http import TLSFiles
     from common.hub import HubClient
     from common.oauth import OAuthSettings
 
@@ -203,17 +204,23 @@ class ServiceApp(Configured):
         return self.port is not None
 
     @property
-    def hub_tls(self) -> TLSPaths | None:
+    def hub_tls(self) -> "TLSFiles | None":
         """The files for TLS towards the Hub, None for the system's trust alone."""
+        return _files(self._hub_tls_paths())
+
+    @property
+    def server_tls(self) -> "TLSFiles | None":
+        """The files to serve TLS with, None for plain HTTP (as behind the hub's proxy)."""
+        return _files(self._server_tls_paths())
+
+    def _hub_tls_paths(self) -> TLSPaths | None:
         if self.ssl_enabled:
             return environment.internal_certs(self.internal_certs_location)
         if not urlsplit(self.url).scheme.endswith("s"):
             return None
         return self._own_tls()
 
-    @property
-    def server_tls(self) -> TLSPaths | None:
-        """The files to serve TLS with, None for plain HTTP (as behind the hub's proxy)."""
+    def _server_tls_paths(self) -> TLSPaths | None:
         scheme = urlsplit(os.environ.get("JUPYTERHUB_SERVICE_URL", "")).scheme
         return self._own_tls() if scheme in ("", "https") else None
 
@@ -248,7 +255,7 @@ class ServiceApp(Configured):
             found += environment.hub_problems(self.url, self.api_token, self.token_file)
         found += environment.environment_problems()
         found += environment.prefix_problems(self.service_prefix)
-        for tls in (self.hub_tls, self.server_tls if self.serves else None):
+        for tls in (self._hub_tls_paths(), self._server_tls_paths() if self.serves else None):
             found += environment.tls_problems(tls) if tls else []
         return list(dict.fromkeys(found))
 
@@ -287,3 +294,11 @@ class ServiceApp(Configured):
     def launch(cls, argv: Sequence[str] | None = None) -> None:
         """Run the program and exit: 0 when all went well, 1 when a setting is wrong."""
         raise SystemExit(launch.run(cls, argv))
+
+
+def _files(paths: TLSPaths | None) -> "TLSFiles | None":
+    if paths is None:
+        return None
+    from common.http import TLSFiles
+
+    return TLSFiles(*paths)

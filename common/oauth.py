@@ -19,6 +19,7 @@ from aiohttp import web
 
 from common import xsrf
 from common.clock import Clock, SystemClock
+from common.http import client_session
 from common.oauth_settings import Identity, OAuthSettings, allows
 from common.security import header_token, is_websocket, wants_page
 
@@ -180,7 +181,7 @@ class SignIn:
     async def _open(self, _app: web.Application) -> AsyncIterator[None]:
         from common.oauth_tornado import close_jupyterhub_client
 
-        async with _session(self.settings) as session:
+        async with client_session(self.settings.api_url, tls=self.settings.tls) as session:
             self._oauth.session = session
             self._oauth.timeout = aiohttp.ClientTimeout(total=self.settings.request_timeout)
             yield
@@ -192,10 +193,6 @@ SIGN_IN: web.AppKey[SignIn] = web.AppKey("sign_in", SignIn)
 IDENTITY: web.RequestKey[Identity] = web.RequestKey("identity", Identity)
 _BY_TOKEN: web.RequestKey[bool] = web.RequestKey("by_token", bool)
 _FORM_TOKEN: web.RequestKey[str] = web.RequestKey("form_token", str)
-
-
-def _session(settings: OAuthSettings) -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
 
 
 async def _read_form(request: web.Request) -> None:

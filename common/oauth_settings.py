@@ -4,9 +4,10 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from common.environment import TLSPaths
+if TYPE_CHECKING:
+    from common.http import TLSFiles
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class OAuthSettings:
     access_scopes: frozenset[str]
     public_hub_url: str = "/hub/"
     redirect_path: str = ""
-    tls: TLSPaths | None = None
+    tls: "TLSFiles | None" = None
     cache_seconds: float = 30.0
     request_timeout: float = 10.0
     xsrf_cookie_readable: bool = False

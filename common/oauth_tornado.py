@@ -24,6 +24,7 @@ from tornado.httputil import HTTPHeaders, HTTPInputError, HTTPServerRequest, Req
 from tornado.web import Application, RequestHandler
 
 from common.errors import HubBadAnswer, HubFailed, HubForbidden, HubRejected, HubUnavailable
+from common.http import plain_url
 from common.oauth_settings import OAuthSettings
 
 _PASSED_ON = (
@@ -158,7 +159,7 @@ def make_oauth(settings: OAuthSettings) -> ServiceOAuth:
     hub = urlsplit(settings.public_hub_url)
     options = {k: v for k, v in settings.cookie_options.items() if k not in ("path", "httponly")}
     return ServiceOAuth(
-        api_url=settings.api_url,
+        api_url=plain_url(settings.api_url),  # the session knows the socket
         api_token=settings.api_token,
         base_url=settings.prefix,
         hub_host=f"{hub.scheme}://{hub.netloc}" if hub.netloc else "",
