@@ -1,0 +1,87 @@
+"""The benchmarks' own arithmetic: turns, medians, ratios, verdicts."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.bench import measure, report
+from tests.bench.measure import BenchError, Sample, Spread
+from tests.bench.report import Table
+
+
+def sample(wall: float = 1.0, peak_mb: float = 30.0, hub_cpu: float | None = None) -> Sample:
+    return Sample(wall=wall, cpu=wall, peak_mb=peak_mb, hub_cpu=hub_cpu)
+
+
+def table(**changes: object) -> Table:
+    samples = {
+        "peer": [sample(10.0), sample(9.0), sample(30.0)],
+        "ours": [sample(1.0), sample(2.0, peak_mb=61.0), sample(5.0)],
+    }
+    settings: dict[str, object] = {"samples": samples, "peer": "peer"}
+    return Table("quick", "A quick one", **{**settings, **changes})  # type: ignore[arg-type] # a table of changes
+
+
+def test_contenders_run_in_turns() -> None:
+    """A disturbance of the machine falls on all contenders, not on one."""
+    order: list[str] = []
+
+    def contender(name: str) -> Sample:
+        order.append(name)
+        return sample()
+
+    measure.in_turns({"a": lambda: contender("a"), "b": lambda: contender("b")}, 2)
+    assert order == ["a", "b", "a", "b"]
+
+
+def test_the_ratio_is_that_of_medians() -> None:
+    """One slow run changes neither the median nor the ratio."""
+    assert Spread.of([10.0, 9.0, 30.0]) == Spread(10.0, 9.0, 30.0)
+    assert table().ratio("ours") == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict"),
+    [
+        pytest.param({"wall_targets": {"ours": 0.2}}, "Kept", id="exactly the target"),
+        pytest.param({"wall_targets": {"ours": 0.19}}, "MISSED", id="slower"),
+        pytest.param({"peak_targets": {"ours": 61.0}}, "Kept", id="small enough"),
+        pytest.param({"peak_targets": {"ours": 60.0}}, "MISSED", id="one run too large"),
+    ],
+)
+def test_a_target_is_kept_or_missed(changes: dict[str, object], verdict: str) -> None:
+    """Wall targets look at the ratio of medians, memory targets at the worst run."""
+    (line,) = table(**changes).verdicts()
+    assert line.startswith(verdict)
+
+
+def test_a_table_shows_the_hub_only_where_it_was_measured() -> None:
+    """The Hub's CPU takes two columns more."""
+    hub = {name: [sample(hub_cpu=0.5)] for name in ("peer", "ours")}
+    assert "Hub CPU" not in table().markdown()
+    assert "| ours | 1.000 (1.000–1.000) | 1.000 |" in table(samples=hub).markdown()  # noqa: RUF001 # as printed
+    assert "Hub CPU s" in table(samples=hub).markdown()
+
+
+def test_results_of_other_benchmarks_stay(tmp_path: Path) -> None:
+    """Measuring one part anew keeps the other parts in the whole."""
+    report.write([Table("first", "One", table().samples, "peer")], tmp_path)
+    whole = report.write([table()], tmp_path).read_text()
+    assert "### One" in whole
+    assert "### A quick one" in whole
+    assert json.loads((tmp_path / "quick.json").read_text())["wall_ratios"]["ours"] == 0.2
+
+
+def test_a_run_tells_its_time_and_memory(tmp_path: Path) -> None:
+    """A program's own peak is reported, not that of whoever started it."""
+    small = measure.run(measure.python("-c", "pass"), {}, tmp_path / "log")
+    large = measure.run(measure.python("-c", "b'x' * 500_000_000"), {}, tmp_path / "log")
+    assert small.wall > 0
+    assert large.peak_mb - small.peak_mb > 100
+
+
+def test_a_failing_contender_is_no_result(tmp_path: Path) -> None:
+    """A program that fails quickly does not win."""
+    with pytest.raises(BenchError, match="oh no"):
+        measure.run(measure.python("-c", "raise SystemExit('oh no')"), {}, tmp_path / "log")
