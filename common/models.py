@@ -70,16 +70,20 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """One page of users. ``next_url`` is what the Hub offers, unchecked."""
+    """One page of users. ``next_offset`` is where the Hub says the next one begins.
+
+    Its ``next.url`` is not kept: it may name another host, or a scheme that only the
+    Hub's proxy knows.
+    """
 
     items: list[User]
-    next_url: str | None = None
+    next_offset: int | None = None
     total: int | None = None
     broken: tuple[str, ...] = ()
 
 
 class _Next(msgspec.Struct, frozen=True):
-    url: str | None = None
+    offset: int
 
 
 class _Pagination(msgspec.Struct, frozen=True):
@@ -117,8 +121,8 @@ def decode_users_page(body: bytes) -> Page:
         items = [user for user in read if isinstance(user, User)]
         broken = tuple(user for user in read if isinstance(user, str))
         page = lenient.pagination
-    next_url = page.next.url if page.next else None
-    return Page(items=items, next_url=next_url, total=page.total, broken=broken)
+    next_offset = page.next.offset if page.next else None
+    return Page(items=items, next_offset=next_offset, total=page.total, broken=broken)
 
 
 def decode_user(body: bytes) -> User:
@@ -141,6 +145,27 @@ def decode_server(body: bytes) -> Server:
     if not isinstance(value, dict) or not isinstance(value.get("name"), str):
         raise ValueError("not a server")  # noqa: TRY004 - bad data, not a bad call
     return _lenient_server(value["name"], value)
+
+
+def decode_groups_page(body: bytes) -> tuple[list[Group], int | None]:
+    """A page of ``GET /groups``, and the offset of the next one.
+
+    :raises ValueError: when the body is not a page of items at all
+    """
+    page = _LENIENT.decode(body)
+    groups = []
+    for item in page.items:
+        if isinstance(item, dict) and isinstance(item.get("name"), str):
+            fields = _Fields(item)
+            groups.append(
+                Group(
+                    name=item["name"],
+                    users=fields.get("users", tuple[str, ...], ()),
+                    properties=fields.get("properties", dict[str, Any], {}),
+                    problems=tuple(fields.problems),
+                )
+            )
+    return groups, page.pagination.next.offset if page.pagination.next else None
 
 
 def _is_utc(value: datetime | None) -> bool:

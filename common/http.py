@@ -1,0 +1,293 @@
+"""One request, with a token, a time limit and retries, and errors by kind.
+
+A retry is worth it where the other side may answer next time: no connection, a broken
+answer, 429, 500, 502, 503, 504. The pause grows with full jitter (AWS architecture blog,
+"Exponential Backoff And Jitter") and is at least what ``Retry-After`` asks for.
+
+Only a request that may safely come twice is sent again. Of the others, those are that
+the other side has surely not begun: a refused connection, 429 and 503.
+"""
+
+import random
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import aiohttp
+import msgspec
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from common.clock import Clock, as_utc
+from common.errors import (
+    HubBadAnswer,
+    HubFailed,
+    HubForbidden,
+    HubNotFound,
+    HubRejected,
+    HubUnavailable,
+    ProxyBadAnswer,
+    ProxyForbidden,
+    ProxyRejected,
+    ProxyUnavailable,
+    RequestError,
+)
+
+RETRIED = frozenset({429, 500, 502, 503, 504})
+#: Statuses by which the other side says that it has not begun.
+NOT_BEGUN = frozenset({429, 503})
+#: More than any honest page: 1,000 users with ten servers each take some 5 MB.
+MAX_BODY_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Family:
+    """The errors of one peer, by what happened."""
+
+    unavailable: type[RequestError]
+    forbidden: type[RequestError]
+    not_found: type[RequestError]
+    rejected: type[RequestError]
+    failed: type[RequestError]
+    bad_answer: type[RequestError]
+
+
+HUB = Family(HubUnavailable, HubForbidden, HubNotFound, HubRejected, HubFailed, HubBadAnswer)
+PROXY = Family(
+    ProxyUnavailable,
+    ProxyForbidden,
+    ProxyRejected,
+    ProxyRejected,
+    ProxyUnavailable,
+    ProxyBadAnswer,
+)
+
+
+@dataclass(frozen=True)
+class Retry:
+    """How often and how patiently. ``attempts`` counts the first; times in seconds."""
+
+    attempts: int = 4
+    base_seconds: float = 0.5
+    max_seconds: float = 30.0
+
+    def pause(self, failures: int, retry_after: float | None = None) -> float:
+        """Seconds to wait after so many failures (1 or more)."""
+        ceiling = min(self.max_seconds, self.base_seconds * 2.0 ** (failures - 1))
+        jittered = random.uniform(0.0, ceiling)  # noqa: S311 - spreads load, hides nothing
+        return max(jittered, min(retry_after or 0.0, self.max_seconds))
+
+
+NO_RETRY = Retry(attempts=1)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole answer. ``hub_time`` is its ``Date``, None where there is no usable one."""
+
+    status: int
+    body: bytes
+    headers: CIMultiDictProxy[str]
+    hub_time: datetime | None = None
+
+
+@dataclass(frozen=True)
+class TLSFiles:
+    """The files of mutual TLS, as JupyterHub's internal_ssl hands them to a service."""
+
+    keyfile: str
+    certfile: str
+    cafile: str
+
+    def client_context(self) -> ssl.SSLContext:
+        """For talking to the Hub. :raises OSError: a file cannot be read or used"""
+        context = ssl.create_default_context(cafile=self.cafile or None)
+        if self.certfile:
+            context.load_cert_chain(self.certfile, self.keyfile or None)
+        return context
+
+    def server_context(self) -> ssl.SSLContext:
+        """For serving; with a CA, only to who has its certificate. :raises OSError:"""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self.cafile or None)
+        context.load_cert_chain(self.certfile, self.keyfile or None)
+        if self.cafile:
+            context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
+
+#: The part of ``http+unix://%2Fpath%2Fto.sock/hub/api`` that stands for the host afterwards.
+_UNIX_HOST = "localhost"
+
+
+def plain_url(url: str) -> str:
+    """The URL as it goes on the request line: ``http+unix`` becomes plain http."""
+    parts = urlsplit(url)
+    if not parts.scheme.endswith("+unix"):
+        return url.rstrip("/")
+    return f"{parts.scheme.removesuffix('+unix')}://{_UNIX_HOST}{parts.path}".rstrip("/")
+
+
+def client_session(api_url: str, *, tls: TLSFiles | None = None) -> aiohttp.ClientSession:
+    """A session for one peer: its unix socket where the URL has one, its TLS, no cookies."""
+    parts = urlsplit(api_url)
+    connector: aiohttp.BaseConnector
+    if parts.scheme.endswith("+unix"):
+        connector = aiohttp.UnixConnector(unquote(parts.netloc), limit=100)
+    else:
+        connector = aiohttp.TCPConnector(
+            limit=100,
+            ssl=tls.client_context() if tls else True,
+            resolver=aiohttp.ThreadedResolver(),
+        )
+    return aiohttp.ClientSession(
+        connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
+    )
+
+
+#: Told of every attempt: status (None where no answer came) and seconds.
+Observer = Callable[[int | None, float], None]
+
+
+async def request(
+    session: aiohttp.ClientSession,
+    method: str,
+    url: str,
+    *,
+    token: str,
+    family: Family,
+    clock: Clock,
+    retry: Retry,
+    timeout_seconds: float = 60.0,
+    headers: dict[str, str] | None = None,
+    json: Any = None,
+    repeatable: bool | None = None,
+    expect: Callable[[bytes], Any] | None = None,
+    observe: Observer = lambda status, seconds: None,
+) -> Answer:
+    """Send, wait, retry where it is worth it, and return the answer of status below 400.
+
+    ``url`` is sent byte for byte, so that no quoted name is read anew. Redirects are not
+    followed: they would carry the token away. ``repeatable`` (default: for GET) allows
+    sending again what may already have been done. ``expect`` tries the body, and a
+    ValueError from it counts as a broken answer. ``timeout_seconds`` holds for one attempt.
+
+    :raises RequestError: of the family, by what happened
+    """
+    sent = CIMultiDict({"Authorization": f"token {token}", **(headers or {})})
+    data = None
+    if json is not None:
+        data = msgspec.json.encode(json)
+        sent["Content-Type"] = "application/json"
+    again = method == "GET" if repeatable is None else repeatable
+    failures = 0
+    while True:
+        started = clock.monotonic()
+        status: int | None = None
+        retry_after: float | None = None
+        try:
+            answer = await _attempt(session, method, url, sent, data, timeout_seconds)
+            status = answer.status
+            if status < 300:
+                if expect is not None:
+                    expect(answer.body)
+                return answer
+            error = _error_of(family, answer, method, url)
+            retry_after = _retry_after(answer)
+            worth = status in NOT_BEGUN or (again and status in RETRIED)
+        except aiohttp.ClientConnectorError as problem:
+            error = family.unavailable(_cannot_connect(problem), method=method, url=url)
+            worth = True
+        except (aiohttp.ClientError, OSError, TimeoutError) as problem:
+            what = str(problem) if isinstance(problem, _TooLarge) else type(problem).__name__
+            error = family.unavailable(f"no whole answer: {what}", method=method, url=url)
+            worth = again
+        except (ValueError, msgspec.MsgspecError) as problem:
+            reason = f"not the expected answer: {problem}"
+            error = family.bad_answer(reason, method=method, url=url, status=status)
+            worth = again
+        finally:
+            observe(status, clock.monotonic() - started)
+        failures += 1
+        if not worth or failures >= retry.attempts:
+            raise error
+        await clock.sleep(retry.pause(failures, retry_after))
+
+
+class _TooLarge(aiohttp.ClientError):
+    """The body is larger than any that the peer sends."""
+
+
+async def _attempt(
+    session: aiohttp.ClientSession,
+    method: str,
+    url: str,
+    headers: CIMultiDict[str],
+    data: bytes | None,
+    timeout_seconds: float,
+) -> Answer:
+    async with session.request(
+        method,
+        URL(url, encoded=True),
+        headers=headers,
+        data=data,
+        timeout=aiohttp.ClientTimeout(total=timeout_seconds),
+        allow_redirects=False,
+    ) as response:
+        if (response.content_length or 0) > MAX_BODY_BYTES:
+            raise _TooLarge(f"a body of {response.content_length} bytes")
+        chunks: list[bytes] = []
+        size = 0
+        async for chunk in response.content.iter_any():
+            size += len(chunk)
+            if size > MAX_BODY_BYTES:
+                raise _TooLarge(f"a body of more than {MAX_BODY_BYTES} bytes")
+            chunks.append(chunk)
+        return Answer(
+            response.status, b"".join(chunks), response.headers, _date(response.headers.get("Date"))
+        )
+
+
+def _error_of(family: Family, answer: Answer, method: str, url: str) -> RequestError:
+    status = answer.status
+    if status in {401, 403}:
+        kind, word = family.forbidden, "our token is not accepted, or lacks a scope"
+    elif status == 404:
+        kind, word = family.not_found, "not found"
+    elif status == 429 or status in {502, 503, 504}:
+        kind, word = family.unavailable, "not available now"
+    elif status >= 500:
+        kind, word = family.failed, "failed"
+    elif status >= 400:
+        kind, word = family.rejected, "refused"
+    else:
+        kind, word = family.bad_answer, "a redirect, which is not followed"
+    return kind(f"{word}: status {status}", method=method, url=url, status=status)
+
+
+def _cannot_connect(problem: aiohttp.ClientConnectorError) -> str:
+    reason = problem.os_error.strerror or type(problem.os_error).__name__
+    return f"cannot connect: {reason}"
+
+
+def _retry_after(answer: Answer) -> float | None:
+    """Seconds that the answer asks us to wait (RFC 9110 10.2.3: seconds or a date)."""
+    value = answer.headers.get("Retry-After", "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value[:9])
+    moment = _date(value)
+    if moment is None or answer.hub_time is None:
+        return None
+    return max(0.0, (moment - answer.hub_time).total_seconds())
+
+
+def _date(value: str | None) -> datetime | None:
+    if not value:
+        return None
+    try:
+        return as_utc(parsedate_to_datetime(value))
+    except (ValueError, OverflowError, TypeError):
+        return None
