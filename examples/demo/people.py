@@ -1,0 +1,42 @@
+"""Who is in the demo, and in which groups."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+COURSE = "course101"
+
+
+class Person(NamedTuple):
+    """One account of the demo hub."""
+
+    login: str
+    role: str
+    groups: tuple[str, ...] = ()
+
+
+GRADERS = f"formgrade-{COURSE}"
+STUDENTS = f"nbgrader-{COURSE}"
+INSTRUCTORS = "instructors"
+
+PEOPLE = (
+    Person("admin", "hub administrator"),
+    Person("ines", "instructor", (INSTRUCTORS, GRADERS)),
+    Person("greta", "grader", (GRADERS,)),
+    Person("gustav", "grader", (GRADERS,)),
+    *(Person(name, "student", (STUDENTS,)) for name in ("ada", "ben", "chloe", "dan", "eve")),
+)
+
+
+def groups() -> dict[str, list[str]]:
+    """The logins in each group."""
+    found: dict[str, list[str]] = {}
+    for person in PEOPLE:
+        for group in person.groups:
+            found.setdefault(group, []).append(person.login)
+    return found
+
+
+def by_role() -> Iterator[tuple[str, list[str]]]:
+    """Each role with its logins, in the order above."""
+    for role in dict.fromkeys(person.role for person in PEOPLE):
+        yield role, [person.login for person in PEOPLE if person.role == role]

@@ -1,0 +1,154 @@
+"""`make demo`: it starts, lets people in, ends without a trace, and starts again."""
+
+import asyncio
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import aiohttp
+import psutil
+import pytest
+
+from tests.integration.processes import ROOT, free_port, proxy_command, wait_until
+from tests.integration.realhub import sign_in
+
+DEMO = ROOT / "examples" / "demo" / "demo.py"
+
+
+class Demo:
+    """A demo that runs as a process of its own, with its state in a directory of the test."""
+
+    def __init__(self, state: Path, port: int) -> None:
+        self.state = state
+        self.output = state.parent / "output.txt"
+        self.url = f"http://127.0.0.1:{port}/"
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, str(DEMO)],
+                env={**os.environ, "PORT": str(port), "DEMO_STATE": str(state)},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def said(self) -> str:
+        return self.output.read_text()
+
+    @property
+    def password(self) -> str:
+        found = re.search(r"password of everybody\s+(\S+)", self.said())
+        assert found, self.said()
+        return found.group(1)
+
+    def wait_until_up(self) -> None:
+        def up() -> bool:
+            return "Ctrl-C ends it." in self.said() or self.process.poll() is not None
+
+        wait_until("the demo's table", up, seconds=120)
+        assert self.process.poll() is None, self.said()
+
+    def family(self) -> list[psutil.Process]:
+        """All that carries this demo's mark, the runner left out."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get("DEMO_MARK") == str(self.state):
+                    found.append(process)
+            except (psutil.Error, OSError):
+                continue
+        return found
+
+
+@contextmanager
+def running(state: Path) -> Iterator[Demo]:
+    """A demo that is up; whatever happens, it is ended."""
+    demo = Demo(state, free_port())
+    try:
+        demo.wait_until_up()
+        yield demo
+    finally:
+        if demo.process.poll() is None:
+            demo.process.terminate()
+        demo.process.wait(60)
+
+
+@pytest.mark.skipif(proxy_command() is None, reason="no proxy: run `make setup`")
+async def test_sign_in_stop_and_start_again(tmp_path: Path) -> None:
+    """A student signs in and starts JupyterLab, Ctrl-C leaves no process, a second run works."""
+    state = tmp_path / "state"
+    with running(state) as demo:
+        jar = aiohttp.CookieJar(unsafe=True)
+        async with aiohttp.ClientSession(cookie_jar=jar) as session:
+            await sign_in(session, demo.url, "ada", demo.password)
+            async with session.get(demo.url + "hub/spawn") as page:
+                assert page.status == 200, page.url
+            await until_lab(session, demo.url + "user/ada/lab")
+        password = demo.password
+        assert len(demo.family()) >= 3
+        demo.process.send_signal(signal.SIGINT)
+        assert demo.process.wait(60) == 0, demo.said()
+        assert demo.family() == []
+        assert demo.said().endswith("Everything has stopped.\n")
+
+    with running(state) as demo:
+        assert demo.password == password
+        jar = aiohttp.CookieJar(unsafe=True)
+        async with aiohttp.ClientSession(cookie_jar=jar) as session:
+            await sign_in(session, demo.url, "admin", demo.password)
+            async with session.get(demo.url + "hub/admin") as page:
+                assert page.status == 200
+        # Killed without warning, it leaves its hub behind; the next run clears that away.
+        left_over = demo.family()
+        demo.process.kill()
+    with running(state) as demo:
+        assert not any(process.is_running() for process in left_over)
+        os.killpg(demo.process.pid, signal.SIGTERM)
+        assert demo.process.wait(60) == 0
+        assert demo.family() == []
+
+
+async def until_lab(session: aiohttp.ClientSession, url: str) -> None:
+    """Wait for JupyterLab's page."""
+    async with asyncio.timeout(60):
+        while True:
+            async with session.get(url) as page:
+                if page.status == 200 and "jupyter-config-data" in await page.text():
+                    return
+            await asyncio.sleep(0.1)
+
+
+def refused(state: Path, port: str) -> list[str]:
+    """What a demo says that cannot start."""
+    ran = subprocess.run(
+        [sys.executable, str(DEMO)],
+        env={**os.environ, "PORT": port, "DEMO_STATE": str(state)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 1
+    assert ran.stdout == ""
+    return ran.stderr.splitlines()
+
+
+def test_port_in_use(tmp_path: Path) -> None:
+    """A port that is taken gets one line that says what to do, and exit code 1."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        (line,) = refused(tmp_path, str(port))
+    assert line.startswith(f"Port {port} of 127.0.0.1 is in use; take another with: make demo")
+
+
+@pytest.mark.parametrize("port", ["http", "0", "70000", "-1"])
+def test_port_that_is_none(tmp_path: Path, port: str) -> None:
+    """A port that is no number of a port gets one line, and exit code 1."""
+    assert refused(tmp_path, port) == [
+        f"PORT={port} is not a port; write a number, such as PORT=9000"
+    ]
