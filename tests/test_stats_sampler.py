@@ -263,6 +263,8 @@ def test_skipped_in_one_listing_is_the_same_person_in_the_next(hub: Hub) -> None
         pytest.param(None, [(1, 1)], id="null"),
         pytest.param(0, [(1, 1)], id="before the start"),
         pytest.param(90, [(1, 1)], id="ahead of now"),
+        pytest.param(10**8, [(1, 1)], id="centuries ahead"),
+        pytest.param(-(10**8), [(1, 1)], id="centuries ago"),
     ],
 )
 def test_odd_times_lose_nothing(hub: Hub, last: float | None, worked: object) -> None:
@@ -297,3 +299,23 @@ def test_profile_is_kept(hub: Hub) -> None:
     changes = hub.poll(5, user("ana", server(4, started=1, user_options={"profile": "gpu"})))
     assert changes.profiles == {1: "gpu"}
     assert next(iter(changes.sessions.values())).profile_id == 1
+
+
+def test_start_ahead_of_now_is_one_session(hub: Hub) -> None:
+    """A start time that lies in the future makes one session, from when it was seen."""
+    for minutes in (5, 10, 15):
+        hub.poll(minutes, user("ana", server(4, started=500), last=4))
+    (session,) = hub.state.running.values()
+    assert session.started == at(5)
+
+
+def test_what_happens_while_the_pages_are_read_is_counted_once(hub: Hub) -> None:
+    """A start or stop after the poll began is taken with the poll or the next, never with both."""
+    changes = hub.poll(5, user("ana", server(5.2, started=5.2), last=5.2))
+    assert changes.sessions == {}
+    hub.poll(10, user("ana", server(5.2, started=5.2), last=5.2))
+    changes = hub.poll(15, user("ana", last=15.2))
+    assert next(iter(changes.sessions.values())).ended == at(15)
+    changes = hub.poll(20, user("ana", last=15.2))
+    assert changes.activity == {}
+    assert changes.polls[at(20)].active == 0

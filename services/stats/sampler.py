@@ -23,8 +23,8 @@ ACCURACY = timedelta(seconds=300)
 #: One stored interval is at most this long, so a query for a time need not look further back.
 LONGEST = timedelta(hours=6)
 
-#: A clock this little ahead of the Hub's is not worth a word.
-CLOCKS_DIFFER = timedelta(seconds=5)
+#: So little ahead of the poll's begin is not worth a word: pages take their time, clocks differ.
+AHEAD = timedelta(seconds=60)
 
 
 def whole_second(moment: datetime) -> datetime:
@@ -64,6 +64,7 @@ class Sampling:
             self._servers_of.setdefault(user_id, []).append(server)
         self._groups = dict(state.groups)
         self._profiles = dict(state.profiles)
+        self._late: set[str] = set()  # moved since the poll began: not news again at the next
         self._doubtful: set[str] = set()  # their servers could not be read
         self._group_tuples: dict[tuple[str, ...], tuple[str, ...]] = {}
 
@@ -124,8 +125,8 @@ class Sampling:
         if whole:
             self._end_vanished(seen, moved)
             active |= self._visits(known.by_name)
-        listed = frozenset(name for name, sight in self._sights.items() if sight.servers)
-        changes.listed = listed if whole else self.state.listed | listed
+        listed = self._late.union(name for name, sight in self._sights.items() if sight.servers)
+        changes.listed = frozenset(listed if whole else listed | self.state.listed)
         changes.polls[self.now] = Poll(
             time=self.now,
             interval=self.look.interval,
@@ -144,8 +145,10 @@ class Sampling:
         moved = None
         if user.last_activity is not None and self.state.last_poll is not None:
             last = whole_second(user.last_activity)
-            if self.state.last_poll < last <= self.now + CLOCKS_DIFFER:
+            if self.state.last_poll < last <= self.now + AHEAD:
                 moved = min(last, self.now)
+                if last > self.now:
+                    self._late.add(user.name)
         if "servers" in user.problems:
             self._doubtful.add(user.name)
         groups = self._group_tuples.setdefault(user.groups, user.groups)
@@ -191,7 +194,15 @@ class Sampling:
             )
         key = (person.id, server.name)
         session = self.state.running.get(key)
-        started = None if server.started is None else min(whole_second(server.started), self.now)
+        started = None if server.started is None else whole_second(server.started)
+        if started is not None and started > self.now:
+            if started <= self.now + AHEAD:
+                return False  # started since the poll began: the next one's business
+            self._changes.problems.append(
+                f"server {person.name}/{server.name}: started {started.isoformat()} is ahead of "
+                "the Hub's clock"
+            )
+            started = None
         if session is not None and started is not None and started != session.started:
             self._end(session, min(self._last_seen(session), started))
             session = None
@@ -231,7 +242,7 @@ class Sampling:
         if server.pending == "stop" or server.last_activity is None:
             return None  # a stop writes its own time there
         said = whole_second(server.last_activity)
-        if said <= self.now + CLOCKS_DIFFER:
+        if said <= self.now + AHEAD:
             self._changes.ahead.pop(key, None)
             return min(said, self.now)
         before = self.state.ahead.get(key)

@@ -72,7 +72,7 @@ class UTCTimeExact(UTCTime):
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None or dialect.name != "sqlite":
             return super().process_result_value(value, dialect)
-        return EPOCH + value * MICROSECOND
+        return EPOCH + int(value) * MICROSECOND
 
 
 class Day(TypeDecorator[date]):

@@ -1,0 +1,196 @@
+"""The rows of a day: made from the raw records when it is over, and live for today.
+
+A day is rolled up some time after its end, when late reports have come in. What changes an
+older day later (an import, a Hub that was away) makes it be rolled up again.
+"""
+
+from collections.abc import Collection
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import delete, func, select, true
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.stats import tables as t
+from services.stats.days import bounds, day_of, days
+from services.stats.intervals import Interval
+from services.stats.records import Poll
+from services.stats.rollup import HUB, SAVES_AT_MOST, DayRecords, GroupDay, UserDay, roll_up
+from services.stats.sampler import LONGEST
+from services.stats.store import Store, session_of
+
+LATE = timedelta(hours=1)
+"""How long after midnight a day is rolled up."""
+
+
+async def roll_up_until(store: Store, now: datetime) -> list[date]:
+    """Roll up every day that is over and not yet done; which those were.
+
+    Each day is a transaction of its own. If the database's days are of another time zone than
+    the store's, all days with raw records are done anew.
+    """
+    done = []
+    while (day := await _next_day(store, now)) is not None:
+        async with store.writing() as connection:
+            meta = await store.read_meta(connection, lock=True)
+            if meta.get("rolled_until") != day.isoformat():
+                continue  # marked again meanwhile
+            records = await read_day(store, connection, day, bounds(day, store.zone).end)
+            user_days, group_days = roll_up(records)
+            await _replace(store, connection, day, user_days, group_days)
+            await store.write_meta(
+                connection,
+                rolled_until=(day + timedelta(days=1)).isoformat(),
+                timezone=store.zone.key,
+            )
+        done.append(day)
+    return done
+
+
+async def _next_day(store: Store, now: datetime) -> date | None:
+    async with store.reading() as connection:
+        meta = await store.read_meta(connection)
+    if "rolled_until" not in meta:
+        return None
+    if meta.get("timezone", store.zone.key) != store.zone.key:
+        first = meta.get("pruned_before", meta["first_day"])
+        async with store.writing() as connection:
+            await store.write_meta(connection, rolled_until=first, timezone=store.zone.key)
+        return await _next_day(store, now)
+    day = date.fromisoformat(meta["rolled_until"])
+    return day if day < day_of(now - LATE, store.zone) else None
+
+
+async def _replace(
+    store: Store,
+    connection: AsyncConnection,
+    day: date,
+    user_days: list[UserDay],
+    group_days: list[GroupDay],
+) -> None:
+    for table in (t.user_days, t.group_days):
+        await connection.execute(delete(table).where(table.c.day == day))
+    await store.upsert(connection, t.user_days, (row._asdict() for row in user_days))
+    rows = [row for row in group_days if row.group_id == HUB or row.active or row.server_seconds]
+    await store.upsert(connection, t.group_days, (row._asdict() for row in rows))
+
+
+async def live_days(
+    store: Store, connection: AsyncConnection, groups: Collection[int] | None = None
+) -> tuple[list[UserDay], list[GroupDay]]:
+    """The rows of the days that are not rolled up yet, up to the last whole poll.
+
+    ``groups``: which to count beside the hub; None for all.
+    """
+    meta = await store.read_meta(connection)
+    last = await connection.scalar(select(func.max(t.polls.c.time)).where(t.polls.c.whole))
+    if "rolled_until" not in meta or last is None:
+        return [], []
+    first = date.fromisoformat(meta["rolled_until"])
+    user_days: list[UserDay] = []
+    group_days: list[GroupDay] = []
+    for day in days(first, day_of(last, store.zone)):
+        records = await read_day(store, connection, day, last, groups)
+        before = {row.user_id for row in user_days if row.was_active}
+        records.active_6_before = records.active_6_before | before
+        records.active_29_before = records.active_29_before | before
+        users, counted = roll_up(records)
+        user_days += users
+        group_days += counted
+    return user_days, group_days
+
+
+async def read_day(
+    store: Store,
+    connection: AsyncConnection,
+    day: date,
+    until: datetime,
+    groups: Collection[int] | None = None,
+) -> DayRecords:
+    """Everything recorded about the day, up to a moment."""
+    whole = bounds(day, store.zone)
+    window = Interval(whole.start, max(whole.start, min(whole.end, until)))
+    sessions = await connection.execute(
+        select(t.sessions).where(
+            t.sessions.c.started < window.end, t.sessions.c.ended > window.start - SAVES_AT_MOST
+        )
+    )
+    worked = await connection.execute(
+        select(t.activity).where(
+            t.activity.c.start < window.end, t.activity.c.start >= window.start - LONGEST
+        )
+    )
+    return DayRecords(
+        day=day,
+        window=window,
+        zone=store.zone,
+        sessions=[session_of(row) for row in sessions],
+        activity=[
+            (row.user_id, Interval(row.start, row.start + timedelta(seconds=row.seconds)))
+            for row in worked
+        ],
+        polls=await read_polls(connection, window),
+        people=await connection.scalar(
+            select(func.count()).where(
+                t.users.c.first_seen < whole.end, t.users.c.deleted > whole.start
+            )
+        )
+        or 0,
+        members=await _members(connection, whole, groups),
+        newcomers=await _newcomers(connection, whole),
+        active_6_before=await _active(connection, day, 6),
+        active_29_before=await _active(connection, day, 29),
+    )
+
+
+async def read_polls(connection: AsyncConnection, window: Interval) -> list[Poll]:
+    """The whole polls in the window, with the last before and the first after it."""
+    time = t.polls.c.time
+    whole = t.polls.c.whole == true()
+    before = select(func.max(time)).where(whole, time < window.start).scalar_subquery()
+    after = select(func.min(time)).where(whole, time >= window.end).scalar_subquery()
+    query = (
+        select(t.polls)
+        .where(
+            whole,
+            time >= func.coalesce(before, window.start),
+            time <= func.coalesce(after, window.end),
+        )
+        .order_by(time)
+    )
+    return [Poll(**row._mapping) for row in await connection.execute(query)]
+
+
+async def _members(
+    connection: AsyncConnection, window: Interval, groups: Collection[int] | None
+) -> dict[int, set[int]]:
+    query = select(t.memberships.c.group_id, t.memberships.c.user_id).where(
+        t.memberships.c.since < window.end, t.memberships.c.until > window.start
+    )
+    if groups is not None:
+        query = query.where(t.memberships.c.group_id.in_(groups))
+    members: dict[int, set[int]] = {}
+    for row in await connection.execute(query):
+        members.setdefault(row.group_id, set()).add(row.user_id)
+    return members
+
+
+async def _newcomers(connection: AsyncConnection, window: Interval) -> set[int]:
+    """Whose account was made that day; where the Hub does not say, who was first seen."""
+    created, seen = t.users.c.created, t.users.c.first_seen
+    made = (created >= window.start) & (created < window.end)
+    first = created.is_(None) & (seen >= window.start) & (seen < window.end)
+    rows = await connection.execute(select(t.users.c.id).where(made | first))
+    return {row.id for row in rows}
+
+
+async def _active(connection: AsyncConnection, day: date, before: int) -> set[int]:
+    query = (
+        select(t.user_days.c.user_id)
+        .where(
+            t.user_days.c.day >= day - timedelta(days=before),
+            t.user_days.c.day < day,
+            t.user_days.c.was_active,
+        )
+        .distinct()
+    )
+    return {row.user_id for row in await connection.execute(query)}
