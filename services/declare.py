@@ -11,14 +11,10 @@ import socket
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePath
-from re import fullmatch
 from typing import Any
-from urllib.parse import urlsplit
 
 from common.errors import ConfigError
-
-Options = Mapping[str, Any]
+from services.declare_options import Options, flags, wrong_options
 
 
 @dataclass(frozen=True)
@@ -159,7 +155,7 @@ class _Plan:
 
     def add(self, argument: str, kind: Kind, options: Options) -> None:
         """Plan one service."""
-        wrong = list(_wrong_options(kind, options))
+        wrong = list(wrong_options(options, kind.scope_flags))
         self.problems += [f"{argument}: {problem}" for problem in wrong]
         if wrong:
             return
@@ -235,24 +231,10 @@ def _service(name: str, kind: Kind, options: Options, scheme: str) -> dict[str, 
         }
     if "api_token" in options:
         return service | {"api_token": options["api_token"]}
-    service["command"] = [sys.executable, "-m", kind.module, *_flags(options)]
+    service["command"] = [sys.executable, "-m", kind.module, *flags(options)]
     if options.get("environment"):
         service["environment"] = dict(options["environment"])
     return service | {key: str(options[key]) for key in ("cwd", "user") if key in options}
-
-
-def _flags(options: Options) -> list[str]:
-    """The options that are not about the Hub's side, as words of a command line."""
-    words = []
-    for key, value in options.items():
-        if key in _CHECKS or value is None:
-            continue
-        flag = "--" + key.replace("_", "-")
-        for each in value if isinstance(value, list | tuple) else [value]:
-            words.append(
-                flag if each is True else f"{flag}={str(each).lower() if each is False else each}"
-            )
-    return words
 
 
 def _free_port() -> int:
@@ -269,95 +251,3 @@ def _current(hub: Any, name: str, default: Any) -> Any:
         return default
     value = hub[name]
     return value.get_value(default) if hasattr(value, "get_value") else value
-
-
-def _is_name(value: object) -> bool:
-    return isinstance(value, str) and fullmatch(r"[a-z][a-z0-9_-]*[a-z0-9]", value) is not None
-
-
-def _is_port(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 65535
-
-
-def _is_url(value: object) -> bool:
-    if value is False:
-        return True
-    if not isinstance(value, str):
-        return False
-    parts = urlsplit(value)
-    return parts.scheme in ("http", "https") and bool(parts.hostname)
-
-
-def _is_texts(value: object) -> bool:
-    return isinstance(value, list | tuple | set | frozenset) and all(
-        isinstance(each, str) and each for each in value
-    )
-
-
-def _is_environment(value: object) -> bool:
-    return isinstance(value, Mapping) and all(
-        isinstance(each, str) for pair in value.items() for each in pair
-    )
-
-
-def _is_token(value: object) -> bool:
-    return isinstance(value, str) and len(value) >= 8
-
-
-def _is_place(value: object) -> bool:
-    return isinstance(value, str | PurePath) and bool(str(value))
-
-
-def _is_bool(value: object) -> bool:
-    return isinstance(value, bool)
-
-
-_NAMES = "must be a list of names"
-_CHECKS: dict[str, tuple[Callable[[object], bool], str]] = {
-    "name": (_is_name, "must be lower-case letters, digits, - and _, such as cull"),
-    "port": (_is_port, "must be a port number, or 0 for a free one"),
-    "url": (_is_url, "must be like http://127.0.0.1:9000, or False for no pages"),
-    "api_token": (_is_token, "must be text of at least 8 characters"),
-    "environment": (_is_environment, "must be a dict of text to text"),
-    "cwd": (_is_place, "must be a directory"),
-    "user": (_is_place, "must be a system user's name"),
-    "display": (_is_bool, "must be True or False"),
-    "users": (_is_texts, _NAMES),
-    "groups": (_is_texts, _NAMES),
-    "admin_users": (_is_texts, _NAMES),
-    "admin_groups": (_is_texts, _NAMES),
-}
-
-
-def _wrong_options(kind: Kind, options: Options) -> Iterable[str]:
-    """What is wrong with one service's options, in words that say what to write."""
-    for key, value in options.items():
-        if not isinstance(key, str) or not fullmatch(r"[a-z][a-z0-9_]*", key):
-            yield f'"{key}" is no option; write flags with underscores, such as cull_every'
-        elif key in _CHECKS:
-            fits, words = _CHECKS[key]
-            # A token's value stays out of the message, and so out of every log.
-            if not fits(value):
-                yield f'"{key}" {words}' + ("" if key == "api_token" else f", not {value!r}")
-        elif not _is_flag_value(value):
-            yield f'"{key}" must be text, a number, True, False or a list of these, not {value!r}'
-    if "port" in options and "url" in options:
-        yield 'give "port" or "url", not both'
-    if "api_token" in options:
-        yield from _wrong_for_external(kind, options)
-
-
-def _wrong_for_external(kind: Kind, options: Options) -> Iterable[str]:
-    """An external service needs its address, and takes its flags where it is started."""
-    if "url" not in options:
-        yield 'a service with an "api_token" runs elsewhere: say where in "url", or url=False'
-    own = {"environment", "cwd", "user"} | (options.keys() - _CHECKS.keys() - kind.scope_flags)
-    stray = sorted(str(key) for key in own & options.keys())
-    if stray:
-        yield f'with an "api_token" give {", ".join(stray)} where the service is started'
-
-
-def _is_flag_value(value: object) -> bool:
-    if isinstance(value, list | tuple):
-        return all(_is_flag_value(each) and each is not None for each in value)
-    return value is None or isinstance(value, str | int | float | PurePath)

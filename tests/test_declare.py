@@ -236,6 +236,8 @@ def test_every_problem_at_once() -> None:
         ({"port": 70_000}, "port number"),
         ({"port": True}, "port number"),
         ({"url": "cull:8080"}, "must be like"),
+        ({"url": "http://cull:port"}, "must be like"),
+        ({"url": "http://[::1"}, "must be like"),
         ({"environment": {"A": 1}}, "text to text"),
         ({"display": "no"}, "True or False"),
         ({"admin_groups": [1]}, "list of names"),
