@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -143,9 +144,14 @@ def client_session(api_url: str, *, tls: TLSFiles | None = None) -> aiohttp.Clie
             ssl=tls.client_context() if tls else True,
             resolver=aiohttp.ThreadedResolver(),
         )
-    return aiohttp.ClientSession(
+    session = aiohttp.ClientSession(
         connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
     )
+    # aiohttp would send a DELETE again by itself when its connection breaks. By then the
+    # first may have been done and the user may have started anew, so we decide on repeats.
+    if hasattr(session, "_retry_connection"):
+        session._retry_connection = False
+    return session
 
 
 #: Told of every attempt: status (None where no answer came) and seconds.
@@ -234,7 +240,7 @@ async def _attempt(
         URL(url, encoded=True),
         headers=headers,
         data=data,
-        timeout=aiohttp.ClientTimeout(total=timeout_seconds),
+        timeout=_timeout(timeout_seconds),
         allow_redirects=False,
     ) as response:
         if (response.content_length or 0) > MAX_BODY_BYTES:
@@ -249,6 +255,11 @@ async def _attempt(
         return Answer(
             response.status, b"".join(chunks), response.headers, _date(response.headers.get("Date"))
         )
+
+
+@lru_cache(maxsize=32)
+def _timeout(seconds: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=seconds)
 
 
 def _error_of(family: Family, answer: Answer, method: str, url: str) -> RequestError:
@@ -284,6 +295,7 @@ def _retry_after(answer: Answer) -> float | None:
     return max(0.0, (moment - answer.hub_time).total_seconds())
 
 
+@lru_cache(maxsize=32)  # a busy Hub sends the same second many times
 def _date(value: str | None) -> datetime | None:
     if not value:
         return None

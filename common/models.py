@@ -102,6 +102,7 @@ class _LenientPage(msgspec.Struct, frozen=True):
 
 
 _TYPED = msgspec.json.Decoder(_UsersPage)
+_SERVER = msgspec.json.Decoder(Server)
 _LENIENT = msgspec.json.Decoder(_LenientPage)
 
 
@@ -141,7 +142,10 @@ def decode_server(body: bytes) -> Server:
 
     :raises ValueError: when there is no server in it
     """
-    value = msgspec.json.decode(body)
+    try:
+        return _server_all_utc(_SERVER.decode(body))
+    except (msgspec.ValidationError, OverflowError):
+        value = msgspec.json.decode(body)
     if not isinstance(value, dict) or not isinstance(value.get("name"), str):
         raise ValueError("not a server")  # noqa: TRY004 - bad data, not a bad call
     return _lenient_server(value["name"], value)
@@ -174,23 +178,25 @@ def _is_utc(value: datetime | None) -> bool:
 
 def _all_utc(user: User) -> User:
     """The user with every time in UTC; the same object where it is so already."""
-    servers = user.servers
-    if not all(_is_utc(s.started) and _is_utc(s.last_activity) for s in servers.values()):
-        servers = {
-            name: msgspec.structs.replace(
-                server,
-                started=as_utc(server.started) if server.started else None,
-                last_activity=as_utc(server.last_activity) if server.last_activity else None,
-            )
-            for name, server in servers.items()
-        }
-    elif _is_utc(user.created) and _is_utc(user.last_activity):
+    servers = {name: _server_all_utc(server) for name, server in user.servers.items()}
+    same = all(servers[name] is server for name, server in user.servers.items())
+    if same and _is_utc(user.created) and _is_utc(user.last_activity):
         return user
     return msgspec.structs.replace(
         user,
         servers=servers,
         created=as_utc(user.created) if user.created else None,
         last_activity=as_utc(user.last_activity) if user.last_activity else None,
+    )
+
+
+def _server_all_utc(server: Server) -> Server:
+    if _is_utc(server.started) and _is_utc(server.last_activity):
+        return server
+    return msgspec.structs.replace(
+        server,
+        started=as_utc(server.started) if server.started else None,
+        last_activity=as_utc(server.last_activity) if server.last_activity else None,
     )
 
 

@@ -1,0 +1,39 @@
+"""Fixtures that most tests share."""
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from common.http import Retry, client_session
+from common.hub import HubClient
+from tests.fakes.clock import FakeClock
+from tests.fakes.hub import FakeHub
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """A clock whose sleeps take no time."""
+    return FakeClock(skip=True)
+
+
+@pytest.fixture
+async def fake_hub() -> AsyncIterator[FakeHub]:
+    """A Hub of our own that runs, empty."""
+    async with FakeHub() as hub:
+        yield hub
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    """A client session as the services have it."""
+    async with client_session("http://127.0.0.1/") as session:
+        yield session
+
+
+@pytest.fixture
+def hub(fake_hub: FakeHub, session: aiohttp.ClientSession, clock: FakeClock) -> HubClient:
+    """A client of the fake Hub."""
+    return HubClient(
+        session, fake_hub.api_url, fake_hub.token, clock=clock, retry=Retry(attempts=3)
+    )

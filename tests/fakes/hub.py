@@ -1,0 +1,464 @@
+"""A Hub as a real server on port 0, with faults on order.
+
+It answers as JupyterHub 6.1 does (``apihandlers/``), as far as our services ask: the
+contract tests run the same cases on this and on the real one.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any, Self
+from urllib.parse import unquote, urlencode
+
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from tests.fakes.clock import START
+
+PAGINATED = "application/jupyterhub-pagination+json"
+ALL_SCOPES = ("list:users", "read:users", "read:servers", "delete:servers", "delete:users")
+
+
+@dataclass
+class FakeServer:
+    """A server of a fake user. Times are written as they stand: garbage stays garbage."""
+
+    name: str = ""
+    ready: bool = True
+    pending: str | None = None
+    started: Any = None
+    last_activity: Any = None
+    user_options: dict[str, Any] = field(default_factory=dict)
+    slow_stop: int = 0  # how many reads a stop stays pending for
+    drop: tuple[str, ...] = ()  # fields left out of the model
+
+    def model(self) -> dict[str, Any]:
+        whole = {
+            "name": self.name,
+            "full_name": f"x/{self.name}",
+            "last_activity": _text(self.last_activity),
+            "started": _text(self.started),
+            "pending": self.pending,
+            "ready": self.ready,
+            "stopped": not self.ready and self.pending is None,
+            "url": f"/user/x/{self.name}",
+            "user_options": self.user_options,
+            "progress_url": "/hub/api/users/x/server/progress",
+        }
+        return {key: value for key, value in whole.items() if key not in self.drop}
+
+
+@dataclass
+class FakeUser:
+    """A user of the fake Hub."""
+
+    name: str
+    admin: bool = False
+    groups: list[str] = field(default_factory=list)
+    created: Any = START - timedelta(days=100)
+    last_activity: Any = None
+    servers: dict[str, FakeServer] = field(default_factory=dict)
+
+    def model(self, *, whole: bool = False) -> dict[str, Any]:
+        shown = {
+            name: server.model()
+            for name, server in self.servers.items()
+            if whole or server.ready or server.pending
+        }
+        return {
+            "name": self.name,
+            "kind": "user",
+            "admin": self.admin,
+            "groups": self.groups,
+            "roles": ["user"],
+            "created": _text(self.created),
+            "last_activity": _text(self.last_activity),
+            "pending": None,
+            "server": "/user/x/" if "" in shown else None,
+            "servers": shown,
+        }
+
+    @property
+    def ready(self) -> bool:
+        return any(server.ready for server in self.servers.values())
+
+    @property
+    def active(self) -> bool:
+        return any(server.ready or server.pending for server in self.servers.values())
+
+
+@dataclass
+class Fault:
+    """What to do instead of answering, for the next ``times`` requests that match.
+
+    ``kind``: "status" (with ``status``, ``headers``, ``body``), "body" (200 with ``body``),
+    "cut" (a body that ends early), "hang" (no answer until released), "reset" (the
+    connection is dropped), "drop_after" (done, but the answer is lost).
+    """
+
+    kind: str
+    method: str = "GET"
+    path: str = ""
+    times: int = 1
+    status: int = 500
+    headers: dict[str, str] = field(default_factory=dict)
+    body: str = ""
+
+    def matches(self, request: web.Request) -> bool:
+        return (
+            self.times > 0
+            and self.method in {"*", request.method}
+            and self.path in request.raw_path
+        )
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A request that arrived."""
+
+    method: str
+    raw_path: str
+    token: str
+    accept: str
+    body: str
+
+
+class FakeHub:
+    """``async with FakeHub() as hub``; ``hub.api_url`` is where its API is.
+
+    ``now`` is the Hub's clock and goes into every ``Date``. ``scopes`` are the token's.
+    ``version`` below 6 does not read single servers.
+    """
+
+    token = "fake-service-token"
+
+    def __init__(self, *, version: str = "6.1.1", now: datetime = START) -> None:
+        self.version = version
+        self.now: Callable[[], datetime] = lambda: now
+        self.users: dict[str, FakeUser] = {}
+        self.groups: dict[str, dict[str, Any]] = {}
+        self.scopes: list[str] = list(ALL_SCOPES)
+        self.owner = "cull"
+        self.faults: list[Fault] = []
+        self.seen: list[Seen] = []
+        self.metrics_text: str | None = None
+        self.default_page_size = 50
+        self.max_page_size = 200
+        self.stop_seconds = 0.0
+        self.stopping = 0
+        self.most_stopping = 0
+        self.deleted_users: list[str] = []
+        self.stopped: list[tuple[str, str]] = []
+        self.removed: list[tuple[str, str]] = []
+        self.before: Callable[[web.Request], None] = lambda request: None
+        self.release = asyncio.Event()
+        self.app = web.Application(middlewares=[self._answer_as_the_hub])
+        self.app.on_response_prepare.append(self._date)
+        self._server: TestServer | None = None
+        self.port = 0
+        self._routes()
+
+    # -- its life ---------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self.release.set()
+        await self.stop()
+
+    async def start(self) -> None:
+        """Serve, on the port it had before if it was stopped."""
+        self._server = TestServer(self.app, port=self.port or None)
+        await self._server.start_server(shutdown_timeout=0.1)
+        self.port = self._server.port or 0
+
+    async def stop(self) -> None:
+        """Close the port: connections are refused from now on."""
+        if self._server is not None:
+            await self._server.runner.cleanup()  # type: ignore[union-attr]  # started above
+            self._server = None
+
+    @property
+    def api_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/hub/api"
+
+    # -- its contents -----------------------------------------------------------------
+
+    def add_user(self, name: str, **fields: Any) -> FakeUser:
+        user = FakeUser(name, **fields)
+        self.users[name] = user
+        for group in user.groups:
+            self.groups.setdefault(group, {})
+        return user
+
+    def add_server(
+        self,
+        user: str,
+        name: str = "",
+        *,
+        idle: float | None = 0.0,
+        age: float = 7200.0,
+        **fields: Any,
+    ) -> FakeServer:
+        """A running server, last active ``idle`` seconds ago; the user is made if need be."""
+        now = self.now()
+        given: dict[str, Any] = {
+            "started": now - timedelta(seconds=age),
+            "last_activity": None if idle is None else now - timedelta(seconds=idle),
+        }
+        server = FakeServer(name, **(given | fields))
+        owner = self.users.get(user) or self.add_user(user)
+        if owner.last_activity is None:
+            owner.last_activity = server.last_activity
+        owner.servers[name] = server
+        return server
+
+    def fail(self, kind: str, **fields: Any) -> Fault:
+        """Order a fault."""
+        fault = Fault(kind, **fields)
+        self.faults.append(fault)
+        return fault
+
+    def requests(self, method: str, part: str = "") -> list[Seen]:
+        return [seen for seen in self.seen if seen.method == method and part in seen.raw_path]
+
+    # -- its answers ------------------------------------------------------------------
+
+    def _routes(self) -> None:
+        api = self.app.router
+        api.add_get("/hub/api/", self._info)
+        api.add_get("/hub/api/user", self._whoami)
+        api.add_get("/hub/api/users", self._users)
+        api.add_get("/hub/api/users/{user}", self._user)
+        api.add_delete("/hub/api/users/{user}", self._delete_user)
+        for path in ("/hub/api/users/{user}/server", "/hub/api/users/{user}/servers/{server}"):
+            api.add_get(path, self._one_server)
+            api.add_delete(path, self._stop)
+            api.add_post(path, self._start)
+        api.add_get("/hub/api/groups", self._groups)
+        api.add_get("/hub/api/groups/{group}", self._group)
+        api.add_get("/hub/metrics", self._metrics)
+
+    async def _date(self, request: web.Request, response: web.StreamResponse) -> None:
+        response.headers["Date"] = format_datetime(self.now().astimezone(UTC), usegmt=True)
+
+    @web.middleware
+    async def _answer_as_the_hub(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        token = request.headers.get("Authorization", "").removeprefix("token ")
+        body = (await request.read()).decode(errors="replace")
+        accept = request.headers.get("Accept", "")
+        self.seen.append(Seen(request.method, request.raw_path, token, accept, body))
+        self.before(request)
+        fault = next((fault for fault in self.faults if fault.matches(request)), None)
+        if fault is not None:
+            fault.times -= 1
+            return await self._misbehave(fault, request, handler)
+        if token != self.token and request.path not in {"/hub/api/", "/hub/metrics"}:
+            return _error(403, "Forbidden")
+        try:
+            answer: web.StreamResponse = await handler(request)
+        except web.HTTPException as error:
+            return _error(error.status, error.reason)
+        return answer
+
+    async def _misbehave(
+        self, fault: Fault, request: web.Request, handler: Any
+    ) -> web.StreamResponse:
+        if fault.kind == "status":
+            return web.Response(status=fault.status, headers=fault.headers, text=fault.body)
+        if fault.kind == "body":
+            return web.Response(text=fault.body, content_type="application/json")
+        if fault.kind == "hang":
+            await self.release.wait()
+            raise ConnectionResetError
+        if fault.kind == "drop_after":
+            await handler(request)
+        if fault.kind == "cut":
+            response = web.StreamResponse(headers={"Content-Length": "5000"})
+            await response.prepare(request)
+            await response.write(b'{"items": [{"name":')
+        assert request.transport is not None
+        request.transport.close()
+        return web.Response()
+
+    async def _info(self, request: web.Request) -> web.Response:
+        return web.json_response({"version": self.version})
+
+    async def _whoami(self, request: web.Request) -> web.Response:
+        return web.json_response(
+            {"kind": "service", "name": self.owner, "admin": False, "scopes": self.scopes}
+        )
+
+    def _need(self, *scopes: str) -> None:
+        if not set(scopes) & {scope.partition("!")[0] for scope in self.scopes}:
+            raise web.HTTPForbidden(reason="Action is not authorized with current scopes")
+
+    async def _users(self, request: web.Request) -> web.Response:
+        self._need("list:users", "admin:users")
+        users = list(self.users.values())
+        state = request.query.get("state")
+        if state == "active":
+            users = [user for user in users if user.active]
+        elif state == "inactive":
+            users = [user for user in users if not user.active]
+        elif state == "ready":
+            # The real one asks its database for active ones, and drops the rest of a page.
+            users = [user for user in users if user.active]
+        sort = request.query.get("sort")
+        if sort:
+            field_name = sort.lstrip("-")
+            users.sort(key=lambda user: _text(getattr(user, field_name, None)) or "")
+            if sort.startswith("-"):
+                users.reverse()
+        pattern = request.query.get("name_filter")
+        if pattern:
+            users = [user for user in users if pattern in user.name]
+        return self._page(
+            request, users, lambda user: user.model() if state != "ready" or user.ready else None
+        )
+
+    def _page(self, request: web.Request, items: list[Any], model: Any) -> web.Response:
+        offset = int(request.query.get("offset", 0))
+        limit = min(int(request.query.get("limit", self.default_page_size)), self.max_page_size)
+        if PAGINATED not in request.headers.get("Accept", ""):
+            offset, limit = 0, self.max_page_size
+        shown = [model(item) for item in items[offset : offset + limit]]
+        shown = [item for item in shown if item is not None]
+        if PAGINATED not in request.headers.get("Accept", ""):
+            return web.json_response(shown)
+        following = None
+        if offset + limit < len(items):
+            query = dict(request.query) | {"offset": str(offset + limit), "limit": str(limit)}
+            url = f"http://{request.host}{request.path}?{urlencode(query)}"
+            following = {"offset": offset + limit, "limit": limit, "url": url}
+        about = {"offset": offset, "limit": limit, "total": len(items), "next": following}
+        return web.json_response({"items": shown, "_pagination": about})
+
+    def _find(self, request: web.Request) -> FakeUser:
+        raw = request.raw_path.partition("?")[0].split("/")[4]
+        user = self.users.get(unquote(raw))
+        if user is None:
+            raise web.HTTPNotFound
+        return user
+
+    def _find_server(self, request: web.Request) -> tuple[FakeUser, FakeServer]:
+        user = self._find(request)
+        parts = request.raw_path.partition("?")[0].split("/")
+        server = user.servers.get(unquote(parts[6]) if len(parts) > 6 else "")
+        if server is None:
+            raise web.HTTPNotFound
+        return user, server
+
+    async def _user(self, request: web.Request) -> web.Response:
+        self._need("read:users", "admin:users")
+        user = self._find(request)
+        for server in list(user.servers.values()):
+            self._step(user, server)
+        return web.json_response(user.model())
+
+    async def _one_server(self, request: web.Request) -> web.Response:
+        if int(self.version.partition(".")[0]) < 6:
+            raise web.HTTPMethodNotAllowed("GET", ["POST", "DELETE"])
+        self._need("read:servers")
+        user, server = self._find_server(request)
+        model = server.model()
+        self._step(user, server)
+        return web.json_response(model)
+
+    def _step(self, user: FakeUser, server: FakeServer) -> None:
+        """Bring a slow stop one read nearer to its end."""
+        if server.pending == "stop":
+            server.slow_stop -= 1
+            if server.slow_stop <= 0:
+                self._gone(user, server)
+
+    def _gone(self, user: FakeUser, server: FakeServer) -> None:
+        user.servers.pop(server.name, None)
+        user.last_activity = self.now()
+
+    async def _stop(self, request: web.Request) -> web.Response:
+        self._need("delete:servers", "admin:servers")
+        user, server = self._find_server(request)
+        if server.pending == "spawn":
+            server.ready = False
+        elif server.pending:
+            return web.Response(status=202)
+        self.stopping += 1
+        self.most_stopping = max(self.most_stopping, self.stopping)
+        try:
+            if self.stop_seconds:
+                await asyncio.sleep(self.stop_seconds)
+        finally:
+            self.stopping -= 1
+        self.stopped.append((user.name, server.name))
+        body = await request.text()
+        if body and json.loads(body).get("remove"):
+            self.removed.append((user.name, server.name))
+        if server.slow_stop:
+            server.ready, server.pending = False, "stop"
+            return web.Response(status=202)
+        self._gone(user, server)
+        return web.Response(status=204)
+
+    async def _start(self, request: web.Request) -> web.Response:
+        user = self._find(request)
+        parts = request.raw_path.partition("?")[0].split("/")
+        name = unquote(parts[6]) if len(parts) > 6 else ""
+        if name in user.servers:
+            raise web.HTTPBadRequest(reason="already running")
+        body = await request.text()
+        options = json.loads(body) if body else {}
+        now = self.now()
+        user.servers[name] = FakeServer(name, started=now, last_activity=now, user_options=options)
+        return web.Response(status=201)
+
+    async def _delete_user(self, request: web.Request) -> web.Response:
+        self._need("delete:users", "admin:users")
+        user = self._find(request)
+        if user.active:
+            raise web.HTTPBadRequest(reason="has running servers")
+        del self.users[user.name]
+        self.deleted_users.append(user.name)
+        return web.Response(status=204)
+
+    def _group_model(self, name: str) -> dict[str, Any]:
+        members = [user.name for user in self.users.values() if name in user.groups]
+        return {
+            "kind": "group",
+            "name": name,
+            "users": members,
+            "properties": self.groups[name],
+            "roles": [],
+        }
+
+    async def _groups(self, request: web.Request) -> web.Response:
+        self._need("list:groups", "read:groups")
+        return self._page(request, sorted(self.groups), self._group_model)
+
+    async def _group(self, request: web.Request) -> web.Response:
+        self._need("read:groups", "list:groups")
+        name = unquote(request.raw_path.partition("?")[0].split("/")[4])
+        if name not in self.groups:
+            raise web.HTTPNotFound
+        return web.json_response(self._group_model(name))
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        if self.metrics_text is None:
+            return _error(403, "Forbidden")
+        return web.Response(text=self.metrics_text)
+
+
+def _error(status: int, message: str) -> web.Response:
+    return web.json_response({"status": status, "message": message}, status=status)
+
+
+def _text(value: Any) -> Any:
+    """A time as the Hub writes it; anything else as it stands."""
+    if not isinstance(value, datetime):
+        return value
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
