@@ -242,7 +242,8 @@ class ServiceApp(Configured):
             "public_hub_url": self.public_hub_url,
             "redirect_path": os.environ.get("JUPYTERHUB_OAUTH_CALLBACK_URL", ""),
             "tls": self.hub_tls,
-            "request_timeout": float(self.request_timeout),
+            "cookie_host_prefix": environment.truth("JUPYTERHUB_COOKIE_HOST_PREFIX_ENABLED"),
+            "cookie_options": environment.cookie_options(),
         }
         return OAuthSettings(**(settings | changes))
 

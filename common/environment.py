@@ -8,7 +8,7 @@ import json
 import os
 import ssl
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 
@@ -44,6 +44,23 @@ def access_scopes() -> frozenset[str]:
         return frozenset(s for s in scopes if isinstance(s, str) and s)
     name = os.environ.get("JUPYTERHUB_SERVICE_NAME")
     return frozenset({f"access:services!service={name}"}) if name else frozenset()
+
+
+def truth(name: str) -> bool:
+    """Whether a variable is switched on, as JupyterHub reads it."""
+    return os.environ.get(name, "").lower() in ("1", "true")
+
+
+def cookie_options() -> dict[str, Any]:
+    """What JUPYTERHUB_COOKIE_OPTIONS wants of every cookie."""
+    text = os.environ.get("JUPYTERHUB_COOKIE_OPTIONS")
+    if not text:
+        return {}
+    try:
+        options = json.loads(text)
+    except ValueError:
+        return {}  # environment_problems() tells
+    return options if isinstance(options, dict) else {}
 
 
 def internal_certs(location: str) -> TLSPaths:
@@ -94,6 +111,9 @@ def environment_problems() -> list[str]:
             "JUPYTERHUB_OAUTH_ACCESS_SCOPES must be a JSON list of scopes, as"
             ' ["access:services!service=NAME"].'
         )
+    cookies = os.environ.get("JUPYTERHUB_COOKIE_OPTIONS")
+    if cookies and not cookie_options():
+        found.append('JUPYTERHUB_COOKIE_OPTIONS must be a JSON object, as {"secure": true}.')
     return found
 
 

@@ -42,6 +42,7 @@ class OAuthSettings:
     cache_seconds: how long the Hub's word on a token holds for reads.
     xsrf_cookie_readable: for pages whose scripts read ``_xsrf`` from document.cookie.
     cookie_secret: random by default, so a restart signs everybody in anew (without a password).
+    cookie_host_prefix: cookies are named __Host-..., which puts them on the path /.
     cookie_options: more for all cookies, as JUPYTERHUB_COOKIE_OPTIONS; path and httponly are ours.
     """
 
@@ -57,6 +58,7 @@ class OAuthSettings:
     request_timeout: float = 10.0
     xsrf_cookie_readable: bool = False
     cookie_secret: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
+    cookie_host_prefix: bool = False
     cookie_options: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -167,6 +167,7 @@ def make_oauth(settings: OAuthSettings) -> ServiceOAuth:
         oauth_client_id=settings.client_id,
         oauth_redirect_uri=settings.redirect_path or settings.prefix + "oauth_callback",
         access_scopes=set(settings.access_scopes),
+        cookie_host_prefix_enabled=settings.cookie_host_prefix,
         cookie_options={"samesite": "Lax", **options},
         keyfile="",  # TLS is our session's
         certfile="",

@@ -18,6 +18,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 import aiohttp
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from multidict import CIMultiDictProxy
 from yarl import URL
 
 
@@ -54,7 +55,8 @@ class FakeOAuth:
     """A Hub with users, one OAuth client, and tokens; ``async with FakeOAuth() as hub``.
 
     ``down``: everything answers 503, as the proxy does without a Hub. ``answer_with``: a path
-    and what to answer there instead (status, body). ``hold``: requests wait until it is set.
+    and what to answer there instead (status, body). ``hold``: requests wait until it
+    is set, and ``waiting`` is set when the first does.
     """
 
     def __init__(self, service: str = "cull", *, base_url: str = "/") -> None:
@@ -69,6 +71,7 @@ class FakeOAuth:
         self.answer_with: dict[str, tuple[int, str]] = {}
         self.hold = asyncio.Event()
         self.hold.set()
+        self.waiting = asyncio.Event()
         self.requests: list[tuple[str, str]] = []
         self.authorizations: list[dict[str, str]] = []
         self._codes: dict[str, _Code] = {}
@@ -122,7 +125,9 @@ class FakeOAuth:
     @web.middleware
     async def _switches(self, request: web.Request, handler: Any) -> web.StreamResponse:
         self.requests.append((request.method, request.path))
-        await self.hold.wait()
+        if not self.hold.is_set():
+            self.waiting.set()
+            await self.hold.wait()
         if self.down:
             return web.Response(status=503, text="Service Unavailable")
         path = request.path.removeprefix(self.base_url + "hub/")
@@ -234,7 +239,7 @@ class Answer:
 
     status: int
     text: str
-    headers: aiohttp.typedefs.LooseHeaders | Any
+    headers: CIMultiDictProxy[str]
     url: str  # path and query of the last request
 
     def json(self) -> Any:
@@ -299,7 +304,7 @@ class Browser:
             ) as response:
                 text = await response.text()
                 if not follow or response.status not in (301, 302, 303, 307):
-                    return Answer(response.status, text, response.headers.copy(), path)
+                    return Answer(response.status, text, response.headers, path)
                 path = urljoin(path, response.headers["Location"])
                 assert not urlsplit(path).netloc, f"redirected away, to {path}"
             method, options = "GET", {k: v for k, v in options.items() if k == "headers"}

@@ -1,0 +1,130 @@
+"""A service behind the Hub's sign-in, on real sockets: fake Hub, our application, browsers."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+
+from common.metrics import Metrics
+from common.oauth import OAuthSettings, SignIn
+from common.web import Bind, Readiness, create_app, serve
+from tests.fakes.oauth import Browser, FakeOAuth
+
+PREFIX = "/services/cull/"
+
+
+class HandClock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.seconds, UTC)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    async def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+        await asyncio.sleep(0)
+
+
+class Site:
+    """What :func:`site` gives: the parts, and new browsers."""
+
+    def __init__(self, hub: FakeOAuth, origin: str, clock: HandClock) -> None:
+        self.hub, self.origin, self.clock = hub, origin, clock
+        self.stack = AsyncExitStack()
+
+    async def browser(self, user: str | None = None) -> Browser:
+        """A browser, signed in at the Hub (not yet at the service) as ``user``."""
+        browser = await self.stack.enter_async_context(Browser(self.hub, self.origin))
+        if user:
+            await browser.log_in(user)
+        return browser
+
+
+@asynccontextmanager
+async def site(
+    *,
+    prefix: str = PREFIX,
+    hub: FakeOAuth | None = None,
+    add_routes: Callable[[web.Application, SignIn], None] | None = None,
+    **changes: Any,
+) -> AsyncIterator[Site]:
+    """Users ada and bob may use the service, eve may not; ``changes`` are of OAuthSettings.
+
+    Routes: page and api/thing (GET and POST, JSON: who, and the XSRF token); fresh (GET);
+    whoever (GET, for everybody).
+    """
+    async with AsyncExitStack() as stack:
+        clock = HandClock()
+        if hub is None:
+            hub = await stack.enter_async_context(FakeOAuth())
+            for name in ("ada", "bob"):
+                hub.add_user(name, "students")
+            hub.add_user("eve", access=False)
+        settings: dict[str, Any] = {
+            "api_url": hub.api_url,
+            "api_token": hub.secret,
+            "client_id": hub.client_id,
+            "prefix": prefix,
+            "access_scopes": frozenset({"access:services!service=cull"}),
+        }
+        sign_in = SignIn(OAuthSettings(**(settings | changes)), clock)
+        app = create_app(
+            prefix=prefix,
+            metrics=Metrics("cull"),
+            readiness=Readiness(),
+            sign_in=sign_in,
+            authenticate_prometheus=True,
+        )
+        (add_routes or _add_routes)(app, sign_in)
+        port = await stack.enter_async_context(serve(app, Bind()))
+        made = Site(hub, f"http://127.0.0.1:{port}", clock)
+        stack.push_async_callback(made.stack.aclose)
+        yield made
+
+
+def _add_routes(app: web.Application, sign_in: SignIn) -> None:
+    prefix = sign_in.settings.prefix
+
+    async def page(request: web.Request) -> web.Response:
+        who = await sign_in.require(request, fresh=request.path.endswith("fresh"))
+        return _tell(request, who.name, who.groups)
+
+    async def whoever(request: web.Request) -> web.Response:
+        who = await sign_in.identify(request)
+        return _tell(request, who.name if who else None)
+
+    def _tell(request: web.Request, name: str | None, groups: Any = ()) -> web.Response:
+        token = sign_in.xsrf_token(request)
+        return web.json_response({"name": name, "groups": sorted(groups), "xsrf": token})
+
+    async def socket(request: web.Request) -> web.StreamResponse:
+        await sign_in.require(request)
+        answer = web.WebSocketResponse()
+        await answer.prepare(request)
+        await answer.close()
+        return answer
+
+    app.router.add_get(prefix, page)
+    app.router.add_get(prefix + "page", page)
+    app.router.add_post(prefix + "page", page)
+    app.router.add_get(prefix + "fresh", page)
+    app.router.add_get(prefix + "api/thing", page)
+    app.router.add_post(prefix + "api/thing", page)
+    app.router.add_get(prefix + "whoever", whoever)
+    app.router.add_get(prefix + "socket", socket)
+
+
+async def begin(browser: Browser, path: str) -> str:
+    """Ask for a page, be sent to the Hub and back; the callback's address, not yet visited."""
+    to_hub = await browser.go(path, follow=False)
+    back = await browser.go(to_hub.headers["Location"], follow=False)
+    assert back.status == 302, back.text
+    return str(back.headers["Location"])
