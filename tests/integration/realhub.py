@@ -22,6 +22,7 @@ import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import ExitStack, asynccontextmanager
 from datetime import datetime
+from json import loads as json_loads
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
@@ -268,7 +269,7 @@ class RealHub:
         token: str | None = None,
         ok: tuple[int, ...] = (200, 201, 202, 204),
     ) -> Any:
-        """Ask the Hub; the answer's JSON, or None without a body.
+        """Ask the Hub; the answer's JSON or text, or None without a body.
 
         path is below /hub/api, its names quoted already (user_path does that). Raises
         HubAnswerError on a status that is not in `ok`.
@@ -284,7 +285,9 @@ class RealHub:
             body = await answer.text()
             if answer.status not in ok:
                 raise HubAnswerError(method, path, answer.status, body)
-            return _loads(body)
+            if answer.content_type == "application/json" and body:
+                return json_loads(body)
+            return body or None
 
     async def create_user(
         self, name: str, *, groups: Iterable[str] = (), admin: bool = False
@@ -414,7 +417,3 @@ def _url(address: str) -> Any:
     from yarl import URL
 
     return URL(address.replace("/hub/api/../", "/hub/"), encoded=True)
-
-
-def _loads(body: str) -> Any:
-    return json.loads(body) if body else None

@@ -1,0 +1,135 @@
+"""The roles that declare() gives, held by tokens of the real Hub: enough, and no more."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from traitlets.config import Config
+
+from services.declare import declare
+from tests.integration.conftest import MakeHub
+from tests.integration.realhub import HubAnswerError, RealHub, user_path
+
+Use = Callable[[RealHub, str], Awaitable[bool]]
+
+
+async def answer(hub: RealHub, token: str, method: str, path: str) -> Any:
+    """The Hub's answer to this token; None when it is refused or hidden."""
+    try:
+        return await hub.api(method, path, token=token) or {}
+    except HubAnswerError as error:
+        if error.status not in (403, 404):
+            raise
+        return None
+
+
+def field(name: str, path: str = user_path("una")) -> Use:
+    """Whether the token sees this field of a user or group."""
+
+    async def sees(hub: RealHub, token: str) -> bool:
+        return name in (await answer(hub, token, "GET", path) or {})
+
+    return sees
+
+
+def may(method: str, path: str) -> Use:
+    """Whether the token may do this."""
+
+    async def does(hub: RealHub, token: str) -> bool:
+        return await answer(hub, token, method, path) is not None
+
+    return does
+
+
+async def stops(hub: RealHub, token: str) -> bool:
+    """Whether the token may stop a user's server."""
+    await hub.start_server("una")
+    stopped = await answer(hub, token, "DELETE", user_path("una", "")) is not None
+    await hub.stop_server("una")
+    return stopped
+
+
+async def deletes(hub: RealHub, token: str) -> bool:
+    """Whether the token may delete a user."""
+    await hub.create_user("umberto")
+    return await answer(hub, token, "DELETE", user_path("umberto")) is not None
+
+
+# What each scope is for: the thing that works with it and not without.
+USES: dict[str, Use] = {
+    "list:users": may("GET", "/users"),
+    "read:users:activity": field("last_activity"),
+    "read:users:groups": field("groups"),
+    "read:users": field("created"),
+    "read:servers": field("servers"),
+    "delete:servers": stops,
+    "delete:users": deletes,
+    "read:metrics": may("GET", "/../metrics"),
+    "list:groups": may("GET", "/groups"),
+    "read:groups": field("users", "/groups/una-group"),
+}
+# read:users brings these with it.
+IMPLIED = {"read:users:activity", "read:users:groups"}
+
+
+def scopes_of(**arguments: Any) -> list[str]:
+    """The scopes of the one service's own role."""
+    c = Config()
+    declare(c, **arguments)
+    (role,) = [each for each in c.JupyterHub.load_roles if each["name"].endswith("-service")]
+    found: list[str] = role["scopes"]
+    return found
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"cull": True},
+        {"cull": {"cull_users": True, "settle": 0}},
+        {"cull": {"url": False, "settle": 0}},
+        {"stats": True},
+        {"formgrader_proxy": True},
+    ],
+    ids=["cull", "cull users", "cull least", "stats", "formgrader"],
+)
+async def test_every_scope_works_and_is_needed(
+    real_hub: RealHub, arguments: dict[str, Any]
+) -> None:
+    """All that a service's scopes are for works, nothing else does, and none is to spare."""
+    await real_hub.create_user("una", groups=["una-group"])
+    scopes = scopes_of(**arguments)
+    token = await real_hub.token(scopes)
+    implied = IMPLIED if "read:users" in scopes else set()
+    for scope, use in USES.items():
+        assert await use(real_hub, token) is (scope in scopes or scope in implied), scope
+    for scope in set(scopes) - implied:
+        without = await real_hub.token([each for each in scopes if each != scope])
+        assert not await USES[scope](real_hub, without), scope
+    for method, path in [
+        ("POST", user_path("una", "")),
+        ("POST", user_path("una") + "/tokens"),
+        ("POST", "/users/new"),
+        ("DELETE", "/groups/una-group"),
+        ("GET", "/proxy"),
+        ("GET", "/services"),
+    ]:
+        assert await answer(real_hub, token, method, path) is None, (method, path)
+
+
+async def test_the_hub_accepts_the_declaration(make_hub: MakeHub) -> None:
+    """A Hub starts with all three declared, and gives a service's token the declared scopes."""
+    hub = make_hub(
+        extra_config="from services.declare import declare\n"
+        "declare(c, **{\n"
+        "    name: {'api_token': f'secret-of-{name}', 'url': SETTINGS['proxy_api_url'],\n"
+        "           'admin_groups': ['staff']}\n"
+        "    for name in ('cull', 'stats', 'formgrader_proxy')\n"
+        "})\n",
+        groups={"staff": ["sue"]},
+    )
+    for name in ("cull", "stats", "formgrader_proxy"):
+        me = await hub.api("GET", "/user", token=f"secret-of-{name}")
+        assert me["kind"] == "service"
+        assert set(scopes_of(**{name: True})) <= set(me["scopes"])
+    sue = await hub.api("GET", user_path("sue"))
+    assert set(sue["roles"]) == {"user"}
