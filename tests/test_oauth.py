@@ -29,7 +29,7 @@ async def test_without_the_access_scope_is_forbidden(cull: Site) -> None:
     await browser.go(PAGE)
     for token in cull.hub.tokens.values():
         token.scopes = ["read:users:name!user=ada", "access:services!service=other"]
-    cull.clock.seconds += 60
+    cull.clock.advance(60)
     answer = await browser.go(PAGE, follow=False)
     assert answer.status == 403
     assert "not for you" in answer.text
@@ -154,7 +154,7 @@ async def test_no_secret_in_any_log(cull: Site) -> None:
         await browser.go(callback + "&error=x")
         await browser.go(f"{PREFIX}oauth_callback?code=SECRETCODE&state=SECRETSTATE")
         cull.hub.answer_with["api/user"] = (500, "oops")
-        cull.clock.seconds += 31
+        cull.clock.advance(31)
         await browser.go(PAGE)
     finally:
         logs.configure(level=logging.WARNING)

@@ -36,10 +36,10 @@ async def test_hub_is_asked_every_30_seconds(cull: Site) -> None:
     await browser.go(PAGE)
     asked = cull.hub.count("api/user")
     cull.hub.users["ada"].groups = []
-    cull.clock.seconds += 29
+    cull.clock.advance(29)
     assert (await browser.go(PAGE)).json()["groups"] == ["students"]
     assert cull.hub.count("api/user") == asked
-    cull.clock.seconds += 2
+    cull.clock.advance(2)
     assert (await browser.go(PAGE)).json()["groups"] == []
     assert cull.hub.count("api/user") == asked + 1
 
@@ -91,7 +91,7 @@ async def test_removed_user_is_out_after_30_seconds(cull: Site) -> None:
     browser = await cull.browser("ada")
     await browser.go(PAGE)
     del cull.hub.users["ada"]
-    cull.clock.seconds += 31
+    cull.clock.advance(31)
     assert (await browser.go(PAGE, follow=False)).status == 302
 
 
@@ -102,7 +102,7 @@ async def test_hub_down_is_503_and_no_logout(cull: Site) -> None:
     """While the Hub is away nobody comes in and nobody is signed out; then all goes on."""
     browser = await cull.browser("ada")
     await browser.go(PAGE)
-    cull.clock.seconds += 31
+    cull.clock.advance(31)
     cull.hub.down = True
     answer = await browser.go(PAGE, follow=False)
     assert answer.status == 503
@@ -140,7 +140,7 @@ async def test_odd_answers_of_the_hub_are_never_access(
     """Whatever the Hub answers but a user model and a refusal is an error of its own."""
     browser = await cull.browser("ada")
     await browser.go(PAGE)
-    cull.clock.seconds += 31
+    cull.clock.advance(31)
     cull.hub.answer_with["api/user"] = answer
     got = await browser.go(PAGE, follow=False)
     assert got.status == status

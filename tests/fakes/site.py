@@ -1,9 +1,7 @@
 """A service behind the Hub's sign-in, on real sockets: fake Hub, our application, browsers."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
@@ -11,32 +9,16 @@ from aiohttp import web
 from common.metrics import Metrics
 from common.oauth import OAuthSettings, SignIn
 from common.web import Bind, Readiness, create_app, serve
+from tests.fakes.clock import FakeClock
 from tests.fakes.oauth import Browser, FakeOAuth
 
 PREFIX = "/services/cull/"
 
 
-class HandClock:
-    """A clock that stands until it is moved."""
-
-    def __init__(self) -> None:
-        self.seconds = 1000.0
-
-    def now(self) -> datetime:
-        return datetime.fromtimestamp(self.seconds, UTC)
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    async def sleep(self, seconds: float) -> None:
-        self.seconds += seconds
-        await asyncio.sleep(0)
-
-
 class Site:
     """What :func:`site` gives: the parts, and new browsers."""
 
-    def __init__(self, hub: FakeOAuth, origin: str, clock: HandClock) -> None:
+    def __init__(self, hub: FakeOAuth, origin: str, clock: FakeClock) -> None:
         self.hub, self.origin, self.clock = hub, origin, clock
         self.stack = AsyncExitStack()
 
@@ -62,7 +44,7 @@ async def site(
     whoever (GET, for everybody).
     """
     async with AsyncExitStack() as stack:
-        clock = HandClock()
+        clock = FakeClock()
         if hub is None:
             hub = await stack.enter_async_context(FakeOAuth())
             for name in ("ada", "bob"):
