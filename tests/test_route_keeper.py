@@ -1,0 +1,114 @@
+"""Keeping a route alive, on a fake proxy and a clock of our own."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from common.http import NO_RETRY
+from common.proxy import ProxyClient
+from common.route_keeper import RouteEvent, RouteKeeper
+from tests.fakes.clock import FakeClock
+from tests.fakes.proxy import FakeProxy
+
+PATH, TARGET = "/services/formgrader", "http://127.0.0.1:9999"
+
+
+@pytest.fixture
+async def fake_proxy() -> AsyncIterator[FakeProxy]:
+    async with FakeProxy() as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def client(fake_proxy: FakeProxy, session: aiohttp.ClientSession) -> ProxyClient:
+    return ProxyClient(session, fake_proxy.api_url, fake_proxy.token, retry=NO_RETRY)
+
+
+async def happened(condition: object) -> None:
+    """Wait, five real seconds at most, until the condition holds."""
+    assert callable(condition)
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+async def test_the_route_is_there_while_we_are_and_goes_with_us(
+    fake_proxy: FakeProxy, client: ProxyClient
+) -> None:
+    """The own route is added at entry and removed at exit; another's stays."""
+    fake_proxy.routes["/other"] = {"target": "http://127.0.0.1:1"}
+    async with RouteKeeper(client, PATH, TARGET, clock=FakeClock()) as keeper:
+        assert fake_proxy.routes[PATH]["target"] == TARGET
+        assert keeper.there
+    assert list(fake_proxy.routes) == ["/other"]
+
+
+async def test_a_route_lost_with_the_proxy_is_put_back(
+    fake_proxy: FakeProxy, client: ProxyClient
+) -> None:
+    """After a restart with an empty table the route is back at the next look."""
+    clock = FakeClock()
+    events: list[RouteEvent] = []
+    async with RouteKeeper(
+        client, PATH, TARGET, clock=clock, on_event=lambda event, error: events.append(event)
+    ):
+        await fake_proxy.restart()
+        await happened(lambda: clock.sleepers)
+        clock.advance(2)
+        await happened(lambda: PATH in fake_proxy.routes)
+        await happened(lambda: events[-1] is RouteEvent.RESTORED)
+    assert events == [RouteEvent.ADDED, RouteEvent.RESTORED, RouteEvent.REMOVED]
+
+
+async def test_a_proxy_that_is_away_is_waited_for(
+    fake_proxy: FakeProxy, client: ProxyClient
+) -> None:
+    """No proxy at start is no error: it is told once, and the route comes when it can."""
+    await fake_proxy.stop()
+    clock = FakeClock()
+    events: list[RouteEvent] = []
+    async with RouteKeeper(
+        client, PATH, TARGET, clock=clock, on_event=lambda event, error: events.append(event)
+    ):
+        for _ in range(3):
+            await happened(lambda: clock.sleepers)
+            clock.advance(2)
+        assert events == [RouteEvent.PROXY_AWAY]
+        await fake_proxy.start()
+        await happened(lambda: clock.sleepers)
+        clock.advance(2)
+        await happened(lambda: PATH in fake_proxy.routes)
+
+
+async def test_a_foreign_route_is_reported_and_never_overwritten(
+    fake_proxy: FakeProxy, client: ProxyClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody else's route stays, at entry, later and at exit, and is told of once."""
+    foreign = {"target": "http://127.0.0.1:1"}
+    fake_proxy.routes[PATH] = dict(foreign)
+    clock = FakeClock()
+    with caplog.at_level(logging.WARNING):
+        async with RouteKeeper(client, PATH, TARGET, clock=clock) as keeper:
+            for _ in range(3):
+                await happened(lambda: clock.sleepers)
+                clock.advance(2)
+            assert not keeper.there
+    assert fake_proxy.routes == {PATH: foreign}
+    assert fake_proxy.posts == 0
+    assert caplog.text.count("not to us") == 1
+
+
+async def test_a_place_that_becomes_free_is_taken(
+    fake_proxy: FakeProxy, client: ProxyClient
+) -> None:
+    """When the foreign route goes, ours comes."""
+    fake_proxy.routes[PATH] = {"target": "http://127.0.0.1:1"}
+    clock = FakeClock()
+    async with RouteKeeper(client, PATH, TARGET, clock=clock):
+        del fake_proxy.routes[PATH]
+        await happened(lambda: clock.sleepers)
+        clock.advance(2)
+        await happened(lambda: PATH in fake_proxy.routes)
