@@ -9,7 +9,6 @@ no visit of a page must bring the XSRF token along, in ``X-XSRFToken``, or ``_xs
 form or query. A Hub token in the Authorization header needs none.
 """
 
-import hmac
 from collections.abc import AsyncIterator
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -56,7 +55,7 @@ class SignIn:
         clock = clock or SystemClock()
         self.settings = settings
         self._oauth: ServiceOAuth = make_oauth(settings)
-        self._cookies = Cookies(self._oauth, settings)
+        self._cookies = Cookies(self._oauth, settings, clock)
         self._tokens = Tokens(self._oauth, settings, clock)
         self._routes = LoginRoutes(settings, self._oauth, self._cookies, self._tokens, clock)
 
@@ -102,7 +101,7 @@ class SignIn:
     async def token_owner(self, request: web.Request) -> Identity | None:
         """Whose Hub token the Authorization header brings, with access to us or not."""
         token = header_token(request)
-        return await self._tokens.owner(request, token, fresh=False) if token else None
+        return await self._tokens.owner("", token, fresh=False) if token else None
 
     def has_access(self, identity: Identity) -> bool:
         """Whether the access scopes let them in."""
@@ -132,10 +131,11 @@ class SignIn:
     async def _find(
         self, request: web.Request, *, fresh: bool, read_form: bool
     ) -> tuple[Identity | None, _Why]:
-        token = header_token(request)
+        token, session_id = header_token(request), ""
         by_token = bool(token)
         if not by_token:
-            token = self._cookies.token(request)
+            session = self._cookies.session(request)
+            token, session_id = session.token, session.session_id
             if not token:
                 return None, _Why.ANONYMOUS
             if read_form:
@@ -143,7 +143,7 @@ class SignIn:
             why = self._judge(request)
             if why is not _Why.WELCOME:
                 return None, why
-        identity = await self._tokens.owner(request, token, fresh=fresh)
+        identity = await self._tokens.owner(session_id, token, fresh=fresh)
         if identity is None:
             return None, _Why.ANONYMOUS
         if by_token:
@@ -174,9 +174,7 @@ class SignIn:
             or request.get(_FORM_TOKEN)
             or ""
         )
-        expected = self.xsrf_token(request).encode()
-        same = hmac.compare_digest(given.encode("utf-8", "replace"), expected)
-        return _Why.WELCOME if same else _Why.TOO_OLD
+        return _Why.WELCOME if self._cookies.fits(request, given) else _Why.TOO_OLD
 
     async def _open(self, _app: web.Application) -> AsyncIterator[None]:
         from common.oauth_tornado import close_jupyterhub_client

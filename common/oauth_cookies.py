@@ -1,18 +1,36 @@
 """Our cookies: the token, the state of a login, ``_xsrf``. Signed and read by Tornado."""
 
 import hmac
+from collections import OrderedDict
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 from tornado.web import Application
 
+from common.clock import Clock
 from common.oauth_settings import OAuthSettings
 from common.oauth_state import LOGIN_SECONDS, Login
 from common.oauth_tornado import Carrier, ServiceOAuth
 
+_SESSION_COOKIE = "jupyterhub-session-id"
 _MOST_UNFINISHED = 8  # state cookies of logins that were never finished; more are cleared
 
+_READ_SECONDS = 30.0  # for how long a Cookie header that was once read is not read anew
+_MOST_READ = 4096
+
 _CARRIER: web.RequestKey[Carrier] = web.RequestKey("carrier", Carrier)
+_SIGNED_IN: web.RequestKey[bool] = web.RequestKey("signed_in", bool)
+
+
+@dataclass(slots=True)
+class Session:
+    """What a request's cookies say: our token and the Hub's session id, either may be empty."""
+
+    token: str
+    session_id: str
+    read_at: float
+    xsrf: str = ""  # the XSRF token that was found to fit
 
 
 class Cookies:
@@ -22,8 +40,10 @@ class Cookies:
     https. ``_xsrf`` may be readable by our pages' scripts, if so wished.
     """
 
-    def __init__(self, oauth: ServiceOAuth, settings: OAuthSettings) -> None:
+    def __init__(self, oauth: ServiceOAuth, settings: OAuthSettings, clock: Clock) -> None:
         self._oauth = oauth
+        self._clock = clock
+        self._read: OrderedDict[str, Session] = OrderedDict()
         self._application = Application(
             cookie_secret=settings.cookie_secret,
             xsrf_cookie_kwargs={
@@ -32,11 +52,28 @@ class Cookies:
             },
         )
 
-    def token(self, request: web.Request) -> str:
-        """The token in our cookie, or nothing."""
-        if self._oauth.cookie_name not in request.cookies:
-            return ""
-        return self._oauth._get_token_cookie(self._carrier(request)) or ""
+    def session(self, request: web.Request) -> Session:
+        """Our token, if its signature holds, and the session of the Hub.
+
+        A browser sends the same header again and again, so what a good one held is kept for
+        a moment: parsing it and checking its signature costs 50 µs, a proxied request 100.
+        """
+        header = request.headers.get("Cookie", "")
+        now = self._clock.monotonic()
+        found = self._read.get(header)
+        if found is not None and now - found.read_at < _READ_SECONDS:
+            return found
+        cookies = request.cookies
+        token = ""
+        if self._oauth.cookie_name in cookies:
+            token = self._oauth._get_token_cookie(self._carrier(request)) or ""
+        found = Session(token, cookies.get(_SESSION_COOKIE, ""), now)
+        if token:
+            self._read[header] = found
+            self._read.move_to_end(header)
+            if len(self._read) > _MOST_READ:
+                self._read.popitem(last=False)
+        return found
 
     def keep_token(self, request: web.Request, token: str) -> None:
         """Sign the browser in; the XSRF token changes with it."""
@@ -77,9 +114,19 @@ class Cookies:
         token: bytes | str = self._carrier(request).xsrf_token
         return token.decode("ascii") if isinstance(token, bytes) else token
 
+    def fits(self, request: web.Request, given: str) -> bool:
+        """Whether ``given`` is the XSRF token of this session."""
+        session = self.session(request)
+        known = session.xsrf or self.xsrf_token(request)
+        fits = hmac.compare_digest(given.encode("utf-8", "replace"), known.encode())
+        # Without a session of the Hub the token is bound to more than the cookies.
+        if fits and session.token and session.session_id:
+            session.xsrf = known
+        return fits
+
     def signed_in(self, request: web.Request) -> None:
         """Note that the browser is signed in: its ``_xsrf`` cookie then lasts the session."""
-        self._carrier(request).signed_in = True
+        request[_SIGNED_IN] = True
 
     def is_https(self, request: web.Request) -> bool:
         """Whether the browser speaks https, by the outermost proxy's word."""
@@ -98,4 +145,5 @@ class Cookies:
         carrier = request.get(_CARRIER)
         if carrier is None:
             carrier = request[_CARRIER] = Carrier(self._application, request, self._oauth)
+        carrier.signed_in = request.get(_SIGNED_IN, False)
         return carrier

@@ -72,7 +72,8 @@ class LoginRoutes:
             raise web.HTTPForbidden(text=text)
         if "error" in query or not query.get("code"):
             raise web.HTTPForbidden(text="The Hub did not let you in.")
-        token, owner = await self._tokens.redeem(request, query["code"], login.code_verifier)
+        session_id = self._cookies.session(request).session_id
+        token, owner = await self._tokens.redeem(session_id, query["code"], login.code_verifier)
         if not self._welcome(owner):
             raise web.HTTPForbidden(text=NO_ACCESS)
         self._cookies.keep_token(request, token)
@@ -80,8 +81,8 @@ class LoginRoutes:
 
     async def _too_late(self, request: web.Request) -> NoReturn:
         """A state unknown, used or too old. Who is signed in already just goes on."""
-        token = self._cookies.token(request)
-        owner = await self._tokens.owner(request, token, fresh=False) if token else None
+        session = self._cookies.session(request)
+        owner = await self._tokens.owner(session.session_id, session.token, fresh=False)
         if owner is not None and self._welcome(owner):
             raise web.HTTPFound(URL(self._settings.prefix, encoded=True))
         raise web.HTTPBadRequest(text="This login is over or took too long. Please sign in again.")
@@ -90,12 +91,12 @@ class LoginRoutes:
         return allows(self._settings.access_scopes, owner.scopes)
 
     async def _logout_page(self, request: web.Request) -> web.Response:
-        return render(request, "logout.html", signed_in=bool(self._cookies.token(request)))
+        return render(request, "logout.html", signed_in=bool(self._cookies.session(request).token))
 
     async def _logout(self, request: web.Request) -> web.Response:
         from common.oauth import SIGN_IN  # it is made of us
 
-        token = self._cookies.token(request)
+        token = self._cookies.session(request).token
         if token:
             await request.app[SIGN_IN].require_own_page(request)
             self._tokens.revoke(token)

@@ -13,7 +13,6 @@ from common.oauth_state import OwnerKey, Owners, Revoked
 from common.oauth_tornado import ServiceOAuth
 
 _TOKEN = re.compile(r"[\x21-\x7e]{1,1024}")
-_SESSION_COOKIE = "jupyterhub-session-id"
 
 
 class Tokens:
@@ -30,7 +29,7 @@ class Tokens:
         self._revoked = Revoked()
         self._asking: dict[OwnerKey, asyncio.Task[Identity | None]] = {}
 
-    async def owner(self, request: web.BaseRequest, token: str, *, fresh: bool) -> Identity | None:
+    async def owner(self, session_id: str, token: str, *, fresh: bool) -> Identity | None:
         """Whose token it is; None if the Hub does not know it (any more).
 
         ``fresh`` asks the Hub whatever is remembered. Raises HubUnavailable, HubFailed or
@@ -38,7 +37,7 @@ class Tokens:
         """
         if not _TOKEN.fullmatch(token):
             return None
-        key = (request.cookies.get(_SESSION_COOKIE, ""), _hash(token))
+        key = (session_id, _hash(token))
         if key[1] in self._revoked:
             return None
         owner = None if fresh else self._owners.get(key)
@@ -52,9 +51,7 @@ class Tokens:
         self._revoked.add(_hash(token))
         self._owners.forget(_hash(token))
 
-    async def redeem(
-        self, request: web.BaseRequest, code: str, verifier: str
-    ) -> tuple[str, Identity]:
+    async def redeem(self, session_id: str, code: str, verifier: str) -> tuple[str, Identity]:
         """The token for an OAuth code, and whose it is.
 
         Raises HTTPBadRequest for a code that is wrong, used or too old.
@@ -65,7 +62,7 @@ class Tokens:
             raise web.HTTPBadRequest(
                 text="The Hub does not accept this login any more. Please sign in again."
             ) from None
-        owner = await self.owner(request, token, fresh=True)
+        owner = await self.owner(session_id, token, fresh=True)
         if owner is None:
             raise HubBadAnswer("gave a token that it does not know")
         return token, owner

@@ -197,8 +197,8 @@ class _Connection:
 def _tornado_request(request: web.BaseRequest) -> HTTPServerRequest:
     headers = HTTPHeaders()
     for name in _PASSED_ON:
-        for value in request.headers.getall(name, ()):
-            headers.add(name, value)
+        if name in request.headers:  # the first of several, as aiohttp reads them
+            headers.add(name, request.headers[name])
     # Neither query nor body goes along: what Tornado does not see it cannot log.
     start = RequestStartLine(request.method, "/", "HTTP/1.1")
     connection = cast("Any", _Connection(request.remote or "127.0.0.1", request.scheme))
