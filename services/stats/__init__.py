@@ -12,7 +12,8 @@ of everything here. That of a *user* also moves when a page of the Hub is opened
 server of theirs is stopped, by anyone. So:
 
 - While a server runs, only the server's own ``last_activity`` makes activity. Marks at most
-  two polls apart are one stretch of work; a lone mark counts for at most 5 minutes before it.
+  two polls apart (three, if one failed) are one stretch of work; a lone mark counts for the
+  5 minutes before it. Across a longer gap nothing is put together.
 - A server that runs without a new mark makes none. The time written by a stop makes none.
 - A user without any server at this poll and the last, whose ``last_activity`` is new, has
   opened a page of the Hub, or started and stopped a server between two polls. Either is the

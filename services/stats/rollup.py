@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from services.stats.intervals import Interval, overlap_seconds, total_seconds, union, within
 from services.stats.records import Poll, Session
+from services.stats.sampler import GAP
 
 HUB = 0
 """The id under which the whole hub is counted; groups begin at 1."""
@@ -131,7 +132,7 @@ def observed(polls: Iterable[Poll], window: Interval) -> list[Interval]:
     before: datetime | None = None
     for poll in sorted(p for p in polls if p.whole):
         step = timedelta(seconds=poll.interval)
-        close = before is not None and poll.time - before <= 2.5 * step
+        close = before is not None and poll.time - before <= GAP * step
         start = before if close and before is not None else poll.time - step
         seen.append(Interval(start, poll.time))
         before = poll.time

@@ -27,9 +27,18 @@ LONGEST = timedelta(hours=6)
 AHEAD = timedelta(seconds=60)
 
 
+#: Polls further apart than so many intervals have a gap between them.
+GAP = 2.5
+
+
 def whole_second(moment: datetime) -> datetime:
     """The moment as it is stored."""
     return as_utc(moment).replace(microsecond=0)
+
+
+def storable(text: str) -> str:
+    """The text without the one character that PostgreSQL does not take."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}") if "\0" in text else text
 
 
 @dataclass(frozen=True)
@@ -53,7 +62,7 @@ class Sampling:
         self.state = state
         self.look = look
         self.now = whole_second(look.now)
-        self.join = 2 * max(timedelta(seconds=look.interval), ACCURACY)
+        self.join = self._join()
         self._sights: dict[str, Sight] = {}
         self._unchanged: set[int] = set()
         self._changes = Changes(ahead=dict(state.ahead))
@@ -68,18 +77,30 @@ class Sampling:
         self._doubtful: set[str] = set()  # their servers could not be read
         self._group_tuples: dict[tuple[str, ...], tuple[str, ...]] = {}
 
+    def _join(self) -> timedelta:
+        """How far apart two marks of unbroken work can be: two polls, three if one was lost."""
+        step = max(timedelta(seconds=self.look.interval), ACCURACY)
+        if self._follows(step):
+            return step + max(step, self.now - (self.state.last_poll or self.now))
+        return 2 * step
+
+    def _follows(self, step: timedelta) -> bool:
+        """Whether there is no gap between the last poll and this one."""
+        return self.state.last_poll is not None and self.now - self.state.last_poll <= GAP * step
+
     def see(self, users: Iterable[User]) -> None:
         """Take in one page. What is as it was costs no memory beyond a mark."""
         for user in users:
-            sight = self._sight(user)
-            known = self.state.people.get(user.name)
+            name = storable(user.name)
+            sight = self._sight(name, user)
+            known = self.state.people.get(name)
             if known is not None and self._is_unchanged(known, sight):
-                self._sights.pop(user.name, None)
+                self._sights.pop(name, None)
                 self._unchanged.add(known.id)
                 continue
             if known is not None:
                 self._unchanged.discard(known.id)
-            self._sights[user.name] = sight
+            self._sights[name] = sight
 
     def wants_full(self) -> bool:
         """Whether only a full listing can tell a newcomer from somebody renamed."""
@@ -114,7 +135,7 @@ class Sampling:
             if name in self._doubtful:
                 seen.update((person.id, server) for server in self._servers_of.get(person.id, ()))
             for server in sight.servers:
-                seen.add((person.id, server.name))
+                seen.add((person.id, storable(server.name)))
                 if self._watch(person, server):
                     active.add(person.id)
         moved = {
@@ -139,18 +160,18 @@ class Sampling:
         )
         return changes
 
-    def _sight(self, user: User) -> Sight:
+    def _sight(self, name: str, user: User) -> Sight:
         for problem in user.problems:
-            self._changes.problems.append(f"user {user.name!r}: {problem} is not usable")
+            self._changes.problems.append(f"user {name!r}: {problem} is not usable")
         moved = None
         if user.last_activity is not None and self.state.last_poll is not None:
             last = whole_second(user.last_activity)
             if self.state.last_poll < last <= self.now + AHEAD:
                 moved = min(last, self.now)
                 if last > self.now:
-                    self._late.add(user.name)
+                    self._late.add(name)
         if "servers" in user.problems:
-            self._doubtful.add(user.name)
+            self._doubtful.add(name)
         groups = self._group_tuples.setdefault(user.groups, user.groups)
         readable = self.look.groups_readable and "groups" not in user.problems
         return Sight(
@@ -177,7 +198,7 @@ class Sampling:
         if sight.groups is None:
             return
         mine = self.state.members.get(user_id, ())
-        now_in = {_id_of(name, self._groups, self._changes.groups) for name in sight.groups}
+        now_in = {_id_of(storable(n), self._groups, self._changes.groups) for n in sight.groups}
         self._leave_groups(user_id, (row for row in mine if row[0] not in now_in))
         for group_id in sorted(now_in - {row[0] for row in mine}):
             self._changes.memberships[group_id, user_id, self.now] = None
@@ -192,7 +213,7 @@ class Sampling:
             self._changes.problems.append(
                 f"server {person.name}/{server.name}: {problem} is not usable"
             )
-        key = (person.id, server.name)
+        key = (person.id, storable(server.name))
         session = self.state.running.get(key)
         started = None if server.started is None else whole_second(server.started)
         if started is not None and started > self.now:
@@ -223,10 +244,10 @@ class Sampling:
         session = Session(
             id=self._next_session,
             user_id=person.id,
-            server=server.name,
+            server=storable(server.name),
             profile_id=None
             if profile is None
-            else _id_of(profile, self._profiles, self._changes.profiles),
+            else _id_of(storable(profile), self._profiles, self._changes.profiles),
             started=started,
             last_activity=started,
         )
@@ -293,8 +314,7 @@ class Sampling:
 
     def _visits(self, by_name: Mapping[str, Person]) -> set[int]:
         """Who opened a page of the Hub and had no server, now or at the last poll."""
-        last_poll = self.state.last_poll
-        if last_poll is None or self.now - last_poll > 2.5 * timedelta(seconds=self.look.interval):
+        if not self._follows(timedelta(seconds=self.look.interval)):
             return set()  # in so long a time a server may have run and been stopped by others
         visitors = set()
         for name, sight in self._sights.items():

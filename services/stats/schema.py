@@ -22,6 +22,10 @@ OLDER_STEPS: frozenset[str] = frozenset()
 BUSY_SECONDS = 30
 """How long a writer of SQLite waits for another."""
 
+CONNECT_SECONDS = 10
+COMMAND_SECONDS = 120
+"""What PostgreSQL may take to let us in, and for one statement, before it counts as away."""
+
 
 class SchemaError(ServiceError):
     """The database's tables are not those that this version works with."""
@@ -60,7 +64,12 @@ def make_engine(db_url: str) -> AsyncEngine:
         _prepare_sqlite(engine)
         return engine
     try:
-        return create_async_engine(url, pool_pre_ping=True, pool_size=4)
+        return create_async_engine(
+            url,
+            pool_pre_ping=True,
+            pool_size=4,
+            connect_args={"timeout": CONNECT_SECONDS, "command_timeout": COMMAND_SECONDS},
+        )
     except ModuleNotFoundError as exc:
         raise ConfigError(
             ["db_url: PostgreSQL needs asyncpg; pip install 'jupyterhub-classroom[postgresql]'"]

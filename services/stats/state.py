@@ -44,6 +44,8 @@ class State:
     """Times ahead of the Hub's clock, as said: seen again they are nothing new. Likewise."""
     last_poll: datetime | None = None
     """Begin of the last whole poll."""
+    last_full: datetime | None = None
+    """Begin of the last whole poll that listed everybody."""
     floor: datetime = LONG_AGO
     """Activity that ended before is not in ``recent``, unless a server runs since."""
     next_person: int = 1
@@ -79,6 +81,8 @@ class State:
         for poll in changes.polls.values():
             if poll.whole and (self.last_poll is None or poll.time > self.last_poll):
                 self.last_poll = poll.time
+                if poll.full:
+                    self.last_full = poll.time
         self.listed = changes.listed
         self.ahead = changes.ahead
         self._forget_settled()

@@ -233,6 +233,9 @@ class Store:
             state.last_poll = await connection.scalar(
                 select(func.max(t.polls.c.time)).where(t.polls.c.whole)
             )
+            state.last_full = await connection.scalar(
+                select(func.max(t.polls.c.time)).where(t.polls.c.whole, t.polls.c.full)
+            )
             state.next_person = 1 + (await connection.scalar(select(func.max(t.users.c.id))) or 0)
             state.next_session = 1 + (
                 await connection.scalar(select(func.max(t.sessions.c.id))) or 0
