@@ -197,7 +197,7 @@ class HoldStore:
                     )
                     hold_id: int = made.scalar_one()
                     hold = hold_of(hold_id, values)
-                    await _write_events(connection, _hold_event(hold, "hold", by, now))
+                    await _write_events(connection, hold_event(hold, "hold", by=by, at=now))
                     return hold
             except IntegrityError:
                 continue  # another admin held the same at the same moment: the later one counts
@@ -213,7 +213,7 @@ class HoldStore:
             if row is None:
                 return None
             hold = hold_from(row)
-            await _write_events(connection, _hold_event(hold, "release", by, now))
+            await _write_events(connection, hold_event(hold, "release", by=by, at=now))
             return hold
 
     async def list_holds(self, now: datetime) -> list[Hold]:
@@ -353,16 +353,3 @@ async def _write_events(connection: AsyncConnection, *events: Event) -> None:
 
 def _holds_in_force(now: datetime) -> sa.Select[Any]:
     return sa.select(holds).where(holds.c.until > now).order_by(holds.c.until, holds.c.id)
-
-
-def _hold_event(hold: Hold, action: str, by: str, now: datetime) -> Event:
-    return Event(
-        at=now,
-        who=by,
-        action=action,
-        target=hold.kind.value,
-        name=hold.name,
-        server=hold.server if hold.kind is HoldKind.SERVER else None,
-        reason=hold.why,
-        until=hold.until,
-    )

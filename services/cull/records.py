@@ -85,3 +85,17 @@ class Event:
     rule: str = ""
     outcome: str = "done"
     until: datetime | None = None
+
+
+def hold_event(hold: Hold, action: str, *, by: str, at: datetime) -> Event:
+    """The audit line of a hold that was made ("hold") or ended ("release")."""
+    return Event(
+        at=at,
+        who=by,
+        action=action,
+        target=hold.kind.value,
+        name=hold.name,
+        server=hold.server if hold.kind is HoldKind.SERVER else None,
+        reason=hold.why,
+        until=hold.until,
+    )
