@@ -27,6 +27,7 @@ from services.cull.records import (
     Hold,
     HoldKind,
     StoreError,
+    hold_event,
 )
 from services.cull.tables import (
     SCHEMA,
