@@ -17,7 +17,8 @@ class MakeHub(Protocol):
     def __call__(self, **options: Any) -> RealHub: ...
 
 
-def _needs_proxy() -> None:
+def needs_proxy() -> None:
+    """Skip where `make setup` has not brought the proxy."""
     if proxy_command() is None:
         pytest.skip("configurable-http-proxy is missing: run `make setup`")
 
@@ -25,7 +26,7 @@ def _needs_proxy() -> None:
 @pytest.fixture(scope="session")
 def real_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealHub]:
     """One real hub for all tests; each uses users and groups of its own and breaks nothing."""
-    _needs_proxy()
+    needs_proxy()
     with RealHub(tmp_path_factory.mktemp("hub")) as hub:
         yield hub
 
@@ -33,7 +34,7 @@ def real_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealHub]:
 @pytest.fixture
 def make_hub(tmp_path: Path) -> Iterator[MakeHub]:
     """Makes hubs that the test may restart and kill; all end with the test."""
-    _needs_proxy()
+    needs_proxy()
     with ExitStack() as hubs:
 
         def make(**options: Any) -> RealHub:
