@@ -1,0 +1,1 @@
+"""Stops idle single-user servers, and never the wrong one."""

@@ -1,0 +1,397 @@
+"""What is to happen to a server or a user, and why: pure decisions.
+
+``(user, server, policy, now) -> Decision``. Nothing here waits, logs or looks at a clock;
+``now`` is the Hub's own time. When in doubt the answer is to keep.
+
+Equal times are decided as jupyterhub-idle-culler decides them: who has been idle for
+exactly the timeout is due.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from common.models import Server, User
+from services.cull.rules import Kind, Match, Rule, RuleAction, kind_of
+
+__all__ = [
+    "NO_PROTECTIONS",
+    "Action",
+    "Decision",
+    "ExtensionOffer",
+    "ExtensionRefusal",
+    "Flags",
+    "Kind",
+    "Match",
+    "Policy",
+    "Protections",
+    "Reason",
+    "Rule",
+    "RuleAction",
+    "decide_server",
+    "decide_user",
+    "next_extension",
+]
+
+DEFAULT_RULE = "default"
+
+
+class Action(StrEnum):
+    """What to do."""
+
+    KEEP = "keep"
+    STOP = "stop"
+    REMOVE = "remove"
+    DELETE_USER = "delete_user"
+
+
+class Reason(StrEnum):
+    """Why; a closed set, used as a metric label."""
+
+    IDLE = "idle"
+    MAX_AGE = "max_age"
+    ACTIVE = "active"
+    NEVER = "never"
+    HELD = "held"
+    EXTENDED = "extended"
+    SETTLING = "settling"
+    PENDING = "pending"
+    NOT_READY = "not_ready"
+    NO_TIME = "no_time"
+    DEFAULT_SPARED = "default_spared"
+    NAMED_SPARED = "named_spared"
+    ADMIN_SPARED = "admin_spared"
+    ARBITER = "arbiter"
+    SERVERS_RUNNING = "servers_running"
+    NOT_CULLED = "not_culled"
+
+
+@dataclass(frozen=True)
+class Flags:
+    """The command line's part of the policy, with jupyterhub-idle-culler's names. Seconds.
+
+    ``max_age`` of 0 is none. ``cull_admin_users`` is off here and on there.
+    """
+
+    timeout: float = 600
+    max_age: float = 0
+    cull_users: bool = False
+    cull_admin_users: bool = False
+    cull_default_servers: bool = True
+    cull_named_servers: bool = True
+    remove_named_servers: bool = False
+    extend_by: float = 3600
+    extensions_per_day: int = 3
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The rules in their order. The last one, made of the flags, matches everything."""
+
+    rules: tuple[Rule, ...]
+    flags: Flags = Flags()
+
+    @classmethod
+    def from_flags(cls, flags: Flags) -> "Policy":
+        """The policy that has nothing but the flags."""
+        return cls((default_rule(flags),), flags)
+
+    @property
+    def needs_groups(self) -> bool:
+        """Whether a rule asks for groups, so that our token must be allowed to read them."""
+        return any(rule.match.groups for rule in self.rules)
+
+    @property
+    def needs_profile(self) -> bool:
+        """Whether a rule asks for the profile that a server was started with."""
+        return any(rule.match.profiles for rule in self.rules)
+
+    def rule_for(self, user: User, server: Server, now: datetime) -> Rule:
+        """The first rule that matches a server at this moment."""
+        return next(rule for rule in self.rules if rule.match.holds_for(user, server, now))
+
+    def rule_for_user(self, user: User, now: datetime) -> Rule:
+        """The first rule that matches a user as a whole at this moment."""
+        return next(
+            rule
+            for rule in self.rules
+            if not rule.match.only_servers and rule.match.holds_for_user(user, now)
+        )
+
+
+def default_rule(flags: Flags) -> Rule:
+    """The rule that the flags make."""
+    return Rule(
+        name=DEFAULT_RULE,
+        idle_timeout=flags.timeout,
+        max_age=flags.max_age or None,
+        extend_by=flags.extend_by or None,
+        extensions_per_day=flags.extensions_per_day,
+        user_timeout=flags.timeout,
+        user_max_age=flags.max_age or None,
+    )
+
+
+@dataclass(frozen=True)
+class Protections:
+    """Who may not be stopped before when: extensions by users, holds by administrators."""
+
+    extensions: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+    server_holds: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+    user_holds: Mapping[str, datetime] = field(default_factory=dict)
+    group_holds: Mapping[str, datetime] = field(default_factory=dict)
+
+    def held_until(self, user: User, server: str | None) -> datetime | None:
+        """The latest hold on the server (for None: any of the user's), its user and groups."""
+        ends = [self.user_holds.get(user.name)]
+        ends += [self.group_holds.get(group) for group in user.groups if self.group_holds]
+        ends += _of_server(self.server_holds, user.name, server)
+        return max((end for end in ends if end is not None), default=None)
+
+    def extended_until(self, user: User, server: str | None) -> datetime | None:
+        """The latest extension of the server (for None: of any of the user's)."""
+        return max(_of_server(self.extensions, user.name, server), default=None)
+
+
+def _of_server(
+    ends: Mapping[tuple[str, str], datetime], user: str, server: str | None
+) -> list[datetime]:
+    if server is not None:
+        end = ends.get((user, server))
+        return [] if end is None else [end]
+    return [end for (name, _), end in ends.items() if name == user]
+
+
+NO_PROTECTIONS = Protections()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do, why, by which rule.
+
+    ``due`` is when it would be stopped if nothing changed (None: never under this rule);
+    ``idle_since`` the last sign of life, None where there is no usable one.
+    """
+
+    action: Action
+    reason: Reason
+    rule: str
+    due: datetime | None = None
+    idle_since: datetime | None = None
+
+
+@dataclass(frozen=True)
+class _Life:
+    """The times that decide: last sign of life (None: not usable) and start."""
+
+    idle_since: datetime | None
+    began: datetime | None
+
+
+def decide_server(
+    user: User,
+    server: Server,
+    policy: Policy,
+    now: datetime,
+    *,
+    protections: Protections = NO_PROTECTIONS,
+    believe_from: datetime | None = None,
+    arbiter: bool | None = None,
+) -> Decision:
+    """What to do with one server.
+
+    Before ``believe_from`` no idleness is believed; an age does not depend on reports and
+    counts all the same. Extensions and holds beat both. ``arbiter`` is the verdict of
+    jupyterhub-idle-culler's ``cull_arbiter_hook``: it replaces the comparison with the idle
+    timeout, and nothing else.
+    """
+    rule = policy.rule_for(user, server, now)
+    life = _server_life(server)
+    if server.pending:
+        return Decision(Action.KEEP, Reason.PENDING, rule.name, None, life.idle_since)
+    if not server.ready:
+        return Decision(Action.KEEP, Reason.NOT_READY, rule.name, None, life.idle_since)
+    if rule.action is RuleAction.NEVER:
+        return Decision(Action.KEEP, Reason.NEVER, rule.name, None, life.idle_since)
+    spared = _spared(server, policy.flags)
+    act = _act(server, rule, policy.flags)
+    times = _Times.of(rule.idle_timeout if spared is None else None, rule.max_age, life)
+    if arbiter is not None and spared is None:
+        times = times.ruled_by(arbiter, now)
+    if times.due is None and spared is not None:
+        return Decision(Action.KEEP, spared, rule.name, None, life.idle_since)
+    held = protections.held_until(user, server.name)
+    extended = protections.extended_until(user, server.name)
+    return _decide(act, rule, life, times, now, held, extended, believe_from, arbiter)
+
+
+def decide_user(
+    user: User,
+    policy: Policy,
+    now: datetime,
+    *,
+    protections: Protections = NO_PROTECTIONS,
+    believe_from: datetime | None = None,
+) -> Decision:
+    """What to do with a user as a whole. Whoever has a server that lives stays."""
+    rule = policy.rule_for_user(user, now)
+    life = _user_life(user)
+    kept = None
+    if not policy.flags.cull_users or user.kind != "user":
+        kept = Reason.NOT_CULLED
+    elif any(server.ready or server.pending for server in user.servers.values()):
+        kept = Reason.SERVERS_RUNNING
+    elif user.admin and not policy.flags.cull_admin_users:
+        kept = Reason.ADMIN_SPARED
+    elif rule.action is RuleAction.NEVER:
+        kept = Reason.NEVER
+    if kept is not None:
+        return Decision(Action.KEEP, kept, rule.name, None, life.idle_since)
+    times = _Times.of(rule.user_timeout, rule.user_max_age, life)
+    held = protections.held_until(user, None)
+    extended = protections.extended_until(user, None)
+    return _decide(Action.DELETE_USER, rule, life, times, now, held, extended, believe_from, None)
+
+
+def _server_life(server: Server) -> _Life:
+    """A null last activity is lawful (none yet): then the start counts. Garbage is not."""
+    if "last_activity" in server.problems:
+        return _Life(None, server.started)
+    return _Life(server.last_activity or server.started, server.started)
+
+
+def _user_life(user: User) -> _Life:
+    if "last_activity" in user.problems:
+        return _Life(None, user.created)
+    return _Life(user.last_activity or user.created, user.created)
+
+
+def _spared(server: Server, flags: Flags) -> Reason | None:
+    """Whether the flags keep idleness from stopping this kind of server."""
+    if kind_of(server) is Kind.DEFAULT and not flags.cull_default_servers:
+        return Reason.DEFAULT_SPARED
+    if kind_of(server) is Kind.NAMED and not flags.cull_named_servers:
+        return Reason.NAMED_SPARED
+    return None
+
+
+def _act(server: Server, rule: Rule, flags: Flags) -> Action:
+    """Only a named server can be removed; a default one has nothing to be forgotten."""
+    removes = rule.action is RuleAction.REMOVE or flags.remove_named_servers
+    return Action.REMOVE if removes and server.name else Action.STOP
+
+
+@dataclass(frozen=True)
+class _Times:
+    """When idleness and age are due; None: never, or no usable time to count from."""
+
+    idle: datetime | None
+    age: datetime | None
+    no_time: bool = False
+
+    @classmethod
+    def of(cls, timeout: float | None, max_age: float | None, life: _Life) -> "_Times":
+        idle = _later(life.idle_since, timeout)
+        age = _later(life.began, max_age)
+        lacking = (timeout is not None and idle is None) or (max_age is not None and age is None)
+        return cls(idle, age, lacking and idle is None and age is None)
+
+    def ruled_by(self, arbiter: bool, now: datetime) -> "_Times":
+        """The same with the arbiter's word on idleness; without a usable time it has none."""
+        if self.idle is None:
+            return self
+        return _Times(now if arbiter else None, self.age, self.no_time)
+
+    @property
+    def due(self) -> datetime | None:
+        return min((due for due in (self.idle, self.age) if due is not None), default=None)
+
+
+def _later(since: datetime | None, seconds: float | None) -> datetime | None:
+    if since is None or seconds is None:
+        return None
+    try:
+        return since + timedelta(seconds=seconds)
+    except OverflowError:
+        return None
+
+
+def _decide(
+    act: Action,
+    rule: Rule,
+    life: _Life,
+    times: _Times,
+    now: datetime,
+    held: datetime | None,
+    extended: datetime | None,
+    believe_from: datetime | None,
+    arbiter: bool | None,
+) -> Decision:
+    """Act if the time has come and nothing speaks against it; else say what does."""
+
+    def keep(reason: Reason, due: datetime | None) -> Decision:
+        return Decision(Action.KEEP, reason, rule.name, due, life.idle_since)
+
+    if times.no_time:
+        return keep(Reason.NO_TIME, None)
+    believed = times.idle
+    if believed is not None and believe_from is not None:
+        believed = max(believed, believe_from)
+    due = _Times(believed, times.age).due
+    if due is None:
+        return keep(Reason.ARBITER if arbiter is False else Reason.ACTIVE, None)
+    final = max(end for end in (due, held, extended) if end is not None)
+    if now >= final:
+        idle = believed is not None and now >= believed
+        return Decision(
+            act, Reason.IDLE if idle else Reason.MAX_AGE, rule.name, final, life.idle_since
+        )
+    if held is not None and now < held:
+        return keep(Reason.HELD, final)
+    if extended is not None and now < extended:
+        return keep(Reason.EXTENDED, final)
+    if times.idle is not None and times.idle <= now:
+        # While the Hub has not been seen up at all, there is no telling when.
+        return keep(Reason.SETTLING, final if final.year < datetime.max.year else None)
+    return keep(Reason.ACTIVE, final)
+
+
+@dataclass(frozen=True)
+class ExtensionOffer:
+    """What "Keep running" would do: no stop before ``until``; ``left`` presses after it."""
+
+    until: datetime
+    left: int
+
+
+class ExtensionRefusal(StrEnum):
+    """Why "Keep running" is not offered, in words for the page."""
+
+    NEVER_STOPS = "This server is not stopped by itself."
+    NOT_ALLOWED = "Extensions are not allowed for this server."
+    USED_UP = "You have used today's extensions."
+    FAR_ENOUGH = "This server runs on for long enough as it is."
+
+
+def next_extension(
+    rule: Rule, decision: Decision, now: datetime, used_today: int
+) -> ExtensionOffer | ExtensionRefusal:
+    """What pressing "Keep running" now would give.
+
+    The stop moves ``extend_by`` beyond when it would come, but never to more than
+    ``idle_timeout + extend_by`` from now, as if the user had worked this very moment and
+    then extended: pressing twice in a row is not a way to keep a server all night.
+    """
+    if decision.due is None:
+        return ExtensionRefusal.NEVER_STOPS
+    if rule.extend_by is None or rule.extensions_per_day <= 0:
+        return ExtensionRefusal.NOT_ALLOWED
+    if used_today >= rule.extensions_per_day:
+        return ExtensionRefusal.USED_UP
+    step = timedelta(seconds=rule.extend_by)
+    most = now + timedelta(seconds=rule.idle_timeout or 0) + step
+    until = min(max(decision.due, now) + step, most).astimezone(UTC)
+    if until <= decision.due:
+        return ExtensionRefusal.FAR_ENOUGH
+    return ExtensionOffer(until, rule.extensions_per_day - used_today - 1)
