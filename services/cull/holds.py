@@ -7,18 +7,20 @@ unique constraint lets one through, and the other counts again.
 Every write first deletes what has expired, so no table grows without end.
 """
 
+import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Self
 
 import sqlalchemy as sa
-from services.cull.policy import Protections
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from common.errors import ConfigError
 from services.cull.database_url import async_url
+from services.cull.policy import Protections
 from services.cull.records import (
     DAY,
     Event,
@@ -42,6 +44,7 @@ from services.cull.tables import (
     make_engine,
     metadata,
     schema,
+    try_file,
 )
 
 AUDIT_DAYS = 180
@@ -70,6 +73,7 @@ class HoldStore:
         engine = make_engine(self._url)
         try:
             with _store_errors(self._where):
+                await asyncio.to_thread(try_file, self._url)
                 async with engine.begin() as connection:
                     await self._make_schema(connection)
         except BaseException:
@@ -291,7 +295,7 @@ def _store_errors(where: str) -> Iterator[None]:
         yield
     except IntegrityError:
         raise
-    except (SQLAlchemyError, OSError, TimeoutError) as error:
+    except (SQLAlchemyError, sqlite3.Error, OSError, TimeoutError) as error:
         cause = getattr(error, "orig", None) or error
         raise StoreError(f"database {where}: {type(cause).__name__}: {cause}") from error
 

@@ -1,5 +1,6 @@
 """The culler's tables, and an engine that fits the database they are in."""
 
+import sqlite3
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -108,6 +109,16 @@ def make_engine(url: sa.URL) -> AsyncEngine:
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def try_file(url: sa.URL) -> None:
+    """Open and close a SQLite file, where the URL names one; raises sqlite3.Error. Blocks.
+
+    aiosqlite, when it cannot open a file, leaves a thread behind that may print a traceback.
+    """
+    path = url.database
+    if url.get_backend_name() == "sqlite" and path and not path.startswith((":", "file:")):
+        sqlite3.connect(path).close()
 
 
 def hold_from(row: sa.Row[Any]) -> Hold:
