@@ -9,6 +9,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -97,7 +98,9 @@ class HubClient:
         page_size: int = 0,
         timeout_seconds: float = 60.0,
         on_request: OnRequest | None = None,
+        keep_raw: bool = False,
     ) -> None:
+        """``keep_raw`` keeps in each server what the Hub wrote (``Server.raw``)."""
         self.api_url = plain_url(api_url)
         self.page_size = page_size or DEFAULT_PAGE_SIZE
         self.broken_items = 0
@@ -109,6 +112,9 @@ class HubClient:
         self._on_request = on_request
         self._heard: _Heard | None = None
         self._reads_single_servers = True
+        self._decode_user = partial(decode_user, raw=keep_raw)
+        self._decode_server = partial(decode_server, raw=keep_raw)
+        self._decode_page = partial(_users_page, raw=keep_raw)
 
     def hub_now(self) -> datetime:
         """The time on the Hub's clock; on ours until the Hub has told its own.
@@ -153,7 +159,7 @@ class HubClient:
         query |= {} if sort is None else {"sort": sort}
         query |= {} if name_filter is None else {"name_filter": name_filter}
         seen: set[int] = set()
-        async with aclosing(self._pages("users", "/users", query, _users_page)) as pages:
+        async with aclosing(self._pages("users", "/users", query, self._decode_page)) as pages:
             async for page in pages:
                 self.broken_items += len(page.broken)
                 # Hashes, not names: at 200,000 users the names alone would weigh 12 MB.
@@ -177,7 +183,7 @@ class HubClient:
 
     async def user(self, name: str) -> User:
         """One user with all their servers. :raises HubNotFound: there is no such user"""
-        return await self._read("user", f"/users/{_quoted(name)}", decode_user)
+        return await self._read("user", f"/users/{_quoted(name)}", self._decode_user)
 
     async def server(self, user: str, server: str) -> Server | None:
         """One server as it is now, None when it or its user is gone.
@@ -187,7 +193,7 @@ class HubClient:
         """
         if self._reads_single_servers:
             try:
-                return await self._read("server", _server_path(user, server), decode_server)
+                return await self._read("server", _server_path(user, server), self._decode_server)
             except HubNotFound:
                 return None
             except HubRejected as error:
@@ -329,8 +335,8 @@ class HubClient:
         return answer
 
 
-def _users_page(body: bytes) -> tuple[Page, int | None]:
-    page = decode_users_page(body)
+def _users_page(body: bytes, *, raw: bool) -> tuple[Page, int | None]:
+    page = decode_users_page(body, raw=raw)
     return page, page.next_offset
 
 

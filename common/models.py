@@ -6,6 +6,7 @@ read again leniently, so that garbage in one field costs that field (its name is
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -30,6 +31,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     last_activity: datetime | None = None
     user_options: dict[str, Any] | None = None
     problems: tuple[str, ...] = ()
+    raw: dict[str, Any] | None = None  # as the Hub wrote it, only where that was asked for
 
     @property
     def profile(self) -> str | None:
@@ -106,49 +108,52 @@ _SERVER = msgspec.json.Decoder(Server)
 _LENIENT = msgspec.json.Decoder(_LenientPage)
 
 
-def decode_users_page(body: bytes) -> Page:
+def decode_users_page(body: bytes, *, raw: bool = False) -> Page:
     """A page of ``GET /users`` in the Hub's pagination format.
+
+    With ``raw``, servers keep what the Hub wrote, at some cost in time and memory.
 
     :raises ValueError: when the body is not a page of items at all
     """
-    try:
-        typed = _TYPED.decode(body)
-        items = [_all_utc(user) for user in typed.items]
-        broken: tuple[str, ...] = ()
-        page = typed.pagination
-    except (msgspec.ValidationError, OverflowError):
-        lenient = _LENIENT.decode(body)
-        read = [_lenient_user(item) for item in lenient.items]
-        items = [user for user in read if isinstance(user, User)]
-        broken = tuple(user for user in read if isinstance(user, str))
-        page = lenient.pagination
-    next_offset = page.next.offset if page.next else None
-    return Page(items=items, next_offset=next_offset, total=page.total, broken=broken)
+    if not raw:
+        with suppress(msgspec.ValidationError, OverflowError):
+            typed = _TYPED.decode(body)
+            items = [_all_utc(user) for user in typed.items]
+            return _page(typed.pagination, items, ())
+    lenient = _LENIENT.decode(body)
+    read = [_lenient_user(item, raw=raw) for item in lenient.items]
+    items = [user for user in read if isinstance(user, User)]
+    return _page(lenient.pagination, items, tuple(one for one in read if isinstance(one, str)))
 
 
-def decode_user(body: bytes) -> User:
+def _page(about: _Pagination, items: list[User], broken: tuple[str, ...]) -> Page:
+    next_offset = about.next.offset if about.next else None
+    return Page(items=items, next_offset=next_offset, total=about.total, broken=broken)
+
+
+def decode_user(body: bytes, *, raw: bool = False) -> User:
     """One user's model.
 
     :raises ValueError: when there is no user in it
     """
-    user = _lenient_user(msgspec.json.decode(body))
+    user = _lenient_user(msgspec.json.decode(body), raw=raw)
     if isinstance(user, str):
         raise ValueError(f"not a user: {user}")  # noqa: TRY004 - bad data, not a bad call
     return user
 
 
-def decode_server(body: bytes) -> Server:
+def decode_server(body: bytes, *, raw: bool = False) -> Server:
     """One server's model.
 
     :raises ValueError: when there is no server in it
     """
-    try:
-        return _server_all_utc(_SERVER.decode(body))
-    except (msgspec.ValidationError, OverflowError):
-        value = msgspec.json.decode(body)
+    if not raw:
+        with suppress(msgspec.ValidationError, OverflowError):
+            return _server_all_utc(_SERVER.decode(body))
+    value = msgspec.json.decode(body)
     if not isinstance(value, dict) or not isinstance(value.get("name"), str):
         raise ValueError("not a server")  # noqa: TRY004 - bad data, not a bad call
-    return _lenient_server(value["name"], value)
+    return _lenient_server(value["name"], value, raw=raw)
 
 
 def decode_groups_page(body: bytes) -> tuple[list[Group], int | None]:
@@ -226,7 +231,7 @@ class _Fields:
             return None
 
 
-def _lenient_server(name: str, value: Any) -> Server:
+def _lenient_server(name: str, value: Any, *, raw: bool = False) -> Server:
     if not isinstance(value, dict):
         return Server(name=name, problems=("server",))
     fields = _Fields(value)
@@ -240,10 +245,11 @@ def _lenient_server(name: str, value: Any) -> Server:
         last_activity=fields.time("last_activity"),
         user_options=fields.get("user_options", dict[str, Any], None),
         problems=tuple(fields.problems),
+        raw=value if raw else None,
     )
 
 
-def _lenient_user(value: Any) -> User | str:
+def _lenient_user(value: Any, *, raw: bool = False) -> User | str:
     """The user, or a word on why there is none in the value."""
     if not isinstance(value, dict):
         return f"an item of type {type(value).__name__}"
@@ -259,6 +265,6 @@ def _lenient_user(value: Any) -> User | str:
         groups=fields.get("groups", tuple[str, ...], ()),
         created=fields.time("created"),
         last_activity=fields.time("last_activity"),
-        servers={key: _lenient_server(key, server) for key, server in servers.items()},
+        servers={key: _lenient_server(key, one, raw=raw) for key, one in servers.items()},
         problems=tuple(fields.problems),
     )
