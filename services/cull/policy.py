@@ -9,7 +9,7 @@ exactly the timeout is due.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime, timedelta
 from enum import StrEnum
 
 from common.models import Server, User
@@ -353,7 +353,7 @@ def _decide(
         return keep(Reason.EXTENDED, final)
     if times.idle is not None and times.idle <= now:
         # While the Hub has not been seen up at all, there is no telling when.
-        return keep(Reason.SETTLING, final if final.year < datetime.max.year else None)
+        return keep(Reason.SETTLING, final if final.year < MAXYEAR else None)
     return keep(Reason.ACTIVE, final)
 
 
