@@ -4,11 +4,16 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
+from hypothesis import HealthCheck, settings
 
 from common.http import Retry, client_session
 from common.hub import HubClient
 from tests.fakes.clock import FakeClock
 from tests.fakes.hub import FakeHub
+
+# How fast examples are made and run says how busy the machine is, not whether we are right.
+settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ours")
 
 
 @pytest.fixture
