@@ -8,7 +8,7 @@ PORT ?= 8000
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench clean browser
+.PHONY: help setup demo test lint bench clean programs
 
 help: ## say what the targets do
 	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /\1|/' \
@@ -19,7 +19,7 @@ setup: $(STAMP) ## make .venv with all that is needed, pinned; takes no time whe
 demo: $(STAMP) ## a running hub with our services on 127.0.0.1:8000 (PORT=9000 moves it)
 	@PORT='$(PORT)' exec $(RUN) examples/demo/demo.py
 
-test: $(STAMP) browser ## run every test (ARGS="..." goes to pytest)
+test: $(STAMP) programs ## run every test (ARGS="..." goes to pytest)
 	@$(RUN) -m pytest $(ARGS)
 
 lint: $(STAMP) ## ruff and strict mypy
@@ -75,13 +75,20 @@ $(STAMP): requirements.lock pyproject.toml examples/demo/package-lock.json
 	echo "Setting up $(VENV): done."
 	@touch $@
 
-# The browser tests drive Debian's chromium; without it they are skipped, each with a line.
-browser:
-	@if ! command -v chromium >/dev/null && [ "$$(id -u)" = 0 ] \
-	  && command -v apt-get >/dev/null; then \
-	  echo "Installing Debian's chromium for the browser tests ..."; \
+# Debian's chromium for the browser tests and PostgreSQL's server for those of the databases, which
+# start one of their own: no cluster is made. Where they are missing, these tests are skipped.
+programs:
+	@wanted=; \
+	command -v chromium >/dev/null || wanted=chromium; \
+	command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 \
+	|| wanted="$$wanted postgresql"; \
+	if [ -n "$$wanted" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing for the tests:" $$wanted; \
+	  clusters=/etc/postgresql-common/createcluster.d; \
+	  [ -d $$clusters ] || { mkdir -p $$clusters \
+	    && echo 'create_main_cluster = false' >$$clusters/none.conf; }; \
 	  { timeout 120 apt-get update -qq \
 	    && DEBIAN_FRONTEND=noninteractive timeout 600 \
-	       apt-get install -y -qq --no-install-recommends chromium; } >/dev/null 2>&1 \
-	  || echo "That did not work; the browser tests are skipped."; \
+	       apt-get install -y -qq --no-install-recommends $$wanted; } >/dev/null 2>&1 \
+	  || echo "That did not work; the tests that need them are skipped."; \
 	fi
