@@ -23,6 +23,7 @@ SERVER = ServerView(
     reason="active",
     why="",
     rule="default",
+    rule_does="",
     extended_until=None,
     held_until=None,
     offer=None,

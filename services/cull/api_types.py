@@ -44,6 +44,8 @@ class ServerView(msgspec.Struct, frozen=True, kw_only=True):
     """Why, as a sentence."""
     rule: str
     """The rule that holds for it."""
+    rule_does: str
+    """What the rule does."""
     extended_until: Time | None
     held_until: Time | None
     """The latest end of the holds of the server, its user and its user's groups."""
@@ -147,7 +149,9 @@ class RuleView(msgspec.Struct, frozen=True, kw_only=True):
     """A rule of the policy, in the order in which they are tried."""
 
     name: str
-    text: str
+    matches: str
+    """What it matches; empty for everything."""
+    does: str
 
 
 class PolicyView(msgspec.Struct, frozen=True, kw_only=True):
