@@ -18,6 +18,8 @@ from services.cull.policy import (
 from services.cull.rules import Match, Rule, RuleAction
 from services.cull.windows import Weekly
 
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
 #: A reason in words, to stand after "because".
 WORDS = {
     Reason.IDLE: "it has been idle for its timeout",
@@ -203,7 +205,9 @@ def _changes(user: User, server: Server, policy: Policy, rule: Rule, due: dateti
 
 
 def _hours(hours: Weekly) -> str:
-    days = ",".join("Mon Tue Wed Thu Fri Sat Sun".split()[day] for day in sorted(hours.days))
+    days = ",".join(DAYS[day] for day in sorted(hours.days))
+        ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"][day] for day in sorted(hours.days)
+    )
     span = f"{hours.start:%H:%M}-{hours.end:%H:%M}" if hours.start != hours.end else "all day"
     return f"{days} {span} ({hours.zone.key})"
 

@@ -293,17 +293,17 @@ class PolicyFile:
         self.path = path
         self.flags = flags
         self.problems: tuple[str, ...] = ()
-        self._seen = self._read()
+        self._seen: str | None = self._read()
         self.policy = load_policy(self._seen, flags)
 
     def reload_if_changed(self) -> Reload:
         """Look at the file; a bad one is refused, once, and the last good policy stays."""
+        seen, self._seen = self._seen, None  # None until it was read
         try:
-            text = self._read()
-            if text == self._seen:
+            self._seen = self._read()
+            if self._seen == seen:
                 return Reload.UNCHANGED
-            self._seen = text
-            self.policy = load_policy(text, self.flags)
+            self.policy = load_policy(self._seen, self.flags)
         except ConfigError as error:
             unheard = error.problems != self.problems
             self.problems = error.problems
