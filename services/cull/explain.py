@@ -206,8 +206,6 @@ def _changes(user: User, server: Server, policy: Policy, rule: Rule, due: dateti
 
 def _hours(hours: Weekly) -> str:
     days = ",".join(DAYS[day] for day in sorted(hours.days))
-        ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"][day] for day in sorted(hours.days)
-    )
     span = f"{hours.start:%H:%M}-{hours.end:%H:%M}" if hours.start != hours.end else "all day"
     return f"{days} {span} ({hours.zone.key})"
 
