@@ -4,7 +4,7 @@ Sources: JupyterHub 6.1's ``apihandlers/`` and https://jupyterhub.readthedocs.io
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -145,7 +145,7 @@ class HubClient:
         state: str | None = None,
         sort: str | None = None,
         name_filter: str | None = None,
-    ) -> AsyncIterator[list[User]]:
+    ) -> AsyncGenerator[list[User]]:
         """All users, a page at a time; the next page is under way while one is worked on.
 
         Nobody comes twice, though the Hub's offsets count over a live query. Who moves
@@ -167,7 +167,7 @@ class HubClient:
                 seen.update(hash(user.name) for user in fresh)
                 yield fresh
 
-    async def groups(self) -> AsyncIterator[list[Group]]:
+    async def groups(self) -> AsyncGenerator[list[Group]]:
         """All groups with their members, a page at a time."""
         seen: set[str] = set()
         query = {"limit": str(self.page_size)}
