@@ -22,6 +22,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+HUB_STATUSES = ("200", "403", "404", "429", "500", "502", "503", "504", "none")
 
 Labels = Mapping[str, Iterable[str]] | Sequence[str]
 
@@ -84,15 +85,21 @@ class Metrics:
         _make_all(metric, labels)
         return metric
 
-    def hub_requests(self, endpoint: str, status: int | None, seconds: float) -> None:
+    def hub_requests(self, endpoint: str, method: str, status: int | None, seconds: float) -> None:
         """Count one request to the Hub; give it to ``HubClient(on_request=...)``.
 
-        ``endpoint`` is a closed name such as ``GET /users`` or ``users``; ``status`` is None
-        where no whole answer came.
+        ``endpoint`` is of a closed set; ``status`` is None where no whole answer came.
         """
-        method, _, name = endpoint.rpartition(" ")
-        self._hub_requests.labels(name, method or "GET", str(status or "none")).inc()
-        self._hub_seconds.labels(name).observe(seconds)
+        self._hub_requests.labels(endpoint, method, str(status or "none")).inc()
+        self._hub_seconds.labels(endpoint).observe(seconds)
+
+    def expect_hub_requests(self, *endpoints: str) -> None:
+        """Make the series of these endpoints (``GET users``), with the statuses to expect."""
+        for endpoint in endpoints:
+            method, _, name = endpoint.rpartition(" ")
+            self._hub_seconds.labels(name)
+            for status in HUB_STATUSES:
+                self._hub_requests.labels(name, method or "GET", status)
 
     def text(self) -> bytes:
         """Everything, in Prometheus' text format."""

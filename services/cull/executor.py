@@ -18,7 +18,7 @@ from common.models import User
 from services.cull.audit import Audit, event_of
 from services.cull.judge import Judge
 from services.cull.pauses import Pauses
-from services.cull.policy import Action, Decision, Policy, Protections
+from services.cull.policy import Action, Decision, Protections
 from services.cull.rate import Rate
 from services.cull.results import Done, Outcome, PassResult, Row, Tally
 from services.cull.slots import Slot, Slots
@@ -92,9 +92,9 @@ class Culler:
         self._abandoned = False
 
     @property
-    def policy(self) -> Policy:
-        """The policy in force."""
-        return self.judge.policy()
+    def failing(self) -> int:
+        """How many servers and users could not be stopped and are tried again."""
+        return len(self._pauses)
 
     def rows(self) -> list[Row]:
         """The running servers as the last whole listing had them."""

@@ -34,6 +34,11 @@ class HubWatch:
         """See :attr:`Settle.believe_from`."""
         return self.settle.believe_from
 
+    @property
+    def settling(self) -> bool:
+        """Whether no idleness is believed at present."""
+        return self.settle.settling(self._probe.hub_now())
+
     async def refresh(self) -> None:
         """Learn what can be learnt, where it matters."""
         if self.settle.seconds > 0:
