@@ -256,8 +256,10 @@ class ServiceApp(Configured):
             found += environment.hub_problems(self.url, self.api_token, self.token_file)
         found += environment.environment_problems()
         found += environment.prefix_problems(self.service_prefix)
-        for tls in (self._hub_tls_paths(), self._server_tls_paths() if self.serves else None):
-            found += environment.tls_problems(tls) if tls else []
+        if self.ssl_enabled:
+            found += environment.internal_certs_problems(self.internal_certs_location)
+        if tls := self._own_tls():
+            found += environment.tls_problems(tls)
         return list(dict.fromkeys(found))
 
     def _configure_logging(self) -> None:

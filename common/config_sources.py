@@ -133,9 +133,18 @@ def _wrong_value(shown: str, trait: Any, value: object, error: str) -> str:
     what = f"{shown}: {trait.info()} is needed"
     if trait.name in _SECRET_SETTINGS:
         return what + "."  # never repeat what may be a secret
+    if trait.name == "port" or "should not be" in error:
+        return f"{shown}: {_range(trait)} is needed, not {str(value)[:80]!r}."
     if "was provided" in error or "expected" in error or not error:
         return f"{what}, not {str(value)[:80]!r}."
     return f"{shown}: {error.rstrip('.')}."
+
+
+def _range(trait: Any) -> str:
+    low, high = getattr(trait, "min", None), getattr(trait, "max", None)
+    if low is not None and high is not None:
+        return f"a number from {low} to {high}"
+    return f"a number of at least {low}" if low is not None else f"a number of at most {high}"
 
 
 def _where(error: BaseException, path: str) -> str:

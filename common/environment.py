@@ -124,6 +124,17 @@ def prefix_problems(prefix: str) -> list[str]:
     return []
 
 
+def internal_certs_problems(location: str) -> list[str]:
+    """What is wrong with the Hub's internal-ssl directory."""
+    missing = [path for path in internal_certs(location) if not Path(path).is_file()]
+    if not missing:
+        return tls_problems(internal_certs(location))
+    return [
+        f"--internal-certs-location: there is no {missing[0]}. Write the directory that the Hub"
+        " calls c.JupyterHub.internal_certs_location, or leave --ssl-enabled out."
+    ]
+
+
 def tls_problems(tls: TLSPaths) -> list[str]:
     """What is wrong with the files for TLS: missing, unreadable, not what they should be."""
     found = [

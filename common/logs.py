@@ -84,7 +84,7 @@ class JsonFormatter(logging.Formatter):
 
 def configure(*, level: int = logging.INFO, style: str = "human", to: TextIO | None = None) -> None:
     """Send all logs of this process to one place (standard error) in one style."""
-    handler = logging.StreamHandler(to or sys.stderr)
+    handler = _ToStandardError() if to is None else logging.StreamHandler(to)
     handler.setFormatter(JsonFormatter() if style == "json" else HumanFormatter())
     handler.set_name(_HANDLER)
     root = logging.getLogger()
@@ -94,6 +94,21 @@ def configure(*, level: int = logging.INFO, style: str = "human", to: TextIO | N
     root.setLevel(level)
     for name in _TOO_TALKATIVE:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
+
+
+class _ToStandardError(logging.StreamHandler[TextIO]):
+    """Writes to what standard error is at the moment, also after somebody replaced it."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, _value: TextIO) -> None:
+        pass
 
 
 _HANDLER = "jupyterhub-classroom"

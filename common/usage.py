@@ -1,7 +1,7 @@
 """The help texts of the command line."""
 
 from textwrap import fill
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from common.config import ServiceApp
@@ -60,7 +60,7 @@ def _options(cls: "type[ServiceApp]", names: object) -> list[str]:
         if trait is None:
             continue
         default = trait.default_value
-        kind = "true|false" if isinstance(default, bool) else type(trait).__name__.lower()
+        kind = _kind(trait)
         text = " ".join(str(trait.help or "").split())
         if default not in (None, "", ()) and isinstance(default, bool | int | float | str):
             text += f" [{default}]"
@@ -70,6 +70,16 @@ def _options(cls: "type[ServiceApp]", names: object) -> list[str]:
             fill(text, 88, initial_indent=indent, subsequent_indent=indent),
         ]
     return lines
+
+
+def _kind(trait: Any) -> str:
+    """What to write after the equals sign."""
+    name = type(trait).__name__
+    if name == "Bool":
+        return "true|false"
+    if values := getattr(trait, "values", None):
+        return "|".join(str(value) for value in values if isinstance(value, str))
+    return "NUMBER" if name in ("Int", "Integer", "Float", "CInt", "CFloat") else "TEXT"
 
 
 def _lines(text: str) -> list[str]:
