@@ -15,11 +15,13 @@ _REDACTED = "[secret]"
 _PATTERNS = (
     # Authorization: token abc, "Authorization": "Bearer abc"
     (re.compile(r"(?i)\b((?:token|bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}"), r"\1" + _REDACTED),
-    # ?code=..&state=..&token=.. in a URL or a form, client_secret, code_verifier
+    # ?code=..&state=.. in a URL (state=ready is one of the Hub's filters and no secret)
+    (re.compile(r"(?i)([?&](?:code=|state=(?=[\w.~+-]{12})))[^&\s'\";,)}]+"), r"\1" + _REDACTED),
+    # token=.., client_secret=.. in a URL, a form or a repr
     (
         re.compile(
-            r"(?i)([?&;\s'\"{(,](?:code|state|token|access_token|api_token|client_secret|"
-            r"code_verifier|_xsrf|password|passwd)=)[^&\s'\";,)}]+"
+            r"(?i)(?<![a-z0-9])((?:token|access_token|api_token|client_secret|code_verifier|"
+            r"_xsrf|password|passwd)=)[^&\s'\";,)}]+"
         ),
         r"\1" + _REDACTED,
     ),
