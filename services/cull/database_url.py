@@ -1,5 +1,6 @@
 """The database URLs that people write, made into those of the asyncio drivers. Pure."""
 
+from pathlib import Path
 from urllib.parse import parse_qsl, quote, urlencode
 
 from common.errors import ConfigError
@@ -36,3 +37,12 @@ def async_url(url: str) -> str:
     ]
     tail = f"?{urlencode(options, quote_via=quote)}" if options else ""
     return f"{_DRIVERS[database]}:{address}{tail}"
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file of an SQLite database; None for one in memory, and for another database."""
+    scheme, _, rest = url.strip().partition(":///")
+    path = rest.partition("?")[0]
+    if scheme.partition("+")[0].lower() != "sqlite" or path in ("", ":memory:"):
+        return None
+    return Path(path)

@@ -1,0 +1,437 @@
+"""The culler's settings and commands, and how its parts are put together.
+
+A superset of jupyterhub-idle-culler's: the same flags, the same ``c.IdleCuller`` section.
+What only the service needs (pages, database, sign-in, metrics) is imported there: a single
+pass starts fast and stays small.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from traitlets import Bool, Callable, Int, List, Unicode, default
+
+from common.config import ServiceApp
+from common.errors import ConfigError, HubError
+from common.launch import Command
+
+if TYPE_CHECKING:
+    from common.hub import HubClient
+    from common.metrics import Metrics
+    from services.cull.assembly import Parts, Plan
+    from services.cull.executor import Culler, CullSettings
+    from services.cull.metrics import CullMetrics
+    from services.cull.policy import Flags
+    from services.cull.policy_file import PolicyFile
+    from services.cull.service import Readiness
+
+log = logging.getLogger("cull")
+
+SETTLE_SECONDS = 360
+DEFAULT_DB_URL = "sqlite:///cull.sqlite"
+
+
+class IdleCuller(ServiceApp):
+    """Named as jupyterhub-idle-culler's application, so that its config files work."""
+
+    name = "cull"
+    description = "Stops idle single-user servers, and never the wrong one."
+    examples = """
+    python -m services.cull --timeout=3600 --dry-run
+    python -m services.cull --timeout=3600 --policy=cull.toml
+    """
+    teach = (
+        "timeout",
+        "cull-every",
+        "max-age",
+        "policy",
+        "dry-run",
+        "once",
+        "cull-users",
+        "url",
+        "config",
+        "log-format",
+    )
+    commands: ClassVar[Mapping[str, Command]] = {
+        "check-policy": Command(
+            help="Tell what is wrong with a policy file, or what it means.",
+            run="check_policy",
+            words=("FILE",),
+        ),
+        "explain": Command(
+            help="Tell which rule holds for a user's server, and when it would stop.",
+            run="explain",
+            words=("USER[/SERVER]",),
+            needs_hub=True,
+        ),
+    }
+
+    # -- jupyterhub-idle-culler's
+    timeout = Int(600, min=0, help="The idle timeout in seconds.").tag(config=True)
+    cull_every = Int(
+        min=0, help="Seconds between looking for idle servers. Default: half the timeout."
+    ).tag(config=True)
+    max_age = Int(
+        0,
+        min=0,
+        help="Stop servers of this age in seconds even if they are active; 0 for never.",
+    ).tag(config=True)
+    concurrency = Int(
+        10, min=0, help="How many servers are stopped at the same time; 0 for no limit."
+    ).tag(config=True)
+    api_page_size = Int(
+        0, min=0, help="Users a page when asking the Hub; 0 is 200, which costs it least."
+    ).tag(config=True)
+    cull_users = Bool(False, help="Delete idle users, too. Meant for temporary users.").tag(
+        config=True
+    )
+    cull_admin_users = Bool(
+        False,
+        help="With --cull-users, delete idle admins, too. (jupyterhub-idle-culler does unless"
+        " told not to.)",
+    ).tag(config=True)
+    cull_default_servers = Bool(True, help="Stop idle default servers.").tag(config=True)
+    cull_named_servers = Bool(True, help="Stop idle named servers.").tag(config=True)
+    remove_named_servers = Bool(
+        False, help="Remove named servers from the Hub when they are stopped."
+    ).tag(config=True)
+    cull_arbiter_hook = Callable(
+        None,
+        allow_none=True,
+        help="Replaces the comparison with the idle timeout. Called with inactive (timedelta),"
+        " inactive_limit (seconds) and server (the Hub's model, a dict); True stops the server."
+        " May be async.",
+    ).tag(config=True)
+
+    # -- ours
+    policy = Unicode(
+        help="A file of rules (TOML); it is read again when it changes. See check-policy."
+    ).tag(config=True)
+    settle = Int(
+        min=0,
+        help="Seconds after a start or an outage of the Hub for which no idleness is believed;"
+        f" 0 for none. Default: {SETTLE_SECONDS}, with --once 0.",
+    ).tag(config=True)
+    dry_run = Bool(False, help="Show what would go, when and why; stop nothing; exit.").tag(
+        config=True
+    )
+    once = Bool(False, help="Make one pass and exit: 0, or 1 when a part of it failed.").tag(
+        config=True
+    )
+    max_stops_per_minute = Int(
+        0, min=0, help="Stop no more servers than this in any minute; 0 for no limit."
+    ).tag(config=True)
+    extend_by = Int(3600, min=0, help="Seconds that one 'Keep running' adds; 0 to offer none.").tag(
+        config=True
+    )
+    extensions_per_day = Int(3, min=0, help="How often a day a user may keep a server.").tag(
+        config=True
+    )
+    db_url = Unicode(
+        DEFAULT_DB_URL,
+        help="The database for extensions, holds and the audit log: sqlite:///FILE or"
+        " postgresql://USER:PASSWORD@HOST/NAME.",
+    ).tag(config=True)
+    admin_groups = List(
+        Unicode(),
+        help="Groups whose members see and hold all servers; may be given several times."
+        " Default: the Hub's admins, and who has the scope custom:jupyterhub-cull:admin.",
+    ).tag(config=True)
+
+    aliases: dict[str, str] = ServiceApp.aliases | {
+        name.replace("_", "-"): f"IdleCuller.{name}"
+        for name in (
+            "timeout",
+            "cull_every",
+            "max_age",
+            "concurrency",
+            "api_page_size",
+            "cull_users",
+            "cull_admin_users",
+            "cull_default_servers",
+            "cull_named_servers",
+            "remove_named_servers",
+            "policy",
+            "settle",
+            "dry_run",
+            "once",
+            "max_stops_per_minute",
+            "extend_by",
+            "extensions_per_day",
+            "db_url",
+            "admin_groups",
+        )
+    }
+
+    @default("config_file")
+    def _default_config_file(self) -> str:
+        return "idle_culler_config.py"
+
+    @default("cull_every")
+    def _default_cull_every(self) -> int:
+        return self.timeout // 2
+
+    @default("settle")
+    def _default_settle(self) -> int:
+        return 0 if self.single else SETTLE_SECONDS
+
+    @property
+    def single(self) -> bool:
+        """Whether this is for one pass only."""
+        return bool(self.once or self.dry_run)
+
+    # -- what the settings come to
+
+    @property
+    def policy_flags(self) -> "Flags":
+        """The command line's part of the policy."""
+        from services.cull.policy import Flags
+
+        return Flags(
+            timeout=self.timeout,
+            max_age=self.max_age,
+            cull_users=self.cull_users,
+            cull_admin_users=self.cull_admin_users,
+            cull_default_servers=self.cull_default_servers,
+            cull_named_servers=self.cull_named_servers,
+            remove_named_servers=self.remove_named_servers,
+            extend_by=self.extend_by,
+            extensions_per_day=self.extensions_per_day,
+        )
+
+    @property
+    def cull_settings(self) -> "CullSettings":
+        """How passes are made."""
+        from services.cull.executor import CullSettings
+
+        return CullSettings(
+            concurrency=self.concurrency,
+            cull_users=self.cull_users,
+            period=None if self.single else self.period,
+            max_stops_per_minute=self.max_stops_per_minute,
+            keep_rows=self.dry_run or (self.serves and not self.single),
+            first_pause=self.period / 2,
+        )
+
+    @property
+    def period(self) -> float:
+        """Seconds between passes; a timeout of 1 s must not make it 0."""
+        return max(1.0, float(self.cull_every))
+
+    @property
+    def keeps_store(self) -> bool:
+        """Whether there is a database to ask: pages need one, a single pass only looks."""
+        from services.cull.database_url import sqlite_file
+
+        file = sqlite_file(self.db_url)
+        if file is None or file.exists():
+            return True
+        return not self.single and (self.serves or self.db_url != DEFAULT_DB_URL)
+
+    def problems(self) -> list[str]:
+        """As of every service, and those of the policy file and the database's URL."""
+        from services.cull.database_url import async_url
+
+        found = super().problems()
+        try:
+            async_url(self.db_url)
+        except ConfigError as error:
+            found += error.problems
+        if self.policy:
+            try:
+                self._policy_file()
+            except ConfigError as error:
+                found += [f"--policy: {problem}" for problem in error.problems]
+        return found
+
+    def _policy_file(self) -> "PolicyFile":
+        from services.cull.policy_file import PolicyFile
+
+        return PolicyFile(Path(self.policy), self.policy_flags)
+
+    @property
+    def needed_scopes(self) -> dict[str, str]:
+        """What our token must be allowed to do, and why."""
+        needed = {
+            "list:users": "to list the users with running servers",
+            "read:users:activity": "to see when somebody was active",
+            "read:servers": "to see servers and when they were active",
+            "delete:servers": "to stop servers",
+        }
+        if self.cull_users:
+            needed["delete:users"] = "to delete users (--cull-users)"
+            needed["read:users"] = "to see when a user was created (--cull-users)"
+        if self.policy and self._policy_file().policy.needs_groups:
+            needed["read:users:groups"] = "because a rule of the policy asks for groups"
+        return needed
+
+    def _plan(
+        self,
+        file: "PolicyFile | None" = None,
+        metrics: "CullMetrics | None" = None,
+        registry: "Metrics | None" = None,
+    ) -> "Plan":
+        from services.cull.assembly import Plan
+        from services.cull.policy import Policy
+
+        if file is None and self.policy:
+            file = self._policy_file()
+        fixed = Policy.from_flags(self.policy_flags)
+        return Plan(
+            api_url=self.url,
+            token=self.token,
+            tls=self.hub_tls,
+            timeout_seconds=float(self.request_timeout),
+            page_size=self.api_page_size,
+            settle_seconds=float(self.settle),
+            policy=(lambda: file.policy) if file is not None else (lambda: fixed),
+            settings=self.cull_settings,
+            arbiter=self.cull_arbiter_hook,
+            db_url=self.db_url if self.keeps_store else None,
+            observer=metrics,
+            on_request=registry.hub_requests if registry is not None else None,
+        )
+
+    # -- commands
+
+    def check_policy(self, words: Sequence[str], _options: Mapping[str, str]) -> int:
+        """``check-policy FILE``"""
+        from services.cull.explain import describe_policy
+        from services.cull.policy_file import PolicyFile
+
+        policy = PolicyFile(Path(words[0]), self.policy_flags).policy  # its ConfigError is told
+        print(f"{words[0]} is good. The first rule that matches a server holds for it:")
+        for line in describe_policy(policy):
+            print(line)
+        return 0
+
+    async def explain(self, words: Sequence[str], _options: Mapping[str, str]) -> int:
+        """``explain USER[/SERVER]``"""
+        from services.cull.assembly import assemble
+        from services.cull.command_explain import explain
+
+        name, slash, server = words[0].partition("/")
+        async with assemble(self._plan()) as parts:
+            if parts.store is not None:
+                await parts.store.open()
+            lines = await explain(
+                parts.hub,
+                parts.judge,
+                name,
+                server if slash else None,
+                settle_seconds=float(self.settle),
+            )
+        for line in lines:
+            print(line)
+        return 0
+
+    # -- running
+
+    async def main(self) -> int:
+        """One pass, or passes until told to stop."""
+        return await (self._one_pass() if self.single else self._service())
+
+    async def _one_pass(self) -> int:
+        from services.cull.assembly import assemble
+
+        async with assemble(self._plan()) as parts:
+            if parts.store is not None:
+                await parts.store.open()
+            culler = parts.culler
+            passing = asyncio.create_task(self._dry(culler) if self.dry_run else self._real(culler))
+            stopping = asyncio.create_task(self.stopping.wait())
+            await asyncio.wait({passing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+            if not passing.done():
+                culler.abandon()
+            if await passing:
+                return 0
+            await self._tell_missing_scopes(parts.hub)
+            return 1
+
+    async def _real(self, culler: "Culler") -> bool:
+        return (await culler.run_pass()).good
+
+    async def _dry(self, culler: "Culler") -> bool:
+        from services.cull.dry_run import dry_run
+
+        survey = await culler.survey()
+        for line in dry_run(survey, culler.judge.now()):
+            print(line)
+        return survey.tally.whole and not survey.tally.failures
+
+    async def _tell_missing_scopes(self, hub: "HubClient") -> None:
+        try:
+            await self.check_scopes(hub, self.needed_scopes, wait=False)
+        except HubError as error:
+            log.debug("own scopes are not known: %s", error)
+
+    async def _service(self) -> int:
+        from common.metrics import Metrics
+        from services.cull.assembly import assemble
+        from services.cull.metrics import CullMetrics
+        from services.cull.service import NoReadiness, Service
+
+        registry = Metrics("cull", version=self.version)
+        metrics = CullMetrics(registry)
+        file = self._policy_file() if self.policy else None
+        async with AsyncExitStack() as stack:
+            plan = self._plan(file, metrics, registry)
+            parts = await stack.enter_async_context(assemble(plan))
+            readiness: Readiness = NoReadiness()
+            if self.serves:
+                readiness = await self._serve_pages(stack, parts, registry)
+            service = Service(
+                culler=parts.culler,
+                watch=parts.watch,
+                clock=parts.clock,
+                period=self.period,
+                metrics=metrics,
+                readiness=readiness,
+                policy_file=file,
+                store=parts.store,
+            )
+            await service.run(self.stopping, lambda: self._check_role(parts.hub))
+        return 0
+
+    async def _check_role(self, hub: "HubClient") -> None:
+        await self.check_scopes(hub, self.needed_scopes)
+
+    async def _serve_pages(
+        self, stack: AsyncExitStack, parts: "Parts", registry: "Metrics"
+    ) -> "Readiness":
+        """Serve pages, API, health and metrics until the stack is closed."""
+        from common.oauth import SignIn
+        from common.web import Bind, Readiness, create_app, serve
+        from services.cull.views import setup_pages
+
+        if parts.store is None:
+            raise ConfigError(["--db-url is needed for the pages."])
+        readiness = Readiness()
+        readiness.set("pass", "no pass was made yet")
+        sign_in = SignIn(self.oauth_settings())
+        app = create_app(
+            prefix=self.prefix,
+            metrics=registry,
+            readiness=readiness,
+            sign_in=sign_in,
+            authenticate_prometheus=self.authenticate_prometheus,
+            title="Idle culler",
+            hub_url=self.public_hub_url,
+        )
+        setup_pages(
+            app,
+            culler=parts.culler,
+            store=parts.store,
+            sign_in=sign_in,
+            hub=parts.hub,
+            admin_groups=frozenset(self.admin_groups),
+        )
+        tls = self.server_tls
+        bind = Bind(self.ip, self.port or 0, tls.server_context() if tls else None)
+        port = await stack.enter_async_context(serve(app, bind))
+        log.info("Pages at http://%s:%d%s", self.ip, port, self.prefix)
+        return readiness

@@ -1,0 +1,94 @@
+"""Puts a culler together, for one pass or for many."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from common.clock import Clock, SystemClock
+from common.http import NO_RETRY, TLSFiles, client_session
+from common.hub import HubClient, OnRequest
+from services.cull.arbiter import Arbiter
+from services.cull.audit import Audit
+from services.cull.executor import Culler, CullSettings, Observer
+from services.cull.hubwatch import HubWatch
+from services.cull.judge import Judge
+from services.cull.policy import Policy
+
+if TYPE_CHECKING:
+    from services.cull.holds import HoldStore
+
+#: A Hub that does not answer the smallest question for so long is out of reach.
+PROBE_SECONDS = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a culler is made of. ``db_url`` None: nothing is held, extended or kept."""
+
+    api_url: str
+    token: str
+    tls: TLSFiles | None
+    timeout_seconds: float
+    page_size: int
+    settle_seconds: float
+    policy: Callable[[], Policy]
+    settings: CullSettings
+    arbiter: Arbiter | None = None
+    db_url: str | None = None
+    observer: Observer | None = None
+    on_request: OnRequest | None = None
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A culler and what it is made of. The store is not open yet."""
+
+    hub: HubClient
+    watch: HubWatch
+    judge: Judge
+    culler: Culler
+    store: "HoldStore | None"
+    clock: Clock
+
+
+@asynccontextmanager
+async def assemble(plan: Plan) -> AsyncIterator[Parts]:
+    """A culler; at the end all that it opened is closed."""
+    clock = SystemClock()
+    store = None
+    if plan.db_url is not None:
+        from services.cull.holds import HoldStore  # SQLAlchemy: slow to import, and large
+
+        store = HoldStore(plan.db_url)
+    async with client_session(plan.api_url, tls=plan.tls) as session:
+        hub = HubClient(
+            session,
+            plan.api_url,
+            plan.token,
+            clock=clock,
+            page_size=plan.page_size,
+            timeout_seconds=plan.timeout_seconds,
+            on_request=plan.on_request,
+            keep_raw=plan.arbiter is not None,
+        )
+        probe = HubClient(
+            session,
+            plan.api_url,
+            plan.token,
+            clock=clock,
+            retry=NO_RETRY,
+            timeout_seconds=min(PROBE_SECONDS, plan.timeout_seconds),
+            on_request=plan.on_request,
+        )
+        watch = HubWatch(probe, plan.settle_seconds, clock)
+        judge = Judge(plan.policy, hub.hub_now, watch, store=store, arbiter=plan.arbiter)
+        culler = Culler(
+            hub, judge, plan.settings, clock, audit=Audit(store), observer=plan.observer
+        )
+        try:
+            yield Parts(hub, watch, judge, culler, store, clock)
+        finally:
+            await culler.close()
+            if store is not None:
+                await store.close()

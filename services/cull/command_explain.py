@@ -1,0 +1,46 @@
+"""``explain USER[/SERVER]``: which rule holds, and when the server would stop."""
+
+from datetime import datetime, timedelta
+
+from common.errors import HubNotFound, ServiceError
+from common.hub import HubClient
+from services.cull.explain import explain_server, explain_user
+from services.cull.judge import Judge
+from services.cull.settle import process_start
+
+
+class NotThere(ServiceError):
+    """There is no such user or server."""
+
+
+async def explain(
+    hub: HubClient, judge: Judge, user: str, server: str | None, *, settle_seconds: float
+) -> list[str]:
+    """Lines for a terminal. Raises NotThere, and what Hub and database raise.
+
+    A service that runs elsewhere knows when the Hub was away; here only the Hub's own start
+    is known, where its metrics may be read.
+    """
+    try:
+        found = await hub.user(user)
+    except HubNotFound:
+        raise NotThere(f"The Hub knows no user {user}.") from None
+    protections = await judge.protections()
+    policy, now = judge.policy(), judge.now()
+    believe_from = await _believe_from(hub, settle_seconds)
+    zone = datetime.now().astimezone().tzinfo
+    if server is None:
+        return explain_user(
+            found, policy, now, protections=protections, believe_from=believe_from, zone=zone
+        )
+    one = found.servers.get(server)
+    if one is None:
+        raise NotThere(f"{user} has no running server {server or '(the default one)'}.")
+    return explain_server(
+        found, one, policy, now, protections=protections, believe_from=believe_from, zone=zone
+    )
+
+
+async def _believe_from(hub: HubClient, settle_seconds: float) -> datetime | None:
+    started = process_start(await hub.metrics()) if settle_seconds else None
+    return started + timedelta(seconds=settle_seconds) if started else None
