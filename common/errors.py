@@ -39,7 +39,12 @@ class ConfigError(ServiceError):
 
 
 class RequestError(ServiceError):
-    """A request that failed. ``status`` is None where no whole answer came."""
+    """A request that failed. ``status`` is None where no whole answer came.
+
+    ``retry_after`` is how many seconds the other side asked us to stay away, if it did.
+    """
+
+    retry_after: float | None = None
 
     def __init__(
         self, message: str, *, method: str = "", url: str = "", status: int | None = None

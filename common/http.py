@@ -4,8 +4,9 @@ A retry is worth it where the other side may answer next time: no connection, a 
 answer, 429, 500, 502, 503, 504. The pause grows with full jitter (AWS architecture blog,
 "Exponential Backoff And Jitter") and is at least what ``Retry-After`` asks for.
 
-Only a request that may safely come twice is sent again. Of the others, those are that
-the other side has surely not begun: a refused connection, 429 and 503.
+Only a request that may safely come twice is sent again. Another one, a stop say, only where
+the other side has surely not begun it (no connection, 429, 503) and soon: after a longer
+pause it may no longer be right, which only its sender can tell.
 """
 
 import random
@@ -70,11 +71,15 @@ PROXY = Family(
 
 @dataclass(frozen=True)
 class Retry:
-    """How often and how patiently. ``attempts`` counts the first; times in seconds."""
+    """How often and how patiently. ``attempts`` counts the first; times in seconds.
+
+    ``unsafe_seconds``: the longest pause before what is not repeatable is sent again.
+    """
 
     attempts: int = 4
     base_seconds: float = 0.5
     max_seconds: float = 30.0
+    unsafe_seconds: float = 2.0
 
     def pause(self, failures: int, retry_after: float | None = None) -> float:
         """Seconds to wait after so many failures (1 or more)."""
@@ -201,8 +206,9 @@ async def request(
                 if expect is not None:
                     expect(answer.body)
                 return answer
-            error = _error_of(family, answer, method, url)
             retry_after = _retry_after(answer)
+            error = _error_of(family, answer, method, url)
+            error.retry_after = retry_after
             worth = status in NOT_BEGUN or (again and status in RETRIED)
         except aiohttp.ClientConnectorError as problem:
             error = family.unavailable(_cannot_connect(problem), method=method, url=url)
@@ -211,16 +217,17 @@ async def request(
             what = str(problem) if isinstance(problem, _TooLarge) else type(problem).__name__
             error = family.unavailable(f"no whole answer: {what}", method=method, url=url)
             worth = again
-        except (ValueError, msgspec.MsgspecError) as problem:
+        except (ValueError, RecursionError) as problem:
             reason = f"not the expected answer: {problem}"
             error = family.bad_answer(reason, method=method, url=url, status=status)
             worth = again
         finally:
             observe(status, clock.monotonic() - started)
         failures += 1
-        if not worth or failures >= retry.attempts:
+        pause = retry.pause(failures, retry_after)
+        if not worth or failures >= retry.attempts or not (again or pause <= retry.unsafe_seconds):
             raise error
-        await clock.sleep(retry.pause(failures, retry_after))
+        await clock.sleep(pause)
 
 
 class _TooLarge(aiohttp.ClientError):

@@ -3,11 +3,9 @@
 Sources: JupyterHub 6.1's ``apihandlers/`` and https://jupyterhub.readthedocs.io (REST API).
 """
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing, suppress
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from contextlib import aclosing
+from datetime import datetime
 from enum import StrEnum
 from functools import partial
 from typing import Any, TypeVar
@@ -17,22 +15,20 @@ import aiohttp
 import msgspec
 
 from common.clock import Clock, SystemClock
-from common.errors import HubBadAnswer, HubNotFound, HubRejected, RequestError
-from common.http import HUB, NO_RETRY, Answer, Retry, plain_url, request
-from common.models import (
-    Group,
-    Page,
-    Server,
-    User,
+from common.decoding import (
+    decode_group,
     decode_groups_page,
     decode_server,
     decode_user,
     decode_users_page,
 )
+from common.errors import HubError, HubNotFound, HubRejected
+from common.http import HUB, NO_RETRY, Answer, Retry, plain_url, request
+from common.hub_clock import HubClock
+from common.models import Group, Page, Server, User
+from common.paging import pages
 
 _T = TypeVar("_T")
-#: Reads a page, and the offset at which the Hub says the next one begins.
-_DecodePage = Callable[[bytes], tuple[_T, int | None]]
 
 #: Only this form is paginated; a plain request gets a bare list, cut without a word.
 PAGINATED = "application/jupyterhub-pagination+json"
@@ -71,20 +67,15 @@ _INFO = msgspec.json.Decoder(HubInfo)
 _OWNER = msgspec.json.Decoder(TokenOwner)
 
 
-@dataclass(frozen=True)
-class _Heard:
-    """A ``Date`` of the Hub's, and when it came on our monotonic clock."""
-
-    date: datetime
-    at: float
-
-
 class HubClient:
     """The Hub's API with our token.
 
     Every method raises a :class:`~common.errors.HubError` by what happened. Reads are
     repeated as :class:`~common.http.Retry` says; stops and deletions only where the Hub
-    has surely not begun, since by the second time the user may have started anew.
+    has surely not begun and after a short pause, since the user may start anew meanwhile.
+
+    ``broken_items`` and ``gaps`` count, over all listings, items that could not be read and
+    pages before which somebody may have been missed.
     """
 
     def __init__(
@@ -104,32 +95,27 @@ class HubClient:
         self.api_url = plain_url(api_url)
         self.page_size = page_size or DEFAULT_PAGE_SIZE
         self.broken_items = 0
+        self.gaps = 0
         self._session = session
         self._token = token
         self._clock = clock or SystemClock()
         self._retry = retry or Retry()
         self._timeout_seconds = timeout_seconds
         self._on_request = on_request
-        self._heard: _Heard | None = None
+        self._hub_clock = HubClock()
         self._reads_single_servers = True
         self._decode_user = partial(decode_user, raw=keep_raw)
         self._decode_server = partial(decode_server, raw=keep_raw)
-        self._decode_page = partial(_users_page, raw=keep_raw)
+        self._decode_page = partial(decode_users_page, raw=keep_raw)
 
     def hub_now(self) -> datetime:
-        """The time on the Hub's clock; on ours until the Hub has told its own.
-
-        Never ahead of the Hub: its ``Date`` was written before it reached us. So a skewed
-        machine makes nobody look idler than they are.
-        """
-        if self._heard is None:
-            return self._clock.now()
-        return self._heard.date + timedelta(seconds=self._clock.monotonic() - self._heard.at)
+        """The time on the Hub's clock; on ours until the Hub has told its own."""
+        return self._hub_clock.now(self._clock.monotonic()) or self._clock.now()
 
     @property
     def hub_time(self) -> datetime | None:
-        """The newest ``Date`` that the Hub sent."""
-        return self._heard.date if self._heard else None
+        """The ``Date`` of the Hub's from which :meth:`hub_now` counts."""
+        return self._hub_clock.date
 
     async def info(self) -> HubInfo:
         """``GET /``: the version. Needs no token."""
@@ -148,8 +134,8 @@ class HubClient:
     ) -> AsyncGenerator[list[User]]:
         """All users, a page at a time; the next page is under way while one is worked on.
 
-        Nobody comes twice, though the Hub's offsets count over a live query. Who moves
-        across a page's edge in that moment may be missed, and is there at the next listing.
+        Nobody comes twice, though the Hub's offsets count over a live query, and
+        :mod:`common.paging` says how those are found who move across a page's edge.
         ``state`` is "active", "ready" or "inactive"; ``sort`` a field, "-" for newest first.
 
         :raises HubBadAnswer: the Hub's next page does not lie ahead of this one
@@ -158,28 +144,32 @@ class HubClient:
         query |= {} if state is None else {"state": state}
         query |= {} if sort is None else {"sort": sort}
         query |= {} if name_filter is None else {"name_filter": name_filter}
-        seen: set[int] = set()
-        async with aclosing(self._pages("users", "/users", query, self._decode_page)) as pages:
-            async for page in pages:
+
+        async def read(offset: int) -> Page[User]:
+            return await self._page("users", "/users", query, offset, self._decode_page)
+
+        async with aclosing(pages(read, filtered=state == "ready")) as listing:
+            async for page in listing:
                 self.broken_items += len(page.broken)
-                # Hashes, not names: at 200,000 users the names alone would weigh 12 MB.
-                fresh = [user for user in page.items if hash(user.name) not in seen]
-                seen.update(hash(user.name) for user in fresh)
-                yield fresh
+                self.gaps += page.gap
+                yield page.items
 
     async def groups(self) -> AsyncGenerator[list[Group]]:
         """All groups with their members, a page at a time."""
-        seen: set[str] = set()
         query = {"limit": str(self.page_size)}
-        async with aclosing(self._pages("groups", "/groups", query, decode_groups_page)) as pages:
-            async for groups in pages:
-                fresh = [group for group in groups if group.name not in seen]
-                seen.update(group.name for group in fresh)
-                yield fresh
+
+        async def read(offset: int) -> Page[Group]:
+            return await self._page("groups", "/groups", query, offset, decode_groups_page)
+
+        async with aclosing(pages(read)) as listing:
+            async for page in listing:
+                self.broken_items += len(page.broken)
+                self.gaps += page.gap
+                yield page.items
 
     async def group(self, name: str) -> Group:
         """One group. :raises HubNotFound: there is none of that name"""
-        return await self._read("group", f"/groups/{_quoted(name)}", _GROUP.decode)
+        return await self._read("group", f"/groups/{_quoted(name)}", decode_group)
 
     async def user(self, name: str) -> User:
         """One user with all their servers. :raises HubNotFound: there is no such user"""
@@ -234,39 +224,9 @@ class HubClient:
         url = self.api_url.removesuffix("/api") + "/metrics"
         try:
             answer = await self._request("metrics", "GET", url, retry=NO_RETRY)
-        except RequestError:
+        except HubError:
             return None
         return answer.body.decode(errors="replace")
-
-    async def _pages(
-        self, endpoint: str, path: str, query: dict[str, str], decode: _DecodePage[_T]
-    ) -> AsyncGenerator[_T]:
-        """Every page as decoded, one ahead of the caller.
-
-        The next address is made from the offset alone, on our own address of the Hub.
-        """
-        offset = 0
-        coming: asyncio.Task[tuple[_T, int | None]] | None
-        coming = asyncio.create_task(self._page(endpoint, path, query, offset, decode))
-        try:
-            while coming is not None:
-                page, ahead = await coming
-                coming = None
-                if ahead is not None and ahead > offset:
-                    coming = asyncio.create_task(self._page(endpoint, path, query, ahead, decode))
-                yield page
-                if ahead is not None and ahead <= offset:
-                    raise HubBadAnswer(
-                        f"the page after offset {offset} begins at {ahead}",
-                        method="GET",
-                        url=self.api_url + path,
-                    )
-                offset = ahead or offset
-        finally:
-            if coming is not None:
-                coming.cancel()
-                with suppress(asyncio.CancelledError, RequestError):
-                    await coming
 
     async def _page(
         self,
@@ -274,8 +234,9 @@ class HubClient:
         path: str,
         query: dict[str, str],
         offset: int,
-        decode: _DecodePage[_T],
-    ) -> tuple[_T, int | None]:
+        decode: Callable[[bytes], Page[_T]],
+    ) -> Page[_T]:
+        """The page at an offset. Its address is ours and the offset's, not the Hub's ``next``."""
         arguments = urlencode(query | ({"offset": str(offset)} if offset else {}))
         return await self._read(
             endpoint, f"{path}?{arguments}", decode, headers={"Accept": PAGINATED}
@@ -312,7 +273,11 @@ class HubClient:
         json: Any = None,
         expect: Callable[[bytes], None] | None = None,
     ) -> Answer:
+        took = 0.0
+
         def observe(status: int | None, seconds: float) -> None:
+            nonlocal took
+            took = seconds
             if self._on_request is not None:
                 self._on_request(endpoint, method, status, seconds)
 
@@ -331,16 +296,8 @@ class HubClient:
             observe=observe,
         )
         if answer.hub_time is not None:
-            self._heard = _Heard(answer.hub_time, self._clock.monotonic())
+            self._hub_clock.heard(answer.hub_time, self._clock.monotonic(), took)
         return answer
-
-
-def _users_page(body: bytes, *, raw: bool) -> tuple[Page, int | None]:
-    page = decode_users_page(body, raw=raw)
-    return page, page.next_offset
-
-
-_GROUP = msgspec.json.Decoder(Group)
 
 
 def _quoted(name: str) -> str:

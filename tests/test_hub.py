@@ -58,7 +58,7 @@ async def test_overlapping_pages_give_nobody_twice(fake_hub: FakeHub, hub: HubCl
     populate(fake_hub, 450)
 
     def shift(request: Any) -> None:
-        if "offset=200" in request.raw_path:
+        if "offset=195" in request.raw_path:
             fake_hub.users = {
                 "aaa": fake_hub.users.get("aaa") or fake_hub.add_user("aaa"),
                 **fake_hub.users,
@@ -67,6 +67,32 @@ async def test_overlapping_pages_give_nobody_twice(fake_hub: FakeHub, hub: HubCl
     fake_hub.before = shift
     names = [user.name for user in await everyone(hub.users())]
     assert len(names) == len(set(names)) >= 450
+
+
+@pytest.mark.parametrize(("gone", "missed", "gaps"), [(1, 0, 0), (4, 0, 0), (5, 0, 1), (20, 15, 1)])
+async def test_departures_while_reading_hide_nobody_else_or_are_told(
+    fake_hub: FakeHub, hub: HubClient, gone: int, missed: int, gaps: int
+) -> None:
+    """Pages overlap, so that a few who leave move nobody past the edge; more are noticed."""
+    populate(fake_hub, 450)
+
+    def leave(request: Any) -> None:
+        if "offset=195" in request.raw_path:
+            for number in range(gone):
+                fake_hub.users.pop(f"user{number:05}", None)
+
+    fake_hub.before = leave
+    assert len(await everyone(hub.users())) == 450 - missed
+    assert hub.gaps == gaps
+
+
+async def test_a_quiet_hub_shows_no_gaps(fake_hub: FakeHub, hub: HubClient) -> None:
+    """Where nothing changes, no gap is reported, in filtered listings neither."""
+    for number in range(450):
+        fake_hub.add_server(f"user{number:05}", ready=number % 3 == 0, pending="spawn")
+    await everyone(hub.users())
+    assert len(await everyone(hub.users(state="ready"))) == 150
+    assert hub.gaps == 0
 
 
 async def test_an_early_end_of_reading_leaves_no_request_behind(
@@ -79,25 +105,38 @@ async def test_an_early_end_of_reading_leaves_no_request_behind(
     assert len(fake_hub.requests("GET", "/users")) <= 2
 
 
-@pytest.mark.parametrize("ahead", [0, 200, -5])
+@pytest.mark.parametrize(
+    "following",
+    ['{"offset": 0}', '{"offset": 200}', '{"offset": -5}', '{"offset": 100000}'],
+)
 async def test_a_looping_next_is_not_followed(
-    fake_hub: FakeHub, hub: HubClient, ahead: int
+    fake_hub: FakeHub, hub: HubClient, following: str
 ) -> None:
     """A next page that does not lie ahead is an error, after what was read is given."""
     populate(fake_hub, 1000)
-    body = '{"items": [{"name": "last"}], "_pagination": {"next": {"offset": AHEAD}}}'
-    body = body.replace("AHEAD", str(ahead))
-    fake_hub.fail("body", path="offset=200", body=body, times=9)
+    body = '{"items": [{"name": "one"}], "_pagination": {"total": 1000, "next": %s}}'
+    fake_hub.fail("body", path="offset=195", body=body % following, times=9)
     seen: list[str] = []
 
     async def read() -> None:
         async for page in hub.users():
             seen.extend(user.name for user in page)
 
-    with pytest.raises(HubBadAnswer, match="begins at"):
+    with pytest.raises(HubBadAnswer, match="leads nowhere"):
         await read()
     assert len(seen) == 201
     assert len(fake_hub.requests("GET", "/users")) == 2
+
+
+@pytest.mark.parametrize("following", ['"/users?offset=200"', '{"offset": "x"}', "{}", "7"])
+async def test_a_next_that_cannot_be_read_fails_the_listing(
+    fake_hub: FakeHub, hub: HubClient, following: str
+) -> None:
+    """Pagination that is garbage is never taken for the end of the listing."""
+    body = f'{{"items": [], "_pagination": {{"next": {following}}}}}'
+    fake_hub.fail("body", body=body, times=9)
+    with pytest.raises(HubBadAnswer):
+        await everyone(hub.users())
 
 
 async def test_a_foreign_next_never_gets_the_token(fake_hub: FakeHub, hub: HubClient) -> None:
@@ -111,7 +150,7 @@ async def test_a_foreign_next_never_gets_the_token(fake_hub: FakeHub, hub: HubCl
         fake_hub.fail("body", path="/users?limit", body=body)
         users = await everyone(hub.users())
         assert foreign.seen == []
-    assert len(users) == 101
+    assert [user.name for user in users] == ["first", *(f"user{n:05}" for n in range(195, 300))]
 
 
 @pytest.mark.parametrize(
@@ -126,17 +165,19 @@ async def test_a_foreign_next_never_gets_the_token(fake_hub: FakeHub, hub: HubCl
         {"kind": "body", "body": "<html>the proxy's page</html>"},
         {"kind": "body", "body": "[]"},
         {"kind": "body", "body": '"users"'},
+        {"kind": "body", "body": '{"items": []}'},
+        {"kind": "body", "body": "[" * 100_000},
         {"kind": "cut"},
         {"kind": "reset"},
     ],
-    ids=lambda fault: f"{fault['kind']}-{fault.get('status', fault.get('body', ''))}",
+    ids=lambda fault: f"{fault['kind']}-{fault.get('status', fault.get('body', ''))!s:.30}",
 )
 async def test_one_fault_on_a_page_costs_nothing(
     fake_hub: FakeHub, hub: HubClient, fault: dict[str, Any]
 ) -> None:
     """A page that fails once is read again and the listing is whole."""
     populate(fake_hub, 450)
-    fake_hub.fail(path="offset=200", **fault)
+    fake_hub.fail(path="offset=195", **fault)
     assert len(await everyone(hub.users())) == 450
 
 
@@ -210,13 +251,15 @@ async def test_no_hub_is_unavailable(fake_hub: FakeHub, hub: HubClient) -> None:
         ({"kind": "status", "status": 504}, 1),
         ({"kind": "status", "status": 503}, 2),
         ({"kind": "status", "status": 429}, 2),
+        ({"kind": "status", "status": 429, "headers": {"Retry-After": "1"}}, 2),
+        ({"kind": "status", "status": 503, "headers": {"Retry-After": "7"}}, 1),
     ],
     ids=lambda value: str(value),
 )
 async def test_a_stop_is_repeated_only_where_it_was_surely_not_begun(
     fake_hub: FakeHub, hub: HubClient, fault: dict[str, Any], sent: int
 ) -> None:
-    """By the second DELETE the user may have started anew, so it is sent only when safe."""
+    """By a second DELETE the user may have started anew, so it is sent only when safe and soon."""
     fake_hub.add_server("ana")
     fake_hub.fail(method="DELETE", **fault)
     if sent == 1:
@@ -289,6 +332,28 @@ async def test_the_hubs_clock_is_the_clock(
     assert hub.hub_now() == START
     clock.elapsed += 60
     assert hub.hub_now() == START + timedelta(seconds=60)
+
+
+async def test_a_slow_answer_does_not_set_the_clock_back(
+    fake_hub: FakeHub, hub: HubClient, clock: FakeClock
+) -> None:
+    """The Hub dates an answer when the request comes in: ten seconds later that is old news."""
+    await hub.info()
+
+    def take_long(request: Any) -> None:
+        clock.elapsed += 10
+
+    fake_hub.before = take_long
+    await hub.info()
+    assert hub.hub_now() == START + timedelta(seconds=10)
+
+
+async def test_a_hub_whose_clock_is_set_back_is_believed(fake_hub: FakeHub, hub: HubClient) -> None:
+    """An answer that cannot come from the time we thought of brings the new one."""
+    await hub.info()
+    fake_hub.now = lambda: START - timedelta(hours=1)
+    await hub.info()
+    assert hub.hub_now() == START - timedelta(hours=1)
 
 
 async def test_the_token_and_the_form_of_pages_go_with_each_request(

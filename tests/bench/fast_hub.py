@@ -18,6 +18,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
 from urllib.parse import parse_qs, urlsplit
 
+from common.paging import OVERLAP
+
 REASONS = {200: b"OK", 204: b"No Content", 404: b"Not Found"}
 
 
@@ -247,7 +249,8 @@ async def serve(hub: Hub) -> None:
     server = await loop.create_server(lambda: Connection(hub), "127.0.0.1", 0)
     hub.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hub/api"
     for limit in (50, 200):
-        for offset in range(0, hub.running, limit):
+        # Offsets of a client that takes the Hub's next one, and of ours, whose pages overlap.
+        for offset in {*range(0, hub.running, limit), *range(0, hub.running, limit - OVERLAP)}:
             hub.page("ready", offset, limit)
             hub.page("active", offset, limit)
     print(hub.url, flush=True)
