@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import NamedTuple, TypeVar
 
 from common.models import Server
-from services.stats.records import Person
+from services.stats.records import MADE_UP, Person
 from services.stats.state import State
 
 T = TypeVar("T")
@@ -70,6 +70,8 @@ def who_is_who(
     if absence_counts:
         seen = {person.id for person in found.by_name.values()}
         for person in state.people.values():
+            if person.created == MADE_UP:
+                continue
             if person.id not in seen and person.id not in unchanged:
                 lost[person.id] = person
     _place(strangers, state, lost, now, found)

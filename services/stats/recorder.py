@@ -162,18 +162,18 @@ class Recorder:
 
     async def _read(self, sampling: Sampling, look: Look) -> bool:
         """Read the pages; whether everybody was listed."""
-        async with aclosing(self.hub.users(state="active")) as pages:  # type: ignore[type-var]  # it is a generator
+        async with aclosing(self.hub.users(state="active")) as pages:
             async for page in pages:
                 sampling.see(map(self.rename, page))
         if not look.full:
-            async with aclosing(self.hub.users(sort="-last_activity")) as pages:  # type: ignore[type-var]  # likewise
+            async with aclosing(self.hub.users(sort="-last_activity")) as pages:
                 async for page in pages:
                     sampling.see(map(self.rename, page))
                     if self._is_old(page):
                         break
         if not look.full and not sampling.wants_full():
             return False
-        async with aclosing(self.hub.users()) as pages:  # type: ignore[type-var]  # likewise
+        async with aclosing(self.hub.users()) as pages:
             async for page in pages:
                 sampling.see(map(self.rename, page))
         return True

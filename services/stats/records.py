@@ -6,8 +6,11 @@ polls merge into one that is no larger than what they touched.
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
+
+MADE_UP = datetime(1970, 1, 1, tzinfo=UTC)
+"""``created`` of people in demo data: they are at no Hub, and so not missed there."""
 
 
 class Person(NamedTuple):

@@ -7,7 +7,7 @@ older day later (an import, a Hub that was away) makes it be rolled up again.
 from collections.abc import Collection
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import delete, func, select, true
+from sqlalchemy import delete, func, literal, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats import tables as t
@@ -70,7 +70,7 @@ async def _replace(
     for table in (t.user_days, t.group_days):
         await connection.execute(delete(table).where(table.c.day == day))
     await store.upsert(connection, t.user_days, (row._asdict() for row in user_days))
-    rows = [row for row in group_days if row.group_id == HUB or row.active or row.server_seconds]
+    rows = [row for row in group_days if row.group_id == HUB or row.active_30 or row.server_seconds]
     await store.upsert(connection, t.group_days, (row._asdict() for row in rows))
 
 
@@ -152,8 +152,8 @@ async def read_polls(connection: AsyncConnection, window: Interval) -> list[Poll
         select(t.polls)
         .where(
             whole,
-            time >= func.coalesce(before, window.start),
-            time <= func.coalesce(after, window.end),
+            time >= func.coalesce(before, literal(window.start, t.UTCTime())),
+            time <= func.coalesce(after, literal(window.end, t.UTCTime())),
         )
         .order_by(time)
     )

@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -62,8 +63,8 @@ class UserDay(NamedTuple):
 class GroupDay(NamedTuple):
     """One group's day, or the hub's. Sums are over members; a server counts every second."""
 
-    group_id: int
     day: date
+    group_id: int
     members: int
     newcomers: int
     active: int
@@ -83,7 +84,7 @@ class GroupDay(NamedTuple):
     peak: int | None
     peak_at: datetime | None
     lengths: str
-    """Sessions that ended, by their length in whole minutes, as JSON."""
+    """Sessions that ended, by their length in minutes (``length_class``), as JSON."""
     hours: str
     """Users active in each of the 24 hours of the local clock, as a JSON list."""
 
@@ -123,19 +124,14 @@ def roll_up(records: DayRecords) -> tuple[list[UserDay], list[GroupDay]]:
 
 
 def observed(polls: Iterable[Poll], window: Interval) -> list[Interval]:
-    """When the recorder was looking: from a whole poll back to the one before.
+    """When the recorder was looking: between whole polls that follow each other.
 
-    Where the one before is more than two and a half intervals away, the time between is a
-    gap, but for one interval before the poll.
+    Where they are more than two and a half intervals apart, the time between is a gap.
     """
     seen = []
-    before: datetime | None = None
-    for poll in sorted(p for p in polls if p.whole):
-        step = timedelta(seconds=poll.interval)
-        close = before is not None and poll.time - before <= GAP * step
-        start = before if close and before is not None else poll.time - step
-        seen.append(Interval(start, poll.time))
-        before = poll.time
+    for before, poll in pairwise(sorted(p for p in polls if p.whole)):
+        if poll.time - before.time <= GAP * timedelta(seconds=poll.interval):
+            seen.append(Interval(before.time, poll.time))
     return within(seen, window)
 
 
@@ -166,7 +162,7 @@ def _count_person(person: _Person, records: DayRecords) -> None:
         if session.ended is None:
             continue
         if window.start <= session.ended < window.end:
-            person.minutes.append(int((session.ended - session.started).total_seconds() // 60))
+            person.minutes.append(length_class(session.ended - session.started))
             person.after_seconds += int((session.ended - session.last_activity).total_seconds())
         person.saved_seconds += _saved(session, session.ended, starts[session.server], window)
     running = union(person.running)
@@ -174,6 +170,12 @@ def _count_person(person: _Person, records: DayRecords) -> None:
     person.server_seconds = int(total_seconds(person.running))
     person.idle_seconds = int(total_seconds(running) - overlap_seconds(running, person.active))
     person.hours = frozenset(h for i in person.active for h in _local_hours(i, records.zone))
+
+
+def length_class(length: timedelta) -> int:
+    """Whole minutes; from an hour on in steps of five, which is the accuracy of it all."""
+    minutes = length // timedelta(minutes=1)
+    return minutes if minutes < 60 else minutes // 5 * 5
 
 
 def _saved(session: Session, ended: datetime, starts: list[datetime], window: Interval) -> int:
@@ -216,8 +218,8 @@ def _group_day(
     hours = Counter(hour for p in mine for hour in p.hours)
     lengths = Counter(minutes for p in mine for minutes in p.minutes)
     return GroupDay(
-        group_id=group_id,
         day=records.day,
+        group_id=group_id,
         members=size,
         newcomers=len(newcomers),
         active=len(active),

@@ -169,17 +169,22 @@ class Store:
     ) -> None:
         """Note which days are to be rolled up, or rolled up again."""
         news: dict[str, object] = {}
-        if changes.polls and "first_day" not in meta:
-            first = day_of(min(changes.polls), self.zone)
-            news["first_day"] = news["rolled_until"] = first.isoformat()
-        elif changes.touched is not None and "rolled_until" in meta:
-            day = max(
-                day_of(changes.touched, self.zone),
-                date.fromisoformat(meta["first_day"]),
-                date.fromisoformat(meta.get("pruned_before", meta["first_day"])),
-            )
-            if day < date.fromisoformat(meta["rolled_until"]):
-                news["rolled_until"] = day.isoformat()
+        days = [day_of(min(changes.polls), self.zone)] if changes.polls else []
+        if "first_day" not in meta:
+            if days:
+                news = {"first_day": days[0].isoformat(), "rolled_until": days[0].isoformat()}
+        else:
+            first = date.fromisoformat(meta["first_day"])
+            pruned = date.fromisoformat(meta.get("pruned_before", meta["first_day"]))
+            if days and days[0] < first:
+                if pruned > first:
+                    raise StoreError("records before those that were pruned cannot be added")
+                news["first_day"] = days[0].isoformat()
+                first = pruned = days[0]
+            if changes.touched is not None:
+                days.append(max(day_of(changes.touched, self.zone), first, pruned))
+            if days and min(days) < date.fromisoformat(meta["rolled_until"]):
+                news["rolled_until"] = min(days).isoformat()
         if news:
             await self.write_meta(connection, **news)
 

@@ -212,11 +212,11 @@ user_days = _keyed(
     key=("day", "user_id"),
 )
 
-#: One row per day for the whole hub (group 0) and for each group in which anything ran.
+#: One row per day for the whole hub (group 0) and for each group active in the last 30 days.
 group_days = _keyed(
     "group_days",
-    Column("group_id", Integer),
     Column("day", Day),
+    Column("group_id", Integer),
     Column("members", Integer, nullable=False),
     Column("newcomers", Integer, nullable=False),
     Column("active", Integer, nullable=False),
@@ -234,5 +234,5 @@ group_days = _keyed(
     Column("peak_at", UTCTime),
     Column("lengths", Text, nullable=False),
     Column("hours", Text, nullable=False),
-    key=("group_id", "day"),
+    key=("day", "group_id"),
 )

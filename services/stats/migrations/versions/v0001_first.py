@@ -104,8 +104,8 @@ def upgrade() -> None:
     )
     op.create_table(
         "group_days",
-        sa.Column("group_id", sa.Integer, nullable=False),
         sa.Column("day", Day, nullable=False),
+        sa.Column("group_id", sa.Integer, nullable=False),
         sa.Column("members", sa.Integer, nullable=False),
         sa.Column("newcomers", sa.Integer, nullable=False),
         sa.Column("active", sa.Integer, nullable=False),
@@ -123,7 +123,7 @@ def upgrade() -> None:
         sa.Column("peak_at", UTCTime),
         sa.Column("lengths", sa.Text, nullable=False),
         sa.Column("hours", sa.Text, nullable=False),
-        sa.PrimaryKeyConstraint("group_id", "day", name="pk_group_days"),
+        sa.PrimaryKeyConstraint("day", "group_id", name="pk_group_days"),
         sqlite_with_rowid=False,
     )
 

@@ -1,0 +1,135 @@
+"""The database's read side. Every question is asked for an ``Audience`` (``access.py``)."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import date, datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.stats import people, raw
+from services.stats import tables as t
+from services.stats.access import Audience, Everybody, Individual, Viewer
+from services.stats.answers import GroupRow, PersonRow, Span, Timeline
+from services.stats.days import Period, day_of
+from services.stats.intervals import Interval
+from services.stats.question import Question
+from services.stats.rollup import GroupDay
+from services.stats.store import Store
+from services.stats.summary import Summary, summarise
+from services.stats.tables import FOREVER
+
+
+class Queries:
+    """Answers from a store. ``name_of`` gives the stored form of a name (a pseudonym)."""
+
+    def __init__(self, store: Store, *, name_of: Callable[[str], str] = str) -> None:
+        self.store = store
+        self.zone = store.zone
+        self.name_of = name_of
+
+    async def span(self) -> Span | None:
+        """What time there is anything about; None before the first poll."""
+        async with self.store.reading() as connection:
+            return await self._span(connection)
+
+    async def groups(self, viewer: Viewer) -> list[GroupRow]:
+        """The groups that this viewer may choose, with how many are in them now."""
+        now = func.count(t.memberships.c.user_id).filter(t.memberships.c.until == FOREVER)
+        query = (
+            select(t.groups.c.name, now.label("members"))
+            .select_from(t.groups.outerjoin(t.memberships))
+            .group_by(t.groups.c.name)
+            .order_by(t.groups.c.name)
+        )
+        async with self.store.reading() as connection:
+            rows = await connection.execute(query)
+            return [
+                GroupRow(row.name, row.members) for row in rows if viewer.may_see_group(row.name)
+            ]
+
+    async def days(self, audience: Audience, first: date, last: date) -> list[GroupDay]:
+        """A row for each day on which the recorder looked, at least a little, or knew of any."""
+        async with self._asking(audience, first, last) as question:
+            return await self._days(question)
+
+    async def summaries(self, audience: Audience, periods: Sequence[Period]) -> list[Summary]:
+        """Each period in numbers. The periods must be sorted and not overlap."""
+        if not periods:
+            return []
+        async with self._asking(audience, periods[0].first, periods[-1].last) as question:
+            rows = await self._days(question)
+            return [
+                summarise(
+                    period,
+                    [row for row in rows if period.first <= row.day <= period.last],
+                    await people.count_active(question, period),
+                    question.lengths_of_days(period),
+                )
+                for period in periods
+            ]
+
+    async def people(self, audience: Audience, first: date, last: date) -> list[PersonRow]:
+        """Everybody in it, also who did nothing; sorted by name."""
+        async with self._asking(audience, first, last) as question:
+            return await people.people(question)
+
+    async def inactive(self, audience: Audience, since: date) -> list[PersonRow]:
+        """Who is in it now and has not been active since that day (included), by name.
+
+        ``last_active`` is their last day before, if any.
+        """
+        async with self._asking(audience, date.min, date.max) as question:
+            there = await people.there_now(question)
+            return [
+                row
+                for row in await people.people(question, there)
+                if row.last_active is None or row.last_active < since
+            ]
+
+    async def timeline(self, audience: Individual, first: date, last: date) -> Timeline:
+        """A person's days, as far as the viewer may see them."""
+        async with self._asking(audience, first, last) as question:
+            return await raw.timeline(question)
+
+    async def gaps(self, first: date, last: date) -> list[Interval]:
+        """When nobody was looking; as long as the raw polls are kept."""
+        async with self._asking(Everybody(), first, last) as question:
+            return await raw.gaps(question)
+
+    async def servers_at(
+        self, audience: Audience, first: date, last: date, points: int = 500
+    ) -> list[tuple[datetime, int | None]]:
+        """Running servers at so many moments; None in a gap."""
+        async with self._asking(audience, first, last) as question:
+            return await raw.servers_at(question, points)
+
+    @asynccontextmanager
+    async def _asking(self, audience: Audience, first: date, last: date) -> AsyncIterator[Question]:
+        async with self.store.reading() as connection:
+            span = await self._span(connection)
+            if isinstance(audience, Individual):
+                audience = replace(audience, name=self.name_of(audience.name))
+            question = Question(self.store, connection, audience, span, first, last)
+            await question.prepare()
+            yield question
+
+    async def _span(self, connection: AsyncConnection) -> Span | None:
+        meta = await self.store.read_meta(connection)
+        last = await connection.scalar(select(func.max(t.polls.c.time)).where(t.polls.c.whole))
+        if "first_day" not in meta or last is None:
+            return None
+        first = date.fromisoformat(meta["first_day"])
+        raw = date.fromisoformat(meta.get("pruned_before", meta["first_day"]))
+        return Span(first, max(first, day_of(last, self.zone)), last, raw)
+
+    async def _days(self, question: Question) -> list[GroupDay]:
+        if not isinstance(question.audience, Individual):
+            return await question.days()
+        if question.span is None or not question.windows or question.first > question.last:
+            return []
+        (user_id,) = question.windows
+        return await question.days_of_person(
+            await raw.sessions_of(question), await raw.work_of(question, user_id)
+        )
