@@ -61,15 +61,13 @@ def run(cls: "type[ServiceApp]", argv: Sequence[str] | None) -> int:
         argv.remove(name)
     line = split(argv, _BUILT_IN | cls.options() | _own_options(command))
     if line.has("help", "h", "help-all"):
-        print(help_all(cls) if line.has("help-all") else help_short(cls, name, command))
-        return 0
+        text = help_all(cls) if line.has("help-all") else help_short(cls, name, command)
+        return _say(text)
     if line.has("version", "V"):
-        print(cls.version)
-        return 0
+        return _say(cls.version)
     app = cls()
     if line.has("generate-config"):
-        print(app.generate_config_file())
-        return 0
+        return _say(app.generate_config_file())
     own = _own_options(command)
     given = {option: value or "" for option, value in line.options if option in own}
     app.configure([(o, v) for o, v in line.options if o not in own and o not in _BUILT_IN])
@@ -92,10 +90,10 @@ def _start(
     app: "ServiceApp", command: Command | None, words: list[str], given: dict[str, str]
 ) -> int:
     if command is None:
-        return asyncio.run(supervise(app, app.main))
+        return _run_loop(app, app.main)
     method = getattr(app, command.run)
     if inspect.iscoroutinefunction(method):
-        return asyncio.run(supervise(app, lambda: method(words, given)))
+        return _run_loop(app, lambda: method(words, given))
     app.stopping = asyncio.Event()
     try:
         return int(method(words, given) or 0)
@@ -103,8 +101,24 @@ def _start(
         return 130
 
 
-async def supervise(app: "ServiceApp", main: Callable[[], Awaitable[int | None]]) -> int:
-    """Run ``main`` until it returns or a signal comes; 0 after a signal, however it ended."""
+Main = Callable[[], Awaitable[int | None]]
+
+
+def _run_loop(app: "ServiceApp", main: Main) -> int:
+    # Should something not let itself be cancelled, the process ends all the same.
+    guard = threading.Timer(FINISH_SECONDS + CANCEL_SECONDS + 0.5, os._exit, (0,))
+    guard.daemon = True
+    try:
+        return asyncio.run(supervise(app, main, on_stop=guard.start))
+    finally:
+        guard.cancel()
+
+
+async def supervise(app: "ServiceApp", main: Main, *, on_stop: Callable[[], None]) -> int:
+    """Run ``main`` until it returns, or for some seconds after a signal; the exit code.
+
+    After a signal it is 0 if ``main`` had to be cancelled.
+    """
     loop = asyncio.get_running_loop()
     app.stopping = asyncio.Event()
     log = logging.getLogger(app.name)
@@ -117,10 +131,8 @@ async def supervise(app: "ServiceApp", main: Callable[[], Awaitable[int | None]]
         log.info("%s: stopping", which.name)
         signalled.set()
         app.stopping.set()
-        guard.start()
+        on_stop()
 
-    guard = threading.Timer(FINISH_SECONDS + CANCEL_SECONDS + 0.5, os._exit, (0,))
-    guard.daemon = True
     task = asyncio.ensure_future(main())
     for which in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(which, on_signal, which)
@@ -132,8 +144,6 @@ async def supervise(app: "ServiceApp", main: Callable[[], Awaitable[int | None]]
         return 0 if signalled.is_set() and task.cancelled() else _outcome(task, log)
     finally:
         waiting.cancel()
-        if not signalled.is_set():
-            guard.cancel()
         for which in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(which)
 
@@ -192,6 +202,14 @@ def _word_problems(
         return []
     shape = " ".join(f"[{w[:-1]}]" if w.endswith("?") else w for w in command.words)
     return [f"Write {name} {shape}".rstrip() + "."]
+
+
+def _say(text: str) -> int:
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:  # | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def _tell(name: str, problems: Sequence[str]) -> int:
