@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from services.cull.policy import Protections
 
 from common.errors import ConfigError
 from services.cull.database_url import async_url
 from services.cull.holds import AUDIT_DAYS, HoldStore
+from services.cull.policy import Protections
 from services.cull.records import DAY, Event, ExtensionRefused, HoldKind, StoreError
 from tests.postgres import Postgres, postgres, postgres_url
 
@@ -121,7 +121,7 @@ async def test_the_limit_is_each_servers_own(store: HoldStore) -> None:
     """Another server and another user have their own count."""
     for user, server in [("ada", ""), ("ada", "lab"), ("bob", "")]:
         await store.extend(user, server, by=user, until=NOW + HOUR, limit_per_day=1, now=NOW)
-    assert await store.used("ada", now=NOW) == {"": 1, "lab": 1}
+    assert await store.used("ada", now=NOW) == {"": [NOW], "lab": [NOW]}
 
 
 async def test_a_rule_without_extensions_refuses_the_first(store: HoldStore) -> None:
@@ -140,6 +140,18 @@ async def test_a_second_click_costs_nothing(store: HoldStore) -> None:
     assert len(await store.audit_log()) == 1
 
 
+async def test_two_clicks_at_once_are_one_extension(store: HoldStore) -> None:
+    """Requests a moment apart, for times a moment apart, count once."""
+    moments = [NOW + timedelta(seconds=number) for number in range(3)]
+    made = await asyncio.gather(
+        *(
+            store.extend("ada", "", by="ada", until=at + HOUR, limit_per_day=3, now=at)
+            for at in moments
+        )
+    )
+    assert {extension.used for extension in made} == {1}
+
+
 async def test_concurrent_extensions_stay_within_the_limit(db_url: str) -> None:
     """Two processes and 20 requests at one moment get as many extensions as the rule allows."""
     async with HoldStore(db_url) as one, HoldStore(db_url) as other:
@@ -149,7 +161,7 @@ async def test_concurrent_extensions_stay_within_the_limit(db_url: str) -> None:
                     "ada",
                     "",
                     by="ada",
-                    until=NOW + HOUR + timedelta(seconds=number),
+                    until=NOW + HOUR + timedelta(minutes=2 * number),
                     limit_per_day=3,
                     now=NOW,
                 )
@@ -158,7 +170,7 @@ async def test_concurrent_extensions_stay_within_the_limit(db_url: str) -> None:
             ),
             return_exceptions=True,
         )
-        assert await one.used("ada", now=NOW) == {"": 3}
+        assert await one.used("ada", now=NOW) == {"": [NOW] * 3}
         log = await one.audit_log()
     unexpected = [
         answer
@@ -227,7 +239,7 @@ async def test_what_has_expired_is_deleted(store: HoldStore, db_url: str) -> Non
     await store.hold("user", "ada", until=NOW + HOUR, by="root", now=NOW)
 
     await store.prune(NOW + 2 * HOUR)
-    assert await store.used("ada", now=NOW + 2 * HOUR) == {"": 1}  # it still counts for today
+    assert await store.used("ada", now=NOW + 2 * HOUR) == {"": [NOW]}  # it still counts for today
     await store.prune(NOW + timedelta(days=AUDIT_DAYS))
 
     assert await store.protections(NOW) == Protections(

@@ -27,7 +27,7 @@ from services.cull.policy import (
     next_extension,
 )
 from services.cull.presentation import server_view
-from services.cull.records import Event, ExtensionRefused, Hold, HoldKind, hold_event
+from services.cull.records import Event, ExtensionRefused, Hold, HoldKind, hold_event, used_up
 from services.cull.results import PassResult, Row
 from services.cull.survey import is_there
 
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from common.hub import HubClient
     from services.cull.holds import HoldStore
 
-LEAST_GAIN = timedelta(minutes=1)
-"""A second click on the button, a moment after the first, is not a second extension."""
+LEAST_GAIN = 0.1
+"""An extension that moves the stop by less than this part of its length is not worth one."""
 
 
 class NotAllowed(ServiceError):
@@ -133,7 +133,7 @@ class Desk:
                 self._rule(viewer.user, server),
                 decision,
                 protections,
-                self._offer(viewer.user, server, decision, used.get(server.name, 0)),
+                self._offer(viewer.user, server, decision, len(used.get(server.name, ()))),
             )
             for server in servers
             for decision in [await self._culler.judge.server(viewer.user, server, protections)]
@@ -158,10 +158,14 @@ class Desk:
         ]
         return _page(rows, query, self._culler.as_of)
 
-    async def extend(self, viewer: Viewer, user: str, server: str) -> Extended:
+    async def extend(
+        self, viewer: Viewer, user: str, server: str, *, offered: datetime | None = None
+    ) -> Extended:
         """Keep an own server running as far as its rule allows.
 
-        Raises NotAllowed, NotThere, ExtensionRefused.
+        offered: the time that was on the button. An extension in force that reaches it is what
+        was wanted: a second click is not a second extension. Raises NotAllowed, NotThere,
+        ExtensionRefused.
         """
         if viewer.user is None or user != viewer.name:
             raise NotAllowed("You can extend your own servers only.")
@@ -171,16 +175,17 @@ class Desk:
         now = self.now()
         protections = await self._store.protections(now)
         decision = await self._culler.judge.server(viewer.user, found, protections)
-        used = (await self._store.used(user, now=now)).get(server, 0)
+        made_today = (await self._store.used(user, now=now)).get(server, [])
+        used = len(made_today)
         rule = self._rule(viewer.user, found)
         limit = rule.extensions_per_day
         offer = self._offer(viewer.user, found, decision, used)
         kept = protections.extended_until(viewer.user, server)
-        if offer is ExtensionRefusal.FAR_ENOUGH and kept is not None:
+        clicked_twice = kept is not None and offered is not None and kept >= offered
+        if kept is not None and (clicked_twice or offer is ExtensionRefusal.FAR_ENOUGH):
             return Extended(user=user, server=server, until=kept, used=used, limit=limit)
         if offer is ExtensionRefusal.USED_UP:
-            # The store knows best when the next one is allowed, and says so.
-            offer = ExtensionOffer(now + timedelta(seconds=rule.extend_by or 0), 0)
+            raise used_up(limit, made_today)
         if isinstance(offer, ExtensionRefusal):
             raise ExtensionRefused(offer.value, limit=limit)
         made = await self._store.extend(
@@ -247,11 +252,13 @@ class Desk:
     def _offer(
         self, user: User, server: Server, decision: Decision, used: int
     ) -> ExtensionOffer | ExtensionRefusal:
-        offer = next_extension(self._rule(user, server), decision, self.now(), used)
+        rule = self._rule(user, server)
+        offer = next_extension(rule, decision, self.now(), used)
+        least = timedelta(seconds=(rule.extend_by or 0) * LEAST_GAIN)
         if (
             isinstance(offer, ExtensionOffer)
             and decision.due is not None
-            and offer.until - decision.due < LEAST_GAIN
+            and offer.until - max(decision.due, self.now()) < least
         ):
             return ExtensionRefusal.FAR_ENOUGH
         return offer

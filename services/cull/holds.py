@@ -25,11 +25,11 @@ from services.cull.records import (
     DAY,
     Event,
     Extension,
-    ExtensionRefused,
     Hold,
     HoldKind,
     StoreError,
     hold_event,
+    used_up,
 )
 from services.cull.tables import (
     SCHEMA,
@@ -48,6 +48,7 @@ from services.cull.tables import (
 )
 
 AUDIT_DAYS = 180
+_SAME = timedelta(minutes=1)
 _ATTEMPTS = 20
 # Any number, the same in all our processes: who makes the schema locks it on PostgreSQL.
 _SCHEMA_LOCK = 0x63756C6C
@@ -133,8 +134,8 @@ class HoldStore:
     ) -> Extension:
         """Keep a server running until a time, at most limit_per_day times in 24 hours.
 
-        Asked for a time that is not later than what is in force already, it changes nothing and
-        costs nothing: a second click on the button is not a second extension. Raises
+        Asked for a time that is not a minute later than what is in force already, it changes
+        nothing and costs nothing: two clicks at once are not two extensions. Raises
         ExtensionRefused when the limit is reached.
         """
         for _ in range(_ATTEMPTS):
@@ -155,15 +156,18 @@ class HoldStore:
                 continue  # somebody took this number at the same moment: count again
         raise StoreError("too many extensions of one server at the same moment, try again")
 
-    async def used(self, user: str, *, now: datetime) -> dict[str, int]:
-        """How many extensions each of a user's servers had in the last 24 hours."""
+    async def used(self, user: str, *, now: datetime) -> dict[str, list[datetime]]:
+        """When each of a user's servers was extended in the last 24 hours, the first first."""
+        made: dict[str, list[datetime]] = {}
         async with self._reading() as connection:
             rows = await connection.execute(
-                sa.select(extensions.c.server_name, sa.func.count())
+                sa.select(extensions.c.server_name, extensions.c.made)
                 .where(extensions.c.user_name == user, extensions.c.made > now - DAY)
-                .group_by(extensions.c.server_name)
+                .order_by(extensions.c.made)
             )
-            return {row[0]: row[1] for row in rows}
+            for server, at in rows:
+                made.setdefault(server, []).append(at)
+        return made
 
     async def hold(
         self,
@@ -319,7 +323,7 @@ async def _extend(
     rows = found.all()
     counted = sorted(row.made for row in rows if row.made > now - DAY)
     longest = max(rows, key=lambda row: row.until, default=None)
-    if longest is not None and longest.until >= until:
+    if longest is not None and longest.until > until - _SAME:
         return Extension(
             user=user,
             server=server,
@@ -328,14 +332,8 @@ async def _extend(
             made=longest.made,
             used=len(counted),
         )
-    if limit <= 0:
-        raise ExtensionRefused("the rule of this server allows no extension", limit=limit)
     if len(counted) >= limit:
-        raise ExtensionRefused(
-            f"the rule of this server allows {limit} extension{'s' if limit != 1 else ''} a day",
-            limit=limit,
-            again_at=counted[-limit] + DAY,
-        )
+        raise used_up(limit, counted)
     await connection.execute(
         sa.insert(extensions).values(
             user_name=user,

@@ -131,6 +131,19 @@ def parse_id(text: str) -> int:
     return int(text)
 
 
+def parse_time(value: object) -> datetime | None:
+    """An ISO 8601 time in UTC, one without an offset taken for UTC; None for anything else."""
+    if not isinstance(value, str):
+        return None
+    try:
+        time = datetime.fromisoformat(value.strip())
+        if len(value.strip()) <= len("2026-03-02"):
+            return None  # a date alone does not say when
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
 def is_name(text: str) -> bool:
     """Whether this could be the name of a user, server or group, and can be stored."""
     return len(text) <= _LONGEST_NAME and _is_storable(text)
@@ -180,7 +193,7 @@ def _end(fields: Mapping[str, object], now: datetime, problems: list[str]) -> da
     if (hours is None) == (written is None):
         problems.append("until: say either until when, or for how many hours")
         return None
-    until = _after_hours(hours, now) if hours is not None else _time(written)
+    until = _after_hours(hours, now) if hours is not None else parse_time(written)
     if until is None:
         key = "hours" if hours is not None else "until"
         wanted = "a number above 0" if hours is not None else "a time such as 2026-03-02T18:00Z"
@@ -199,17 +212,5 @@ def _after_hours(value: object, now: datetime) -> datetime | None:
     try:
         number = float(value)
         return now + timedelta(hours=number) if number > 0 else None
-    except (ValueError, OverflowError):
-        return None
-
-
-def _time(value: object) -> datetime | None:
-    if not isinstance(value, str):
-        return None
-    try:
-        time = datetime.fromisoformat(value.strip())
-        if len(value.strip()) <= len("2026-03-02"):
-            return None  # a date alone does not say when
-        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, OverflowError):
         return None

@@ -3,6 +3,7 @@
 Nothing here knows how they are stored; ``holds.py`` does. Times are aware and in UTC.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -27,6 +28,17 @@ class ExtensionRefused(ServiceError):
         super().__init__(message)
         self.limit = limit
         self.again_at = again_at
+
+
+def used_up(limit: int, made: Sequence[datetime]) -> ExtensionRefused:
+    """The refusal of an extension beyond the limit. made: those of the last day, in order."""
+    if limit <= 0:
+        return ExtensionRefused("the rule of this server allows no extension", limit=limit)
+    return ExtensionRefused(
+        f"the rule of this server allows {limit} extension{'s' if limit != 1 else ''} a day",
+        limit=limit,
+        again_at=made[-limit] + DAY,
+    )
 
 
 class HoldKind(StrEnum):

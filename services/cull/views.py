@@ -24,6 +24,7 @@ from services.cull.inputs import (
     parse_hold,
     parse_id,
     parse_list,
+    parse_time,
 )
 from services.cull.presentation import (
     audit_list,
@@ -156,7 +157,8 @@ class Views:
         if not isinstance(server, str) or not is_name(server):
             raise BadInput(["server: no name of a server"])
         try:
-            await self._desk.extend(viewer, user, server)
+            offered = parse_time(form.get("offered"))
+            await self._desk.extend(viewer, user, server, offered=offered)
         except ExtensionRefused as error:
             return await self._home(
                 request, viewer, status=409, refused=_sentence(error), again_at=error.again_at
@@ -310,9 +312,9 @@ class Views:
         viewer.require_admin()
         return viewer
 
-    def _to(self, request: web.Request, page: str, **query: Any) -> URL:
+    def _to(self, request: web.Request, path: str, /, **query: Any) -> URL:
         tail = f"?{urlencode(query)}" if query else ""
-        return URL(f"{request.app[PREFIX]}{page}{tail}", encoded=True)
+        return URL(f"{request.app[PREFIX]}{path}{tail}", encoded=True)
 
 
 def _written(query: ListQuery) -> dict[str, Any]:
