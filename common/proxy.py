@@ -31,7 +31,7 @@ class ProxyClient:
         *,
         clock: Clock | None = None,
         retry: Retry | None = None,
-        timeout_seconds: float = 10.0,
+        timeout_seconds: float = 5.0,
     ) -> None:
         self.api_url = plain_url(api_url).removesuffix("/api/routes")
         self._session = session

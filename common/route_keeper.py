@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from common.clock import Clock, SystemClock
 from common.errors import ProxyError, RouteTaken
+from common.models import Route
 from common.proxy import ProxyClient
 
 log = logging.getLogger(__name__)
@@ -18,12 +19,16 @@ class RouteEvent(StrEnum):
 
     ADDED = "added"
     RESTORED = "restored"
+    TAKEN_OVER = "taken_over"
     TAKEN = "taken"
     PROXY_AWAY = "proxy_away"
     REMOVED = "removed"
 
 
 OnEvent = Callable[[RouteEvent, ProxyError | None], None]
+
+#: The most that an exit waits for the proxy. Services are to be gone within 10 s.
+REMOVE_SECONDS = 4.0
 
 
 class RouteKeeper:
@@ -33,6 +38,10 @@ class RouteKeeper:
     ``interval`` seconds (2 by default: a route is back within 5 s of the restart). A route
     that leads elsewhere is somebody else's: it is reported and never overwritten, and ours
     is tried again until that one is gone. At exit our own route is removed.
+
+    ``data`` is kept with the route and marks it as ours. A route that a former run left
+    behind when it was killed has the same mark and an old target: it is taken over, but only
+    until we have had the route once, so that two that run by mistake do not fight over it.
     """
 
     def __init__(
@@ -53,14 +62,14 @@ class RouteKeeper:
         self._interval = interval
         self._clock = clock or SystemClock()
         self._on_event = on_event
-        self._last: RouteEvent | None = None
+        self._last: tuple[RouteEvent, str] | None = None
         self._was_there = False
         self._task: asyncio.Task[None] | None = None
 
     @property
     def there(self) -> bool:
         """Whether the route was ours at the last look."""
-        return self._last in {RouteEvent.ADDED, RouteEvent.RESTORED}
+        return self._last is not None and self._last[0] in _THERE
 
     async def __aenter__(self) -> Self:
         await self.check()
@@ -74,48 +83,66 @@ class RouteKeeper:
         await self._remove()
 
     async def check(self) -> None:
-        """Look once, and put the route back if its place is free. Never raises."""
+        """Look once, and put the route back if its place is free. Raises no ProxyError."""
         try:
             found = await self._client.route(self.path)
-            if found is not None and found.target != self.target:
-                self._tell(
-                    RouteEvent.TAKEN,
-                    RouteTaken(f"the route {self.path} leads to {found.target}, not to us"),
-                )
-                return
             if found is None:
+                event = RouteEvent.RESTORED if self._was_there else RouteEvent.ADDED
+            elif found.target == self.target:
+                event = RouteEvent.ADDED
+            elif self._left_behind(found):
+                event = RouteEvent.TAKEN_OVER
+            else:
+                why = f"the route {self.path} leads to {found.target}, not to us"
+                self._tell(RouteEvent.TAKEN, RouteTaken(why))
+                return
+            if found is None or found.target != self.target:
                 await self._client.add(self.path, self.target, self._data)
+                self._last = None  # what is put back each time is told each time
         except ProxyError as error:
             self._tell(RouteEvent.PROXY_AWAY, error)
             return
-        if found is None:
-            self._last = None  # put back each time is told each time
-            self._tell(RouteEvent.RESTORED if self._was_there else RouteEvent.ADDED, None)
-        elif not self.there:
-            self._tell(RouteEvent.ADDED, None)
+        if not self.there:
+            self._tell(event, None)
         self._was_there = True
+
+    def _left_behind(self, found: Route) -> bool:
+        if self._was_there or not self._data:
+            return False
+        return all(found.data.get(key) == value for key, value in self._data.items())
 
     async def _run(self) -> None:
         while True:
             await self._clock.sleep(self._interval)
-            await self.check()
+            try:
+                await self.check()
+            except Exception:  # a route must not be lost to an observer's mistake
+                log.exception("route %s: the check failed", self.path)
 
     async def _remove(self) -> None:
         try:
-            found = await self._client.route(self.path)
-            if found is not None and found.target == self.target:
+            async with asyncio.timeout(REMOVE_SECONDS):
+                found = await self._client.route(self.path)
+                if found is None or found.target != self.target:
+                    return
                 await self._client.remove(self.path)
-                self._tell(RouteEvent.REMOVED, None)
-        except ProxyError as error:
-            log.warning("the route %s could not be removed: %s", self.path, error)
+        except (ProxyError, TimeoutError) as error:
+            log.warning("the route %s could not be removed: %s", self.path, error or "no answer")
+            return
+        self._tell(RouteEvent.REMOVED, None)
 
     def _tell(self, event: RouteEvent, error: ProxyError | None) -> None:
         """Report a change, once until it changes again."""
-        if event is self._last:
+        # The proxy's being away is one event, in whatever words; each foreign target is another.
+        now = (event, str(error) if event is RouteEvent.TAKEN else "")
+        if now == self._last:
             return
-        self._last = event
+        self._last = now
         if error is None:
             log.info("route %s to %s: %s", self.path, self.target, event)
         else:
             log.warning("route %s: %s", self.path, error)
         self._on_event(event, error)
+
+
+_THERE = frozenset({RouteEvent.ADDED, RouteEvent.RESTORED, RouteEvent.TAKEN_OVER})

@@ -10,6 +10,7 @@ from common.http import Retry, client_session
 from common.hub import HubClient
 from tests.fakes.clock import FakeClock
 from tests.fakes.hub import FakeHub
+from tests.fakes.proxy import FakeProxy
 
 # How fast examples are made and run says how busy the machine is, not whether we are right.
 settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -27,6 +28,13 @@ async def fake_hub() -> AsyncIterator[FakeHub]:
     """A Hub of our own that runs, empty."""
     async with FakeHub() as hub:
         yield hub
+
+
+@pytest.fixture
+async def fake_proxy() -> AsyncIterator[FakeProxy]:
+    """A proxy of our own that runs, without routes."""
+    async with FakeProxy() as proxy:
+        yield proxy
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
@@ -14,12 +13,6 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.proxy import FakeProxy
 
 PATH, TARGET = "/services/formgrader", "http://127.0.0.1:9999"
-
-
-@pytest.fixture
-async def fake_proxy() -> AsyncIterator[FakeProxy]:
-    async with FakeProxy() as proxy:
-        yield proxy
 
 
 @pytest.fixture
@@ -112,3 +105,96 @@ async def test_a_place_that_becomes_free_is_taken(
         await happened(lambda: clock.sleepers)
         clock.advance(2)
         await happened(lambda: PATH in fake_proxy.routes)
+
+
+async def look_again(clock: FakeClock) -> None:
+    """Let the keeper look once more, and wait until it has."""
+    await happened(lambda: clock.sleepers)
+    looks = len(clock.slept)
+    clock.advance(2)
+    await happened(lambda: len(clock.slept) > looks)
+
+
+async def test_a_route_left_behind_by_a_former_run_is_taken_over(
+    fake_proxy: FakeProxy, client: ProxyClient
+) -> None:
+    """After a kill -9 the old route leads to a dead port: its mark says that it is ours."""
+    mark = {"service": "formgrader", "course": "course101"}
+    fake_proxy.routes[PATH] = {"target": "http://127.0.0.1:1", **mark}
+    events: list[RouteEvent] = []
+    async with RouteKeeper(
+        client,
+        PATH,
+        TARGET,
+        data=mark,
+        clock=FakeClock(),
+        on_event=lambda event, error: events.append(event),
+    ) as keeper:
+        assert keeper.there
+        assert fake_proxy.routes[PATH]["target"] == TARGET
+    assert events == [RouteEvent.TAKEN_OVER, RouteEvent.REMOVED]
+
+
+async def test_two_that_run_by_mistake_do_not_fight(
+    fake_proxy: FakeProxy, client: ProxyClient
+) -> None:
+    """The newer of two has the route; the older reports it and leaves it, also at its exit."""
+    mark = {"service": "formgrader"}
+    clock = FakeClock()
+    events: list[RouteEvent] = []
+    newer = "http://127.0.0.1:2222"
+    async with RouteKeeper(
+        client,
+        PATH,
+        TARGET,
+        data=mark,
+        clock=clock,
+        on_event=lambda event, error: events.append(event),
+    ):
+        fake_proxy.routes[PATH] = {"target": newer, **mark}
+        await look_again(clock)
+        await look_again(clock)
+    assert events == [RouteEvent.ADDED, RouteEvent.TAKEN]
+    assert fake_proxy.routes[PATH]["target"] == newer
+
+
+async def test_each_foreign_target_is_told_once(
+    fake_proxy: FakeProxy, client: ProxyClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who reads the log learns of the next one who took the place, too."""
+    clock = FakeClock()
+    fake_proxy.routes[PATH] = {"target": "http://127.0.0.1:1"}
+    async with RouteKeeper(client, PATH, TARGET, clock=clock):
+        await look_again(clock)
+        fake_proxy.routes[PATH] = {"target": "http://127.0.0.1:2"}
+        await look_again(clock)
+        await look_again(clock)
+    assert caplog.text.count("not to us") == 2
+
+
+async def test_a_failing_observer_does_not_end_the_keeping(
+    fake_proxy: FakeProxy, client: ProxyClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The route is looked after, whatever is made of the news of it."""
+    clock = FakeClock()
+
+    def observe(event: RouteEvent, error: object) -> None:
+        if event is RouteEvent.RESTORED:
+            raise RuntimeError("the observer failed")
+
+    async with RouteKeeper(client, PATH, TARGET, clock=clock, on_event=observe):
+        for _ in range(2):
+            fake_proxy.routes.clear()
+            await look_again(clock)
+            assert PATH in fake_proxy.routes
+    assert "the observer failed" in caplog.text
+
+
+async def test_a_hanging_proxy_does_not_hold_up_the_exit(
+    fake_proxy: FakeProxy, client: ProxyClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy that no longer answers is left to itself after a few seconds."""
+    monkeypatch.setattr("common.route_keeper.REMOVE_SECONDS", 0.05)
+    async with RouteKeeper(client, PATH, TARGET, clock=FakeClock()):
+        fake_proxy.answering.clear()
+    fake_proxy.answering.set()

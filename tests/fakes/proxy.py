@@ -1,5 +1,6 @@
 """configurable-http-proxy's routes API as a real server on port 0."""
 
+import asyncio
 import json
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -9,13 +10,18 @@ from aiohttp.test_utils import TestServer
 
 
 class FakeProxy:
-    """``async with FakeProxy() as proxy``; :meth:`restart` forgets every route, as CHP does."""
+    """``async with FakeProxy() as proxy``; :meth:`restart` forgets every route, as CHP does.
+
+    It does not answer while ``answering`` is cleared.
+    """
 
     token = "fake-proxy-token"
 
     def __init__(self) -> None:
         self.routes: dict[str, dict[str, Any]] = {}
         self.posts = 0
+        self.answering = asyncio.Event()
+        self.answering.set()
         self.port = 0
         self._server: TestServer | None = None
 
@@ -54,6 +60,7 @@ class FakeProxy:
     async def _authorise(self, request: web.Request, handler: Any) -> web.StreamResponse:
         if request.headers.get("Authorization") != f"token {self.token}":
             return web.Response(status=403)
+        await self.answering.wait()
         answer: web.StreamResponse = await handler(request)
         return answer
 
