@@ -1,6 +1,6 @@
 """A Hub that costs nearly nothing, so that a benchmark measures the client.
 
-Pages are made once and kept as bytes; requests are taken apart by hand. It answers what a
+Users are made once and kept as bytes; requests are taken apart by hand. It answers what a
 culler asks (pages of users, one server, DELETE) and forgets nothing: a stopped server is still
 there in the next pass, so every pass finds the same work.
 
@@ -34,8 +34,8 @@ class Hub:
     counts: Counter[str] = field(default_factory=Counter)
     stopping: int = 0
     most_stopping: int = 0
-    pages: dict[tuple[str, int, int], bytes] = field(default_factory=dict)
-    examples: dict[tuple[str, int], bytes] = field(default_factory=dict)
+    kept: dict[int, bytes] = field(default_factory=dict)
+    examples: dict[tuple[str, int, bool], tuple[bytes, bytes]] = field(default_factory=dict)
     date: bytes = b""
 
     def __post_init__(self) -> None:
@@ -83,21 +83,17 @@ class Hub:
             "servers": {"": self.server(number)} if running else {},
         }
 
-    def one(self, number: int, model: Callable[[int], dict[str, object]]) -> bytes:
+    def encoded(self, number: int, model: Callable[[int], dict[str, object]]) -> bytes:
         """One model's bytes: another's with the name changed, which is cheaper than JSON."""
         example = 0 if self.is_idle(number) else 1
-        key = (model.__name__, example)
+        key = (model.__name__, example, number < self.running)
         if key not in self.examples:
-            self.examples[key] = json.dumps(model(example)).encode()
-        return self.examples[key].replace(self.name(example).encode(), self.name(number).encode())
+            like = number if number >= self.running else example
+            self.examples[key] = json.dumps(model(like)).encode(), self.name(like).encode()
+        body, name = self.examples[key]
+        return body.replace(name, self.name(number).encode())
 
     def page(self, state: str, offset: int, limit: int) -> bytes:
-        key = (state, offset, limit)
-        if key not in self.pages:
-            self.pages[key] = self.make_page(*key)
-        return self.pages[key]
-
-    def make_page(self, state: str, offset: int, limit: int) -> bytes:
         if state in {"ready", "active"}:
             first, total = 0, self.running
         elif state == "inactive":
@@ -106,21 +102,19 @@ class Hub:
             first, total = 0, self.users
         end = min(offset + limit, total)
         query = f"limit={limit}" + (f"&state={state}" if state else "")
-        following = {
-            "offset": end,
-            "limit": limit,
-            "url": f"{self.url}/users?offset={end}&{query}",
-        }
-        model = {
-            "items": [self.user(first + number) for number in range(offset, end)],
-            "_pagination": {
-                "offset": offset,
-                "limit": limit,
-                "total": total,
-                "next": following if end < total else None,
-            },
-        }
-        return json.dumps(model).encode()
+        url = f"{self.url}/users?offset={end}&{query}"
+        following = {"offset": end, "limit": limit, "url": url} if end < total else None
+        pagination = {"offset": offset, "limit": limit, "total": total, "next": following}
+        items = b", ".join(self.listed(number) for number in range(first + offset, first + end))
+        return b'{"items": [%s], "_pagination": %s}' % (items, json.dumps(pagination).encode())
+
+    def listed(self, number: int) -> bytes:
+        """A user in a page; those that run are kept, for they are asked for again and again."""
+        if number >= self.running:
+            return self.encoded(number, self.user)
+        if number not in self.kept:
+            self.kept[number] = self.encoded(number, self.user)
+        return self.kept[number]
 
     def get(self, target: str) -> tuple[str, int, bytes]:
         """The kind of request, the status and the body for one GET."""
@@ -131,9 +125,9 @@ class Hub:
                 page = (query.get("state", ""), int(query.get("offset", 0)))
                 return "pages", 200, self.page(*page, min(int(query.get("limit", 50)), 200))
             case ["users", name, "server"]:
-                return "servers", 200, self.one(int(name[1:]), self.server)
+                return "servers", 200, self.encoded(int(name[1:]), self.server)
             case ["users", name]:
-                return "users", 200, self.one(int(name[1:]), self.user)
+                return "users", 200, self.encoded(int(name[1:]), self.user)
             case ["user"]:
                 return "other", 200, json.dumps(_OWNER).encode()
             case [""]:
@@ -244,7 +238,7 @@ def _isoformat(moment: datetime) -> str:
 
 
 async def serve(hub: Hub) -> None:
-    """Serve on a free port, which is printed once pages are made."""
+    """Serve on a free port, which is printed once all users are made."""
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Connection(hub), "127.0.0.1", 0)
     hub.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hub/api"
