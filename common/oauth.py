@@ -79,14 +79,22 @@ class SignIn:
         return identity if why is _Why.WELCOME else None
 
     async def require(
-        self, request: web.Request, *, fresh: bool = False, read_form: bool = True
+        self,
+        request: web.Request,
+        *,
+        fresh: bool = False,
+        read_form: bool = True,
+        own_page: bool = True,
     ) -> Identity:
         """Who asks, as :meth:`identify`; for nobody welcome, the right answer is raised.
 
         It is the login page for a person, 401 for a script, 403 without access or without
-        the XSRF token. Once it returns, :meth:`check_xsrf` would pass, too.
+        the XSRF token. Once it returns, :meth:`check_xsrf` would pass, too, unless
+        ``own_page`` was False: that is for reads of what any page may read, such as fonts.
         """
-        identity, why = await self._find(request, fresh=fresh, read_form=read_form)
+        identity, why = await self._find(
+            request, fresh=fresh, read_form=read_form, own_page=own_page
+        )
         if identity is not None and why is _Why.WELCOME:
             return identity
         if why is not _Why.ANONYMOUS:
@@ -106,6 +114,10 @@ class SignIn:
     def has_access(self, identity: Identity) -> bool:
         """Whether the access scopes let them in."""
         return allows(self.settings.access_scopes, identity.scopes)
+
+    def is_https(self, request: web.Request) -> bool:
+        """Whether the browser speaks https, by the outermost proxy's word."""
+        return self._cookies.is_https(request)
 
     def xsrf_token(self, request: web.Request) -> str:
         """The token that forms (as ``_xsrf``) and scripts (as X-XSRFToken) must send back."""
@@ -129,7 +141,7 @@ class SignIn:
         self.check_xsrf(request)
 
     async def _find(
-        self, request: web.Request, *, fresh: bool, read_form: bool
+        self, request: web.Request, *, fresh: bool, read_form: bool, own_page: bool = True
     ) -> tuple[Identity | None, _Why]:
         token, session_id = header_token(request), ""
         by_token = bool(token)
@@ -141,7 +153,7 @@ class SignIn:
             if read_form:
                 await _read_form(request)
             why = self._judge(request)
-            if why is not _Why.WELCOME:
+            if why is not _Why.WELCOME and (own_page or request.method not in xsrf.READ_ONLY):
                 return None, why
         identity = await self._tokens.owner(session_id, token, fresh=fresh)
         if identity is None:

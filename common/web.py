@@ -98,16 +98,20 @@ class Bind:
 
 
 @asynccontextmanager
-async def serve(app: web.Application, bind: Bind) -> AsyncIterator[int]:
+async def serve(
+    app: web.Application, bind: Bind, *, cancel_with_client: bool = False
+) -> AsyncIterator[int]:
     """Serve ``app`` while the context is open; gives the port.
 
     Raises OSError when the address cannot be had. At exit, requests under way get 3 s.
+    ``cancel_with_client`` ends the work on a request whose client has gone away.
     """
     runner = web.AppRunner(
         app,
         access_log_class=AccessLogger,
         access_log=_access,
         handle_signals=False,
+        handler_cancellation=cancel_with_client,
         shutdown_timeout=SHUTDOWN_SECONDS,
     )
     await runner.setup()

@@ -22,6 +22,8 @@ SMALL_BYTES = 64 * 1024
 #: What the client buffers of an upstream's answer before it stops reading.
 READ_BUFFER_BYTES = 256 * 1024
 
+#: What may make an answer partial, packed or empty.
+_SELECTIVE = ("Accept-Encoding", "If-Modified-Since", "If-None-Match", "If-Range", "Range")
 #: Autograding answers after minutes, so there is no total limit; only the connection has one.
 TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=None)
 
@@ -63,30 +65,36 @@ async def forward_http(
     headers: CIMultiDict[str],
     *,
     added: Callable[[int], Iterable[tuple[str, str]]],
+    body: bytes | None = None,
+    append: bytes = b"",
 ) -> web.StreamResponse:
     """Send the request on and give its answer back.
 
-    ``added`` gives the security headers for an answer's status.
+    ``added`` gives the security headers for an answer's status. ``body`` stands for one that
+    was read already. ``append`` is put behind a small answer of status 200; the upstream is
+    then asked for it plain and whole.
 
     :raises UpstreamUnreachable: before anything was answered; afterwards a broken
         upstream breaks the client's connection too, so that half an answer is not
         taken for a whole one.
     """
+    if append:
+        for name in _SELECTIVE:
+            headers.popall(name, None)
     try:
         answer = await upstream.session.request(
             request.method,
             URL(upstream.origin + raw_target, encoded=True),
             headers=headers,
-            data=_body(request),
+            data=_body(request) if body is None else body,
             allow_redirects=False,
         )
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         raise UpstreamUnreachable(type(error).__name__) from error
     # Leaving without release() closes the connection, which tells the upstream to stop.
     try:
-        response = await _answer(
-            request, answer, to_client(answer.headers, added=added(answer.status))
-        )
+        passed = to_client(answer.headers, added=added(answer.status))
+        response = await _answer(request, answer, passed, append)
     except BaseException:
         answer.close()
         raise
@@ -101,7 +109,10 @@ def _body(request: web.Request) -> AsyncIterator[bytes] | None:
 
 
 async def _answer(
-    request: web.Request, answer: aiohttp.ClientResponse, headers: CIMultiDict[str]
+    request: web.Request,
+    answer: aiohttp.ClientResponse,
+    headers: CIMultiDict[str],
+    append: bytes,
 ) -> web.StreamResponse:
     length = answer.content_length
     bodiless = request.method == "HEAD" or answer.status in {204, 304}
@@ -111,6 +122,10 @@ async def _answer(
         except (aiohttp.ClientError, OSError) as error:
             raise UpstreamUnreachable(type(error).__name__) from error
         headers.popall("Content-Length", None)
+        if append and answer.status == 200:
+            body += append
+            headers.popall("ETag", None)
+            headers.popall("Last-Modified", None)
         return web.Response(status=answer.status, reason=answer.reason, headers=headers, body=body)
     response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
     if bodiless:

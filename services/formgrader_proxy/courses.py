@@ -1,0 +1,269 @@
+"""Which courses there are: a TOML file, read whole, every mistake told at once. Pure but for
+:class:`CoursesFile`, which reads the file.
+
+docs/formgrader.md is the reference.
+"""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+from common.errors import ConfigError
+from services.formgrader_proxy.access import CourseGroups
+
+KEYS = (
+    "id",
+    "title",
+    "directory",
+    "url",
+    "token_file",
+    "graders",
+    "instructors",
+    "user",
+    "db_url_file",
+    "idle_seconds",
+    "mode",
+    "lab_directory",
+)
+#: A course id is one plain segment of addresses and part of group names.
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+#: Addresses of the service itself, which no course may take.
+TAKEN_IDS = frozenset(
+    {"health", "ready", "metrics", "static", "api", "oauth_callback", "login", "logout", "admin"}
+)
+
+
+class Mode(StrEnum):
+    """What may pass to the upstream."""
+
+    LISTED = "listed"
+    FULL = "full"
+
+
+@dataclass(frozen=True)
+class Course:
+    """One course.
+
+    ``directory``: the formgrader is ours to run there. Otherwise ``url`` is where one runs,
+    with ``token_file`` for its token. ``lab_directory`` is where a grader's own JupyterLab
+    sees the course's directory; None hides the links that lead there.
+    """
+
+    id: str
+    title: str
+    groups: CourseGroups
+    directory: Path | None = None
+    url: str | None = None
+    token_file: Path | None = None
+    user: str | None = None
+    db_url_file: Path | None = None
+    idle_seconds: float = 1800.0
+    mode: Mode = Mode.LISTED
+    lab_directory: str | None = None
+
+    @property
+    def managed(self) -> bool:
+        """Whether its formgrader is ours to start and stop."""
+        return self.directory is not None
+
+
+def load_courses(
+    text: str, *, instructors: frozenset[str] = frozenset(), root: bool = False
+) -> dict[str, Course]:
+    """The courses in a TOML text by their ids.
+
+    ``instructors`` are the groups that count for a course that names none of its own.
+    ``root`` is whether we may run a formgrader as another user.
+
+    :raises ConfigError: with every problem, each naming its course and key
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([f"this is not TOML: {error}"]) from None
+    problems = [
+        f"{key}: unknown; the file has [[course]] tables only"
+        for key in document
+        if key != "course"
+    ]
+    tables = document.get("course", [])
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise ConfigError([*problems, "course: write each as a table of its own: [[course]]"])
+    courses: dict[str, Course] = {}
+    for number, table in enumerate(tables, start=1):
+        course = _Reader(number, table, problems).course(instructors, root=root)
+        if course.id in courses:
+            problems.append(f'course "{course.id}": the id stands twice; each needs its own')
+        courses[course.id] = course
+    if problems:
+        raise ConfigError(problems)
+    return courses
+
+
+@dataclass
+class _Reader:
+    """Reads one [[course]] table; what is wrong goes to ``problems``, and reading goes on."""
+
+    number: int
+    table: Mapping[str, Any]
+    problems: list[str]
+
+    def wrong(self, key: str, what: str) -> None:
+        name = self.table.get("id")
+        where = f'course "{name}"' if isinstance(name, str) else f"course {self.number}"
+        self.problems.append(f"{where}, {key}: {what}")
+
+    def course(self, instructors: frozenset[str], *, root: bool) -> Course:
+        for key in self.table:
+            if key not in KEYS:
+                close = difflib.get_close_matches(key, KEYS, 1, 0.6)
+                hint = f'did you mean "{close[0]}"?' if close else f"the keys: {', '.join(KEYS)}"
+                self.wrong(key, f"unknown; {hint}")
+        course_id = self._id()
+        directory, url = self._path("directory"), self._url()
+        if (directory is None) == (url is None) and not {"directory", "url"} <= set(self.table):
+            self.wrong("directory", "give a directory to run the formgrader in, or the url of one")
+        elif {"directory", "url"} <= set(self.table):
+            self.wrong("url", "give either a directory or a url, not both")
+        if directory is not None and not directory.is_absolute():
+            self.wrong("directory", "write the whole path, from / on")
+        user = self._text("user")
+        if user is not None and not root:
+            self.wrong("user", "only a service that runs as root can run it as another user")
+        for key in ("user", "db_url_file", "idle_seconds"):
+            if key in self.table and url is not None:
+                self.wrong(key, "has a meaning only with a directory, where we run the formgrader")
+        if "token_file" in self.table and url is None:
+            self.wrong("token_file", "has a meaning only with a url")
+        return Course(
+            id=course_id,
+            title=self._text("title") or course_id,
+            groups=CourseGroups(
+                self._groups("graders") or frozenset({f"formgrade-{course_id}"}),
+                self._groups("instructors") or instructors,
+            ),
+            directory=directory,
+            url=url,
+            token_file=self._path("token_file"),
+            user=user,
+            db_url_file=self._path("db_url_file"),
+            idle_seconds=self._seconds("idle_seconds", 1800.0),
+            mode=self._mode(),
+            lab_directory=self._lab_directory(),
+        )
+
+    def _id(self) -> str:
+        value = self.table.get("id")
+        if not isinstance(value, str) or not _ID.fullmatch(value) or value in TAKEN_IDS:
+            self.wrong(
+                "id",
+                "write letters, digits, dots, dashes and underscores, such as course101"
+                + (f"; {value} is an address of the service itself" if value in TAKEN_IDS else ""),
+            )
+            return f"course{self.number}"
+        return value
+
+    def _text(self, key: str) -> str | None:
+        value = self.table.get(key)
+        if value is None or (isinstance(value, str) and value.strip()):
+            return value
+        self.wrong(key, "write a text in quotes")
+        return None
+
+    def _path(self, key: str) -> Path | None:
+        text = self._text(key)
+        return None if text is None else Path(text)
+
+    def _groups(self, key: str) -> frozenset[str]:
+        value = self.table.get(key)
+        if value is None:
+            return frozenset()
+        values = [value] if isinstance(value, str) else value
+        if not isinstance(values, list) or not values:
+            self.wrong(key, 'write the names of Hub groups, such as ["formgrade-course101"]')
+            return frozenset()
+        if not all(isinstance(item, str) and item for item in values):
+            self.wrong(key, "write each group's name as a text")
+            return frozenset()
+        return frozenset(values)
+
+    def _url(self) -> str | None:
+        text = self._text("url")
+        if text is None:
+            return None
+        parts = urlsplit(text)
+        if parts.scheme not in {"http", "https", "http+unix"} or not parts.netloc:
+            self.wrong(
+                "url", "write http://host:port, https://host or http+unix://%2Fpath%2Fsocket"
+            )
+        if parts.path.strip("/") or parts.query or parts.username:
+            self.wrong(
+                "url",
+                "write the address without a path: the formgrader's base_url must be the one"
+                " under which the hub shows it",
+            )
+        return text.rstrip("/")
+
+    def _seconds(self, key: str, default: float) -> float:
+        value = self.table.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e8:
+            self.wrong(key, "write seconds; 0 is for ever")
+            return default
+        return float(value)
+
+    def _mode(self) -> Mode:
+        value = self.table.get("mode", Mode.LISTED)
+        try:
+            return Mode(value)
+        except ValueError:
+            self.wrong("mode", f'write "{Mode.LISTED}" (the default) or "{Mode.FULL}"')
+            return Mode.LISTED
+
+    def _lab_directory(self) -> str | None:
+        text = self._text("lab_directory")
+        if text is None:
+            return None
+        path = PurePosixPath(text)
+        if path.is_absolute() or ".." in path.parts:
+            self.wrong("lab_directory", "write a path below a user's own home, such as course101")
+        return str(path)
+
+
+class CoursesFile:
+    """The courses file, looked at again and again; the last good one stays."""
+
+    def __init__(self, path: Path, load: Callable[[str], dict[str, Course]]) -> None:
+        """Read the file. :raises ConfigError: it cannot be read or used"""
+        self.path = path
+        self.problems: tuple[str, ...] = ()
+        self._load = load
+        self._seen: str | None = self._read()
+        self.courses = load(self._seen)
+
+    def reload_if_changed(self) -> bool:
+        """Look at the file; True when there are new courses, or new problems to tell."""
+        seen, self._seen = self._seen, None  # None until it was read
+        try:
+            self._seen = self._read()
+            if self._seen == seen:
+                return False
+            self.courses = self._load(self._seen)
+        except ConfigError as error:
+            unheard = error.problems != self.problems
+            self.problems = error.problems
+            return unheard
+        self.problems = ()
+        return True
+
+    def _read(self) -> str:
+        try:
+            return self.path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            raise ConfigError([f"the courses file {self.path} cannot be read: {reason}"]) from None

@@ -1,0 +1,85 @@
+"""What Prometheus is told of the formgrader proxy."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+
+from common.metrics import Metrics
+from common.route_keeper import RouteEvent
+from services.formgrader_proxy.access import Refusal, Role
+from services.formgrader_proxy.headers import HeaderFault
+from services.formgrader_proxy.paths import PathFault
+from services.formgrader_proxy.upstream import State
+
+
+class Outcome(StrEnum):
+    """What became of a request below a course; a closed set."""
+
+    OK = "ok"
+    CLIENT_ERROR = "client_error"
+    SERVER_ERROR = "server_error"
+    REFUSED = "refused"
+    STARTING = "starting"
+    AWAY = "away"
+
+    @classmethod
+    def of(cls, status: int) -> "Outcome":
+        """The outcome that an upstream's status means."""
+        if status >= 500:
+            return cls.SERVER_ERROR
+        return cls.CLIENT_ERROR if status >= 400 else cls.OK
+
+
+class FormgraderMetrics:
+    """The service's own series. A course's are made when it comes."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._requests = metrics.counter(
+            "requests_total", "Requests below a course.", ("course", "role", "outcome")
+        )
+        self._first_byte = metrics.histogram(
+            "first_byte_seconds", "Seconds until a formgrader began to answer."
+        )
+        self._upstreams = metrics.gauge(
+            "upstreams", "Formgraders that we run, by state.", {"state": list(State)}
+        )
+        self._websockets = metrics.gauge("websockets_open", "WebSockets open now.")
+        self._routes = metrics.counter(
+            "route_events_total", "What became of our own route.", {"event": list(RouteEvent)}
+        )
+        reasons = [reason.value for kind in (PathFault, HeaderFault, Refusal) for reason in kind]
+        self._refused = metrics.counter(
+            "refused_total", "Requests that were refused, by reason.", {"reason": reasons}
+        )
+
+    def request(self, course: str, role: Role, outcome: Outcome) -> None:
+        """Count a request; ``course`` is one of the configured ones."""
+        self._requests.labels(course, role.name.lower(), outcome.value).inc()
+
+    def first_byte(self, seconds: float) -> None:
+        """Note how long a formgrader took to begin its answer."""
+        self._first_byte.observe(seconds)
+
+    def refused(self, reason: str) -> None:
+        """Count a refusal."""
+        self._refused.labels(reason).inc()
+
+    def state(self, old: State | None, new: State | None) -> None:
+        """Move a formgrader from one state to another; None is not there."""
+        if old is not None:
+            self._upstreams.labels(old.value).dec()
+        if new is not None:
+            self._upstreams.labels(new.value).inc()
+
+    def route(self, event: RouteEvent) -> None:
+        """Count what became of our route."""
+        self._routes.labels(event.value).inc()
+
+    @contextmanager
+    def websocket(self) -> Iterator[None]:
+        """One more WebSocket, for as long as it is open."""
+        self._websockets.inc()
+        try:
+            yield
+        finally:
+            self._websockets.dec()
