@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import MAXYEAR, UTC, datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from common.models import Server, User
 from services.cull.rules import Kind, Match, Rule, RuleAction, kind_of
@@ -144,6 +145,8 @@ class Protections:
 
     def held_until(self, user: User, server: str | None) -> datetime | None:
         """The latest hold on the server (for None: any of the user's), its user and groups."""
+        if not (self.user_holds or self.group_holds or self.server_holds):
+            return None
         ends = [self.user_holds.get(user.name)]
         ends += [self.group_holds.get(group) for group in user.groups if self.group_holds]
         ends += _of_server(self.server_holds, user.name, server)
@@ -151,6 +154,8 @@ class Protections:
 
     def extended_until(self, user: User, server: str | None) -> datetime | None:
         """The latest extension of the server (for None: of any of the user's)."""
+        if not self.extensions:
+            return None
         return max(_of_server(self.extensions, user.name, server), default=None)
 
 
@@ -181,8 +186,7 @@ class Decision:
     idle_since: datetime | None = None
 
 
-@dataclass(frozen=True)
-class _Life:
+class _Life(NamedTuple):
     """The times that decide: last sign of life (None: not usable) and start."""
 
     idle_since: datetime | None
@@ -282,8 +286,7 @@ def _act(server: Server, rule: Rule, flags: Flags) -> Action:
     return Action.REMOVE if removes and server.name else Action.STOP
 
 
-@dataclass(frozen=True)
-class _Times:
+class _Times(NamedTuple):
     """When idleness and age are due; None: never, or no usable time to count from."""
 
     idle: datetime | None
@@ -305,7 +308,9 @@ class _Times:
 
     @property
     def due(self) -> datetime | None:
-        return min((due for due in (self.idle, self.age) if due is not None), default=None)
+        if self.idle is None or self.age is None:
+            return self.idle or self.age
+        return min(self.idle, self.age)
 
 
 def _later(since: datetime | None, seconds: float | None) -> datetime | None:
@@ -338,10 +343,12 @@ def _decide(
     believed = times.idle
     if believed is not None and believe_from is not None:
         believed = max(believed, believe_from)
-    due = _Times(believed, times.age).due
+    due = times._replace(idle=believed).due if believed is not times.idle else times.due
     if due is None:
         return keep(Reason.ARBITER if arbiter is False else Reason.ACTIVE, None)
-    final = max(end for end in (due, held, extended) if end is not None)
+    final = due
+    if held is not None or extended is not None:
+        final = max(end for end in (due, held, extended) if end is not None)
     if now >= final:
         idle = believed is not None and now >= believed
         return Decision(
