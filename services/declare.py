@@ -11,6 +11,8 @@ import socket
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from common.errors import ConfigError
@@ -159,6 +161,8 @@ class _Plan:
         self.problems += [f"{argument}: {problem}" for problem in wrong]
         if wrong:
             return
+        unknown = _unknown_flags(kind, flags(options))
+        self.problems += [f"{argument}: {problem}" for problem in unknown]
         name = options.get("name", kind.name)
         if any(service.get("name") == name for service in self.services):
             self.problems.append(
@@ -235,6 +239,24 @@ def _service(name: str, kind: Kind, options: Options, scheme: str) -> dict[str, 
     if options.get("environment"):
         service["environment"] = dict(options["environment"])
     return service | {key: str(options[key]) for key in ("cwd", "user") if key in options}
+
+
+def _unknown_flags(kind: Kind, words: list[str]) -> list[str]:
+    """What the service would say of its command line, before the Hub starts it in vain."""
+    from common.config import ServiceApp
+    from common.flags import split
+
+    if find_spec(f"{kind.module}.app") is None:
+        return []
+    module = import_module(f"{kind.module}.app")
+    (app,) = (
+        each
+        for each in vars(module).values()
+        if isinstance(each, type)
+        and issubclass(each, ServiceApp)
+        and each.__module__ == module.__name__
+    )
+    return split(words, app.options()).problems
 
 
 def _free_port() -> int:

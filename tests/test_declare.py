@@ -10,6 +10,7 @@ from traitlets.config import Config
 
 from common.errors import ConfigError
 from services.declare import declare
+from services.declare_options import flags
 
 
 def role(c: Config, name: str) -> dict[str, Any]:
@@ -110,8 +111,7 @@ def test_flags() -> None:
         "cull_default_servers": False,
         "policy": Path("/etc/cull.toml"),
         "db_url": None,
-        "settle": 1.5,
-        "only": ["a", "b"],
+        "settle": 90,
         "port": 9000,
         "environment": {"A": "b"},
         "cwd": Path("/var/lib"),
@@ -121,11 +121,23 @@ def test_flags() -> None:
     assert found["command"] == [
         *(sys.executable, "-m", "services.cull"),
         *("--timeout=600", "--cull-users", "--cull-default-servers=false"),
-        *("--policy=/etc/cull.toml", "--settle=1.5", "--only=a", "--only=b"),
+        *("--policy=/etc/cull.toml", "--settle=90"),
     ]
     assert found["url"] == "http://127.0.0.1:9000"
     assert found["environment"] == {"A": "b"}
     assert found["cwd"] == "/var/lib"
+
+
+def test_a_list_repeats_its_flag() -> None:
+    """A flag that may be given several times is, once for each value."""
+    assert flags({"only": ["a", "b"], "rate": 1.5}) == ["--only=a", "--only=b", "--rate=1.5"]
+
+
+def test_a_flag_that_there_is_not() -> None:
+    """A slip in a flag's name is told before the Hub starts the service in vain."""
+    assert problems(cull={"timout": 5}) == [
+        "declare(): cull: There is no option --timout. Did you mean --timeout?"
+    ]
 
 
 def test_what_was_set_before_stays() -> None:
