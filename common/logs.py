@@ -30,6 +30,8 @@ _PATTERNS = (
     # postgresql://user:password@host
     (re.compile(r"(\w[\w+.-]*://[^/\s:@]*:)[^@\s/]+(@)"), r"\1" + _REDACTED + r"\2"),
 )
+# Every pattern needs one of these: a line without them, as most are, is not searched further.
+_SIGNS = ("=", "://", "token", "bearer", "basic", "cookie")
 # These log session ids and whole user models below WARNING.
 _TOO_TALKATIVE = ("tornado.application", "tornado.general", "aiosqlite", "asyncio", "PIL")
 
@@ -46,8 +48,10 @@ def redact(text: str) -> str:
     for secret in _secrets:
         if secret in text:
             text = text.replace(secret, _REDACTED)
-    for pattern, replacement in _PATTERNS:
-        text = pattern.sub(replacement, text)
+    folded = text.casefold()
+    if any(sign in folded for sign in _SIGNS):
+        for pattern, replacement in _PATTERNS:
+            text = pattern.sub(replacement, text)
     return text
 
 

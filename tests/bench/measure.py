@@ -51,12 +51,17 @@ def python(*arguments: str) -> list[str]:
 def run(command: Sequence[str], env: Mapping[str, str], log: Path) -> Sample:
     """One run, from the start of the process to its end, imports included.
 
-    Its output goes to `log`. Raises BenchError.
+    It runs in the folder of `log`, to which its output goes: what lies about where the bench was
+    started (a database, a configuration) is not its concern. Raises BenchError.
     """
     with log.open("wb") as output:
         begun = time.perf_counter()
         process = subprocess.Popen(
-            command, env={**os.environ, **env}, stdout=output, stderr=output, cwd=ROOT
+            command,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **env},
+            stdout=output,
+            stderr=output,
+            cwd=log.parent,
         )
         # Popen.wait() would throw the usage away.
         _, status, usage = os.wait4(process.pid, 0)
