@@ -1,0 +1,135 @@
+"""Debian's chromium, driven by Playwright, in front of a real hub with the real services.
+
+With SCREENSHOTS=docs/images in the environment, the tests that call `picture` write there the
+pictures that the documentation shows.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    async_playwright,
+)
+
+from tests.integration.processes import ROOT, proxy_command
+from tests.integration.realhub import RealHub
+
+ARGUMENTS = [
+    "--no-sandbox",  # it refuses to have one as root
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+CHROMIUM = shutil.which("chromium")
+
+WARDEN = "warden"
+"""A user who has the culler's admin scope and is no admin of the Hub."""
+
+Visit = Callable[..., Awaitable[Page]]
+Picture = Callable[[Page, str], Awaitable[None]]
+
+
+def cull_config(**options: Any) -> str:
+    """Lines of a hub's configuration that declare the culler with these options."""
+    return (
+        "from services.declare import declare\n"
+        f"declare(c, cull=__import__('json').loads({json.dumps(options)!r}))\n"
+    )
+
+
+@pytest.fixture(scope="session")
+def cull_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealHub]:
+    """A real hub with the culler as a managed service. It stops nothing within a test's time."""
+    if proxy_command() is None:
+        pytest.skip("configurable-http-proxy is missing: run `make setup`")
+    if CHROMIUM is None:
+        pytest.skip("no browser here: apt-get install chromium")
+    directory = tmp_path_factory.mktemp("cull-hub")
+    config = cull_config(
+        timeout=3600,
+        cull_every=2,
+        settle=0,
+        extend_by=7200,
+        db_url=f"sqlite:///{directory}/cull.sqlite",
+        admin_users=[WARDEN],
+    )
+    with RealHub(directory, extra_config=config) as hub:
+        yield hub
+
+
+@pytest.fixture
+async def chromium() -> AsyncIterator[Browser]:
+    """A browser with a fresh profile."""
+    if CHROMIUM is None:
+        pytest.skip("no browser here: apt-get install chromium")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def visit(chromium: Browser) -> AsyncIterator[Visit]:
+    """Signs a user in at a hub and opens a page of it, in a browser profile of their own.
+
+    At the end no page may have reported an error: a script's, or a break of the content security
+    policy. `expected` names a part of an error's text that may be there.
+    """
+    contexts: list[BrowserContext] = []
+    errors: list[str] = []
+    allowed: list[str] = []
+
+    async def open_page(
+        hub: RealHub, user: str, path: str, *, expected: str = "", **options: Any
+    ) -> Page:
+        settings: dict[str, Any] = {"locale": "en-GB", "timezone_id": "UTC"} | options
+        context = await chromium.new_context(**settings)
+        contexts.append(context)
+        if expected:
+            allowed.append(expected)
+
+        def note(said: ConsoleMessage) -> None:
+            # Another site's missing icon, in a test of forgeries, is no fault of ours.
+            if said.type == "error" and said.location["url"].startswith(hub.url):
+                errors.append(said.text)
+
+        context.on("console", note)
+        context.on("weberror", lambda broken: errors.append(str(broken.error)))
+        page = await context.new_page()
+        page.set_default_timeout(20_000)
+        await page.goto(hub.url + path.lstrip("/"))
+        await page.fill("input[name=username]", user)
+        await page.fill("input[name=password]", "any")
+        await page.click("#login_submit")
+        await page.wait_for_url(hub.url + path.lstrip("/"))
+        return page
+
+    yield open_page
+    for context in contexts:
+        await context.close()
+    assert [text for text in errors if not any(one in text for one in allowed)] == []
+
+
+@pytest.fixture
+def picture() -> Picture:
+    """Keeps a picture of a page, where SCREENSHOTS says so."""
+
+    async def keep(page: Page, name: str) -> None:
+        directory = os.environ.get("SCREENSHOTS")
+        if directory:
+            path = ROOT / directory / f"{name}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            await page.screenshot(path=path, full_page=True, scale="css")
+
+    return keep
