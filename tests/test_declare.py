@@ -9,6 +9,7 @@ import pytest
 from traitlets.config import Config
 
 from common.errors import ConfigError
+from services.cull.app import IdleCuller
 from services.declare import declare
 from services.declare_options import flags
 
@@ -281,3 +282,13 @@ def test_a_name_that_is_taken(before: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         declare(c, cull=True)
     assert dict(c.JupyterHub) == before
+
+
+@pytest.mark.parametrize("cull_users", [False, True], ids=["servers", "users"])
+@pytest.mark.parametrize("pages", [False, True], ids=["no pages", "pages"])
+def test_the_culler_misses_no_scope(cull_users: bool, pages: bool) -> None:
+    """What the culler says it needs is in the role that it is given."""
+    c = Config()
+    declare(c, cull={"cull_users": cull_users} | ({} if pages else {"url": False}))
+    needed = set(IdleCuller(cull_users=cull_users).needed_scopes)
+    assert needed <= set(role(c, "cull-service")["scopes"])
