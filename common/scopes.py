@@ -23,9 +23,14 @@ def missing(needed: Collection[str], have: Collection[str]) -> frozenset[str]:
     may narrow what a service sees, and the Hub then shows it no more than that.
     """
     bases = {scope.partition("!")[0] for scope in have}
-    return frozenset(
-        scope for scope in needed if scope not in have and ("!" in scope or scope not in bases)
-    )
+    return frozenset(scope for scope in needed if not _is_there(scope, set(have), bases))
+
+
+def _is_there(scope: str, have: set[str], bases: set[str]) -> bool:
+    base, _, only = scope.partition("!")
+    if scope in have or base in have:
+        return True
+    return not only and base in bases
 
 
 def role_for(service: str, scopes: Collection[str]) -> str:
