@@ -35,7 +35,18 @@ KEYS = (
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 #: Addresses of the service itself, which no course may take.
 TAKEN_IDS = frozenset(
-    {"health", "ready", "metrics", "static", "api", "oauth_callback", "login", "logout", "admin"}
+    {
+        "health",
+        "ready",
+        "metrics",
+        "static",
+        "api",
+        "oauth_callback",
+        "login",
+        "logout",
+        "admin",
+        "audit",
+    }
 )
 
 
@@ -160,7 +171,7 @@ class _Reader:
 
     def _id(self) -> str:
         value = self.table.get("id")
-        if not isinstance(value, str) or not _ID.fullmatch(value) or value in TAKEN_IDS:
+        if not isinstance(value, str) or not is_course_id(value):
             self.wrong(
                 "id",
                 "write letters, digits, dots, dashes and underscores, such as course101"
@@ -233,6 +244,11 @@ class _Reader:
         if path.is_absolute() or ".." in path.parts:
             self.wrong("lab_directory", "write a path below a user's own home, such as course101")
         return str(path)
+
+
+def is_course_id(text: str) -> bool:
+    """Whether a course could be named so."""
+    return _ID.fullmatch(text) is not None and text not in TAKEN_IDS
 
 
 class CoursesFile:

@@ -10,6 +10,7 @@ import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from aiohttp import web
 from multidict import CIMultiDict
@@ -104,9 +105,10 @@ class Gateway:
 
     def _below_prefix(self, target: Target) -> tuple[str, tuple[str, ...]]:
         """The course's id and the segments below its address."""
-        own = len([part for part in self._places.prefix.split("/") if part])
-        segments = target.segments[own:]
-        return (segments[0], segments[1:]) if segments else ("", ())
+        own = tuple(unquote(part) for part in self._places.prefix.split("/") if part)
+        if target.segments[: len(own)] != own or len(target.segments) == len(own):
+            return "", ()
+        return target.segments[len(own)], target.segments[len(own) + 1 :]
 
     async def _enter(
         self,
