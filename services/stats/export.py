@@ -168,7 +168,7 @@ def _text(value: Any) -> Any:
 @contextmanager
 def _parquet(path: Path, columns: Sequence[tuple[str, type]]) -> Any:
     try:
-        import pyarrow as pa
+        import pyarrow as pa  # type: ignore[import-untyped]  # it has no types
         from pyarrow import parquet
     except ModuleNotFoundError as exc:
         raise ConfigError(

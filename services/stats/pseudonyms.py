@@ -34,7 +34,7 @@ class Pseudonyms:
             key = Path(path).read_bytes().strip()
         except OSError as exc:
             raise ConfigError(
-                [f"pseudonym_key_file {path} cannot be read ({exc.strerror}); {hint}"]
+                [f"--pseudonym-key-file: {path} cannot be read ({exc.strerror}); {hint}"]
             ) from exc
         if len(key) < SHORTEST_KEY:
             raise ConfigError([f"the key in {path} is shorter than {SHORTEST_KEY} bytes; {hint}"])

@@ -55,6 +55,7 @@ class PollResult:
     written: bool
     backlog: int
     """Rows that wait for the database."""
+    write_seconds: float = 0.0
     error: str = ""
     """What went wrong at the Hub or the database, for a person."""
 
@@ -120,11 +121,18 @@ class Recorder:
             if error:
                 return PollResult(None, written=False, backlog=len(self.pending), error=error)
         poll, hub_error = await self._look()
+        begin = self.clock.monotonic()
         error = await self._write()
-        if not error:
+        seconds = self.clock.monotonic() - begin
+        written = not error
+        if written:
             error = await self._care_for_days()
         return PollResult(
-            poll, written=not len(self.pending), backlog=len(self.pending), error=hub_error or error
+            poll,
+            written=written,
+            backlog=len(self.pending),
+            write_seconds=seconds,
+            error=hub_error or error,
         )
 
     # -- the Hub
@@ -215,7 +223,7 @@ class Recorder:
             return str(exc)
         except (IntegrityError, DataError, UnicodeError) as exc:
             # It would fail for ever: give up these polls, and begin from what is written.
-            log.error("the database refused a poll, which is lost: %s", _first_line(exc))  # noqa: TRY400 - the line says it all
+            log.error("the database refused a poll, which is lost: %s", _first_line(exc))
             self.pending = Changes()
             self.state = await self.store.load_state()
             return _first_line(exc)

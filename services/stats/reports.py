@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
+from zoneinfo import ZoneInfo
 
 from services.stats.answers import PersonRow
 from services.stats.summary import Summary
@@ -71,8 +72,11 @@ PERSON_COLUMNS = (
 )
 
 
-def summaries(rows: Sequence[Summary], form: Format) -> str:
-    """The report by periods."""
+def summaries(rows: Sequence[Summary], form: Format, zone: ZoneInfo) -> str:
+    """The report by periods. Times are told in the zone."""
+    rows = [
+        row._replace(peak_at=row.peak_at.astimezone(zone)) if row.peak_at else row for row in rows
+    ]
     if form is Format.TABLE:
         return _table(rows, SUMMARY_COLUMNS) + "\n" + LEGEND + "\n"
     return rows_as(rows, Summary._fields, form)

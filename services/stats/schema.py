@@ -3,6 +3,7 @@
 Alembic is imported only where a step is to be made: a report starts without it.
 """
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from common.errors import ConfigError, ServiceError
 
+log = logging.getLogger(__name__)
+
 HEAD = "0001"
 """The newest step in ``migrations/versions``; a test holds the two together."""
 
 OLDER_STEPS: frozenset[str] = frozenset()
 """The steps before it, from which this version can migrate."""
+
+WANTED = (
+    "write sqlite:///FILE (sqlite:////ABSOLUTE/FILE) or postgresql://USER:PASSWORD@HOST/DATABASE"
+)
 
 BUSY_SECONDS = 30
 """How long a writer of SQLite waits for another."""
@@ -32,21 +39,22 @@ class SchemaError(ServiceError):
 
 
 def parse_db_url(db_url: str) -> URL:
-    """The URL with the driver we use. Raises ConfigError for a database we cannot use."""
+    """The URL with the driver we use. Raises ConfigError for a database we cannot use.
+
+    The URL is in no message, as it may hold a password. libpq's ``sslmode`` becomes asyncpg's
+    ``ssl``.
+    """
     try:
         url = make_url(db_url)
     except ArgumentError as exc:
-        raise ConfigError([f"db_url is not a database URL; {_examples()}"]) from exc
+        raise ConfigError([f"--db-url: that is no database URL; {WANTED}"]) from exc
     kind = url.get_backend_name()
     if kind == "sqlite":
         return url.set(drivername="sqlite+aiosqlite")
-    if kind == "postgresql":
-        return url.set(drivername="postgresql+asyncpg")
-    raise ConfigError([f"db_url: {kind!r} is not supported; {_examples()}"])
-
-
-def _examples() -> str:
-    return "write sqlite:///stats.sqlite or postgresql://user:password@host/database"
+    if kind not in ("postgresql", "postgres"):
+        raise ConfigError([f"--db-url: {kind!r} is not supported; {WANTED}"])
+    query = {"ssl" if key == "sslmode" else key: value for key, value in url.query.items()}
+    return url.set(drivername="postgresql+asyncpg", query=query)
 
 
 def sqlite_path(url: URL) -> Path | None:
@@ -72,7 +80,7 @@ def make_engine(db_url: str) -> AsyncEngine:
         )
     except ModuleNotFoundError as exc:
         raise ConfigError(
-            ["db_url: PostgreSQL needs asyncpg; pip install 'jupyterhub-classroom[postgresql]'"]
+            ["--db-url: PostgreSQL needs asyncpg; pip install 'jupyterhub-classroom[postgresql]'"]
         ) from exc
 
 
@@ -118,6 +126,7 @@ async def bring_up_to_date(engine: AsyncEngine, *, migrate: bool = True) -> bool
         connection = await connection.execution_options(writes=True)
         async with connection.begin():
             await connection.run_sync(_upgrade)
+    log.info("the database's tables are now of schema %s (before: %s)", HEAD, found or "none")
     return True
 
 
@@ -128,6 +137,7 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _upgrade(connection: Connection) -> None:
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells every plug-in
     from alembic import command
     from alembic.config import Config
 

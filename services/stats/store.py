@@ -108,6 +108,26 @@ class Store:
             await self.write_meta(connection, leader=leader)
             return leader
 
+    async def keep_names_as(self, fingerprint: str) -> None:
+        """See to it that all names are in one form: plain, or hashed with one key.
+
+        Raises StoreError if the database has them in another one.
+        """
+        async with self.writing() as connection:
+            found = (await self.read_meta(connection, lock=True)).get("names", fingerprint)
+            await self.write_meta(connection, names=found)
+        if found != fingerprint:
+            was = "as they are" if found == "plain" else "hashed with another key, or hashed"
+            raise StoreError(
+                f"the names in this database are kept {was}, which cannot be mixed: set "
+                "pseudonymise and pseudonym_key_file as before, or use another database"
+            )
+
+    async def mark_made_up(self) -> None:
+        """Say that what is in the database is not true."""
+        async with self.writing() as connection:
+            await self.write_meta(connection, made_up="yes")
+
     # -- writing
 
     async def write(self, changes: Changes, *, leader: int) -> bool:
@@ -280,6 +300,12 @@ class Store:
             interval = Interval(row.start, row.start + timedelta(seconds=row.seconds))
             if interval.end >= state.floor_of(row.user_id, servers.get(row.user_id, ())):
                 state.recent.setdefault(row.user_id, []).append(interval)
+
+    async def first_poll(self) -> datetime | None:
+        """The first poll that is still kept."""
+        async with self.reading() as connection:
+            first: datetime | None = await connection.scalar(select(func.min(t.polls.c.time)))
+        return first
 
     # -- taking away
 

@@ -1,0 +1,127 @@
+"""How things are at the last poll: what the metrics show."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.stats import tables as t
+from services.stats.days import day_of
+from services.stats.sampler import LONGEST
+from services.stats.store import Store
+from services.stats.tables import FOREVER
+
+PERIODS = {"24h": 24, "7d": 7 * 24, "30d": 30 * 24}
+"""Hours; as in the Hub's own ``active_users``."""
+
+
+@dataclass(frozen=True)
+class Current:
+    """Counts by group name; the hub's own under the empty name."""
+
+    running: dict[str, int] = field(default_factory=dict)
+    active: dict[tuple[str, str], int] = field(default_factory=dict)
+    """By period and group."""
+    running_by_user: dict[str, int] = field(default_factory=dict)
+
+
+async def read_current(
+    store: Store, now: datetime, *, groups: int = 0, per_user: bool = False
+) -> Current:
+    """As of ``now``. ``groups``: only so many are told apart, the largest."""
+    current = Current()
+    async with store.reading() as connection:
+        largest = await _largest(connection, groups)
+        running = t.sessions.c.ended == FOREVER
+        current.running[""] = (
+            await connection.scalar(select(func.count()).select_from(t.sessions).where(running))
+            or 0
+        )
+        current.running.update(dict.fromkeys(largest.values(), 0))
+        for group_id, number in await _by_group(
+            connection, t.sessions.c.user_id, func.count(), running, largest
+        ):
+            current.running[largest[group_id]] = number
+        for period, hours in PERIODS.items():
+            await _active(store, connection, current, period, now - timedelta(hours=hours), largest)
+        if per_user:
+            query = (
+                select(t.users.c.name, func.count())
+                .join(t.sessions)
+                .where(running)
+                .group_by(t.users.c.name)
+            )
+            for name, number in (await connection.execute(query)).tuples():
+                current.running_by_user[name] = number
+    return current
+
+
+async def _largest(connection: AsyncConnection, number: int) -> dict[int, str]:
+    if number <= 0:
+        return {}
+    size = func.count(t.memberships.c.user_id)
+    query: Select[tuple[int, str]] = (
+        select(t.groups.c.id, t.groups.c.name)
+        .join(t.memberships)
+        .where(t.memberships.c.until == FOREVER)
+        .group_by(t.groups.c.id, t.groups.c.name)
+        .order_by(size.desc(), t.groups.c.name)
+        .limit(number)
+    )
+    return dict((await connection.execute(query)).tuples().all())
+
+
+async def _active(
+    store: Store,
+    connection: AsyncConnection,
+    current: Current,
+    period: str,
+    since: datetime,
+    largest: dict[int, str],
+) -> None:
+    """Who worked since then; by whole days where the raw records do not go back so far."""
+    start, user = t.activity.c.start, t.activity.c.user_id
+    condition: ColumnElement[bool] = start >= since
+    reaching = select(user, t.activity.c.seconds, start).where(
+        start >= since - LONGEST, start < since
+    )
+    before = {
+        row.user_id
+        for row in await connection.execute(reaching)
+        if row.start + timedelta(seconds=row.seconds) > since
+    }
+    meta = await store.read_meta(connection)
+    if meta.get("pruned_before", "") > day_of(since, store.zone).isoformat():
+        user = t.user_days.c.user_id
+        condition = (t.user_days.c.day >= day_of(since, store.zone)) & t.user_days.c.was_active
+    active = set(await connection.scalars(select(user).where(condition).distinct())) | before
+    current.active[period, ""] = len(active)
+    if not largest:
+        return
+    query = select(t.memberships.c.group_id, t.memberships.c.user_id).where(
+        t.memberships.c.until == FOREVER, t.memberships.c.group_id.in_(list(largest))
+    )
+    current.active.update({(period, name): 0 for name in largest.values()})
+    for group_id, user_id in (await connection.execute(query)).tuples():
+        current.active[period, largest[group_id]] += user_id in active
+
+
+async def _by_group(
+    connection: AsyncConnection,
+    user: ColumnElement[int],
+    what: ColumnElement[int],
+    condition: ColumnElement[bool],
+    largest: dict[int, str],
+) -> list[tuple[int, int]]:
+    if not largest:
+        return []
+    group = t.memberships.c.group_id
+    query = (
+        select(group, what)
+        .select_from(t.memberships)
+        .join(t.sessions, user == t.memberships.c.user_id)
+        .where(condition, t.memberships.c.until == FOREVER, group.in_(list(largest)))
+        .group_by(group)
+    )
+    return list((await connection.execute(query)).tuples())
