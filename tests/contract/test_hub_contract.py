@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import aiohttp
 import pytest
 
-from common.errors import HubForbidden, HubNotFound
+from common.errors import HubForbidden, HubNotFound, HubRejected
 from common.http import NO_RETRY
-from common.hub import HubClient, StopOutcome
+from common.hub import PAGINATED, HubClient, StopOutcome
 from common.models import User
 from tests.fakes.hub import FakeHub
 from tests.integration.conftest import real_hub
@@ -18,6 +18,34 @@ from tests.integration.realhub import RealHub
 
 __all__ = ["real_hub"]
 
+USER_FIELDS = {
+    "admin",
+    "created",
+    "groups",
+    "kind",
+    "last_activity",
+    "name",
+    "pending",
+    "roles",
+    "server",
+    "servers",
+    "user_info",
+}
+SERVER_FIELDS = {
+    "display_name",
+    "full_name",
+    "full_progress_url",
+    "full_url",
+    "last_activity",
+    "name",
+    "pending",
+    "progress_url",
+    "ready",
+    "started",
+    "stopped",
+    "url",
+    "user_options",
+}
 NAMES = ["contract", "q?x=1", "h#frag", "%41", "名前", "sp ace"]
 SCOPES = [
     "list:users",
@@ -38,6 +66,74 @@ class Site:
     hub: HubClient
     stranger: HubClient
     create: Callable[[str, list[str]], Awaitable[None]]
+    #: Another client, whose token has these scopes.
+    client: Callable[[list[str]], Awaitable[HubClient]]
+    #: Starts a server that takes a while to start.
+    start_slowly: Callable[[str], Awaitable[None]]
+    #: Starts a server that will take a while to stop.
+    run_until_slow_stop: Callable[[str], Awaitable[None]]
+    #: Sets when a user was last active.
+    active_at: Callable[[str, datetime | None], Awaitable[None]]
+
+
+def fake_site(fake: FakeHub, session: aiohttp.ClientSession) -> Site:
+    fake.now = lambda: datetime.now(UTC)
+    fake.scopes = SCOPES
+    fake.metrics_text = "process_start_time_seconds 1.7e9\n"
+
+    async def create(name: str, groups: list[str]) -> None:
+        fake.users.get(name) or fake.add_user(name, groups=groups)
+
+    async def client(scopes: list[str]) -> HubClient:
+        fake.scopes = scopes
+        if "read:metrics" not in scopes:
+            fake.metrics_text = None
+        return HubClient(session, fake.api_url, fake.token, retry=NO_RETRY, page_size=2)
+
+    async def start_slowly(name: str) -> None:
+        fake.add_server(name, ready=False, pending="spawn")
+
+    async def run_until_slow_stop(name: str) -> None:
+        fake.stop_seconds = 0.5
+        fake.add_server(name)
+
+    async def active_at(name: str, moment: datetime | None) -> None:
+        fake.users[name].last_activity = moment
+
+    return Site(
+        HubClient(session, fake.api_url, fake.token, retry=NO_RETRY, page_size=2),
+        HubClient(session, fake.api_url, "wrong", retry=NO_RETRY),
+        create,
+        client,
+        start_slowly,
+        run_until_slow_stop,
+        active_at,
+    )
+
+
+async def real_site(
+    real: RealHub, session: aiohttp.ClientSession, background: set[asyncio.Task[bool]]
+) -> Site:
+    async def create(name: str, groups: list[str]) -> None:
+        await real.create_user(name, groups=groups)
+
+    async def client(scopes: list[str]) -> HubClient:
+        token = await real.token(scopes)
+        return HubClient(session, real.api_url, token, retry=NO_RETRY, page_size=2)
+
+    async def start_slowly(name: str) -> None:
+        options = {"start_seconds": 30}
+        background.add(asyncio.create_task(hub.start_server(name, options=options)))
+
+    async def run_until_slow_stop(name: str) -> None:
+        await hub.start_server(name, options={"stop_seconds": 0.5})
+
+    async def active_at(name: str, moment: datetime | None) -> None:
+        await real.set_last_activity(name, None, moment)
+
+    hub = await client(SCOPES)
+    stranger = HubClient(session, real.api_url, "wrong", retry=NO_RETRY)
+    return Site(hub, stranger, create, client, start_slowly, run_until_slow_stop, active_at)
 
 
 @pytest.fixture(params=["fake", "real"])
@@ -47,29 +143,13 @@ async def site(
     """Each kind of Hub."""
     if request.param == "fake":
         async with FakeHub() as fake:
-            fake.now = lambda: datetime.now(UTC)
-            fake.scopes = SCOPES
-
-            async def create_fake(name: str, groups: list[str]) -> None:
-                fake.add_user(name, groups=groups)
-
-            yield Site(
-                HubClient(session, fake.api_url, fake.token, retry=NO_RETRY, page_size=2),
-                HubClient(session, fake.api_url, "wrong", retry=NO_RETRY),
-                create_fake,
-            )
+            yield fake_site(fake, session)
         return
-    real: RealHub = request.getfixturevalue("real_hub")
-    token = await real.token(SCOPES)
-
-    async def create_real(name: str, groups: list[str]) -> None:
-        await real.create_user(name, groups=groups)
-
-    yield Site(
-        HubClient(session, real.api_url, token, retry=NO_RETRY, page_size=2),
-        HubClient(session, real.api_url, "wrong", retry=NO_RETRY),
-        create_real,
-    )
+    background: set[asyncio.Task[bool]] = set()
+    yield await real_site(request.getfixturevalue("real_hub"), session, background)
+    for task in background:
+        task.cancel()
+    await asyncio.gather(*background, return_exceptions=True)
 
 
 async def running(hub: HubClient, user: str, server: str = "") -> None:
@@ -92,8 +172,18 @@ async def gone(hub: HubClient, user: str, server: str = "") -> None:
             await asyncio.sleep(0.05)
 
 
-async def everyone(hub: HubClient, state: str | None = None) -> dict[str, User]:
-    return {user.name: user async for page in hub.users(state=state) for user in page}
+async def everyone(hub: HubClient, state: str | None = None, **query: str) -> dict[str, User]:
+    return {user.name: user async for page in hub.users(state=state, **query) for user in page}
+
+
+async def pending(hub: HubClient, user: str, what: str) -> None:
+    """Wait until the user's default server is pending so."""
+    async with asyncio.timeout(10):
+        while True:
+            found = (await hub.user(user)).servers.get("")
+            if found is not None and found.pending == what:
+                return
+            await asyncio.sleep(0.02)
 
 
 async def test_the_version_needs_no_token(site: Site) -> None:
@@ -106,6 +196,128 @@ async def test_a_wrong_token_is_forbidden(site: Site) -> None:
     with pytest.raises(HubForbidden) as raised:
         await site.stranger.whoami()
     assert raised.value.status == 403
+
+
+async def test_a_missing_scope_is_forbidden(site: Site) -> None:
+    """The same 403 as for a bad token: which of the two it is, the token's scopes tell."""
+    poor = await site.client(["read:groups"])
+    assert (await poor.whoami()).scopes >= {"read:groups"}
+    with pytest.raises(HubForbidden):
+        await everyone(poor)
+    assert await poor.metrics() is None
+
+
+async def test_metrics_tell_when_the_hub_started(site: Site) -> None:
+    """What the settling after a restart counts from."""
+    hub = await site.client([*SCOPES, "read:metrics"])
+    assert "process_start_time_seconds " in (await hub.metrics() or "")
+
+
+async def test_an_unknown_order_is_refused(site: Site) -> None:
+    """A wrong request is told apart from a wrong Hub."""
+    with pytest.raises(HubRejected):
+        await everyone(site.hub, sort="shoe-size")
+
+
+async def test_the_newest_activity_comes_first_and_none_last(site: Site) -> None:
+    """What the statistics rely on to read one page in place of all."""
+    now = datetime.now(UTC)
+    for name, moment in (
+        ("sort-old", now - timedelta(days=9)),
+        ("sort-never", None),
+        ("sort-new", now),
+    ):
+        await site.create(name, [])
+        await site.active_at(name, moment)
+    names = list(await everyone(site.hub, sort="-last_activity", name_filter="SORT-"))
+    assert names == ["sort-new", "sort-old", "sort-never"]
+
+
+async def test_only_who_asks_for_pages_gets_pages(
+    site: Site, session: aiohttp.ClientSession
+) -> None:
+    """By the type it accepts; others get a bare list."""
+    for number in range(3):
+        await site.create(f"form-{number}", [])
+    url = site.hub.api_url + "/users?name_filter=form-&limit=2"
+    headers = {"Authorization": f"token {site.hub._token}"}
+    async with session.get(url, headers=headers) as answer:
+        bare = await answer.json()
+    async with session.get(url, headers=headers | {"Accept": PAGINATED}) as answer:
+        page = await answer.json()
+        assert "Date" in answer.headers
+    assert [user["name"] for user in bare] == ["form-0", "form-1"]
+    assert [user["name"] for user in page["items"]] == ["form-0", "form-1"]
+    about = page["_pagination"]
+    following = about.pop("next")
+    assert about == {"offset": 0, "limit": 2, "total": 3}
+    assert (following["offset"], following["limit"]) == (2, 2)
+    assert "offset=2" in following["url"]
+
+
+async def test_models_have_the_same_fields(site: Site, session: aiohttp.ClientSession) -> None:
+    """The fake leaves nothing out and adds nothing."""
+    await site.create("fields", [])
+    await site.hub.start_server("fields")
+    await running(site.hub, "fields")
+    headers = {"Authorization": f"token {site.hub._token}"}
+    async with session.get(site.hub.api_url + "/users/fields", headers=headers) as answer:
+        model = await answer.json()
+    assert set(model) == USER_FIELDS
+    assert set(model["servers"][""]) == SERVER_FIELDS
+    await site.hub.stop_server("fields", "")
+
+
+async def test_a_starting_server_is_active_but_not_ready(site: Site) -> None:
+    """``ready`` leaves it out, ``active`` and the user's own model show it as pending."""
+    await site.create("starting", [])
+    await site.start_slowly("starting")
+    await pending(site.hub, "starting", "spawn")
+    assert "starting" in await everyone(site.hub, "active")
+    assert "starting" not in await everyone(site.hub, "ready")
+    assert "starting" not in await everyone(site.hub, "inactive")
+    server = await site.hub.server("starting", "")
+    assert server is not None
+    assert (server.ready, server.pending, server.stopped) == (False, "spawn", False)
+    await site.hub.stop_server("starting", "")
+    await gone(site.hub, "starting")
+
+
+async def test_a_second_stop_of_a_stopping_server_is_pending(site: Site) -> None:
+    """202 says that it goes on; it is still listed as active."""
+    await site.create("slow", [])
+    await site.run_until_slow_stop("slow")
+    await running(site.hub, "slow")
+    first = asyncio.create_task(site.hub.stop_server("slow", ""))
+    await pending(site.hub, "slow", "stop")
+    assert await site.hub.stop_server("slow", "") is StopOutcome.PENDING
+    assert "slow" in await everyone(site.hub, "active")
+    assert await first is StopOutcome.STOPPED
+    await gone(site.hub, "slow")
+
+
+async def test_a_stopped_server_is_not_listed_but_can_be_read_and_stopped(site: Site) -> None:
+    """So a re-read that finds one does not mean that it runs."""
+    await site.create("stopped", [])
+    for name in ("", "gpu"):
+        await site.hub.start_server("stopped", name)
+        await running(site.hub, "stopped", name)
+        assert await site.hub.stop_server("stopped", name) is StopOutcome.STOPPED
+        server = await site.hub.server("stopped", name)
+        assert server is not None
+        assert (server.ready, server.pending, server.stopped) == (False, None, True)
+        assert await site.hub.stop_server("stopped", name) is StopOutcome.STOPPED
+    assert (await site.hub.user("stopped")).servers == {}
+    assert await site.hub.stop_server("stopped", "unknown") is StopOutcome.GONE
+
+
+async def test_a_user_is_deleted_with_a_server_that_runs(site: Site) -> None:
+    """The Hub stops what runs: whoever deletes must have looked before."""
+    await site.create("leaving", [])
+    await site.hub.start_server("leaving")
+    await running(site.hub, "leaving")
+    assert await site.hub.delete_user("leaving") is True
+    assert "leaving" not in await everyone(site.hub)
 
 
 async def test_a_token_knows_its_scopes(site: Site) -> None:

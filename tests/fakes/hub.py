@@ -33,20 +33,28 @@ class FakeServer:
     last_activity: Any = None
     user_options: dict[str, Any] = field(default_factory=dict)
     slow_stop: int = 0  # how many reads a stop stays pending for
+    remove: bool = False  # once it has stopped
     drop: tuple[str, ...] = ()  # fields left out of the model
+
+    @property
+    def active(self) -> bool:
+        return self.ready or self.pending is not None
 
     def model(self) -> dict[str, Any]:
         whole = {
             "name": self.name,
+            "display_name": self.name,
             "full_name": f"x/{self.name}",
             "last_activity": _text(self.last_activity),
             "started": _text(self.started),
             "pending": self.pending,
             "ready": self.ready,
-            "stopped": not self.ready and self.pending is None,
+            "stopped": not self.active,
             "url": f"/user/x/{self.name}",
             "user_options": self.user_options,
             "progress_url": "/hub/api/users/x/server/progress",
+            "full_url": None,
+            "full_progress_url": None,
         }
         return {key: value for key, value in whole.items() if key not in self.drop}
 
@@ -62,12 +70,8 @@ class FakeUser:
     last_activity: Any = None
     servers: dict[str, FakeServer] = field(default_factory=dict)
 
-    def model(self, *, whole: bool = False) -> dict[str, Any]:
-        shown = {
-            name: server.model()
-            for name, server in self.servers.items()
-            if whole or server.ready or server.pending
-        }
+    def model(self) -> dict[str, Any]:
+        shown = {name: server.model() for name, server in self.servers.items() if server.active}
         return {
             "name": self.name,
             "kind": "user",
@@ -79,6 +83,7 @@ class FakeUser:
             "pending": None,
             "server": "/user/x/" if "" in shown else None,
             "servers": shown,
+            "user_info": {},
         }
 
     @property
@@ -87,7 +92,7 @@ class FakeUser:
 
     @property
     def active(self) -> bool:
-        return any(server.ready or server.pending for server in self.servers.values())
+        return any(server.active for server in self.servers.values())
 
 
 @dataclass
@@ -309,27 +314,35 @@ class FakeHub:
         elif state == "ready":
             # The real one asks its database for active ones, and drops the rest of a page.
             users = [user for user in users if user.active]
-        sort = request.query.get("sort")
-        if sort:
-            field_name = sort.lstrip("-")
-            users.sort(key=lambda user: _text(getattr(user, field_name, None)) or "")
-            if sort.startswith("-"):
-                users.reverse()
+        elif state is not None:
+            raise web.HTTPBadRequest(reason="Unrecognized state filter")
+        sort = request.query.get("sort", "id")
+        field_name = sort.removeprefix("-")
+        if field_name not in {"id", "name", "last_activity"}:
+            raise web.HTTPBadRequest(reason="sort must be 'id', 'name', or 'last_activity'")
+        if field_name != "id":  # in the order of which they are kept
+            users.sort(key=lambda user: _text(getattr(user, field_name)) or "")
+        if sort.startswith("-"):
+            users.reverse()
+            users.sort(key=lambda user: field_name != "id" and getattr(user, field_name) is None)
         pattern = request.query.get("name_filter")
         if pattern:
-            users = [user for user in users if pattern in user.name]
+            users = [user for user in users if pattern.lower() in user.name.lower()]
         return self._page(
             request, users, lambda user: user.model() if state != "ready" or user.ready else None
         )
 
     def _page(self, request: web.Request, items: list[Any], model: Any) -> web.Response:
-        offset = int(request.query.get("offset", 0))
-        limit = min(int(request.query.get("limit", self.default_page_size)), self.max_page_size)
-        if PAGINATED not in request.headers.get("Accept", ""):
-            offset, limit = 0, self.max_page_size
+        paginated = PAGINATED in request.headers.get("Accept", "")
+        default = self.default_page_size if paginated else self.max_page_size
+        try:
+            offset = abs(int(request.query.get("offset", 0)))
+            limit = max(1, min(abs(int(request.query.get("limit", default))), self.max_page_size))
+        except ValueError:
+            raise web.HTTPBadRequest(reason="offset and limit must be integers") from None
         shown = [model(item) for item in items[offset : offset + limit]]
         shown = [item for item in shown if item is not None]
-        if PAGINATED not in request.headers.get("Accept", ""):
+        if not paginated:
             return web.json_response(shown)
         following = None
         if offset + limit < len(items):
@@ -346,13 +359,17 @@ class FakeHub:
             raise web.HTTPNotFound
         return user
 
-    def _find_server(self, request: web.Request) -> tuple[FakeUser, FakeServer]:
+    def _find_server(
+        self, request: web.Request, *, make_default: bool = False
+    ) -> tuple[FakeUser, FakeServer]:
         user = self._find(request)
         parts = request.raw_path.partition("?")[0].split("/")
-        server = user.servers.get(unquote(parts[6]) if len(parts) > 6 else "")
-        if server is None:
+        name = unquote(parts[6]) if len(parts) > 6 else ""
+        if make_default and not name:  # everybody has a default server, if only a stopped one
+            user.servers.setdefault(name, FakeServer(ready=False))
+        if name not in user.servers:
             raise web.HTTPNotFound
-        return user, server
+        return user, user.servers[name]
 
     async def _user(self, request: web.Request) -> web.Response:
         self._need("read:users", "admin:users")
@@ -372,44 +389,50 @@ class FakeHub:
 
     def _step(self, user: FakeUser, server: FakeServer) -> None:
         """Bring a slow stop one read nearer to its end."""
-        if server.pending == "stop":
+        if server.pending == "stop" and server.slow_stop:
             server.slow_stop -= 1
-            if server.slow_stop <= 0:
+            if server.slow_stop == 0:
                 self._gone(user, server)
 
     def _gone(self, user: FakeUser, server: FakeServer) -> None:
-        user.servers.pop(server.name, None)
-        user.last_activity = self.now()
+        """The stop is over: the Hub forgets a server only where that was asked for."""
+        server.ready, server.pending = False, None
+        if server.remove:
+            user.servers.pop(server.name, None)
+            self.removed.append((user.name, server.name))
+        user.last_activity = server.last_activity = self.now()
 
     async def _stop(self, request: web.Request) -> web.Response:
-        self._need("delete:servers", "admin:servers")
-        user, server = self._find_server(request)
-        if server.pending == "spawn":
-            server.ready = False
-        elif server.pending:
-            return web.Response(status=202)
-        self.stopping += 1
-        self.most_stopping = max(self.most_stopping, self.stopping)
-        try:
-            if self.stop_seconds:
-                await asyncio.sleep(self.stop_seconds)
-        finally:
-            self.stopping -= 1
-        self.stopped.append((user.name, server.name))
+        self._need("delete:servers", "servers", "admin:servers")
+        user, server = self._find_server(request, make_default=True)
         body = await request.text()
         if body and json.loads(body).get("remove"):
-            self.removed.append((user.name, server.name))
-        if server.slow_stop:
-            server.ready, server.pending = False, "stop"
+            if not server.name:
+                raise web.HTTPBadRequest(reason="Cannot delete the default server")
+            server.remove = True
+        if server.pending == "stop":
             return web.Response(status=202)
-        self._gone(user, server)
+        if server.active:
+            self.stopped.append((user.name, server.name))
+            server.pending = "stop"
+            self.stopping += 1
+            self.most_stopping = max(self.most_stopping, self.stopping)
+            try:
+                await asyncio.sleep(self.stop_seconds)
+            finally:
+                self.stopping -= 1
+            if server.slow_stop:
+                return web.Response(status=202)
+        if server.active or server.remove:
+            self._gone(user, server)
         return web.Response(status=204)
 
     async def _start(self, request: web.Request) -> web.Response:
+        self._need("servers", "start:servers", "admin:servers")
         user = self._find(request)
         parts = request.raw_path.partition("?")[0].split("/")
         name = unquote(parts[6]) if len(parts) > 6 else ""
-        if name in user.servers:
+        if name in user.servers and user.servers[name].active:
             raise web.HTTPBadRequest(reason="already running")
         body = await request.text()
         options = json.loads(body) if body else {}
@@ -420,8 +443,8 @@ class FakeHub:
     async def _delete_user(self, request: web.Request) -> web.Response:
         self._need("delete:users", "admin:users")
         user = self._find(request)
-        if user.active:
-            raise web.HTTPBadRequest(reason="has running servers")
+        if any(server.pending == "stop" for server in user.servers.values()):
+            raise web.HTTPBadRequest(reason="in the process of stopping, please wait")
         del self.users[user.name]
         self.deleted_users.append(user.name)
         return web.Response(status=204)
