@@ -23,8 +23,8 @@ log = logging.getLogger("cull")
 #: Own stops are remembered for so many users, the newest. It is a bound, not a setting: who
 #: is forgotten is only deleted later.
 MOST_OWN_STOPS = 20_000
-#: The Hub's ``Date`` has whole seconds.
-_RESOLUTION = timedelta(seconds=1)
+#: The Hub's ``Date`` has whole seconds, and is on its way for a moment.
+_RESOLUTION = timedelta(seconds=2)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,113 @@
+"""Pauses that grow, turns that are rationed, slots that are given back."""
+
+import asyncio
+
+from services.cull.pauses import LONGEST_SECONDS, Pauses
+from services.cull.rate import Rate
+from services.cull.slots import Slots
+from tests.fakes.clock import FakeClock
+
+
+def test_pauses_grow_and_end() -> None:
+    """Each failure doubles the pause, up to the longest."""
+    pauses: Pauses[str] = Pauses(60.0)
+    assert [pauses.failed("ada", 0.0) for _ in range(8)] == [
+        60.0,
+        120.0,
+        240.0,
+        480.0,
+        960.0,
+        1920.0,
+        LONGEST_SECONDS,
+        LONGEST_SECONDS,
+    ]
+    assert pauses.paused("ada", LONGEST_SECONDS - 1)
+    assert not pauses.paused("ada", LONGEST_SECONDS)
+    assert not pauses.paused("ben", 0.0)
+
+
+def test_a_target_that_fails_for_weeks_is_no_trouble() -> None:
+    """The pause is bounded however often something failed."""
+    pauses: Pauses[str] = Pauses(60.0)
+    for _ in range(5000):
+        assert pauses.failed("ada", 0.0) <= LONGEST_SECONDS
+
+
+def test_success_forgets_the_failures() -> None:
+    """Who succeeded begins anew."""
+    pauses: Pauses[str] = Pauses(60.0)
+    pauses.failed("ada", 0.0)
+    pauses.succeeded("ada")
+    assert not pauses.paused("ada", 0.0)
+    assert pauses.failed("ada", 0.0) == 60.0
+
+
+def test_who_is_gone_is_forgotten() -> None:
+    """The memory holds no more than those that still fail."""
+    pauses: Pauses[str] = Pauses(60.0)
+    pauses.failed("ada", 0.0)
+    pauses.failed("ben", 0.0)
+    pauses.keep_only(["ben", "chloe"])
+    assert len(pauses) == 1
+    assert pauses.paused("ben", 0.0)
+
+
+async def test_no_more_than_so_many_turns_in_any_minute() -> None:
+    """The first come at once, the others when a minute has passed since."""
+    clock = FakeClock(skip=True)
+    rate = Rate(3, clock)
+    at = []
+    for _ in range(8):
+        await rate.turn()
+        at.append(clock.monotonic())
+        clock.advance(1.0)
+    assert at == [0.0, 1.0, 2.0, 60.0, 61.0, 62.0, 120.0, 121.0]
+
+
+async def test_a_turn_given_back_is_not_lost() -> None:
+    """Who took a turn for nothing leaves it to another."""
+    clock = FakeClock(skip=True)
+    rate = Rate(1, clock)
+    await rate.turn()
+    rate.give_back()
+    await rate.turn()
+    assert clock.monotonic() == 0.0
+    assert rate.wait_seconds() == 60.0
+
+
+async def test_no_limit_never_waits() -> None:
+    """0 is no limit."""
+    clock = FakeClock(skip=True)
+    rate = Rate(0, clock)
+    for _ in range(100):
+        await rate.turn()
+    rate.give_back()
+    assert clock.slept == []
+
+
+async def test_a_slot_comes_free_when_its_time_is_up() -> None:
+    """Somebody who hangs holds up the next for no longer than a slot lasts."""
+    slots = Slots(1, 0.05)
+    hanging = await slots.take()
+    async with asyncio.timeout(5):
+        (await slots.take()).release()
+    hanging.release()  # late, and without effect
+    first = await slots.take()
+    second = asyncio.create_task(slots.take())
+    await asyncio.sleep(0)
+    assert not second.done()
+    first.release()
+    (await second).release()
+
+
+async def test_all_slots_are_waited_for() -> None:
+    """The end of a pass is when nobody is at work."""
+    slots = Slots(3, 60.0)
+    taken = [await slots.take() for _ in range(3)]
+    done = asyncio.create_task(slots.all_free())
+    for slot in taken:
+        await asyncio.sleep(0)
+        assert not done.done()
+        slot.release()
+    async with asyncio.timeout(5):
+        await done
