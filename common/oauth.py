@@ -72,7 +72,8 @@ class SignIn:
         """Who asks, if they are signed in and may come in; otherwise None.
 
         ``fresh`` asks the Hub whatever is remembered: for writes. ``read_form`` False leaves
-        the body alone (the XSRF token is then looked for in the headers and query only).
+        the body alone (the XSRF token is then looked for in the headers and query only);
+        otherwise an urlencoded form is read, not a multipart one.
         Raises HubUnavailable while the Hub is away and nothing is remembered.
         """
         identity, why = await self._find(request, fresh=fresh, read_form=read_form)
@@ -209,6 +210,9 @@ async def _read_form(request: web.Request) -> None:
     """Remember a form's ``_xsrf``. The body can still be read afterwards."""
     if request.content_type != _FORM or request.method in xsrf.READ_ONLY:
         return
-    value = (await request.post()).get("_xsrf")
+    try:
+        value = (await request.post()).get("_xsrf")
+    except (LookupError, ValueError):  # a charset that does not exist, or other signs than it says
+        raise web.HTTPBadRequest(text="The form cannot be read.") from None
     if isinstance(value, str):
         request[_FORM_TOKEN] = value

@@ -9,6 +9,8 @@ from typing import Any
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from common.oauth_state import local_path
+
 _HERE = Path(__file__).parent
 _YEAR_SECONDS = 365 * 24 * 3600
 
@@ -90,6 +92,7 @@ def render(
         "identity": request.get(IDENTITY),
         "xsrf_token": (lambda: sign_in.xsrf_token(request)) if sign_in else (lambda: ""),
         "path": request.path,
+        "here": local_path(request.raw_path, request.app[PAGES].prefix),
     }
     text = request.app[PAGES].render(template, standard | context)
     return web.Response(

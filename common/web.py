@@ -64,13 +64,15 @@ def create_app(
     authenticate_prometheus: bool,
     client_max_size: int = MAX_BODY_BYTES,
     title: str = "",
-    hub_url: str = "/hub/",
+    hub_url: str = "",
 ) -> web.Application:
     """The application of a service at ``prefix`` (a slash at both ends).
 
     Services add their routes, with full paths, to what is returned. Without ``sign_in``
     there is nobody to ask who comes: metrics are then open only if not to be authenticated.
+    ``hub_url`` is where pages lead to the Hub; by default where ``sign_in`` finds it.
     """
+    hub_url = hub_url or (sign_in.settings.public_hub_url if sign_in else "/hub/")
     app = web.Application(middlewares=[error_pages.errors], client_max_size=client_max_size)
     app[PREFIX], app[METRICS], app[READINESS] = prefix, metrics, readiness
     app[PAGES] = Pages(prefix, title=title, hub_url=hub_url)

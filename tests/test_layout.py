@@ -30,8 +30,8 @@ DATABASE = {
     *(
         f"services/stats/{name}.py"
         for name in (
-            *("export", "lead", "people", "queries", "question", "raw", "recorder"),
-            *("rolled", "schema", "store", "tables"),
+            *("current", "export", "lead", "people", "queries", "question", "raw"),
+            *("recorder", "rolled", "schema", "store", "tables"),
         )
     ),
 }

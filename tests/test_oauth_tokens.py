@@ -3,9 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from http.cookies import SimpleCookie
+from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from certipy import Certipy  # type: ignore[import-untyped]  # no types
 
+from common.http import TLSFiles
 from tests.fakes.oauth import Answer, FakeOAuth
 from tests.fakes.site import PREFIX, Site, site
 
@@ -165,6 +169,35 @@ async def test_hub_that_is_not_there_is_503() -> None:
     async with site(api_url=api_url) as made:
         answer = await (await made.browser()).fetch(API, headers={"Authorization": "token abc"})
         assert answer.status == 503
+
+
+async def test_hub_on_a_unix_socket(tmp_path: Path) -> None:
+    """A Hub whose API is on a unix socket is asked there."""
+    async with FakeOAuth() as hub:
+        await hub.listen_on(tmp_path / "hub.sock")
+        hub.add_user("ada")
+        url = f"http+unix://{quote(str(tmp_path / 'hub.sock'), safe='')}/hub/api"
+        async with site(hub=hub, api_url=url) as made:
+            assert (await (await made.browser("ada")).go(PAGE)).status == 200
+
+
+async def test_hub_with_internal_ssl(tmp_path: Path) -> None:
+    """A Hub that asks for a client's certificate gets ours; one we do not trust is away."""
+    certipy = Certipy(store_dir=str(tmp_path))
+    certipy.create_ca("hub-ca")
+    certipy.create_signed_pair("hub", "hub-ca", alt_names=["IP:127.0.0.1"])
+    files = TLSFiles(
+        str(tmp_path / "hub" / "hub.key"),
+        str(tmp_path / "hub" / "hub.crt"),
+        str(tmp_path / "hub-ca" / "hub-ca.crt"),
+    )
+    async with FakeOAuth(ssl=files.server_context()) as hub:
+        token = hub.add_token("ada", "access:services")
+        hub.add_user("ada")
+        for tls, status in ((files, 200), (None, 503)):
+            async with site(hub=hub, tls=tls) as made:
+                header = {"Authorization": f"token {token}"}
+                assert (await (await made.browser()).fetch(API, headers=header)).status == status
 
 
 async def test_our_own_bad_token_is_500() -> None:

@@ -5,15 +5,18 @@ import io
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
+from certipy import Certipy  # type: ignore[import-untyped]  # no types
 from yarl import URL
 
 from common import logs
 from common.errors import HubFailed, HubForbidden, HubUnavailable, RequestError
+from common.http import TLSFiles, client_session
 from common.metrics import Metrics
 from common.pages import PAGES
 from common.web import Bind, Readiness, add_templates, create_app, render, serve
@@ -267,6 +270,16 @@ async def test_error_after_the_answer_began() -> None:
         assert (await service.get(PREFIX + "health"))[0] == 200
 
 
+async def test_try_again_leads_to_the_same_page() -> None:
+    """The page of a passing error offers the same address again, and never another host."""
+    handler = raising(HubUnavailable("no answer"))
+    async with running({"{rest:.*}": handler}) as service:
+        _, text, _ = await service.get(PREFIX + "a%3Fb?x=1&y=2", PERSON)
+        assert f'href="{PREFIX}a%3Fb?x=1&amp;y=2"' in text
+        _, text, _ = await service.get(PREFIX + "/evil.example", PERSON)
+        assert "evil.example" not in text
+
+
 @pytest.mark.parametrize("path", ["%", "%ff", "a%00b", "..%2f..", "%2e%2e/x", "😀", "'\"<x>"])
 async def test_odd_addresses(path: str) -> None:
     """Whatever the address, the answer is a clean 4xx page with nothing of it unescaped."""
@@ -415,6 +428,30 @@ async def test_access_log_has_no_query() -> None:
     assert "COOKIE" not in log
     assert "\nforged" not in log
     assert "health" not in log
+
+
+async def test_tls(tmp_path: Path) -> None:
+    """With a context the pages are served over TLS, to those with a certificate of the CA."""
+    certipy = Certipy(store_dir=str(tmp_path))
+    certipy.create_ca("ca")
+    certipy.create_signed_pair("x", "ca", alt_names=["IP:127.0.0.1"])
+    key, certificate = str(tmp_path / "x" / "x.key"), str(tmp_path / "x" / "x.crt")
+    files = TLSFiles(key, certificate, str(tmp_path / "ca" / "ca.crt"))
+    app = create_app(
+        prefix=PREFIX,
+        metrics=Metrics("cull"),
+        readiness=Readiness(),
+        sign_in=None,
+        authenticate_prometheus=True,
+    )
+    async with serve(app, Bind(ssl=files.server_context())) as port:
+        url = f"https://127.0.0.1:{port}{PREFIX}health"
+        async with client_session(url, tls=files) as session, session.get(url) as answer:
+            assert answer.status == 200
+        nobody = TLSFiles("", "", files.cafile)
+        async with client_session(url, tls=nobody) as session:
+            with pytest.raises(aiohttp.ClientError):
+                await session.get(url)
 
 
 async def test_port_in_use() -> None:

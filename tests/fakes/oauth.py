@@ -12,6 +12,8 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from ssl import SSLContext
 from typing import Any, Self
 from urllib.parse import urlencode, urljoin, urlsplit
 
@@ -59,7 +61,10 @@ class FakeOAuth:
     is set, and ``waiting`` is set when the first does.
     """
 
-    def __init__(self, service: str = "cull", *, base_url: str = "/") -> None:
+    def __init__(
+        self, service: str = "cull", *, base_url: str = "/", ssl: SSLContext | None = None
+    ) -> None:
+        self._ssl = ssl
         self.service = service
         self.base_url = base_url
         self.client_id = f"service-{service}"
@@ -86,9 +91,16 @@ class FakeOAuth:
         app.router.add_get(hub + "api/oauth2/authorize", self._authorize)
         app.router.add_post(hub + "api/oauth2/token", self._token)
         app.router.add_get(hub + "api/user", self._user)
-        self._server = TestServer(app, host="127.0.0.1")
-        await self._server.start_server()
+        scheme = "https" if self._ssl else "http"
+        self._server = TestServer(app, host="127.0.0.1", scheme=scheme)
+        await self._server.start_server(ssl=self._ssl)
         return self
+
+    async def listen_on(self, path: Path) -> None:
+        """Listen on a unix socket, too."""
+        assert self._server is not None
+        assert self._server.runner is not None
+        await web.UnixSite(self._server.runner, str(path)).start()
 
     async def __aexit__(self, *exc: object) -> None:
         assert self._server is not None
