@@ -69,7 +69,7 @@ async def _largest(connection: AsyncConnection, number: int) -> dict[int, str]:
         .order_by(size.desc(), t.groups.c.name)
         .limit(number)
     )
-    return dict((await connection.execute(query)).tuples().all())
+    return {row.id: row.name for row in await connection.execute(query)}
 
 
 async def _active(
