@@ -61,7 +61,7 @@ class Audit:
         try:
             await self._store.audit(*lines)
         except ServiceError as error:
-            log.error("%d audit lines are in this log only: %s", len(lines), error)  # noqa: TRY400 - the error says it all
+            log.error("%d audit lines are in this log only: %s", len(lines), error)
 
 
 def event_of(done: Done, at: datetime) -> Event:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from common.clock import Clock
 from common.errors import HubError, HubUnavailable, ServiceError
+from common.http import NOT_BEGUN
 from common.hub import HubClient
 from common.models import User
 from services.cull.audit import Audit, event_of
@@ -28,6 +29,9 @@ from services.cull.survey import Candidate, Survey, is_there, without_own_stop
 log = logging.getLogger("cull")
 
 Key = tuple[str, str | None]
+#: How often a stop is tried that the Hub asks us to bring later, and the longest wait for it.
+ATTEMPTS = 3
+LONGEST_WAIT_SECONDS = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +147,7 @@ class Culler:
         except ServiceError as error:
             tally.whole = False
             tally.error(str(error))
-            log.error("The listing broke off: %s", error)  # noqa: TRY400 - the error says it all
+            log.error("The listing broke off: %s", error)
             if not isinstance(error, HubError):
                 survey.candidates.clear()  # who is held is not known: stop nobody
             elif isinstance(error, HubUnavailable):
@@ -256,24 +260,40 @@ class Culler:
 
     async def _one(self, candidate: Candidate, tally: Tally, slot: Slot) -> None:
         """See to one candidate from the re-read to the end, whatever happens."""
-        unused = len(candidate.servers)
-        slow: list[Done] = []
+        sent: list[Done] = []
+        failures = used = 0
         try:
-            async for done in self._stopper.see_to(candidate, slot, self.settings.cull_users):
-                unused -= done.server is not None and done.outcome in (Outcome.DONE, Outcome.SLOW)
-                await self._note(candidate, done, tally)
+            while True:
+                try:
+                    await self._see_to(candidate, tally, slot, sent)
+                except HubUnavailable as error:
+                    failures += 1
+                    if error.status not in NOT_BEGUN or failures >= ATTEMPTS:
+                        raise
+                    # The Hub has not begun and asks us to come later: then all is read again.
+                    await self._clock.sleep(min(error.retry_after or 1.0, LONGEST_WAIT_SECONDS))
+                else:
+                    break
+            for done in sent:
                 if done.outcome is Outcome.SLOW:
-                    slow.append(done)
-            for done in slow:
-                await self._note(candidate, await self._stopper.follow(candidate, done), tally)
+                    await self._note(candidate, await self._stopper.follow(candidate, done), tally)
         except Exception as error:
-            unused -= 1
+            used = 1  # the Hub may be at it all the same
             await self._failed(candidate, tally, error)
         finally:
-            for _ in range(unused):
+            for _ in range(len(candidate.servers) - len(sent) - used):
                 self._rate.give_back()
             self._busy.discard(_key(candidate))
             slot.release()
+
+    async def _see_to(
+        self, candidate: Candidate, tally: Tally, slot: Slot, sent: list[Done]
+    ) -> None:
+        """One try. Adds to ``sent`` the stops that the Hub took."""
+        async for done in self._stopper.see_to(candidate, slot, self.settings.cull_users):
+            if done.server is not None and done.outcome in (Outcome.DONE, Outcome.SLOW):
+                sent.append(done)
+            await self._note(candidate, done, tally)
 
     async def _note(self, candidate: Candidate, done: Done, tally: Tally) -> None:
         tally.add(done)
