@@ -83,7 +83,7 @@ class Retry:
 
     def pause(self, failures: int, retry_after: float | None = None) -> float:
         """Seconds to wait after so many failures (1 or more)."""
-        ceiling = min(self.max_seconds, self.base_seconds * 2.0 ** (failures - 1))
+        ceiling = min(self.max_seconds, self.base_seconds * 2.0 ** min(failures - 1, 64))
         jittered = random.uniform(0.0, ceiling)  # noqa: S311 - spreads load, hides nothing
         return max(jittered, min(retry_after or 0.0, self.max_seconds))
 

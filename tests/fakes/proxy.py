@@ -12,7 +12,8 @@ from aiohttp.test_utils import TestServer
 class FakeProxy:
     """``async with FakeProxy() as proxy``; :meth:`restart` forgets every route, as CHP does.
 
-    It does not answer while ``answering`` is cleared.
+    It does not answer while ``answering`` is cleared, and answers with a status of
+    ``failures`` for as long as there are any.
     """
 
     token = "fake-proxy-token"
@@ -20,6 +21,7 @@ class FakeProxy:
     def __init__(self) -> None:
         self.routes: dict[str, dict[str, Any]] = {}
         self.posts = 0
+        self.failures: list[int] = []
         self.answering = asyncio.Event()
         self.answering.set()
         self.port = 0
@@ -61,6 +63,8 @@ class FakeProxy:
         if request.headers.get("Authorization") != f"token {self.token}":
             return web.Response(status=403)
         await self.answering.wait()
+        if self.failures:
+            return web.Response(status=self.failures.pop(0))
         answer: web.StreamResponse = await handler(request)
         return answer
 
