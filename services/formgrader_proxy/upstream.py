@@ -209,6 +209,9 @@ class ManagedUpstream:
         if account.uid is not None:
             os.chown(private, account.uid, account.gid or -1)
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        # nbgrader calls alembic and jupyter by name: they stand beside our Python.
+        programs = str(Path(sys.executable).parent)
+        environment["PATH"] = os.pathsep.join((programs, environment.get("PATH", os.defpath)))
         environment |= {"HOME": account.home, "USER": account.name, "LOGNAME": account.name}
         environment |= {"JUPYTER_RUNTIME_DIR": str(private / "runtime"), **settings.environment}
         process = await asyncio.create_subprocess_exec(
