@@ -128,6 +128,12 @@ async def test_a_service_is_not_the_user_of_its_name(site: CullSite) -> None:
     assert (await site.api("POST", path("ada"), service="ada"))[0] == 403
 
 
+async def test_a_user_who_was_deleted_is_let_in_no_more(site: CullSite) -> None:
+    """A token that outlives its user opens nothing."""
+    del site.hub.users["ada"]
+    assert (await site.api("GET", "servers", user="ada"))[0] == 403
+
+
 async def test_a_server_that_does_not_run_cannot_be_extended(site: CullSite) -> None:
     """A server that is not there gets a 404."""
     assert (await site.api("POST", path("ada", "gone"), user="ada"))[0] == 404

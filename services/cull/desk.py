@@ -114,7 +114,7 @@ class Desk:
     async def viewer(self, identity: Identity) -> Viewer:
         """Who asks, with servers, groups and admin flag as the Hub tells now."""
         # A service may be called like a user; it is not that user.
-        user = await self._hub.user(identity.name) if identity.kind == "user" else None
+        user = await self._user(identity.name) if identity.kind == "user" else None
         admin = is_admin(identity.scopes, user, admin_groups=self._admin_groups)
         return Viewer(identity.name, user, admin)
 
@@ -245,6 +245,12 @@ class Desk:
     async def audit_log(self, limit: int, before: int | None) -> list[tuple[int, Event]]:
         """Audit lines, the newest first."""
         return await self._store.audit_log(limit, before_id=before)
+
+    async def _user(self, name: str) -> User:
+        try:
+            return await self._hub.user(name)
+        except HubNotFound:
+            raise NotAllowed("The Hub does not know you any more.") from None
 
     def _rule(self, user: User, server: Server) -> Rule:
         return self.policy().rule_for(user, server, self.now())

@@ -48,6 +48,7 @@ from services.cull.tables import (
 )
 
 AUDIT_DAYS = 180
+KEEP_EXPIRED = timedelta(days=7)
 _SAME = timedelta(minutes=1)
 _ATTEMPTS = 20
 # Any number, the same in all our processes: who makes the schema locks it on PostgreSQL.
@@ -305,10 +306,12 @@ def _store_errors(where: str) -> Iterator[None]:
 
 
 async def _prune(connection: AsyncConnection, now: datetime) -> None:
+    # Not at once: should a clock have run ahead for a while, holds are in force again after it.
+    expired = now - KEEP_EXPIRED
     await connection.execute(
-        sa.delete(extensions).where(extensions.c.until <= now, extensions.c.made <= now - DAY)
+        sa.delete(extensions).where(extensions.c.until <= expired, extensions.c.made <= expired)
     )
-    await connection.execute(sa.delete(holds).where(holds.c.until <= now))
+    await connection.execute(sa.delete(holds).where(holds.c.until <= expired))
     await connection.execute(sa.delete(audit).where(audit.c.at <= now - timedelta(days=AUDIT_DAYS)))
 
 

@@ -40,7 +40,7 @@ def describe(prefix: str, version: str) -> dict[str, Any]:
             "version": version,
             "description": "When servers will be stopped, and how to keep them running.",
         },
-        "servers": [{"url": prefix}],
+        "servers": [{"url": prefix.rstrip("/")}],
         "security": [{"token": []}, {"cookie": [], "xsrf": []}, {"cookie": []}],
         "paths": _paths(),
         "components": {
@@ -54,8 +54,8 @@ def describe(prefix: str, version: str) -> dict[str, Any]:
                 "cookie": {
                     "type": "apiKey",
                     "in": "cookie",
-                    "name": "service's sign-in cookie",
-                    "description": "Set by signing in with the Hub.",
+                    "name": "service-cull",
+                    "description": "Set by signing in; its name is the OAuth client's.",
                 },
                 "xsrf": {"type": "apiKey", "in": "header", "name": "X-XSRFToken"},
             },

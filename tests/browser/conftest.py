@@ -1,11 +1,6 @@
-"""Debian's chromium, driven by Playwright, in front of a real hub with the real services.
-
-With SCREENSHOTS=docs/images in the environment, the tests that call `picture` write there the
-pictures that the documentation shows.
-"""
+"""Debian's chromium, driven by Playwright, in front of a real hub with the real services."""
 
 import json
-import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
@@ -19,7 +14,7 @@ from playwright.async_api import (
     async_playwright,
 )
 
-from tests.integration.processes import ROOT, proxy_command
+from tests.integration.processes import proxy_command
 from tests.integration.realhub import RealHub
 
 ARGUMENTS = [
@@ -37,7 +32,6 @@ WARDEN = "warden"
 """A user who has the culler's admin scope and is no admin of the Hub."""
 
 Visit = Callable[..., Awaitable[Page]]
-Picture = Callable[[Page, str], Awaitable[None]]
 
 
 def cull_config(**options: Any) -> str:
@@ -119,17 +113,3 @@ async def visit(chromium: Browser) -> AsyncIterator[Visit]:
     for context in contexts:
         await context.close()
     assert [text for text in errors if not any(one in text for one in allowed)] == []
-
-
-@pytest.fixture
-def picture() -> Picture:
-    """Keeps a picture of a page, where SCREENSHOTS says so."""
-
-    async def keep(page: Page, name: str) -> None:
-        directory = os.environ.get("SCREENSHOTS")
-        if directory:
-            path = ROOT / directory / f"{name}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            await page.screenshot(path=path, full_page=True, scale="css")
-
-    return keep

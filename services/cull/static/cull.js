@@ -8,7 +8,8 @@
 
 const STALE_MS = 60_000;
 const TYPING_MS = 250;
-const UNITS = [["day", 86_400], ["hour", 3_600], ["minute", 60]];
+/* Unit, its seconds, and from how many on it is used: "in 1 hour" would hide up to 59 minutes. */
+const UNITS = [["day", 86_400, 172_800], ["hour", 3_600, 7_200], ["minute", 60, 60]];
 
 const absolute = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const words = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
@@ -17,10 +18,10 @@ let asked = 0;
 
 function fromNow(when) {
   const seconds = (when - Date.now()) / 1000;
-  for (const [unit, size] of UNITS) {
-    if (Math.abs(seconds) >= size) return words.format(Math.trunc(seconds / size), unit);
+  for (const [unit, size, least] of UNITS) {
+    if (Math.abs(seconds) >= least) return words.format(Math.trunc(seconds / size), unit);
   }
-  return words.format(0, "minute");
+  return words.format(0, "second");
 }
 
 function showTimes(root) {
