@@ -25,6 +25,15 @@ from common.flags import Takes, did_you_mean
 LEVELS = {"DEBUG": 10, "INFO": 20, "WARN": 30, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
 _SECRET_SETTINGS = frozenset({"api_token", "db_url"})  # their values are never repeated
 
+_WORDS = {
+    "an int": "a whole number",
+    "an int or None": "a whole number",
+    "a float": "a number",
+    "a float or None": "a number",
+    "a boolean": "true or false",
+    "a unicode string": "text",
+}
+
 
 class Configured(Application):
     """An application that collects the mistakes in its settings."""
@@ -130,7 +139,8 @@ class Configured(Application):
 
 
 def _wrong_value(shown: str, trait: Any, value: object, error: str) -> str:
-    what = f"{shown}: {trait.info()} is needed"
+    info = str(trait.info())
+    what = f"{shown}: {_WORDS.get(info, info)} is needed"
     if trait.name in _SECRET_SETTINGS:
         return what + "."  # never repeat what may be a secret
     if trait.name == "port" or "should not be" in error:

@@ -62,11 +62,11 @@ def _options(cls: "type[ServiceApp]", names: object) -> list[str]:
         default = trait.default_value
         kind = _kind(trait)
         text = " ".join(str(trait.help or "").split())
-        if default not in (None, "", ()) and isinstance(default, bool | int | float | str):
-            text += f" [{default}]"
+        if default and isinstance(default, int | float | str) and "Default:" not in text:
+            text += f" [{str(default).lower() if default is True else default}]"
         indent = "      "
         lines += [
-            f"  --{name}={kind}",
+            f"  --{name}[={kind}]" if kind == "true|false" else f"  --{name}={kind}",
             fill(text, 88, initial_indent=indent, subsequent_indent=indent),
         ]
     return lines

@@ -224,9 +224,9 @@ def test_all_mistakes_at_once(
     )
     for part in (
         "--timeuot. Did you mean --timeout?",
-        "--timeout: an int is needed, not 'soon'",
+        "--timeout: a whole number is needed, not 'soon'",
         "--port: a number from 0 to 65535 is needed, not '99999'",
-        "--cull-users: a boolean is needed, not 'maybe'",
+        "--cull-users: true or false is needed, not 'maybe'",
         "no setting IdleCuller.timout. Did you mean timeout?",
         "IdleCuller.names: a list is needed",
         "--url: this is no URL",
@@ -397,7 +397,7 @@ def test_help_is_short_and_teaches(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(text.splitlines()) < 40
     assert "python -m services.cull --timeout=3600" in text
     assert "--timeout=NUMBER" in text
-    assert "--cull-users=true|false" in text
+    assert "--cull-users[=true|false]" in text
     assert "--internal-certs-location" not in text
 
 
