@@ -239,3 +239,12 @@ def test_what_is_no_length_of_time_is_refused(written: object) -> None:
 def test_lengths_of_time_are_written(seconds: float | None, text: str) -> None:
     """The two largest units are enough."""
     assert format_duration(seconds) == text
+
+
+def test_the_example_is_good_and_is_the_documentations() -> None:
+    """examples/policy.toml is what docs/policy.md shows."""
+    root = Path(__file__).parent.parent
+    example = (root / "examples" / "policy.toml").read_text(encoding="utf-8")
+    assert len(load_policy(example, FLAGS).rules) == 6
+    rules = example.partition("\n\n")[2]
+    assert rules in (root / "docs" / "policy.md").read_text(encoding="utf-8")
