@@ -146,7 +146,7 @@ class Recorder:
             groups_readable=self.settings.groups_readable,
         )
         sampling = Sampling(self.state, look)
-        broken = self.hub.broken_items
+        broken, gaps = self.hub.broken_items, self.hub.gaps
         full, error = False, ""
         try:
             full = await self._read(sampling, look)
@@ -155,6 +155,9 @@ class Recorder:
             log.warning("poll: %s", exc)
         if self.hub.broken_items > broken:
             error = error or f"{self.hub.broken_items - broken} users could not be read"
+            log.warning("poll: %s", error)
+        elif self.hub.gaps > gaps and not error:
+            error = "so many came or went while users were listed that some may be missing"
             log.warning("poll: %s", error)
         changes = sampling.finish(
             whole=not error,
