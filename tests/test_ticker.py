@@ -105,3 +105,53 @@ def test_the_pause_varies_within_its_jitter(took: float, least: float, most: flo
 
     ticker = Ticker(10, run, jitter=0.1)
     assert all(least <= ticker.pause_after(took) <= most for _ in range(200))
+
+
+async def test_a_wake_during_a_run_brings_one_more() -> None:
+    """Whatever changed meanwhile is seen by a run that began after it."""
+    runs = 0
+    clock = FakeClock()
+
+    async def run() -> None:
+        nonlocal runs
+        runs += 1
+        await clock.sleep(1)
+
+    ticker = Ticker(3600, run, clock=clock)
+    task = asyncio.create_task(ticker.run_forever())
+    await settle()
+    ticker.wake()
+    ticker.wake()
+    await settle()
+    assert runs == 1
+    clock.advance(1)
+    await settle()
+    assert runs == 2
+    clock.advance(1)
+    await settle()
+    assert runs == 2
+    ticker.stop()
+    await task
+
+
+@pytest.mark.parametrize("running", [True, False], ids=["in a run", "between two"])
+async def test_a_stop_ends_the_series_without_waiting_for_the_period(running: bool) -> None:
+    """A run under way is finished, and none begins any more."""
+    finished = 0
+    clock = FakeClock()
+
+    async def run() -> None:
+        nonlocal finished
+        await clock.sleep(1)
+        finished += 1
+
+    ticker = Ticker(3600, run, clock=clock)
+    task = asyncio.create_task(ticker.run_forever())
+    await settle()
+    if not running:
+        clock.advance(1)
+        await settle()
+    ticker.stop()
+    clock.advance(1)
+    await asyncio.wait_for(task, 5)
+    assert finished == 1
