@@ -11,22 +11,20 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import urlsplit
 
 from traitlets import Bool, Enum, Int, Unicode, default
 
 from common import environment, launch, logs
-from common.config_sources import LEVELS, Configured
-from common.environment import TLSPaths
+from common.config_address import Addressed
+from common.config_sources import LEVELS
 from common.launch import Command
 
 if TYPE_CHECKING:
-    from common.http import TLSFiles
     from common.hub import HubClient
     from common.oauth import OAuthSettings
 
 
-class ServiceApp(Configured):
+class ServiceApp(Addressed):
     """What every service can be told. Subclasses add traits, ``problems()`` and ``main()``."""
 
     name = "service"
@@ -47,45 +45,6 @@ class ServiceApp(Configured):
     request_timeout = Int(
         help="Seconds for one request to the Hub. Default: $JUPYTERHUB_REQUEST_TIMEOUT or 60.",
         min=1,
-    ).tag(config=True)
-
-    # -- where we serve
-    service_name = Unicode(
-        help="Our name at the Hub. Default: $JUPYTERHUB_SERVICE_NAME, else the program's."
-    ).tag(config=True)
-    service_prefix = Unicode(
-        help="The path of our pages. Default: $JUPYTERHUB_SERVICE_PREFIX or /services/NAME/."
-    ).tag(config=True)
-    ip = Unicode(help="Address to listen on. Default: of $JUPYTERHUB_SERVICE_URL.").tag(config=True)
-    port = Int(
-        None,
-        allow_none=True,
-        min=0,
-        max=65535,
-        help="Port to listen on, 0 for any free one. Default: of $JUPYTERHUB_SERVICE_URL;"
-        " without either no pages are served.",
-    ).tag(config=True)
-    base_url = Unicode(help="The hub's base path. Default: $JUPYTERHUB_BASE_URL or /.").tag(
-        config=True
-    )
-    public_hub_url = Unicode(
-        help="Where browsers find the Hub, when that is another host than ours,"
-        " as https://hub.example.org/hub/. Default: made of $JUPYTERHUB_HOST and base_url."
-    ).tag(config=True)
-
-    # -- TLS
-    ssl_key = Unicode(help="TLS key file. Default: $JUPYTERHUB_SSL_KEYFILE.").tag(config=True)
-    ssl_cert = Unicode(help="TLS certificate file. Default: $JUPYTERHUB_SSL_CERTFILE.").tag(
-        config=True
-    )
-    ssl_ca = Unicode(
-        help="Certificate authorities to trust. Default: $JUPYTERHUB_SSL_CLIENT_CA."
-    ).tag(config=True)
-    ssl_enabled = Bool(
-        False, help="Speak TLS to the Hub's API with the Hub's internal certificates."
-    ).tag(config=True)
-    internal_certs_location = Unicode(
-        "internal-ssl", help="The Hub's internal-ssl directory (with --ssl-enabled)."
     ).tag(config=True)
 
     # -- the rest
@@ -143,43 +102,6 @@ class ServiceApp(Configured):
         except ValueError:
             return 60  # problems() tells
 
-    @default("service_name")
-    def _default_service_name(self) -> str:
-        return os.environ.get("JUPYTERHUB_SERVICE_NAME") or self.name
-
-    @default("service_prefix")
-    def _default_service_prefix(self) -> str:
-        given = os.environ.get("JUPYTERHUB_SERVICE_PREFIX")
-        return given or f"{self.base_url.rstrip('/')}/services/{self.service_name}/"
-
-    @default("base_url")
-    def _default_base_url(self) -> str:
-        return os.environ.get("JUPYTERHUB_BASE_URL") or "/"
-
-    @default("ip")
-    def _default_ip(self) -> str:
-        return environment.service_address()[0]
-
-    @default("port")
-    def _default_port(self) -> int | None:
-        return environment.service_address()[1]
-
-    @default("public_hub_url")
-    def _default_public_hub_url(self) -> str:
-        return os.environ.get("JUPYTERHUB_HOST", "") + self.base_url.rstrip("/") + "/hub/"
-
-    @default("ssl_key")
-    def _default_ssl_key(self) -> str:
-        return os.environ.get("JUPYTERHUB_SSL_KEYFILE", "")
-
-    @default("ssl_cert")
-    def _default_ssl_cert(self) -> str:
-        return os.environ.get("JUPYTERHUB_SSL_CERTFILE", "")
-
-    @default("ssl_ca")
-    def _default_ssl_ca(self) -> str:
-        return os.environ.get("JUPYTERHUB_SSL_CLIENT_CA", "")
-
     @default("log_level")
     def _default_log_level(self) -> int:
         return logging.INFO
@@ -192,42 +114,6 @@ class ServiceApp(Configured):
         if self.token_file:
             return Path(self.token_file).read_text("utf-8").strip()
         return self.api_token
-
-    @property
-    def prefix(self) -> str:
-        """The path of our pages, with a slash at both ends."""
-        return "/" + self.service_prefix.strip("/") + "/" if self.service_prefix != "/" else "/"
-
-    @property
-    def serves(self) -> bool:
-        """Whether there is an address to serve pages on."""
-        return self.port is not None
-
-    @property
-    def hub_tls(self) -> "TLSFiles | None":
-        """The files for TLS towards the Hub, None for the system's trust alone."""
-        return _files(self._hub_tls_paths())
-
-    @property
-    def server_tls(self) -> "TLSFiles | None":
-        """The files to serve TLS with, None for plain HTTP (as behind the hub's proxy)."""
-        return _files(self._server_tls_paths())
-
-    def _hub_tls_paths(self) -> TLSPaths | None:
-        if self.ssl_enabled:
-            return environment.internal_certs(self.internal_certs_location)
-        if not urlsplit(self.url).scheme.endswith("s"):
-            return None
-        return self._own_tls()
-
-    def _server_tls_paths(self) -> TLSPaths | None:
-        scheme = urlsplit(os.environ.get("JUPYTERHUB_SERVICE_URL", "")).scheme
-        return self._own_tls() if scheme in ("", "https") else None
-
-    def _own_tls(self) -> TLSPaths | None:
-        if not (self.ssl_key or self.ssl_cert or self.ssl_ca):
-            return None
-        return TLSPaths(self.ssl_key, self.ssl_cert, self.ssl_ca)
 
     def oauth_settings(self, **changes: Any) -> "OAuthSettings":
         """The settings for :class:`common.oauth.SignIn`, made of ours and the environment."""
@@ -297,11 +183,3 @@ class ServiceApp(Configured):
     def launch(cls, argv: Sequence[str] | None = None) -> None:
         """Run the program and exit: 0 when all went well, 1 when a setting is wrong."""
         raise SystemExit(launch.run(cls, argv))
-
-
-def _files(paths: TLSPaths | None) -> "TLSFiles | None":
-    if paths is None:
-        return None
-    from common.http import TLSFiles
-
-    return TLSFiles(*paths)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from common import logs
 from common.errors import ConfigError, ServiceError
 from common.flags import CommandLine, Takes, did_you_mean, split
-from common.usage import help_all, help_short
+from common.usage import config_file, help_all, help_short
 
 if TYPE_CHECKING:
     from common.config import ServiceApp
@@ -65,9 +65,9 @@ def run(cls: "type[ServiceApp]", argv: Sequence[str] | None) -> int:
         return _say(text)
     if line.has("version", "V"):
         return _say(cls.version)
-    app = cls()
     if line.has("generate-config"):
-        return _say(app.generate_config_file())
+        return _say(config_file(cls))
+    app = cls()
     own = _own_options(command)
     given = {option: value or "" for option, value in line.options if option in own}
     app.configure([(o, v) for o, v in line.options if o not in own and o not in _BUILT_IN])

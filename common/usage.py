@@ -1,5 +1,6 @@
 """The help texts of the command line."""
 
+import inspect
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,21 @@ def help_all(cls: "type[ServiceApp]") -> str:
     """Every option with its meaning and default."""
     lines = [help_short(cls), "", "Every option:", *_options(cls, cls.aliases)]
     lines += [f"  --{name}\n      {text}" for name, (_, text) in cls.flags.items()]
+    return "\n".join(lines)
+
+
+def config_file(cls: "type[ServiceApp]") -> str:
+    """A configuration file with every setting and its meaning, all commented out."""
+    name = cls.__name__
+    lines = [f"# Configuration of {program(cls)}.", "", "c = get_config()  # noqa"]
+    for setting, trait in sorted(cls.class_traits(config=True).items()):
+        # What is traitlets' own (formats of logs and the like) has no effect here.
+        if setting != "log_level" and trait.this_class.__module__.startswith("traitlets"):
+            continue
+        text = inspect.cleandoc(str(trait.help or ""))
+        default = trait.default_value_repr()
+        lines += ["", *("# " + line if line else "#" for line in text.splitlines())]
+        lines.append(f"# c.{name}.{setting} = {default}".splitlines()[0])
     return "\n".join(lines)
 
 

@@ -419,7 +419,10 @@ def test_generate_config(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> 
     """--generate-config prints a file that can be read back, without any secret in it."""
     assert run("--generate-config") == 0
     text = capsys.readouterr().out
-    assert "# c.IdleCuller.timeout = 600" in text
+    assert "# Seconds of idleness.\n# c.IdleCuller.timeout = 600\n" in text
+    assert "# c.IdleCuller.port = None" in text
+    assert "# c.IdleCuller.log_level = " in text
+    assert "log_datefmt" not in text
     assert "s3cret" not in text
     (tmp_path / "made.py").write_text(text)
     assert run("--config=made.py") == 0

@@ -14,6 +14,7 @@ SERVICES = ("cull", "stats", "formgrader_proxy")
 # Who may know the configuration library: what is started from a command line.
 TRAITLETS = {
     "common/config.py",
+    "common/config_address.py",
     "common/config_sources.py",
     *(f"services/{name}/app.py" for name in SERVICES),
     "services/formgrader_proxy/formgrader_server.py",  # a jupyter server's own application
