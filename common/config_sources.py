@@ -10,10 +10,11 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from traitlets import Bool, TraitError
+from traitlets import Bool, Container, TraitError
 from traitlets.config import Application, Config
 from traitlets.config.loader import (
     DeferredConfig,
+    DeferredConfigList,
     DeferredConfigString,
     JSONFileConfigLoader,
     LazyConfigValue,
@@ -105,7 +106,13 @@ class Configured(Application):
             if section not in ours:
                 self.mistakes.append(f"--{name}: nothing of ours is called {section}.")
                 continue
-            config[section][trait] = DeferredConfigString("true" if value is None else value)
+            text = "true" if value is None else value
+            if isinstance(self.traits().get(trait), Container):
+                # A list takes every value that is given, not the last alone.
+                before = config[section].get(trait, [])
+                config[section][trait] = DeferredConfigList([*before, text])
+            else:
+                config[section][trait] = DeferredConfigString(text)
         return config
 
     def _load_config(
