@@ -12,6 +12,7 @@ from common.clock import Clock
 from common.oauth_settings import OAuthSettings
 from common.oauth_state import LOGIN_SECONDS, Login
 from common.oauth_tornado import Carrier, ServiceOAuth
+from common.security import is_websocket
 
 _SESSION_COOKIE = "jupyterhub-session-id"
 _MOST_UNFINISHED = 8  # state cookies of logins that were never finished; more are cleared
@@ -60,6 +61,8 @@ class Cookies:
         """
         header = request.headers.get("Cookie", "")
         now = self._clock.monotonic()
+        if is_websocket(request) and not self._oauth.allow_websocket_cookie_auth:
+            return Session("", "", now)
         found = self._read.get(header)
         if found is not None and now - found.read_at < _READ_SECONDS:
             return found

@@ -38,11 +38,15 @@ def config_file(cls: "type[ServiceApp]") -> str:
     lines = [f"# Configuration of {program(cls)}.", "", "c = get_config()  # noqa"]
     for setting, trait in sorted(cls.class_traits(config=True).items()):
         # What is traitlets' own (formats of logs and the like) has no effect here.
+        if setting in ("config_file", "generate_config"):
+            continue
         if setting != "log_level" and trait.this_class.__module__.startswith("traitlets"):
             continue
         text = inspect.cleandoc(str(trait.help or ""))
         default = trait.default_value_repr()
-        lines += ["", *("# " + line if line else "#" for line in text.splitlines())]
+        lines.append("")
+        for line in text.splitlines():
+            lines.append(fill(line, 96, initial_indent="# ", subsequent_indent="# ") or "#")
         lines.append(f"# c.{name}.{setting} = {default}".splitlines()[0])
     return "\n".join(lines)
 

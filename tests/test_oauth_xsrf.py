@@ -188,6 +188,26 @@ async def test_websocket_origin(cull: Site, origin: str, status: int) -> None:
     assert (await browser.request("GET", PREFIX + "socket", headers=headers)).status == status
 
 
+async def test_websockets_without_cookies_if_so_wished(
+    cull: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """JUPYTERHUB_ALLOW_WEBSOCKET_COOKIE_AUTH=0 holds here, too: a WebSocket then needs a token."""
+    from common.oauth_tornado import ServiceOAuth
+
+    monkeypatch.setattr(ServiceOAuth, "allow_websocket_cookie_auth", False)
+    browser, _ = await signed_in(cull)
+    headers = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+        "Origin": cull.origin,
+    }
+    assert (await browser.request("GET", PREFIX + "socket", headers=headers)).status == 401
+    headers["Authorization"] = f"token {cull.hub.add_token('ada', 'access:services')}"
+    assert (await browser.request("GET", PREFIX + "socket", headers=headers)).status == 101
+
+
 async def test_websocket_behind_https(cull: Site) -> None:
     """Behind a proxy that ends TLS the page's origin is https, and so is the WebSocket's."""
     browser, _ = await signed_in(cull)
