@@ -181,7 +181,8 @@ async def close_jupyterhub_client() -> None:
         from jupyterhub.httpclient import JupyterHubHTTPClient
     except ImportError:
         return  # before JupyterHub 6
-    await JupyterHubHTTPClient.loop_instance().close()
+    if JupyterHubHTTPClient.initialized():
+        await JupyterHubHTTPClient.loop_instance().close()
 
 
 class _Connection:

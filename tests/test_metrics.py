@@ -58,6 +58,16 @@ def test_hub_requests() -> None:
     assert count in made
 
 
+def test_expected_hub_requests() -> None:
+    """Series of requests that will come are there before the first one."""
+    metrics = Metrics("cull", prefix="jupyterhub")
+    metrics.expect_hub_requests("GET users", "DELETE server")
+    made = lines(metrics)
+    name = "jupyterhub_cull_hub_requests_total"
+    assert f'{name}{{endpoint="users",method="GET",status="200"}} 0.0' in made
+    assert f'{name}{{endpoint="server",method="DELETE",status="none"}} 0.0' in made
+
+
 def test_two_services_share_nothing() -> None:
     """Two applications in one process have registries of their own."""
     one, two = Metrics("cull"), Metrics("cull")
