@@ -165,6 +165,20 @@ async def test_a_poll_reads_only_what_changed(desk: Desk) -> None:
     assert len(asked) <= 3  # the client reads one page ahead
 
 
+async def test_a_hub_that_does_not_sort_is_read_to_the_end(desk: Desk) -> None:
+    """JupyterHub 4 lists by number whatever order is asked for: nobody is missed."""
+    desk.fake.version = "4.1.6"
+    for number in range(500):
+        desk.fake.add_user(f"user{number:03}", last_activity=START - timedelta(days=number % 7))
+    recorder = await desk.leading()
+    await recorder.poll()
+    desk.fake.seen.clear()
+    desk.minutes(5)
+    await recorder.poll()
+    asked = [seen.raw_path for seen in desk.fake.requests("GET", "sort=-last_activity")]
+    assert [path.partition("offset=")[2] for path in asked] == ["", "195", "390"]
+
+
 async def test_deletion_is_found_by_the_full_listing(desk: Desk) -> None:
     """A deleted user is noticed at the longer interval, also after a restart."""
     recorder = await desk.leading(Settings(full_interval=3600))

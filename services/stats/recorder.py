@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import cast
 
 from sqlalchemy.exc import DataError, IntegrityError
@@ -22,7 +23,7 @@ from services.stats.lead import Lock, lock_for
 from services.stats.records import Changes, Poll
 from services.stats.rolled import roll_up_until
 from services.stats.sampler import Look, Sampling
-from services.stats.state import State
+from services.stats.state import LONG_AGO, State
 from services.stats.store import AWAY, LeadLost, Store
 
 log = logging.getLogger(__name__)
@@ -164,6 +165,7 @@ class Recorder:
             full=full,
             milliseconds=round((self.clock.monotonic() - begin) * 1000),
         )
+        del sampling  # and with it every page
         self._tell(changes.problems)
         changes.problems = []
         self.state.apply(changes)
@@ -190,9 +192,15 @@ class Recorder:
         return True
 
     def _is_old(self, page: Sequence[User]) -> bool:
-        """Whether the page, newest first, has come to where the last poll was."""
+        """Whether the page, newest first, has come to where the last poll was.
+
+        JupyterHub 4 does not sort. There the page is not newest first, and all are read.
+        """
         last = cast("datetime", self.state.last_poll)
         times = [u.last_activity for u in page if "last_activity" not in u.problems]
+        order = [time or LONG_AGO for time in times]
+        if any(following > time for time, following in pairwise(order)):
+            return False
         return any(time is None or time <= last for time in times)
 
     def _full_is_due(self, now: datetime) -> bool:

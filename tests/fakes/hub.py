@@ -135,7 +135,7 @@ class FakeHub:
     """``async with FakeHub() as hub``; ``hub.api_url`` is where its API is.
 
     ``now`` is the Hub's clock and goes into every ``Date``. ``scopes`` are the token's.
-    ``version`` below 6 does not read single servers.
+    ``version`` below 6 does not read single servers, below 5 it does not sort either.
     """
 
     token = "fake-service-token"
@@ -187,6 +187,10 @@ class FakeHub:
         if self._server is not None:
             await self._server.runner.cleanup()  # type: ignore[union-attr]  # started above
             self._server = None
+
+    @property
+    def major(self) -> int:
+        return int(self.version.partition(".")[0])
 
     @property
     def api_url(self) -> str:
@@ -316,7 +320,7 @@ class FakeHub:
             users = [user for user in users if user.active]
         elif state is not None:
             raise web.HTTPBadRequest(reason="Unrecognized state filter")
-        sort = request.query.get("sort", "id")
+        sort = request.query.get("sort", "id") if self.major >= 5 else "id"
         field_name = sort.removeprefix("-")
         if field_name not in {"id", "name", "last_activity"}:
             raise web.HTTPBadRequest(reason="sort must be 'id', 'name', or 'last_activity'")
@@ -379,7 +383,7 @@ class FakeHub:
         return web.json_response(user.model())
 
     async def _one_server(self, request: web.Request) -> web.Response:
-        if int(self.version.partition(".")[0]) < 6:
+        if self.major < 6:
             raise web.HTTPMethodNotAllowed("GET", ["POST", "DELETE"])
         self._need("read:servers")
         user, server = self._find_server(request)
