@@ -23,6 +23,7 @@ TRAITLETS = {
 DATABASE = {
     "common/database.py",
     "services/cull/app.py",
+    "services/cull/database.py",
     "services/cull/holds.py",
     "services/cull/tables.py",
     "services/formgrader_proxy/app.py",
