@@ -154,6 +154,14 @@ class HubClient:
                 self.gaps += page.gap
                 yield page.items
 
+    async def longest_idle(self, limit: int) -> list[User]:
+        """Users with running servers, those first who were active the longest ago: one page.
+
+        A Hub that does not know this order answers in another.
+        """
+        query = {"state": "ready", "sort": "last_activity", "limit": str(limit)}
+        return (await self._page("users", "/users", query, 0, self._decode_page)).items
+
     async def groups(self) -> AsyncGenerator[list[Group]]:
         """All groups with their members, a page at a time."""
         query = {"limit": str(self.page_size)}

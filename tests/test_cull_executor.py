@@ -297,10 +297,9 @@ async def test_a_rate_limit_spreads_the_stops(
         fake_hub.add_server(f"user{number:02}", idle=2 * HOUR)
 
     def before(request: Any) -> None:
-        if request.method == "GET" and "/users/user0" in request.path:
-            name = request.path.split("/")[4]
-            if int(name[4:]) < 5:
-                fake_hub.users[name].servers[""].last_activity = START
+        if request.method == "GET" and ("/users/" in request.path or "sort" in request.query):
+            for number in range(5):
+                fake_hub.users[f"user{number:02}"].servers[""].last_activity = START
 
     fake_hub.before = before
     culler = make_culler(fake_hub, session, clock, max_stops_per_minute=10, concurrency=1)

@@ -227,6 +227,7 @@ class Culler:
         slots = Slots(self.settings.concurrency or 100, self.settings.slot_seconds)
         until = None if self.settings.period is None else begun + self.settings.period
         left = deque(candidates)
+        self._stopper.reread.begin(len(candidates))
         try:
             while left and not self._hub_lost and not self._abandoned:
                 now = self._clock.monotonic()

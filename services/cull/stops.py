@@ -14,6 +14,7 @@ from common.hub import HubClient, StopOutcome
 from common.models import Server, User
 from services.cull.judge import Judge
 from services.cull.policy import Action, Decision, Reason
+from services.cull.reread import Reread
 from services.cull.results import Done, Outcome
 from services.cull.slots import Slot
 from services.cull.survey import Candidate, Due, OwnStop, is_there, without_own_stop
@@ -47,6 +48,7 @@ class Stopper:
         self._clock = clock
         self._following = following or Following()
         self.own: dict[str, OwnStop] = {}
+        self.reread = Reread(hub, clock)
 
     async def see_to(self, candidate: Candidate, slot: Slot, by_user: bool) -> AsyncGenerator[Done]:
         """Stop the servers that are due, and delete the user when they are, too.
@@ -60,7 +62,7 @@ class Stopper:
             return
         user = candidate.user
         for due in candidate.servers:
-            fresh = await self._hub.server(user.name, due.name)
+            fresh = await self.reread.server(user.name, due.name)
             yield await self._stop(user, due, fresh, slot)
 
     async def follow(self, candidate: Candidate, done: Done) -> Done:

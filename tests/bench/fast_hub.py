@@ -1,11 +1,11 @@
 """A Hub that costs nearly nothing, so that a benchmark measures the client.
 
 Users are made once and kept as bytes; requests are taken apart by hand. It answers what a
-culler asks (pages of users, one server, DELETE) and forgets nothing: a stopped server is still
-there in the next pass, so every pass finds the same work.
+culler asks (pages of users, one server, DELETE). A stopped server is still listed, so every pass
+finds the same work; only a page that is sorted by activity has it no longer, as on a real Hub.
 
 `GET /_bench` tells how many requests of each kind came, and the most DELETEs in flight at
-once; `POST /_bench` sets the counters back.
+once; `POST /_bench` sets all back before the next pass.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
+from itertools import islice
 from urllib.parse import parse_qs, urlsplit
 
 from common.paging import OVERLAP
@@ -41,9 +42,15 @@ class Hub:
     def __post_init__(self) -> None:
         self.running = self.users // 10
         now = datetime.now(UTC)
+        self.fill()
         self.started = _isoformat(now - timedelta(hours=5))
         self.idle_since = _isoformat(now - timedelta(hours=2))
         self.active_at = _isoformat(now)
+
+    def fill(self) -> None:
+        """Have all servers run, the idle ones first."""
+        numbers = sorted(range(self.running), key=lambda number: not self.is_idle(number))
+        self.by_activity = dict.fromkeys(numbers)
 
     def name(self, number: int) -> str:
         return f"u{number:06}"
@@ -108,6 +115,14 @@ class Hub:
         items = b", ".join(self.listed(number) for number in range(first + offset, first + end))
         return b'{"items": [%s], "_pagination": %s}' % (items, json.dumps(pagination).encode())
 
+    def longest_idle(self, limit: int) -> bytes:
+        """The page that is sorted by activity, from its beginning."""
+        items = b", ".join(self.listed(number) for number in islice(self.by_activity, limit))
+        return b'{"items": [%s], "_pagination": {"total": %d, "next": null}}' % (
+            items,
+            len(self.by_activity),
+        )
+
     def listed(self, number: int) -> bytes:
         """A user in a page; those that run are kept, for they are asked for again and again."""
         if number >= self.running:
@@ -122,8 +137,11 @@ class Hub:
         query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
         match parts.path.split("/")[1:]:
             case ["users"]:
-                page = (query.get("state", ""), int(query.get("offset", 0)))
-                return "pages", 200, self.page(*page, min(int(query.get("limit", 50)), 200))
+                limit = min(int(query.get("limit", 50)), 200)
+                if query.get("sort") == "last_activity":
+                    return "sorted", 200, self.longest_idle(limit)
+                state, offset = query.get("state", ""), int(query.get("offset", 0))
+                return "pages", 200, self.page(state, offset, limit)
             case ["users", name, "server"]:
                 return "servers", 200, self.encoded(int(name[1:]), self.server)
             case ["users", name]:
@@ -142,6 +160,7 @@ class Hub:
 
     def reset(self) -> None:
         self.counts.clear()
+        self.fill()
         self.most_stopping = 0
 
 
@@ -191,7 +210,7 @@ class Connection(asyncio.Protocol):
         method, target, _ = head.split(b"\r\n", 1)[0].decode().split(" ")
         close = b"connection: close" in head.lower()
         if method == "DELETE":
-            self.stop(close)
+            self.stop(int(target.split("/")[4][1:]), close)
         elif method == "POST":
             self.hub.reset()
             self.answer(204, b"", close)
@@ -200,8 +219,9 @@ class Connection(asyncio.Protocol):
             self.hub.counts[kind] += 1
             self.answer(status, body, close)
 
-    def stop(self, close: bool) -> None:
+    def stop(self, number: int, close: bool) -> None:
         hub = self.hub
+        hub.by_activity.pop(number, None)
         hub.counts["stops"] += 1
         hub.stopping += 1
         hub.most_stopping = max(hub.most_stopping, hub.stopping)
