@@ -12,7 +12,7 @@ of a server, so a page that holds them is read with Python's module, too.
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -125,14 +125,17 @@ def _only(read: T | str) -> T:
 
 
 def _is_utc(value: datetime | None) -> bool:
-    return value is None or (value.tzinfo is not None and not value.utcoffset())
+    return value is None or value.tzinfo is UTC
 
 
 def _in_utc(user: User) -> User:
     """The user with every time in UTC; the same object where it is so already."""
-    servers = {name: _server_in_utc(name, server) for name, server in user.servers.items()}
-    same = all(servers[name] is server for name, server in user.servers.items())
-    if same and _is_utc(user.created) and _is_utc(user.last_activity):
+    servers = user.servers
+    for name, server in servers.items():
+        if _server_in_utc(name, server) is not server:
+            servers = {name: _server_in_utc(name, server) for name, server in servers.items()}
+            break
+    if servers is user.servers and _is_utc(user.created) and _is_utc(user.last_activity):
         return user
     return msgspec.structs.replace(
         user,
