@@ -79,7 +79,7 @@ async def forward_ws(
         await _carry_both(here, there)
     finally:
         with suppress(TimeoutError, aiohttp.ClientError, OSError):
-            await asyncio.wait_for(there.close(), CLOSE_SECONDS)
+            await asyncio.wait_for(there.close(code=WSCloseCode.GOING_AWAY), CLOSE_SECONDS)
     return here
 
 
