@@ -16,6 +16,7 @@ from common.clock import as_utc
 from common.errors import ConfigError
 
 CONNECT_SECONDS = 10
+COMMAND_SECONDS = 60  # a database that hangs must not hang its service
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
     "postgres": "postgresql+asyncpg",
@@ -70,7 +71,10 @@ def make_engine(url: sa.URL) -> AsyncEngine:
         return _sqlite_engine(url)
     try:
         return create_async_engine(
-            url, pool_pre_ping=True, pool_size=5, connect_args={"timeout": CONNECT_SECONDS}
+            url,
+            pool_pre_ping=True,
+            pool_size=5,
+            connect_args={"timeout": CONNECT_SECONDS, "command_timeout": COMMAND_SECONDS},
         )
     except ModuleNotFoundError:
         hint = "pip install 'jupyterhub-classroom[postgresql]'"

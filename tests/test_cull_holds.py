@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from common.errors import ConfigError
+from services.cull.database import AUDIT_DAYS, KEEP_EXPIRED
 from services.cull.database_url import async_url
-from services.cull.holds import AUDIT_DAYS, KEEP_EXPIRED, HoldStore
+from services.cull.holds import HoldStore
 from services.cull.policy import Protections
 from services.cull.records import DAY, Event, ExtensionRefused, HoldKind, StoreError
 from tests.postgres import Postgres, postgres, postgres_url
@@ -242,7 +243,7 @@ async def test_protection_ends_at_its_time(store: HoldStore) -> None:
 
 
 async def test_what_has_expired_is_deleted(store: HoldStore) -> None:
-    """A week after their end, extensions and holds are deleted at the next write."""
+    """A week after their end, extensions and holds are deleted; audit lines later."""
     await store.extend("ada", "", by="ada", until=NOW + HOUR, limit_per_day=1, now=NOW)
     await store.hold("user", "ada", until=NOW + HOUR, by="root", now=NOW)
 

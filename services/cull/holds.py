@@ -3,23 +3,17 @@
 Several culler processes may share one database. The limit of extensions a day holds among them:
 extensions of a server are numbered, two at the same moment want the same number, the database's
 unique constraint lets one through, and the other counts again.
-
-Every write first deletes what has expired, so no table grows without end.
 """
 
-import asyncio
-import sqlite3
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from common.errors import ConfigError
-from services.cull.database_url import async_url
+from common.database import UtcDateTime
+from services.cull.database import Database
 from services.cull.policy import Protections
 from services.cull.records import (
     DAY,
@@ -32,8 +26,6 @@ from services.cull.records import (
     used_up,
 )
 from services.cull.tables import (
-    SCHEMA,
-    UtcDateTime,
     audit,
     event_from,
     event_values,
@@ -41,69 +33,21 @@ from services.cull.tables import (
     hold_from,
     hold_of,
     holds,
-    make_engine,
-    metadata,
-    schema,
-    try_file,
 )
 
-AUDIT_DAYS = 180
-KEEP_EXPIRED = timedelta(days=7)
 _SAME = timedelta(minutes=1)
 _ATTEMPTS = 20
-# Any number, the same in all our processes: who makes the schema locks it on PostgreSQL.
-_SCHEMA_LOCK = 0x63756C6C
 
 
-class HoldStore:
+class HoldStore(Database):
     """Keeps extensions, holds and the audit log. Open it before use; close it at the end.
 
-    db_url: as for SQLAlchemy; plain ``sqlite:///file`` and ``postgresql://...`` are fine.
     Every method may raise StoreError.
     """
 
-    def __init__(self, db_url: str) -> None:
-        self._url = sa.make_url(async_url(db_url))
-        self._engine: AsyncEngine | None = None
-
-    async def open(self) -> None:
-        """Connect, and make the schema where there is none yet.
-
-        Raises ConfigError when the schema is a newer one than this release knows, StoreError when
-        the database is out of reach; open may then be called again.
-        """
-        engine = make_engine(self._url)
-        try:
-            with _store_errors(self._where):
-                await asyncio.to_thread(try_file, self._url)
-                async with engine.begin() as connection:
-                    await self._make_schema(connection)
-        except BaseException:
-            await engine.dispose()
-            raise
-        self._engine = engine
-
-    async def close(self) -> None:
-        """Let go of all connections."""
-        engine, self._engine = self._engine, None
-        if engine is not None:
-            await engine.dispose()
-
-    async def __aenter__(self) -> Self:
-        await self.open()
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        await self.close()
-
-    async def ping(self) -> None:
-        """Ask the database for a sign of life."""
-        async with self._reading() as connection:
-            await connection.execute(sa.select(schema.c.version))
-
     async def protections(self, now: datetime) -> Protections:
         """All that is in force now, as the policy wants it."""
-        async with self._reading() as connection:
+        async with self.reading() as connection:
             extended = await connection.execute(
                 sa.select(
                     extensions.c.user_name,
@@ -141,7 +85,7 @@ class HoldStore:
         """
         for _ in range(_ATTEMPTS):
             try:
-                async with self._writing(now) as connection:
+                async with self.writing(now) as connection:
                     event = Event(
                         at=now,
                         who=by,
@@ -160,7 +104,7 @@ class HoldStore:
     async def used(self, user: str, *, now: datetime) -> dict[str, list[datetime]]:
         """When each of a user's servers was extended in the last 24 hours, the first first."""
         made: dict[str, list[datetime]] = {}
-        async with self._reading() as connection:
+        async with self.reading() as connection:
             rows = await connection.execute(
                 sa.select(extensions.c.server_name, extensions.c.made)
                 .where(extensions.c.user_name == user, extensions.c.made > now - DAY)
@@ -194,7 +138,7 @@ class HoldStore:
         }
         for _ in range(_ATTEMPTS):
             try:
-                async with self._writing(now) as connection:
+                async with self.writing(now) as connection:
                     await connection.execute(
                         sa.delete(holds).where(
                             holds.c.kind == values["kind"],
@@ -215,7 +159,7 @@ class HoldStore:
 
     async def release(self, hold_id: int, *, by: str, now: datetime) -> Hold | None:
         """End a hold; None when there is no such hold (any more)."""
-        async with self._writing(now) as connection:
+        async with self.writing(now) as connection:
             found = await connection.execute(
                 sa.delete(holds).where(holds.c.id == hold_id).returning(*holds.c)
             )
@@ -228,14 +172,14 @@ class HoldStore:
 
     async def list_holds(self, now: datetime) -> list[Hold]:
         """The holds in force, the first to end first."""
-        async with self._reading() as connection:
+        async with self.reading() as connection:
             return [hold_from(row) for row in await connection.execute(_holds_in_force(now))]
 
     async def audit(self, *events: Event) -> None:
         """Write audit lines, all or none."""
         if not events:
             return
-        async with self._writing(max(event.at for event in events)) as connection:
+        async with self.writing(max(event.at for event in events)) as connection:
             await _write_events(connection, *events)
 
     async def audit_log(
@@ -245,74 +189,8 @@ class HoldStore:
         query = sa.select(audit).order_by(audit.c.id.desc()).limit(limit)
         if before_id is not None:
             query = query.where(audit.c.id < before_id)
-        async with self._reading() as connection:
+        async with self.reading() as connection:
             return [(row.id, event_from(row)) for row in await connection.execute(query)]
-
-    async def prune(self, now: datetime) -> None:
-        """Delete what has expired; every write does so too."""
-        async with self._writing(now):
-            pass
-
-    @property
-    def _where(self) -> str:
-        return self._url.render_as_string(hide_password=True).partition("?")[0]
-
-    @asynccontextmanager
-    async def _reading(self) -> AsyncIterator[AsyncConnection]:
-        if self._engine is None:
-            raise StoreError("the database is not open")
-        with _store_errors(self._where):
-            reader = self._engine.execution_options(cull_reads=True)
-            async with reader.begin() as connection:
-                yield connection
-
-    @asynccontextmanager
-    async def _writing(self, now: datetime) -> AsyncIterator[AsyncConnection]:
-        if self._engine is None:
-            raise StoreError("the database is not open")
-        with _store_errors(self._where):
-            async with self._engine.begin() as connection:
-                await _prune(connection, now)
-                yield connection
-
-    async def _make_schema(self, connection: AsyncConnection) -> None:
-        if connection.dialect.name == "postgresql":
-            await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
-        await connection.run_sync(lambda sync: schema.create(sync, checkfirst=True))
-        version = await connection.scalar(sa.select(sa.func.max(schema.c.version)))
-        if version is not None and version > SCHEMA:
-            raise ConfigError(
-                [
-                    f"--db-url: {self._where} was written by a newer release (schema {version},"
-                    f" this one knows {SCHEMA}): upgrade jupyterhub-classroom, or name another"
-                    " database"
-                ]
-            )
-        await connection.run_sync(metadata.create_all)
-        if version is None:
-            await connection.execute(sa.insert(schema).values(version=SCHEMA))
-
-
-@contextmanager
-def _store_errors(where: str) -> Iterator[None]:
-    """Name the database in errors, without its password; leave conflicts to the caller."""
-    try:
-        yield
-    except IntegrityError:
-        raise
-    except (SQLAlchemyError, sqlite3.Error, OSError, TimeoutError) as error:
-        cause = getattr(error, "orig", None) or error
-        raise StoreError(f"database {where}: {type(cause).__name__}: {cause}") from error
-
-
-async def _prune(connection: AsyncConnection, now: datetime) -> None:
-    # Not at once: should a clock have run ahead for a while, holds are in force again after it.
-    expired = now - KEEP_EXPIRED
-    await connection.execute(
-        sa.delete(extensions).where(extensions.c.until <= expired, extensions.c.made <= expired)
-    )
-    await connection.execute(sa.delete(holds).where(holds.c.until <= expired))
-    await connection.execute(sa.delete(audit).where(audit.c.at <= now - timedelta(days=AUDIT_DAYS)))
 
 
 async def _extend(
