@@ -11,8 +11,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -21,9 +22,10 @@ sys.path.insert(0, str(ROOT))  # run by path, so that this needs no installation
 
 from examples.demo.offered import pages  # noqa: E402 - after the line above
 from examples.demo.people import by_role  # noqa: E402
+from examples.demo.preparation import prepare  # noqa: E402
 from examples.demo.processes import answers, end_marked, free_port, is_free  # noqa: E402
 
-START_SECONDS = 90
+START_SECONDS = 300
 STOP_SECONDS = 25
 
 
@@ -54,15 +56,25 @@ def _run(state: Path, port: int, stop: threading.Event) -> None:
             f"Port {port} of 127.0.0.1 is in use; take another with: make demo PORT={port + 1000}"
         )
     password = _password(state)
-    hub = _start_hub(state, port, password, mark)
+    environment = _environment(state, port, password, mark)
+    hub: subprocess.Popen[bytes] | None = None
     try:
-        if _wait_until_up(hub, port, state, stop):
-            _say(_welcome(port, password, state))
-            while not stop.wait(0.5):
-                if hub.poll() is not None:
-                    raise DemoError(f"JupyterHub has ended by itself; see {state / 'hub.log'}")
+        tasks = list(prepare(state, environment))
+        for task in tasks:
+            _say(f"Making {task.name} (this once) ...")
+        if not _wait_for({task.name: task.done for task in tasks if task.first}, stop):
+            return
+        _say(f"Starting JupyterHub, its proxy and the services (log: {state / 'hub.log'}) ...")
+        hub = _start_hub(state, environment)
+        parts = _parts(hub, port, state)
+        parts |= {task.name: task.done for task in tasks if not task.first}
+        if not _wait_for(parts, stop):
+            return
+        _say(_welcome(port, password, state))
+        while not stop.wait(0.5):
+            _check_running(hub, state)
     finally:
-        _stop_hub(hub, mark, stop)
+        _stop(hub, mark, stop)
 
 
 def _state() -> Path:
@@ -105,14 +117,16 @@ def _password(state: Path) -> str:
     return password
 
 
-def _start_hub(state: Path, port: int, password: str, mark: str) -> subprocess.Popen[bytes]:
-    _say(f"Starting JupyterHub, its proxy and the services (log: {state / 'hub.log'}) ...")
+def _environment(state: Path, port: int, password: str, mark: str) -> dict[str, str]:
+    """What every process of the demo gets to know."""
     inherited = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("JUPYTERHUB_", "CONFIGPROXY_", "JUPYTER_"))
+        if not name.startswith(("JUPYTERHUB_", "CONFIGPROXY_", "JUPYTER_", "PYTHON"))
     }
-    environment = {
+    programs = Path(sys.executable).parent  # nbgrader calls its own by name
+    return inherited | {
+        "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "PYTHONPATH": str(ROOT),
         "DEMO_STATE": str(state),
         "DEMO_PASSWORD": password,
@@ -121,12 +135,15 @@ def _start_hub(state: Path, port: int, password: str, mark: str) -> subprocess.P
         "DEMO_HUB_PORT": str(free_port()),
         "DEMO_PROXY_PORT": str(free_port()),
     }
+
+
+def _start_hub(state: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
     config = Path(__file__).with_name("jupyterhub_config.py")
     with (state / "hub.log").open("wb") as log:
         return subprocess.Popen(  # noqa: S603 - our own words, no shell
             [sys.executable, "-m", "jupyterhub", "--config", str(config)],
             cwd=state,
-            env=inherited | environment,
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -135,24 +152,43 @@ def _start_hub(state: Path, port: int, password: str, mark: str) -> subprocess.P
         )
 
 
-def _wait_until_up(
-    hub: subprocess.Popen[bytes], port: int, state: Path, stop: threading.Event
-) -> bool:
-    """Wait for the Hub, then for each service, telling what is up. False: asked to stop."""
+def _parts(hub: subprocess.Popen[bytes], port: int, state: Path) -> dict[str, Callable[[], bool]]:
+    """The Hub and each service, with the question whether it is up."""
     base = f"http://127.0.0.1:{port}/"
-    waiting = {"JupyterHub": "hub/api/"}
-    waiting |= {path.strip("/"): f"{path}health" for path in pages(state).values()}
+
+    def hub_is_up() -> bool:
+        _check_running(hub, state)
+        return answers(f"{base}hub/api/")
+
+    services = {
+        path.strip("/"): partial(answers, f"{base}{path}health") for path in pages(state).values()
+    }
+    return {"JupyterHub": hub_is_up, **services}
+
+
+def _check_running(hub: subprocess.Popen[bytes], state: Path) -> None:
+    """DemoError, with what it said last, when the Hub has ended."""
+    if hub.poll() is not None:
+        tail = (state / "hub.log").read_text(errors="replace").splitlines()[-15:]
+        raise DemoError("\n".join([*tail, f"JupyterHub has ended; see {state / 'hub.log'}"]))
+
+
+def _wait_for(parts: dict[str, Callable[[], bool]], stop: threading.Event) -> bool:
+    """Wait for each part, telling when it is there. False: we were asked to stop."""
+    waiting = dict(parts)
     deadline = time.monotonic() + START_SECONDS
     while waiting:
         if stop.wait(0.2):
             return False
-        if hub.poll() is not None or time.monotonic() > deadline:
-            what = "has ended" if hub.poll() is not None else f"is not up after {START_SECONDS} s"
-            tail = (state / "hub.log").read_text(errors="replace").splitlines()[-15:]
-            raise DemoError("\n".join([*tail, f"JupyterHub {what}; see {state / 'hub.log'}"]))
-        for name in [name for name, path in waiting.items() if answers(base + path)]:
-            del waiting[name]
-            _say(f"  {name} is up")
+        for name, ready in parts.items():
+            try:
+                if name in waiting and ready():
+                    del waiting[name]
+                    _say(f"  {name}: ready")
+            except RuntimeError as error:
+                raise DemoError(str(error)) from None
+        if waiting and time.monotonic() > deadline:
+            raise DemoError(f"Not ready after {START_SECONDS} s: {', '.join(waiting)}")
     return True
 
 
@@ -170,19 +206,20 @@ def _welcome(port: int, password: str, state: Path) -> str:
     return "\n".join(lines)
 
 
-def _stop_hub(hub: subprocess.Popen[bytes], mark: str, stop: threading.Event) -> None:
+def _stop(hub: subprocess.Popen[bytes] | None, mark: str, stop: threading.Event) -> None:
     """Take everything down: the Hub stops what it started, we end what is left.
 
     Asked to stop once more, or after STOP_SECONDS, we wait no longer and kill.
     """
     stop.clear()
     _say("\nStopping ...")
-    hub.terminate()
-    deadline = time.monotonic() + STOP_SECONDS
-    while hub.poll() is None and time.monotonic() < deadline and not stop.wait(0.1):
-        pass
-    hub.kill()
-    hub.wait()
+    if hub is not None:
+        hub.terminate()
+        deadline = time.monotonic() + STOP_SECONDS
+        while hub.poll() is None and time.monotonic() < deadline and not stop.wait(0.1):
+            pass
+        hub.kill()
+        hub.wait()
     end_marked(mark)
     _say("Everything has stopped.")
 

@@ -80,4 +80,10 @@ def configure(c: Any) -> None:
 
 
 configure(c)
-declare(c, **{name: {**options, "environment": MARK} for name, options in offered(STATE).items()})
+declare(
+    c,
+    **{
+        name: {**options, "environment": options.get("environment", {}) | MARK}
+        for name, options in offered(STATE).items()
+    },
+)

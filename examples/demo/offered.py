@@ -4,9 +4,24 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from examples.demo.people import INSTRUCTORS
+from examples.demo.people import COURSE, INSTRUCTORS
 
 HERE = Path(__file__).parent
+PAGES = {
+    "cull": ("Your servers, and when they stop", "services/cull/"),
+    "stats": ("Activity statistics", "services/stats/"),
+    "formgrader_proxy": ("Grading", "services/formgrader/"),
+}
+
+
+def course_directory(state: Path) -> Path:
+    """Where the demo's nbgrader course lies."""
+    return state / COURSE
+
+
+def courses_file(state: Path) -> Path:
+    """The formgrader's list of courses."""
+    return state / "courses.toml"
 
 
 def offered(state: Path) -> dict[str, dict[str, Any]]:
@@ -24,25 +39,26 @@ def offered(state: Path) -> dict[str, dict[str, Any]]:
         },
         "stats": {
             "interval": 30,
+            "full_interval": 300,
             "db_url": f"sqlite:///{state / 'stats.sqlite'}",
         },
         "formgrader_proxy": {
-            "config": HERE / "formgrader_config.py",
-            "admin_groups": [INSTRUCTORS],
+            "courses": courses_file(state),
+            "db_url": f"sqlite:///{state / 'formgrader.sqlite'}",
+            "instructor_groups": [INSTRUCTORS],
+            "admin_users": ["admin"],
+            # nbgrader keeps caches and histories in its home.
+            "environment": {"HOME": str(state / "homes" / "formgrader")},
         },
     }
-    return {
-        name: options
-        for name, options in everything.items()
-        if find_spec(f"services.{name}") and find_spec(f"services.{name}.__main__")
-    }
+    return {name: options for name, options in everything.items() if is_there(name)}
+
+
+def is_there(service: str) -> bool:
+    """Whether this checkout can run the service."""
+    return bool(find_spec(f"services.{service}") and find_spec(f"services.{service}.__main__"))
 
 
 def pages(state: Path) -> dict[str, str]:
     """The path below the hub's address of each offered service's pages, by what it is for."""
-    names = {
-        "cull": ("Your servers, and when they stop", "services/cull/"),
-        "stats": ("Activity statistics", "services/stats/"),
-        "formgrader_proxy": ("Grading", "services/formgrader/"),
-    }
-    return dict(names[name] for name in offered(state))
+    return dict(PAGES[name] for name in offered(state))
