@@ -41,9 +41,12 @@ class ProxyClient:
         self._timeout_seconds = timeout_seconds
 
     async def routes(self) -> dict[str, Route]:
-        """The whole table by path."""
+        """The whole table by path, quoted as in an address. The proxy itself unquotes paths."""
         answer = await self._request("GET", "/api/routes", expect=_TABLE.decode)
-        return {path: _route(path, entry) for path, entry in _TABLE.decode(answer.body).items()}
+        table = {
+            quote(path, safe=_SAFE): entry for path, entry in _TABLE.decode(answer.body).items()
+        }
+        return {path: _route(path, entry) for path, entry in table.items()}
 
     async def route(self, path: str) -> Route | None:
         """The route at exactly this path, None where there is none."""
@@ -88,6 +91,8 @@ class ProxyClient:
         )
 
 
+#: What stands in a path as it is (RFC 3986 3.3).
+_SAFE = "/@:~+!$&'()*,;="
 _TABLE = msgspec.json.Decoder(dict[str, dict[str, Any]])
 _ENTRY = msgspec.json.Decoder(dict[str, Any])
 
@@ -109,4 +114,4 @@ def _route(path: str, entry: dict[str, Any]) -> Route:
 
 def _path(path: str) -> str:
     """The API address of a route; ``%`` stays, since a route's path is quoted already."""
-    return "/api/routes" + quote("/" + path.strip("/"), safe="/%@:~+!$&'()*,;=")
+    return "/api/routes" + quote("/" + path.strip("/"), safe=_SAFE + "%")

@@ -51,11 +51,12 @@ async def test_adding_again_replaces_the_target(proxy: ProxyClient) -> None:
     await proxy.remove("/contract/two")
 
 
-@pytest.mark.parametrize("path", ["/contract/a%20b", "/contract/%E5%90%8D"])
+@pytest.mark.parametrize("path", ["/contract/a%20b", "/contract/%E5%90%8D", "/contract/%2541"])
 async def test_quoted_paths_are_kept_as_they_are(proxy: ProxyClient, path: str) -> None:
     """A route's path is what stands in a request's address, quoted."""
     await proxy.add(path, "http://127.0.0.1:1")
     assert await proxy.route(path) is not None
+    assert path in await proxy.routes()
     assert await proxy.remove(path)
 
 

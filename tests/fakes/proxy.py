@@ -4,6 +4,7 @@ import asyncio
 import json
 from datetime import UTC, datetime
 from typing import Any, Self
+from urllib.parse import unquote
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -69,7 +70,7 @@ class FakeProxy:
         return answer
 
     def _path(self, request: web.Request) -> str:
-        return "/" + request.raw_path.removeprefix("/api/routes").strip("/")
+        return "/" + unquote(request.raw_path.removeprefix("/api/routes").strip("/"))
 
     async def _all(self, request: web.Request) -> web.Response:
         return web.json_response(self.routes)
