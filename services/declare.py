@@ -50,13 +50,13 @@ def _cull_scopes(options: Options) -> Iterable[str]:
 
 
 def _stats_scopes(options: Options) -> Iterable[str]:
-    # read:users tells when an account was made: that tells people of one name apart.
+    # read:users tells when an account was made: a later one of the same name is another person.
     yield from ("list:users", "read:users", "read:servers")
 
 
-def _formgrader_scopes(options: Options) -> Iterable[str]:
-    # Who is in a course's group is asked anew for every write.
-    yield "read:users:groups"
+def _no_scopes(options: Options) -> Iterable[str]:
+    """Groups come fresh with the sign-in of each user, so the service need not ask for them."""
+    return ()
 
 
 CULL = Kind(
@@ -77,7 +77,7 @@ STATS = Kind(
 FORMGRADER_PROXY = Kind(
     "services.formgrader_proxy",
     "formgrader",
-    _formgrader_scopes,
+    _no_scopes,
     "custom:jupyterhub-formgrader:admin",
     "Administer every course's formgrader.",
 )
@@ -170,13 +170,9 @@ class _Plan:
             )
             return
         self.services.append(_service(name, kind, options, self.scheme))
-        self._add_role(
-            argument,
-            f"{name}-service",
-            f"What the service {name} asks of the Hub",
-            scopes=list(dict.fromkeys(kind.scopes(options))),
-            services=[name],
-        )
+        if scopes := list(dict.fromkeys(kind.scopes(options))):
+            what = f"What the service {name} asks of the Hub"
+            self._add_role(argument, f"{name}-service", what, scopes=scopes, services=[name])
         if options.get("url") is not False:
             self._give_access(argument, name, kind, options)
 

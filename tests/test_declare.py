@@ -12,6 +12,7 @@ from common.errors import ConfigError
 from services.cull.app import IdleCuller
 from services.declare import declare
 from services.declare_options import flags
+from services.stats.app import StatsApp
 
 
 def role(c: Config, name: str) -> dict[str, Any]:
@@ -282,6 +283,20 @@ def test_a_name_that_is_taken(before: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         declare(c, cull=True)
     assert dict(c.JupyterHub) == before
+
+
+def test_the_statistics_miss_no_scope() -> None:
+    """What the statistics say they need is in their role, and no more."""
+    c = Config()
+    declare(c, stats=True)
+    assert set(role(c, "stats-service")["scopes"]) == set(StatsApp().needed_scopes)
+
+
+def test_the_formgrader_needs_no_scope() -> None:
+    """The formgrader proxy asks the Hub for nothing but sign-ins, and so has no role."""
+    c = Config()
+    declare(c, formgrader_proxy=True)
+    assert [each["name"] for each in c.JupyterHub.load_roles] == ["user"]
 
 
 @pytest.mark.parametrize("cull_users", [False, True], ids=["servers", "users"])
