@@ -288,6 +288,7 @@ class FormgraderProxy(ServiceApp):
             client,
             self.prefix.rstrip("/"),
             target,
+            data={"owner": "services.formgrader_proxy"},  # known again after a kill -9
             on_event=lambda event, error: metrics.route(event),
         )
         await stack.enter_async_context(keeper)
