@@ -59,13 +59,8 @@ def course() -> Changes:
         EVA: Person(EVA, "eva", at(2, 1), at(2, 9)),
         OLD_BEN: Person(OLD_BEN, "ben", made, at(-9), deleted=at(-1)),
     }
-    changes.memberships = {
-        (X, ANA, at(-9)): None,
-        (X, BEN, at(1)): None,
-        (X, EVA, at(2, 9)): None,
-        (Y, ANA, at(-9)): at(0, 12),
-        (X, OLD_BEN, at(-9)): at(-1),
-    }
+    changes.joined = {(X, at(-9)): [ANA], (X, at(1)): [BEN], (X, at(2, 9)): [EVA]}
+    changes.left = {(Y, ANA, at(-9)): at(0, 12), (X, OLD_BEN, at(-9)): at(-1)}
     changes.activity = {
         (ANA, at(0, 10)): at(0, 11),
         (ANA, at(1, 22)): at(1, 23),

@@ -378,7 +378,7 @@ async def test_refused_rows_do_not_stop_recording(desk: Desk) -> None:
     """Rows that the database can never take are given up, and the next poll is written."""
     recorder = await desk.leading()
     await recorder.poll()
-    recorder.pending.memberships[99, 99, START] = None
+    recorder.pending.join(99, 99, START)
     desk.minutes(5)
     assert "FOREIGN KEY" in (await recorder.poll()).error
     desk.minutes(5)

@@ -174,7 +174,7 @@ async def test_failed_write_leaves_nothing(store: Store) -> None:
     leader = await store.take_lead()
     changes = poll(State(), 0, *(user(name) for name in NAMES))
     before = await count(store)
-    changes.memberships[1, 999, START] = None  # nobody has that id
+    changes.join(1, 999, START)  # nobody has that id
     with pytest.raises(Exception, match=r"(?i)foreign key"):
         await store.write(changes, leader=leader)
     assert await count(store) == before

@@ -63,7 +63,7 @@ class _Writer:
                     number, f"made-up-{number:04d}", MADE_UP, semester.start
                 )
                 if group:
-                    changes.memberships[group_id, number, semester.start] = None
+                    changes.join(group_id, number, semester.start)
         return changes
 
     def day(self, number: int) -> Changes:

@@ -17,10 +17,11 @@ from statistics import median_low
 
 from common.clock import as_utc
 from common.errors import ConfigError
+from services.stats.identity import storable
 from services.stats.intervals import Interval, add_to
 from services.stats.pseudonyms import Pseudonyms
 from services.stats.records import Changes, Person, Poll
-from services.stats.sampler import LONGEST, storable, whole_second
+from services.stats.sampler import LONGEST, whole_second
 from services.stats.state import State
 
 BATCH = 100_000

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from common.clock import as_utc
-from common.models import Server, User
-from services.stats.identity import Identities, Sight, who_is_who
+from common.models import User
+from services.stats.identity import Glimpse, Register, Sight, storable
 from services.stats.intervals import Interval, add_to
 from services.stats.records import ActivityKey, Changes, Person, Poll, Session
 from services.stats.state import SessionKey, State
@@ -34,11 +34,6 @@ GAP = 2.5
 def whole_second(moment: datetime) -> datetime:
     """The moment as it is stored."""
     return as_utc(moment).replace(microsecond=0)
-
-
-def storable(text: str) -> str:
-    """The text without the one character that PostgreSQL does not take."""
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}") if "\0" in text else text
 
 
 @dataclass(frozen=True)
@@ -68,6 +63,7 @@ class Sampling:
         self._changes = Changes(ahead=dict(state.ahead))
         self._recent: dict[int, list[Interval]] = {}
         self._next_session = state.next_session
+        self._register = Register(state, self.now)
         self._servers_of: dict[int, list[str]] = {}
         for user_id, server in state.running:
             self._servers_of.setdefault(user_id, []).append(server)
@@ -100,6 +96,10 @@ class Sampling:
                 continue
             if known is not None:
                 self._unchanged.discard(known.id)
+            elif self._register.is_first and not sight.servers and name not in self._sights:
+                # The first poll of a large hub: nothing to compare with, and much to keep.
+                self._regroup(self._register.admit(name, sight).id, sight)
+                continue
             self._sights[name] = sight
 
     def wants_full(self) -> bool:
@@ -121,40 +121,41 @@ class Sampling:
         listed.
         """
         changes = self._changes
-        known = who_is_who(
-            self.state, self._sights, self._unchanged, self.now, absence_counts=whole and full
-        )
-        changes.people, changes.renamed = known.people, known.renamed
-        for user_id in known.deleted:
-            self._leave_groups(user_id, self.state.members.get(user_id, ()))
+        register = self._register
+        register.compare(self._sights, self._unchanged, everybody=whole and full)
         active: set[int] = set()
         seen: set[SessionKey] = set()
-        for name, sight in self._sights.items():
-            person = known.by_name[name]
+        moved: dict[int, datetime] = {}
+        listed = set(self._late) if whole else self._late | self.state.listed
+        for name in list(self._sights):
+            sight = self._sights.pop(name)  # at a first poll of many users, memory counts
+            person = register.who(name, sight)
             self._regroup(person.id, sight)
             if name in self._doubtful:
                 seen.update((person.id, server) for server in self._servers_of.get(person.id, ()))
             for server in sight.servers:
-                seen.add((person.id, storable(server.name)))
+                listed.add(name)
+                seen.add((person.id, server.name))
                 if self._watch(person, server):
                     active.add(person.id)
-        moved = {
-            known.by_name[name].id: sight.moved
-            for name, sight in self._sights.items()
-            if sight.moved is not None
-        }
+            if sight.moved is not None:
+                moved[person.id] = sight.moved
+                if whole and self._visit(name, person, sight):
+                    active.add(person.id)
         if whole:
             self._end_vanished(seen, moved)
-            active |= self._visits(known.by_name)
-        listed = self._late.union(name for name, sight in self._sights.items() if sight.servers)
-        changes.listed = frozenset(listed if whole else listed | self.state.listed)
+        gone = register.close()
+        for user_id in gone:
+            self._leave_groups(user_id, self.state.members.get(user_id, ()))
+        changes.people, changes.renamed = register.people, register.renamed
+        changes.listed = frozenset(listed)
         changes.polls[self.now] = Poll(
             time=self.now,
             interval=self.look.interval,
             milliseconds=milliseconds,
             whole=whole,
             full=full,
-            users=self._count_people(known) if whole else None,
+            users=self._count_people(len(gone)) if whole else None,
             servers=self._count_running() if whole else None,
             active=len(active) if whole else None,
         )
@@ -178,7 +179,7 @@ class Sampling:
             groups=groups if readable else None,
             created=user.created,
             moved=moved,
-            servers=tuple(server for server in user.servers.values() if not server.stopped),
+            servers=tuple(Glimpse.of(s) for s in user.servers.values() if not s.stopped),
         )
 
     def _is_unchanged(self, known: Person, sight: Sight) -> bool:
@@ -201,19 +202,19 @@ class Sampling:
         now_in = {_id_of(storable(n), self._groups, self._changes.groups) for n in sight.groups}
         self._leave_groups(user_id, (row for row in mine if row[0] not in now_in))
         for group_id in sorted(now_in - {row[0] for row in mine}):
-            self._changes.memberships[group_id, user_id, self.now] = None
+            self._changes.join(group_id, user_id, self.now)
 
     def _leave_groups(self, user_id: int, rows: Iterable[tuple[int, datetime]]) -> None:
         for group_id, since in rows:
-            self._changes.memberships[group_id, user_id, since] = self.now
+            self._changes.left[group_id, user_id, since] = self.now
 
-    def _watch(self, person: Person, server: Server) -> bool:
+    def _watch(self, person: Person, server: Glimpse) -> bool:
         """One server as it is now; whether its user has been active since the last poll."""
         for problem in server.problems:
             self._changes.problems.append(
                 f"server {person.name}/{server.name}: {problem} is not usable"
             )
-        key = (person.id, storable(server.name))
+        key = (person.id, server.name)
         session = self.state.running.get(key)
         started = None if server.started is None else whole_second(server.started)
         if started is not None and started > self.now:
@@ -239,15 +240,15 @@ class Sampling:
         self._work(session, mark)
         return True
 
-    def _begin(self, person: Person, server: Server, started: datetime) -> Session:
+    def _begin(self, person: Person, server: Glimpse, started: datetime) -> Session:
         profile = server.profile
         session = Session(
             id=self._next_session,
             user_id=person.id,
-            server=storable(server.name),
+            server=server.name,
             profile_id=None
             if profile is None
-            else _id_of(storable(profile), self._profiles, self._changes.profiles),
+            else _id_of(profile, self._profiles, self._changes.profiles),
             started=started,
             last_activity=started,
         )
@@ -258,7 +259,7 @@ class Sampling:
         self._put(person.id, started, started)
         return session
 
-    def _mark(self, key: SessionKey, person: Person, server: Server) -> datetime | None:
+    def _mark(self, key: SessionKey, person: Person, server: Glimpse) -> datetime | None:
         """The server's newest activity, if it can be the user's."""
         if server.pending == "stop" or server.last_activity is None:
             return None  # a stop writes its own time there
@@ -297,7 +298,7 @@ class Sampling:
             self._changes.activity.update(rows)
             self._changes.touch(start)
 
-    def _end_vanished(self, seen: Set[SessionKey], moved: Mapping[int, datetime | None]) -> None:
+    def _end_vanished(self, seen: Set[SessionKey], moved: Mapping[int, datetime]) -> None:
         for key, session in self.state.running.items():
             if key not in seen and session.id not in self._changes.sessions:
                 # A stop sets the user's last_activity: that is when it ended.
@@ -312,25 +313,22 @@ class Sampling:
     def _last_seen(self, session: Session) -> datetime:
         return self.state.last_poll or session.last_activity
 
-    def _visits(self, by_name: Mapping[str, Person]) -> set[int]:
-        """Who opened a page of the Hub and had no server, now or at the last poll."""
+    def _visit(self, name: str, person: Person, sight: Sight) -> bool:
+        """Whether they opened a page of the Hub and had no server, now or at the last poll."""
         if not self._follows(timedelta(seconds=self.look.interval)):
-            return set()  # in so long a time a server may have run and been stopped by others
-        visitors = set()
-        for name, sight in self._sights.items():
-            user_id = by_name[name].id
-            if sight.moved is None or sight.servers or name in self.state.listed:
-                continue
-            if user_id in self._servers_of:
-                continue
-            self._put(user_id, sight.moved, sight.moved)
-            visitors.add(user_id)
-        return visitors
+            return False  # in so long a time a server may have run and been stopped by others
+        if sight.moved is None or sight.servers or name in self.state.listed:
+            return False
+        if person.id in self._servers_of:
+            return False
+        self._put(person.id, sight.moved, sight.moved)
+        return True
 
-    def _count_people(self, known: Identities) -> int:
-        returned = sum(1 for p in known.people.values() if p.id in self.state.gone)
-        new = sum(1 for user_id in known.people if user_id >= self.state.next_person)
-        return len(self.state.people) + returned + new - len(known.deleted)
+    def _count_people(self, gone: int) -> int:
+        people = self._changes.people
+        returned = sum(1 for user_id in people if user_id in self.state.gone)
+        new = sum(1 for user_id in people if user_id >= self.state.next_person)
+        return len(self.state.people) + returned + new - gone
 
     def _count_running(self) -> int:
         count = len(self.state.running)

@@ -72,7 +72,7 @@ class State:
             self.groups[name] = group_id
         for profile_id, name in changes.profiles.items():
             self.profiles[name] = profile_id
-        for (group_id, user_id, since), until in changes.memberships.items():
+        for group_id, user_id, since, until in changes.memberships():
             self._apply_membership(group_id, user_id, since, until)
         for (user_id, start), end in changes.activity.items():
             self._apply_activity(user_id, start, end)

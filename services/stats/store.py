@@ -27,7 +27,7 @@ from services.stats.schema import bring_up_to_date, make_engine
 from services.stats.state import REMEMBER, State
 from services.stats.tables import FOREVER
 
-BATCH = 5000
+BATCH = 2000
 """Rows handed to the driver at once."""
 
 AWAY = (OperationalError, DBAPIError, PoolTimeout, OSError)
@@ -158,7 +158,7 @@ class Store:
             t.memberships,
             (
                 {"group_id": g, "user_id": u, "since": since, "until": until or FOREVER}
-                for (g, u, since), until in changes.memberships.items()
+                for g, u, since, until in changes.memberships()
             ),
         )
         await self.upsert(connection, t.sessions, map(_session_row, changes.sessions.values()))
@@ -215,7 +215,7 @@ class Store:
             if i not in changes.people or changes.people[i].first_seen not in changes.polls
         }
         there: set[int] = set()
-        for batch in _batches(sorted(asked), BATCH // 5):
+        for batch in _batches(sorted(asked), 500):
             rows = await connection.execute(select(t.users.c.id).where(t.users.c.id.in_(batch)))
             there.update(row.id for row in rows)
         return asked - there
