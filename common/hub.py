@@ -121,6 +121,10 @@ class HubClient:
         """``GET /``: the version. Needs no token."""
         return await self._read("info", "/", _INFO.decode)
 
+    async def health(self) -> None:
+        """``GET /health``: the Hub answers. Other than the rest it is not in the Hub's log."""
+        await self._request("health", "GET", self.api_url + "/health")
+
     async def whoami(self) -> TokenOwner:
         """``GET /user``: whose token ours is, and its scopes. Works with any valid token."""
         return await self._read("user_self", "/user", _OWNER.decode)

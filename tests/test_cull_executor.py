@@ -441,6 +441,28 @@ async def test_rules_decide_by_group(
     assert store.events[0].rule == "course"
 
 
+@pytest.mark.parametrize("why", ["rule", "hold"])
+async def test_nobody_is_stopped_while_groups_count_and_are_not_seen(
+    fake_hub: FakeHub, session: aiohttp.ClientSession, clock: FakeClock, why: str
+) -> None:
+    """A token that may not read groups would make every rule and hold of a group void."""
+    fake_hub.add_server("ada", idle=2 * HOUR)
+    fake_hub.scopes = ["list:users", "read:users:activity", "read:servers", "delete:servers"]
+    policy = Policy.from_flags(Flags(timeout=HOUR))
+    store = FakeStore()
+    if why == "rule":
+        exam = Rule(name="exam", match=Match(groups=("exam",)), action=RuleAction.NEVER)
+        policy = replace(policy, rules=(exam, *policy.rules))
+    else:
+        store.held = Protections(group_holds={"exam": START + timedelta(hours=1)})
+    culler = make_culler(fake_hub, session, clock, policy=lambda: policy, store=store)
+    result = await culler.run_pass()
+    assert fake_hub.stopped == []
+    assert "read:users:groups" in result.errors[0]
+    fake_hub.scopes.append("read:users:groups!group=exam")
+    assert (await culler.run_pass()).stopped == 1
+
+
 async def test_the_observer_hears_of_everything(
     fake_hub: FakeHub, session: aiohttp.ClientSession, clock: FakeClock
 ) -> None:

@@ -254,7 +254,7 @@ async def test_one_broken_connection_is_no_outage(
 ) -> None:
     """A look at the Hub that fails once is repeated before the Hub is called down."""
     hub.metrics_text = f"process_start_time_seconds {START.timestamp() - 9000}\n"
-    hub.fail("reset", path="/hub/api/", times=1)
+    hub.fail("reset", path="/hub/api/health", times=1)
     await within(make_culler(hub, session, clock, settle=360))
     assert stopped(hub) == IDLE
 

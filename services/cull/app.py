@@ -266,6 +266,8 @@ class IdleCuller(ServiceApp):
             needed["read:users"] = "to see when a user was created (--cull-users)"
         if self.policy and self._policy_file().policy.needs_groups:
             needed["read:users:groups"] = "because a rule of the policy asks for groups"
+        elif self.keeps_store:
+            needed["read:users:groups"] = "so that holds of groups can be honoured"
         return needed
 
     def _plan(

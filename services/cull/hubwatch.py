@@ -4,7 +4,7 @@ import logging
 from datetime import datetime
 
 from common.clock import Clock
-from common.errors import HubError, HubUnavailable
+from common.errors import HubError, HubNotFound, HubUnavailable
 from common.hub import HubClient
 from services.cull.settle import Settle, process_start
 
@@ -52,10 +52,10 @@ class HubWatch:
         begun = self._clock.monotonic()
         try:
             try:
-                await self._probe.info()
+                await self._ask()
             except HubUnavailable:
                 await self._clock.sleep(AGAIN_SECONDS)
-                await self._probe.info()
+                await self._ask()
         except HubUnavailable as error:
             self.note_down(str(error))
             return False
@@ -66,6 +66,12 @@ class HubWatch:
             self.note_down(f"it took more than {SLOW_SECONDS:.0f} s to say who it is")
         await self._note_up(closely)
         return True
+
+    async def _ask(self) -> None:
+        try:
+            await self._probe.health()
+        except HubNotFound:
+            await self._probe.info()  # there is something else in between that knows no health
 
     def note_down(self, reason: str) -> None:
         """The Hub was found out of reach."""

@@ -10,7 +10,15 @@ from services.cull.survey import STATES
 WHY = (Reason.IDLE, Reason.MAX_AGE)
 #: How long passes take: the listing of a small hub to slow stops under a rate limit.
 PASS_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
-_READS = ("GET info", "GET user_self", "GET users", "GET user", "GET server", "GET metrics")
+_READS = (
+    "GET health",
+    "GET info",
+    "GET user_self",
+    "GET users",
+    "GET user",
+    "GET server",
+    "GET metrics",
+)
 _ENDPOINTS = (*_READS, "DELETE server", "DELETE user")
 
 

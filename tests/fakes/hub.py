@@ -21,6 +21,9 @@ from tests.fakes.clock import START
 PAGINATED = "application/jupyterhub-pagination+json"
 ALL_SCOPES = ("list:users", "read:users", "read:servers", "delete:servers", "delete:users")
 
+#: What needs no token.
+OPEN = frozenset({"/hub/api/", "/hub/api/health", "/hub/metrics"})
+
 
 @dataclass
 class FakeServer:
@@ -241,6 +244,7 @@ class FakeHub:
     def _routes(self) -> None:
         api = self.app.router
         api.add_get("/hub/api/", self._info)
+        api.add_get("/hub/api/health", self._health)
         api.add_get("/hub/api/user", self._whoami)
         api.add_get("/hub/api/users", self._users)
         api.add_get("/hub/api/users/{user}", self._user)
@@ -267,7 +271,7 @@ class FakeHub:
         if fault is not None:
             fault.times -= 1
             return await self._misbehave(fault, request, handler)
-        if token != self.token and request.path not in {"/hub/api/", "/hub/metrics"}:
+        if token != self.token and request.path not in OPEN:
             return _error(403, "Forbidden")
         try:
             answer: web.StreamResponse = await handler(request)
@@ -297,6 +301,9 @@ class FakeHub:
 
     async def _info(self, request: web.Request) -> web.Response:
         return web.json_response({"version": self.version})
+
+    async def _health(self, request: web.Request) -> web.Response:
+        return web.Response()
 
     async def _whoami(self, request: web.Request) -> web.Response:
         return web.json_response(

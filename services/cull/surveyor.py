@@ -1,0 +1,131 @@
+"""Lists the Hub's users and decides on each. Reads only."""
+
+import logging
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+
+from msgspec.structs import replace
+
+from common.errors import HubError, HubUnavailable, ServiceError
+from common.hub import HubClient
+from common.models import User
+from services.cull.judge import Judge
+from services.cull.policy import Action, Decision, Protections
+from services.cull.results import Tally
+from services.cull.survey import OwnStop, Survey, is_there, without_own_stop
+
+log = logging.getLogger("cull")
+
+#: Any of these shows us the groups of a user (JupyterHub's scopes contain one another).
+GROUP_SCOPES = frozenset({"read:users:groups", "read:users", "users", "admin:users"})
+
+
+class GroupsUnseen(ServiceError):
+    """Rules or holds are for groups, and our token does not show us who is in which."""
+
+
+class Surveyor:
+    """Makes surveys. ``own`` are our own stops, by user."""
+
+    def __init__(
+        self,
+        hub: HubClient,
+        judge: Judge,
+        own: Mapping[str, OwnStop],
+        *,
+        cull_users: bool,
+        keep_rows: bool,
+    ) -> None:
+        self._hub = hub
+        self._judge = judge
+        self._own = own
+        self._cull_users = cull_users
+        self._keep_rows = keep_rows
+        self._sees_groups = False
+        self._no_time: set[tuple[str, str]] = set()
+
+    async def survey(self, tally: Tally, goes_on: Callable[[], bool]) -> Survey:
+        """List all running servers, and users where they are culled, and decide on each.
+
+        What goes wrong is in ``tally``. Where it is not known who is held, nobody is due.
+        """
+        survey = Survey(tally, by_user=self._cull_users, keep_rows=self._keep_rows)
+        broken = self._hub.broken_items
+        protections: Protections | None = None
+        try:
+            await self._judge.watch.refresh()
+            async with aclosing(self._listed()) as pages:
+                async for page in pages:
+                    # Not before the first page: it brings the Hub's time.
+                    protections = protections or await self._protections()
+                    for user in page:
+                        await self._add(survey, user, protections)
+                    if not goes_on():
+                        tally.whole = False
+                        break
+        except ServiceError as error:
+            tally.whole = False
+            tally.error(str(error))
+            log.error("The listing broke off: %s", error)
+            if not isinstance(error, HubError):
+                survey.candidates.clear()
+            elif isinstance(error, HubUnavailable):
+                await self._judge.watch.look()
+        self._tell(survey, self._hub.broken_items - broken)
+        return survey
+
+    async def _listed(self) -> AsyncGenerator[list[User]]:
+        """The users to decide on. Each state asks no more of the Hub than it must."""
+        for state in ("inactive", "ready") if self._cull_users else ("ready",):
+            async with aclosing(self._hub.users(state=state)) as pages:
+                async for page in pages:
+                    yield page
+
+    async def _protections(self) -> Protections:
+        protections = await self._judge.protections()
+        if (protections.group_holds or self._judge.policy().needs_groups) and not self._sees_groups:
+            scopes = {scope.partition("!")[0] for scope in (await self._hub.whoami()).scopes}
+            if not scopes & GROUP_SCOPES:
+                raise GroupsUnseen(
+                    "nobody is stopped: a rule or a hold is for a group, and our token lacks the"
+                    " scope read:users:groups"
+                )
+            self._sees_groups = True
+        return protections
+
+    async def _add(self, survey: Survey, user: User, protections: Protections) -> None:
+        try:
+            decisions = await self._decide(user, protections)
+            delete = None
+            if self._cull_users and all(
+                decision.action is not Action.KEEP for decision in decisions.values()
+            ):
+                bare = replace(without_own_stop(user, self._own.get(user.name)), servers={})
+                delete = self._judge.user_now(bare, protections)
+        except Exception as error:  # an arbiter can raise anything: it costs this user alone
+            survey.tally.error(f"{user.name}: {type(error).__name__}: {error}")
+            log.exception("%s cannot be decided on", user.name)
+            return
+        survey.add(user, decisions, delete)
+
+    async def _decide(self, user: User, protections: Protections) -> dict[str, Decision]:
+        judge = self._judge
+        if judge.arbiter is None:
+            return {
+                name: judge.server_now(user, server, protections)
+                for name, server in user.servers.items()
+                if is_there(server)
+            }
+        return {
+            name: await judge.server(user, server, protections)
+            for name, server in user.servers.items()
+            if is_there(server)
+        }
+
+    def _tell(self, survey: Survey, broken: int) -> None:
+        if broken:
+            survey.tally.error(f"{broken} users are not readable in the Hub's answer")
+            log.error("%d users are not readable in the Hub's answer", broken)
+        for user, server in sorted(survey.no_time - self._no_time):
+            log.warning("%s/%s has no usable time and is never stopped", user, server)
+        self._no_time = survey.no_time
