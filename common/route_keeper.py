@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, Self
+from urllib.parse import unquote, urlsplit
 
 from common.clock import Clock, SystemClock
 from common.errors import ProxyError, RouteTaken
@@ -29,6 +30,7 @@ OnEvent = Callable[[RouteEvent, ProxyError | None], None]
 
 #: The most that an exit waits for the proxy. Services are to be gone within 10 s.
 REMOVE_SECONDS = 4.0
+_CONNECT_SECONDS = 2.0
 
 
 class RouteKeeper:
@@ -40,8 +42,8 @@ class RouteKeeper:
     is tried again until that one is gone. At exit our own route is removed.
 
     ``data`` is kept with the route and marks it as ours. A route that a former run left
-    behind when it was killed has the same mark and an old target: it is taken over, but only
-    until we have had the route once, so that two that run by mistake do not fight over it.
+    behind when it was killed has the same mark, and nobody listens at its target: it is taken
+    over. One at whose target somebody listens stays theirs, whatever its mark.
     """
 
     def __init__(
@@ -90,7 +92,7 @@ class RouteKeeper:
                 event = RouteEvent.RESTORED if self._was_there else RouteEvent.ADDED
             elif found.target == self.target:
                 event = RouteEvent.ADDED
-            elif self._left_behind(found):
+            elif await self._left_behind(found):
                 event = RouteEvent.TAKEN_OVER
             else:
                 why = f"the route {self.path} leads to {found.target}, not to us"
@@ -106,10 +108,9 @@ class RouteKeeper:
             self._tell(event, None)
         self._was_there = True
 
-    def _left_behind(self, found: Route) -> bool:
-        if self._was_there or not self._data:
-            return False
-        return all(found.data.get(key) == value for key, value in self._data.items())
+    async def _left_behind(self, found: Route) -> bool:
+        ours = all(found.data.get(key) == value for key, value in self._data.items())
+        return bool(self._data) and ours and await _refuses(found.target)
 
     async def _run(self) -> None:
         while True:
@@ -146,3 +147,20 @@ class RouteKeeper:
 
 
 _THERE = frozenset({RouteEvent.ADDED, RouteEvent.RESTORED, RouteEvent.TAKEN_OVER})
+
+
+async def _refuses(target: str) -> bool:
+    """Whether connections to a route's target are refused; no answer at all is not that."""
+    try:
+        parts = urlsplit(target)
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            if parts.scheme.endswith("+unix"):
+                _, writer = await asyncio.open_unix_connection(unquote(parts.netloc))
+            else:
+                _, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    except (ConnectionRefusedError, FileNotFoundError):
+        return True
+    except (OSError, ValueError, TimeoutError):
+        return False
+    writer.close()
+    return False

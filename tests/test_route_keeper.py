@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+from pathlib import Path
+from urllib.parse import quote
 
 import aiohttp
 import pytest
@@ -115,18 +117,26 @@ async def look_again(clock: FakeClock) -> None:
     await happened(lambda: len(clock.slept) > looks)
 
 
+MARK = {"owner": "formgrader"}
+
+
+@pytest.mark.parametrize("scheme", ["http", "http+unix"])
 async def test_a_route_left_behind_by_a_former_run_is_taken_over(
-    fake_proxy: FakeProxy, client: ProxyClient
+    fake_proxy: FakeProxy,
+    client: ProxyClient,
+    unused_tcp_port: int,
+    tmp_path: Path,
+    scheme: str,
 ) -> None:
-    """After a kill -9 the old route leads to a dead port: its mark says that it is ours."""
-    mark = {"service": "formgrader", "course": "course101"}
-    fake_proxy.routes[PATH] = {"target": "http://127.0.0.1:1", **mark}
+    """After a kill -9 the old route has our mark, and nobody listens where it leads."""
+    place = f"127.0.0.1:{unused_tcp_port}" if scheme == "http" else quote(f"{tmp_path}/x.sock", "")
+    fake_proxy.routes[PATH] = {"target": f"{scheme}://{place}", **MARK}
     events: list[RouteEvent] = []
     async with RouteKeeper(
         client,
         PATH,
         TARGET,
-        data=mark,
+        data=MARK,
         clock=FakeClock(),
         on_event=lambda event, error: events.append(event),
     ) as keeper:
@@ -135,27 +145,31 @@ async def test_a_route_left_behind_by_a_former_run_is_taken_over(
     assert events == [RouteEvent.TAKEN_OVER, RouteEvent.REMOVED]
 
 
-async def test_two_that_run_by_mistake_do_not_fight(
-    fake_proxy: FakeProxy, client: ProxyClient
+@pytest.mark.parametrize("mark", [MARK, {"owner": "somebody"}, {}])
+async def test_a_route_to_somebody_who_listens_is_theirs(
+    fake_proxy: FakeProxy, client: ProxyClient, mark: dict[str, str]
 ) -> None:
-    """The newer of two has the route; the older reports it and leaves it, also at its exit."""
-    mark = {"service": "formgrader"}
+    """Even with our mark: two that run by mistake do not fight over it."""
+    foreign = {"target": fake_proxy.api_url, **mark}
+    fake_proxy.routes[PATH] = dict(foreign)
     clock = FakeClock()
-    events: list[RouteEvent] = []
-    newer = "http://127.0.0.1:2222"
-    async with RouteKeeper(
-        client,
-        PATH,
-        TARGET,
-        data=mark,
-        clock=clock,
-        on_event=lambda event, error: events.append(event),
-    ):
-        fake_proxy.routes[PATH] = {"target": newer, **mark}
+    async with RouteKeeper(client, PATH, TARGET, data=MARK, clock=clock) as keeper:
         await look_again(clock)
-        await look_again(clock)
-    assert events == [RouteEvent.ADDED, RouteEvent.TAKEN]
-    assert fake_proxy.routes[PATH]["target"] == newer
+        assert not keeper.there
+    assert fake_proxy.routes[PATH] == foreign
+
+
+@pytest.mark.parametrize(
+    "target", ["", "http://", "http://127.0.0.1:99999", "nonsense", "http://[::1", "http://\0/"]
+)
+async def test_a_target_that_cannot_be_tried_is_somebody_elses(
+    fake_proxy: FakeProxy, client: ProxyClient, target: str
+) -> None:
+    """In doubt a route is not taken."""
+    fake_proxy.routes[PATH] = {"target": target, **MARK}
+    async with RouteKeeper(client, PATH, TARGET, data=MARK, clock=FakeClock()) as keeper:
+        assert not keeper.there
+    assert fake_proxy.routes[PATH]["target"] == target
 
 
 async def test_each_foreign_target_is_told_once(
