@@ -16,8 +16,9 @@ import psutil
 import pytest
 
 from tests.integration.processes import ROOT, free_port, proxy_command, wait_until
-from tests.integration.realhub import sign_in
+from tests.integration.realhub import BROWSER, sign_in
 
+FORMGRADER = "services/formgrader/course101/formgrader"
 DEMO = ROOT / "examples" / "demo" / "demo.py"
 
 
@@ -50,7 +51,7 @@ class Demo:
         def up() -> bool:
             return "Ctrl-C ends it." in self.said() or self.process.poll() is not None
 
-        wait_until("the demo's table", up, seconds=120)
+        wait_until("the demo's table", up, seconds=300)
         assert self.process.poll() is None, self.said()
 
     def family(self) -> list[psutil.Process]:
@@ -80,15 +81,24 @@ def running(state: Path) -> Iterator[Demo]:
 
 @pytest.mark.skipif(proxy_command() is None, reason="no proxy: run `make setup`")
 async def test_sign_in_stop_and_start_again(tmp_path: Path) -> None:
-    """A student signs in and starts JupyterLab, Ctrl-C leaves no process, a second run works."""
+    """People learn and grade, Ctrl-C leaves no process, a second run takes up the first."""
     state = tmp_path / "state"
     with running(state) as demo:
         jar = aiohttp.CookieJar(unsafe=True)
-        async with aiohttp.ClientSession(cookie_jar=jar) as session:
+        async with aiohttp.ClientSession(cookie_jar=jar, headers=BROWSER) as session:
             await sign_in(session, demo.url, "ada", demo.password)
             async with session.get(demo.url + "hub/spawn") as page:
                 assert page.status == 200, page.url
-            await until_lab(session, demo.url + "user/ada/lab")
+            await until_page(session, demo.url + "user/ada/lab", "jupyter-config-data")
+            await until_page(session, demo.url + "services/cull/", "students")
+            async with session.get(demo.url + FORMGRADER) as page:
+                assert page.status == 403
+        async with aiohttp.ClientSession(
+            cookie_jar=aiohttp.CookieJar(unsafe=True), headers=BROWSER
+        ) as session:
+            await sign_in(session, demo.url, "greta", demo.password)
+            await until_page(session, demo.url + "services/formgrader/", "Course 101")
+            await until_page(session, demo.url + FORMGRADER + "/manage_submissions/ps1", "ps1")
         password = demo.password
         assert len(demo.family()) >= 3
         demo.process.send_signal(signal.SIGINT)
@@ -113,14 +123,14 @@ async def test_sign_in_stop_and_start_again(tmp_path: Path) -> None:
         assert demo.family() == []
 
 
-async def until_lab(session: aiohttp.ClientSession, url: str) -> None:
-    """Wait for JupyterLab's page."""
-    async with asyncio.timeout(60):
+async def until_page(session: aiohttp.ClientSession, url: str, words: str) -> None:
+    """Wait for a page that has these words on it."""
+    async with asyncio.timeout(90):
         while True:
             async with session.get(url) as page:
-                if page.status == 200 and "jupyter-config-data" in await page.text():
+                if page.status == 200 and words in await page.text():
                     return
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.2)
 
 
 def refused(state: Path, port: str) -> list[str]:
