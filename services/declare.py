@@ -9,78 +9,15 @@ In ``jupyterhub_config.py``, after your own services and roles::
 
 import socket
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
 from common.errors import ConfigError
+from services.declare_kinds import CULL, FORMGRADER_PROXY, STATS, Kind
 from services.declare_options import Options, flags, wrong_options
-
-
-@dataclass(frozen=True)
-class Kind:
-    """One of our services: how it runs and what it may ask of the Hub.
-
-    ``scopes`` are those of the service's own token, given the options of its declaration, of
-    which ``scope_flags`` have a say.
-    ``admin_scope`` is a scope of ours that opens the administrator's part of its pages.
-    """
-
-    module: str
-    name: str
-    scopes: Callable[[Options], Iterable[str]]
-    admin_scope: str
-    admin_means: str
-    scope_flags: frozenset[str] = frozenset()
-
-
-def _cull_scopes(options: Options) -> Iterable[str]:
-    yield from ("list:users", "read:users:activity", "read:servers", "delete:servers")
-    # A rule or a hold may be for a group, and the pages show them.
-    if options.get("policy") or options.get("url") is not False:
-        yield "read:users:groups"
-    if options.get("cull_users"):
-        # read:users tells when a user was created, which is a user's age.
-        yield from ("delete:users", "read:users")
-    # When the Hub started: idleness is not believed until servers have reported again.
-    if options.get("settle") != 0:
-        yield "read:metrics"
-
-
-def _stats_scopes(options: Options) -> Iterable[str]:
-    # read:users tells when an account was made: a later one of the same name is another person.
-    yield from ("list:users", "read:users", "read:servers")
-
-
-def _no_scopes(options: Options) -> Iterable[str]:
-    """Groups come fresh with the sign-in of each user, so the service need not ask for them."""
-    return ()
-
-
-CULL = Kind(
-    "services.cull",
-    "cull",
-    _cull_scopes,
-    "custom:jupyterhub-cull:admin",
-    "See all servers and hold them in the idle culler.",
-    scope_flags=frozenset({"cull_users", "policy", "settle"}),
-)
-STATS = Kind(
-    "services.stats",
-    "stats",
-    _stats_scopes,
-    "custom:jupyterhub-stats:admin",
-    "See the activity statistics of everybody.",
-)
-FORMGRADER_PROXY = Kind(
-    "services.formgrader_proxy",
-    "formgrader",
-    _no_scopes,
-    "custom:jupyterhub-formgrader:admin",
-    "Administer every course's formgrader.",
-)
 
 
 def declare(
@@ -109,6 +46,10 @@ def declare(
     - ``display``: whether the Hub's menu lists it (True)
     - ``users``, ``groups``: the only users, or members of groups, who may open its pages
     - ``admin_users``, ``admin_groups``: who sees the administrator's pages, beside Hub admins
+
+    - ``service_per_course``, of formgrader_proxy: course ids. Each gets a service of its name at
+      the same address, which leads to the course, and which the course's graders may list:
+      nbgrader's course list in JupyterLab finds courses so
 
     Every other option is a flag of the service, with underscores for dashes: ``timeout=600``
     becomes ``--timeout=600``, ``cull_users=True`` becomes ``--cull-users``, a list repeats the
@@ -157,7 +98,7 @@ class _Plan:
 
     def add(self, argument: str, kind: Kind, options: Options) -> None:
         """Plan one service."""
-        wrong = list(wrong_options(options, kind.scope_flags))
+        wrong = list(wrong_options(options, kind.scope_flags, courses=kind.has_courses))
         self.problems += [f"{argument}: {problem}" for problem in wrong]
         if wrong:
             return
@@ -175,6 +116,8 @@ class _Plan:
             self._add_role(argument, f"{name}-service", what, scopes=scopes, services=[name])
         if options.get("url") is not False:
             self._give_access(argument, name, kind, options)
+        for course in options.get("service_per_course", ()):
+            self._add_course(argument, name, course)
 
     def _give_access(self, argument: str, name: str, kind: Kind, options: Options) -> None:
         self.custom_scopes.setdefault(kind.admin_scope, {"description": kind.admin_means})
@@ -197,6 +140,21 @@ class _Plan:
             )
         else:
             self._extend_user_role(access)
+
+    def _add_course(self, argument: str, name: str, course: str) -> None:
+        """Add a service that is named like a course and is answered by the service `name`."""
+        if any(service.get("name") == course for service in self.services):
+            self.problems.append(f'{argument}: there is a service "{course}" already')
+            return
+        url = next(each["url"] for each in self.services if each["name"] == name)
+        self.services.append({"name": course, "url": url, "display": False})
+        self._add_role(
+            argument,
+            f"{name}-course-{course.lower()}",
+            f"See in JupyterLab that there is a formgrader of {course}",
+            scopes=[f"{verb}:services!service={course}" for verb in ("list", "read")],
+            groups=[f"formgrade-{course}"],
+        )
 
     def _add_role(self, argument: str, name: str, description: str, **members: list[str]) -> None:
         if any(role.get("name") == name for role in self.roles):

@@ -49,6 +49,13 @@ def _is_texts(value: object) -> bool:
     )
 
 
+def _is_courses(value: object) -> bool:
+    return isinstance(value, list | tuple) and all(
+        isinstance(each, str) and fullmatch(r"[A-Za-z][A-Za-z0-9._-]*[A-Za-z0-9]", each)
+        for each in value
+    )
+
+
 def _is_environment(value: object) -> bool:
     return isinstance(value, Mapping) and all(
         isinstance(each, str) for pair in value.items() for each in pair
@@ -76,6 +83,7 @@ HUB_OPTIONS: dict[str, tuple[Callable[[object], bool], str]] = {
     "environment": (_is_environment, "must be a dict of text to text"),
     "cwd": (_is_place, "must be a directory"),
     "user": (_is_place, "must be a system user's name"),
+    "service_per_course": (_is_courses, "must be a list of course ids, such as course101"),
     "display": (_is_bool, "must be True or False"),
     "users": (_is_texts, _NAMES),
     "groups": (_is_texts, _NAMES),
@@ -84,11 +92,13 @@ HUB_OPTIONS: dict[str, tuple[Callable[[object], bool], str]] = {
 }
 
 
-def wrong_options(options: Options, scope_flags: Set[str]) -> Iterable[str]:
+def wrong_options(
+    options: Options, scope_flags: Set[str], *, courses: bool = False
+) -> Iterable[str]:
     """What is wrong with one service's options, in words that say what to write.
 
     ``scope_flags`` are flags that also decide on the role, and so may be given for a service
-    that is started elsewhere.
+    that is started elsewhere. ``courses`` is whether it can stand for a service per course.
     """
     for key, value in options.items():
         if not isinstance(key, str) or not fullmatch(r"[a-z][a-z0-9_]*", key):
@@ -100,6 +110,10 @@ def wrong_options(options: Options, scope_flags: Set[str]) -> Iterable[str]:
                 yield f'"{key}" {words}' + ("" if key == "api_token" else f", not {value!r}")
         elif not _is_flag_value(value):
             yield f'"{key}" must be text, a number, True, False or a list of these, not {value!r}'
+    if "service_per_course" in options and not courses:
+        yield '"service_per_course" is an option of formgrader_proxy'
+    elif options.get("service_per_course") and options.get("url") is False:
+        yield '"service_per_course" needs pages: take out "url"'
     if "port" in options and "url" in options:
         yield 'give "port" or "url", not both'
     if "api_token" in options:

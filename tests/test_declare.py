@@ -255,6 +255,7 @@ def test_every_problem_at_once() -> None:
         ({"environment": {"A": 1}}, "text to text"),
         ({"display": "no"}, "True or False"),
         ({"admin_groups": [1]}, "list of names"),
+        ({"service_per_course": ["course101"]}, "option of formgrader_proxy"),
         ({"api_token": "a-long-secret"}, "runs elsewhere"),
         ({"api_token": "a-long-secret", "url": False, "timeout": 5}, "timeout where"),
         ({"api_token": "short", "url": False}, "at least 8"),
@@ -267,6 +268,20 @@ def test_one_problem(options: dict[str, Any], said: str) -> None:
     assert said in found
     assert "secret" not in found
     assert "short" not in found
+
+
+def test_a_service_per_course() -> None:
+    """Each course gets a service of its name at the formgrader's address, seen by its graders."""
+    c = Config()
+    declare(c, formgrader_proxy={"service_per_course": ["course101", "Bio.2"]})
+    assert service(c, "Bio.2") == {
+        "name": "Bio.2",
+        "url": service(c, "formgrader")["url"],
+        "display": False,
+    }
+    seen = role(c, "formgrader-course-bio.2")
+    assert seen["scopes"] == ["list:services!service=Bio.2", "read:services!service=Bio.2"]
+    assert seen["groups"] == ["formgrade-Bio.2"]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import aiohttp
 import pytest
 
-from services.declare import CULL
+from services.declare_kinds import CULL
 from tests.integration.conftest import MakeHub, needs_proxy
 from tests.integration.processes import ROOT
 from tests.integration.realhub import HubAnswerError, RealHub, user_path

@@ -1,6 +1,7 @@
 """The roles that declare() gives, held by tokens of the real Hub: enough, and no more."""
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -132,3 +133,27 @@ async def test_the_hub_accepts_the_declaration(make_hub: MakeHub) -> None:
         assert set(scopes_of(**{name: True})) <= set(me["scopes"])
     sue = await hub.api("GET", user_path("sue"))
     assert set(sue["roles"]) == {"user"}
+
+
+async def test_a_service_per_course(make_hub: MakeHub, tmp_path: Path) -> None:
+    """A course's own service leads to its formgrader, and its graders can list it."""
+    courses = tmp_path / "courses.toml"
+    courses.write_text(f'[[course]]\nid = "course101"\ndirectory = "{tmp_path / "course"}"\n')
+    hub = make_hub(
+        extra_config="from services.declare import declare\n"
+        "declare(c, formgrader_proxy={'service_per_course': ['course101'],\n"
+        f"    'courses': '{courses}', 'db_url': 'sqlite:///{tmp_path / 'audit.sqlite'}'}})\n",
+        groups={"formgrade-course101": ["greta"], "nbgrader-course101": ["ada"]},
+    )
+    lists = {}
+    for name in ("greta", "ada"):
+        token = await hub.token(["inherit"], user=name)
+        lists[name] = await answer(hub, token, "GET", "/services")
+    assert lists["greta"].keys() == {"course101"}
+    assert lists["greta"]["course101"]["url"]
+    assert lists["ada"] is None
+    async with hub.login("greta") as session:
+        address = hub.url + "services/course101/lab?formgrader=true"
+        async with session.get(address, allow_redirects=False) as moved:
+            assert moved.status == 302
+            assert moved.headers["Location"] == "/services/formgrader/course101/formgrader"
