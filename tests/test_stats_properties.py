@@ -149,6 +149,9 @@ class HubMachine(RuleBasedStateMachine):
                 self.truth.setdefault(person.id, set()).add(account.number)
         return changes
 
+    def everybody(self) -> set[int]:
+        return {person.id for person in self.rows.everybody()}
+
     def work_of(self, user_id: int) -> list[Interval]:
         return sorted(
             Interval(start, end)
@@ -162,7 +165,7 @@ class HubMachine(RuleBasedStateMachine):
 
     @invariant()
     def intervals_neither_overlap_nor_lie_in_the_future(self) -> None:
-        for user_id in self.rows.people:
+        for user_id in self.everybody():
             work = self.work_of(user_id)
             assert all(i.start <= i.end <= self.now for i in work)
             assert all(i.end - i.start <= LONGEST for i in work)
@@ -194,7 +197,9 @@ class HubMachine(RuleBasedStateMachine):
                 window=window,
                 zone=zone,
                 sessions=list(self.rows.sessions.values()),
-                activity=[(i, part) for i in self.rows.people for part in self.work_of(i)],
+                activity=[
+                    (i, part) for i in self.rows.people_touched() for part in self.work_of(i)
+                ],
                 polls=sorted(self.rows.polls.values()),
                 people=len(self.state.people),
             )

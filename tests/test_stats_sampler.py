@@ -237,7 +237,7 @@ def test_rename_is_not_guessed_without_a_full_listing(hub: Hub) -> None:
     assert sampling.wants_full()
     sampling.see([user("ana"), user("anna", last=4), user("ben", created=at(-5))])
     changes = sampling.finish(full=True)
-    assert [p.name for p in changes.people.values()] == ["anna"]
+    assert [p.name for p in changes.newcomers] == ["anna"]
     assert changes.renamed == {}
 
 

@@ -67,6 +67,7 @@ class Register:
     """Says of each sight who it is. What has changed about people gathers on the way."""
 
     def __init__(self, state: State, now: datetime) -> None:
+        self.newcomers: list[Person] = []
         self.people: dict[int, Person] = {}
         self.renamed: dict[str, int] = {}
         self.is_first = not state.people and not state.gone
@@ -91,7 +92,7 @@ class Register:
         """A new person."""
         person = Person(self._next, name, sight.created, first_seen=self._now)
         self._next += 1
-        self.people[person.id] = person
+        self.newcomers.append(person)
         return person
 
     def who(self, name: str, sight: Sight) -> Person:

@@ -147,7 +147,8 @@ class Sampling:
         gone = register.close()
         for user_id in gone:
             self._leave_groups(user_id, self.state.members.get(user_id, ()))
-        changes.people, changes.renamed = register.people, register.renamed
+        changes.newcomers, changes.people = register.newcomers, register.people
+        changes.renamed = register.renamed
         changes.listed = frozenset(listed)
         changes.polls[self.now] = Poll(
             time=self.now,
@@ -325,10 +326,9 @@ class Sampling:
         return True
 
     def _count_people(self, gone: int) -> int:
-        people = self._changes.people
-        returned = sum(1 for user_id in people if user_id in self.state.gone)
-        new = sum(1 for user_id in people if user_id >= self.state.next_person)
-        return len(self.state.people) + returned + new - gone
+        changes = self._changes
+        returned = sum(1 for user_id in changes.people if user_id in self.state.gone)
+        return len(self.state.people) + len(changes.newcomers) + returned - gone
 
     def _count_running(self) -> int:
         count = len(self.state.running)

@@ -66,7 +66,7 @@ class State:
         for old_name, user_id in changes.renamed.items():
             if (known := self.people.get(old_name)) is not None and known.id == user_id:
                 del self.people[old_name]
-        for person in changes.people.values():
+        for person in changes.everybody():
             self._apply_person(person)
         for group_id, name in changes.groups.items():
             self.groups[name] = group_id

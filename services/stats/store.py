@@ -27,7 +27,7 @@ from services.stats.schema import bring_up_to_date, make_engine
 from services.stats.state import REMEMBER, State
 from services.stats.tables import FOREVER
 
-BATCH = 2000
+BATCH = 1000
 """Rows handed to the driver at once."""
 
 AWAY = (OperationalError, DBAPIError, PoolTimeout, OSError)
@@ -152,7 +152,7 @@ class Store:
             await self._insert_missing(
                 connection, table, [{"id": i, "name": name} for i, name in names.items()]
             )
-        await self.upsert(connection, t.users, map(_person_row, changes.people.values()))
+        await self.upsert(connection, t.users, map(_person_row, changes.everybody()))
         await self.upsert(
             connection,
             t.memberships,
@@ -209,11 +209,8 @@ class Store:
             await self.write_meta(connection, **news)
 
     async def _forgotten(self, connection: AsyncConnection, changes: Changes) -> set[int]:
-        asked = {
-            i
-            for i in changes.people_touched()
-            if i not in changes.people or changes.people[i].first_seen not in changes.polls
-        }
+        new = {p.id for p in changes.everybody() if p.first_seen in changes.polls}
+        asked = changes.people_touched() - new
         there: set[int] = set()
         for batch in _batches(sorted(asked), 500):
             rows = await connection.execute(select(t.users.c.id).where(t.users.c.id.in_(batch)))
