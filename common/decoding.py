@@ -54,7 +54,9 @@ def decode_users_page(body: bytes, *, raw: bool = False) -> Page[User]:
     if not raw:
         with suppress(msgspec.DecodeError, OverflowError):
             typed = _TYPED.decode(body)
-            return _page(typed.pagination, [_in_utc(user) for user in typed.items])
+            # A user without the field is not a user without servers: see _lenient_user.
+            if body.count(b'"servers":') >= len(typed.items):
+                return _page(typed.pagination, [_in_utc(user) for user in typed.items])
     page = msgspec.convert(_loads(body), _LenientPage)
     read = [_lenient_user(item, raw=raw) for item in page.items]
     return _page(page.pagination, read)
@@ -187,7 +189,7 @@ class _Fields:
 
 def _lenient_server(name: str, value: Any, *, raw: bool = False) -> Server:
     if not isinstance(value, dict):
-        return Server(name=name, problems=("server",))
+        return Server(name=name, pending="unknown", problems=("server",))
     fields = _Fields(value)
     return Server(
         name=name,
@@ -204,13 +206,23 @@ def _lenient_server(name: str, value: Any, *, raw: bool = False) -> Server:
     )
 
 
+#: Fields that say who somebody is. Whom they would protect is not known where they are garbage.
+_WHO = frozenset({"kind", "admin", "groups"})
+
+
 def _lenient_user(value: Any, *, raw: bool = False) -> User | str:
-    """The user, or a word on why there is none in the value."""
+    """The user, or a word on why there is none in the value.
+
+    Servers that are left out, as where our token may not read them, are a problem of the
+    user's: nobody must take them for not running.
+    """
     if (name := _name(value)) is None:
         return _no_name(value)
     fields = _Fields(value)
     servers = fields.get("servers", dict[str, Any], {})
-    return User(
+    if value.get("servers") is None:
+        fields.problems.append("servers")
+    user = User(
         name=name,
         kind=fields.get("kind", str, "user"),
         admin=fields.get("admin", bool, False),
@@ -220,6 +232,8 @@ def _lenient_user(value: Any, *, raw: bool = False) -> User | str:
         servers={key: _lenient_server(key, one, raw=raw) for key, one in servers.items()},
         problems=tuple(fields.problems),
     )
+    unknown = sorted(_WHO.intersection(user.problems))
+    return f"a user with garbage in {', '.join(unknown)}" if unknown else user
 
 
 def _lenient_group(value: Any) -> Group | str:

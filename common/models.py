@@ -37,7 +37,10 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True):
-    """A Hub user. ``groups`` is empty too where our token may not read groups."""
+    """A Hub user. ``groups`` is empty too where our token may not read groups.
+
+    Where "servers" is among the ``problems``, nothing is known of the user's servers.
+    """
 
     name: Annotated[str, msgspec.Meta(min_length=1)]
     kind: str = "user"

@@ -283,6 +283,7 @@ USERS: dict[str, tuple[dict[str, Any], dict[str, Any], Action, Reason]] = {
         Reason.NO_TIME,
     ),
     "a running server": ({"servers": {"": IDLE}}, {}, Action.KEEP, Reason.SERVERS_RUNNING),
+    "servers not told": ({"problems": ("servers",)}, {}, Action.KEEP, Reason.SERVERS_RUNNING),
     "a stopped named server": (
         {"servers": {"x": Server(name="x", stopped=True)}},
         {},

@@ -38,8 +38,12 @@ def a_user(server: dict[str, Any] | None = None, **changes: Any) -> dict[str, An
     return {"name": "ana", "kind": "user", "admin": False, "servers": servers} | changes
 
 
+def dumps(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
 def page(*items: Any) -> bytes:
-    return json.dumps({"items": items, "_pagination": {"next": None, "total": 1}}).encode()
+    return dumps({"items": items, "_pagination": {"next": None, "total": 1}})
 
 
 def only(*items: Any) -> User:
@@ -103,11 +107,37 @@ def test_a_broken_item_costs_that_item(broken: object) -> None:
     assert len(read.broken) == 1
 
 
-@pytest.mark.parametrize("servers", [None, 5, [], {"": None}, {"": 7}])
-def test_broken_servers_cost_no_user(servers: object) -> None:
-    """A user whose servers cannot be read has none that is ready."""
-    user = only(a_user(servers=servers))
-    assert not any(server.ready for server in user.servers.values())
+@pytest.mark.parametrize("servers", [None, 5, []])
+def test_servers_that_cannot_be_read_are_a_problem(servers: object) -> None:
+    """A user whose servers are not told is not one without servers."""
+    for user in (only(a_user(servers=servers)), decode_user(dumps(a_user(servers=servers)))):
+        assert user.servers == {}
+        assert user.problems == ("servers",)
+
+
+def test_servers_that_are_left_out_are_a_problem() -> None:
+    """As the Hub does where the token may read the servers of others only."""
+    silent = a_user(name="bob")
+    del silent["servers"]
+    (ana, bob) = decode_users_page(page(a_user(), silent)).items
+    assert (ana.problems, bob.problems) == ((), ("servers",))
+
+
+@pytest.mark.parametrize("server", [None, 7, []])
+def test_a_server_that_cannot_be_read_is_left_alone(server: object) -> None:
+    """As if something were pending; the user counts as one with a server."""
+    (read,) = only(a_user(servers={"": server})).servers.values()
+    assert (read.ready, read.pending, read.problems) == (False, "unknown", ("server",))
+
+
+@pytest.mark.parametrize(
+    ("field", "garbage"), [("groups", 7), ("groups", [3]), ("admin", "yes"), ("kind", [])]
+)
+def test_garbage_in_who_somebody_is_costs_the_item(field: str, garbage: object) -> None:
+    """Whether a rule protects them could not be told."""
+    read = decode_users_page(page(a_user() | {field: garbage}, a_user(name="bob")))
+    assert [user.name for user in read.items] == ["bob"]
+    assert read.broken == (f"a user with garbage in {field}",)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +238,7 @@ json_values = st.recursive(
 
 @given(
     st.dictionaries(st.sampled_from([*a_server(), "stopped"]), json_values),
-    st.dictionaries(st.sampled_from(["kind", "admin", "groups", "created"]), json_values),
+    st.dictionaries(st.sampled_from(["created", "last_activity", "pending", "x"]), json_values),
 )
 def test_no_value_whatever_loses_the_page(server: dict[str, Any], user: dict[str, Any]) -> None:
     """Whatever stands in the fields, the user is read, and so is the neighbour."""

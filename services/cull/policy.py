@@ -244,7 +244,7 @@ def decide_user(
     kept = None
     if not policy.flags.cull_users or user.kind != "user":
         kept = Reason.NOT_CULLED
-    elif any(server.ready or server.pending for server in user.servers.values()):
+    elif _may_have_servers(user):
         kept = Reason.SERVERS_RUNNING
     elif user.admin and not policy.flags.cull_admin_users:
         kept = Reason.ADMIN_SPARED
@@ -269,6 +269,13 @@ def _user_life(user: User) -> _Life:
     if "last_activity" in user.problems:
         return _Life(None, user.created)
     return _Life(user.last_activity or user.created, user.created)
+
+
+def _may_have_servers(user: User) -> bool:
+    """Whether any lives. Servers that the Hub does not tell, or that are garbage, may."""
+    if "servers" in user.problems:
+        return True
+    return any(server.ready or server.pending for server in user.servers.values())
 
 
 def _spared(server: Server, flags: Flags) -> Reason | None:
