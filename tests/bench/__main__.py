@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from . import cull_fake, cull_real, report
+from . import cull_fake, cull_real, report, stats
 from .measure import ROOT, BenchError
 from .report import Table
 
@@ -19,6 +19,10 @@ BENCHMARKS: dict[str, Callable[[int], list[Table]]] = {
     "hub-list": cull_real.listing,
     "hub-stop": partial(cull_real.stops, "hub-stop", cull_real.IDLE, 0.0, 0.8),
     "hub-slow-stop": partial(cull_real.stops, "hub-slow-stop", cull_real.FEW, 1.0, 0.15),
+    "stats-storage": stats.storage,
+    "stats-report": stats.report,
+    "stats-first-poll": stats.first_poll,
+    "stats-poll": stats.poll_of_real_hub,
 }
 # Too long to run unasked: the peer alone takes nine minutes a turn.
 LONG: dict[str, Callable[[int], list[Table]]] = {
