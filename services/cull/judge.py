@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from common.models import Server, User
 from services.cull.arbiter import Arbiter, ask
@@ -77,44 +77,60 @@ class Judge:
         """Extensions and holds in force. Raises what the store raises."""
         return NO_PROTECTIONS if self._latest is None else await self._latest.get()
 
+    async def moment(self) -> "Moment":
+        """All that counts, as it is now."""
+        return self.moment_with(await self.protections())
+
+    def moment_with(self, protections: Protections) -> "Moment":
+        """The same, with protections that were read already."""
+        return Moment(self.policy(), self.now(), self.watch.believe_from, protections, self.arbiter)
+
     async def server(
         self, user: User, server: Server, protections: Protections | None = None
     ) -> Decision:
         """What to do with a server; reads the protections anew if none are given."""
-        if protections is None:
-            protections = await self.protections()
-        if self.arbiter is None:
-            return self.server_now(user, server, protections)
-        rule = self.policy().rule_for(user, server, self.now())
-        verdict = await ask(self.arbiter, server, rule, self.now())
-        return self.server_now(user, server, protections, verdict)
+        moment = self.moment_with(protections) if protections else await self.moment()
+        return await moment.asked(user, server)
 
-    def server_now(
-        self, user: User, server: Server, protections: Protections, arbiter: bool | None = None
-    ) -> Decision:
-        """What to do with a server, all else being known."""
+    async def user(self, user: User) -> Decision:
+        """What to do with a user; reads the protections anew."""
+        return (await self.moment()).user(user)
+
+
+class Moment(NamedTuple):
+    """All that a decision needs to know, at one time of the Hub's."""
+
+    policy: Policy
+    now: datetime
+    believe_from: datetime | None
+    protections: Protections
+    arbiter: Arbiter | None
+
+    def server(self, user: User, server: Server, verdict: bool | None = None) -> Decision:
+        """What to do with a server; ``verdict`` is the arbiter's."""
         return decide_server(
             user,
             server,
-            self.policy(),
-            self.now(),
-            protections=protections,
-            believe_from=self.watch.believe_from,
-            arbiter=arbiter,
+            self.policy,
+            self.now,
+            protections=self.protections,
+            believe_from=self.believe_from,
+            arbiter=verdict,
         )
 
-    async def user(self, user: User, protections: Protections | None = None) -> Decision:
-        """What to do with a user; reads the protections anew if none are given."""
-        if protections is None:
-            protections = await self.protections()
-        return self.user_now(user, protections)
+    async def asked(self, user: User, server: Server) -> Decision:
+        """What to do with a server, after asking the arbiter where there is one."""
+        if self.arbiter is None:
+            return self.server(user, server)
+        rule = self.policy.rule_for(user, server, self.now)
+        return self.server(user, server, await ask(self.arbiter, server, rule, self.now))
 
-    def user_now(self, user: User, protections: Protections) -> Decision:
-        """What to do with a user, all else being known."""
+    def user(self, user: User) -> Decision:
+        """What to do with a user."""
         return decide_user(
             user,
-            self.policy(),
-            self.now(),
-            protections=protections,
-            believe_from=self.watch.believe_from,
+            self.policy,
+            self.now,
+            protections=self.protections,
+            believe_from=self.believe_from,
         )

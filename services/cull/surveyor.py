@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from common.errors import HubError, HubUnavailable, ServiceError
 from common.hub import HubClient
 from common.models import User
-from services.cull.judge import Judge
+from services.cull.judge import Judge, Moment
 from services.cull.policy import Action, Decision, Protections
 from services.cull.results import Tally
 from services.cull.survey import OwnStop, Survey, is_there, without_own_stop
@@ -58,8 +58,9 @@ class Surveyor:
                 async for page in pages:
                     # Not before the first page: it brings the Hub's time.
                     protections = protections or await self._protections()
+                    moment = self._judge.moment_with(protections)
                     for user in page:
-                        await self._add(survey, user, protections)
+                        await self._add(survey, user, moment)
                     if not goes_on():
                         tally.whole = False
                         break
@@ -93,34 +94,28 @@ class Surveyor:
             self._sees_groups = True
         return protections
 
-    async def _add(self, survey: Survey, user: User, protections: Protections) -> None:
+    async def _add(self, survey: Survey, user: User, moment: Moment) -> None:
+        decisions: dict[str, Decision] = {}
+        delete = None
         try:
-            decisions = await self._decide(user, protections)
-            delete = None
+            for name, server in user.servers.items():
+                if not is_there(server):
+                    continue
+                decisions[name] = (
+                    moment.server(user, server)
+                    if moment.arbiter is None
+                    else await moment.asked(user, server)
+                )
             if self._cull_users and all(
                 decision.action is not Action.KEEP for decision in decisions.values()
             ):
-                bare = replace(without_own_stop(user, self._own.get(user.name)), servers={})
-                delete = self._judge.user_now(bare, protections)
+                own = self._own.get(user.name)
+                delete = moment.user(replace(without_own_stop(user, own), servers={}))
         except Exception as error:  # an arbiter can raise anything: it costs this user alone
             survey.tally.error(f"{user.name}: {type(error).__name__}: {error}")
             log.exception("%s cannot be decided on", user.name)
             return
         survey.add(user, decisions, delete)
-
-    async def _decide(self, user: User, protections: Protections) -> dict[str, Decision]:
-        judge = self._judge
-        if judge.arbiter is None:
-            return {
-                name: judge.server_now(user, server, protections)
-                for name, server in user.servers.items()
-                if is_there(server)
-            }
-        return {
-            name: await judge.server(user, server, protections)
-            for name, server in user.servers.items()
-            if is_there(server)
-        }
 
     def _tell(self, survey: Survey, broken: int) -> None:
         if broken:
