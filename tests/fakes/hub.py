@@ -7,7 +7,7 @@ contract tests run the same cases on this and on the real one.
 import asyncio
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any, Self
@@ -17,110 +17,14 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from tests.fakes.clock import START
+from tests.fakes.faults import Fault, misbehave
+from tests.fakes.people import FakeServer, FakeUser, as_written
 
 PAGINATED = "application/jupyterhub-pagination+json"
 ALL_SCOPES = ("list:users", "read:users", "read:servers", "delete:servers", "delete:users")
 
 #: What needs no token.
 OPEN = frozenset({"/hub/api/", "/hub/api/health", "/hub/metrics"})
-
-
-@dataclass
-class FakeServer:
-    """A server of a fake user. Times are written as they stand: garbage stays garbage."""
-
-    name: str = ""
-    ready: bool = True
-    pending: str | None = None
-    started: Any = None
-    last_activity: Any = None
-    user_options: dict[str, Any] = field(default_factory=dict)
-    slow_stop: int = 0  # how many reads a stop stays pending for
-    remove: bool = False  # once it has stopped
-    drop: tuple[str, ...] = ()  # fields left out of the model
-
-    @property
-    def active(self) -> bool:
-        return self.ready or self.pending is not None
-
-    def model(self) -> dict[str, Any]:
-        whole = {
-            "name": self.name,
-            "display_name": self.name,
-            "full_name": f"x/{self.name}",
-            "last_activity": _text(self.last_activity),
-            "started": _text(self.started),
-            "pending": self.pending,
-            "ready": self.ready,
-            "stopped": not self.active,
-            "url": f"/user/x/{self.name}",
-            "user_options": self.user_options,
-            "progress_url": "/hub/api/users/x/server/progress",
-            "full_url": None,
-            "full_progress_url": None,
-        }
-        return {key: value for key, value in whole.items() if key not in self.drop}
-
-
-@dataclass
-class FakeUser:
-    """A user of the fake Hub."""
-
-    name: str
-    admin: bool = False
-    groups: list[str] = field(default_factory=list)
-    created: Any = START - timedelta(days=100)
-    last_activity: Any = None
-    servers: dict[str, FakeServer] = field(default_factory=dict)
-
-    def model(self) -> dict[str, Any]:
-        shown = {name: server.model() for name, server in self.servers.items() if server.active}
-        return {
-            "name": self.name,
-            "kind": "user",
-            "admin": self.admin,
-            "groups": self.groups,
-            "roles": ["user"],
-            "created": _text(self.created),
-            "last_activity": _text(self.last_activity),
-            "pending": None,
-            "server": "/user/x/" if "" in shown else None,
-            "servers": shown,
-            "user_info": {},
-        }
-
-    @property
-    def ready(self) -> bool:
-        return any(server.ready for server in self.servers.values())
-
-    @property
-    def active(self) -> bool:
-        return any(server.active for server in self.servers.values())
-
-
-@dataclass
-class Fault:
-    """What to do instead of answering, for the next ``times`` requests that match.
-
-    ``kind``: "status" (with ``status``, ``headers``, ``body``), "body" (200 with ``body``),
-    "cut" (a body that ends early), "hang" (no answer until released), "reset" (the
-    connection is dropped), "drop_after" (done, but the answer is lost).
-    """
-
-    kind: str
-    method: str = "GET"
-    path: str = ""
-    times: int = 1
-    status: int = 500
-    headers: dict[str, str] = field(default_factory=dict)
-    body: str = ""
-
-    def matches(self, request: web.Request) -> bool:
-        return (
-            self.times > 0
-            and self.method in {"*", request.method}
-            and self.path in request.raw_path
-        )
 
 
 @dataclass(frozen=True)
@@ -270,7 +174,7 @@ class FakeHub:
         fault = next((fault for fault in self.faults if fault.matches(request)), None)
         if fault is not None:
             fault.times -= 1
-            return await self._misbehave(fault, request, handler)
+            return await misbehave(fault, request, handler, self.release)
         if token != self.token and request.path not in OPEN:
             return _error(403, "Forbidden")
         try:
@@ -278,26 +182,6 @@ class FakeHub:
         except web.HTTPException as error:
             return _error(error.status, error.reason)
         return answer
-
-    async def _misbehave(
-        self, fault: Fault, request: web.Request, handler: Any
-    ) -> web.StreamResponse:
-        if fault.kind == "status":
-            return web.Response(status=fault.status, headers=fault.headers, text=fault.body)
-        if fault.kind == "body":
-            return web.Response(text=fault.body, content_type="application/json")
-        if fault.kind == "hang":
-            await self.release.wait()
-            raise ConnectionResetError
-        if fault.kind == "drop_after":
-            await handler(request)
-        if fault.kind == "cut":
-            response = web.StreamResponse(headers={"Content-Length": "5000"})
-            await response.prepare(request)
-            await response.write(b'{"items": [{"name":')
-        assert request.transport is not None
-        request.transport.close()
-        return web.Response()
 
     async def _info(self, request: web.Request) -> web.Response:
         return web.json_response({"version": self.version})
@@ -332,7 +216,7 @@ class FakeHub:
         if field_name not in {"id", "name", "last_activity"}:
             raise web.HTTPBadRequest(reason="sort must be 'id', 'name', or 'last_activity'")
         if field_name != "id":  # in the order of which they are kept
-            users.sort(key=lambda user: _text(getattr(user, field_name)) or "")
+            users.sort(key=lambda user: as_written(getattr(user, field_name)) or "")
         if sort.startswith("-"):
             users.reverse()
             users.sort(key=lambda user: field_name != "id" and getattr(user, field_name) is None)
@@ -489,10 +373,3 @@ class FakeHub:
 
 def _error(status: int, message: str) -> web.Response:
     return web.json_response({"status": status, "message": message}, status=status)
-
-
-def _text(value: Any) -> Any:
-    """A time as the Hub writes it; anything else as it stands."""
-    if not isinstance(value, datetime):
-        return value
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
