@@ -68,8 +68,8 @@ def test_results_of_other_benchmarks_stay(tmp_path: Path) -> None:
     """Measuring one part anew keeps the other parts in the whole."""
     report.write([Table("first", "One", table().samples, "peer")], tmp_path)
     whole = report.write([table()], tmp_path).read_text()
-    assert "### One" in whole
-    assert "### A quick one" in whole
+    assert "## One" in whole
+    assert "## A quick one" in whole
     assert json.loads((tmp_path / "quick.json").read_text())["wall_ratios"]["ours"] == 0.2
 
 

@@ -1,6 +1,7 @@
-"""Run benchmarks by name: `python -m tests.bench [NAME...] [--repeats N] [--to FOLDER]`."""
+"""Run benchmarks, all or by name: `python -m tests.bench [NAME...] [--repeats N]`."""
 
 import argparse
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -35,6 +36,9 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS | LONG))
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--to", type=Path, default=ROOT / "bench-results")
+    parser.add_argument(
+        "--document", type=Path, metavar="FILE", help="write all results there, too"
+    )
     options = parser.parse_args()
     known = BENCHMARKS | LONG
     unknown = set(options.names) - known.keys()
@@ -49,7 +53,9 @@ def main() -> int:
             failures += 1
             print(f"{name} failed: {error}", file=sys.stderr)
             continue
-        report.write(tables, options.to)
+        whole = report.write(tables, options.to)
+        if options.document:
+            shutil.copyfile(whole, options.document)
         for table in tables:
             print(table.markdown())
         print(f"({name}: {time.monotonic() - begun:.0f} s)\n", flush=True)
