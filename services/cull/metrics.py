@@ -1,9 +1,9 @@
 """The culler's numbers for Prometheus. Every series is there from the start, at 0."""
 
 from common.metrics import Metrics
+from common.settings_file import Reload
 from services.cull.hubwatch import HubWatch
 from services.cull.policy import Action, Protections, Reason
-from services.cull.policy_file import Reload
 from services.cull.results import Done, Outcome, PassResult
 from services.cull.survey import STATES
 

@@ -3,17 +3,15 @@
 docs/policy.md is the reference. What a rule leaves out comes from the command line's flags.
 """
 
-import difflib
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from common.errors import ConfigError
+from common.settings_file import SettingsFile, did_you_mean, read_tables
 from services.cull.durations import parse_duration
 from services.cull.policy import DEFAULT_RULE, Flags, Policy, default_rule
 from services.cull.rules import Kind, Match, Rule, RuleAction
@@ -27,31 +25,12 @@ KEYS = ("name", *CONDITIONS, "action", *TIMES, "extensions_per_day")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
-class Reload(StrEnum):
-    """What became of a look at the file; a closed set, used as a metric label."""
-
-    UNCHANGED = "unchanged"
-    LOADED = "loaded"
-    REFUSED = "refused"
-
-
 def load_policy(text: str, flags: Flags) -> Policy:
     """The policy in a TOML text, ended by the rule that the flags make.
 
     :raises ConfigError: with every problem, each naming its rule and key
     """
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError([f"this is not TOML: {error}"]) from None
-    problems = [
-        f"{key}: unknown; the file has [[rule]] tables only{_meant(key, ('rule',))}"
-        for key in document
-        if key != "rule"
-    ]
-    tables = document.get("rule", [])
-    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise ConfigError([*problems, "rule: write each rule as a table of its own: [[rule]]"])
+    tables, problems = read_tables(text, "rule")
     if not tables and not problems:
         problems.append("the file has no rule; begin one with [[rule]]")
     default = default_rule(flags)
@@ -74,11 +53,6 @@ def _repeated(rules: list[Rule]) -> list[str]:
     ]
 
 
-def _meant(word: str, known: tuple[str, ...]) -> str:
-    close = difflib.get_close_matches(word, known, 1, 0.6)
-    return f'; did you mean "{close[0]}"?' if close else ""
-
-
 @dataclass
 class _Reader:
     """Reads one [[rule]] table; what is wrong goes to ``problems``, and reading goes on."""
@@ -99,7 +73,7 @@ class _Reader:
         for key in self.table:
             if key not in KEYS:
                 known = ", ".join(KEYS)
-                self.wrong(key, f"unknown{_meant(key, KEYS) or f'; the keys are {known}'}")
+                self.wrong(key, f"unknown{did_you_mean(key, KEYS) or f'; the keys are {known}'}")
         name = self._name()
         action = self._choice("action", RuleAction, RuleAction.STOP)
         self._check_sense(action)
@@ -159,7 +133,7 @@ class _Reader:
         except (ValueError, TypeError):
             words = [member.value for member in kind]  # type: ignore[attr-defined]  # an enum
             self.wrong(
-                key, f"{value!r} is none of {', '.join(words)}{_meant(str(value), (*words,))}"
+                key, f"{value!r} is none of {', '.join(words)}{did_you_mean(str(value), (*words,))}"
             )
             return default
 
@@ -206,7 +180,7 @@ class _Reader:
     def _unknown(self, key: str, entry: Mapping[str, Any], known: tuple[str, ...]) -> None:
         for word in entry:
             if word not in known:
-                hint = _meant(word, known) or f"; the keys are {', '.join(known)}"
+                hint = did_you_mean(word, known) or f"; the keys are {', '.join(known)}"
                 self.wrong(f"{key}.{word}", f"unknown{hint}")
 
     def _weekly(self, key: str, entry: Mapping[str, Any]) -> Weekly | None:
@@ -281,39 +255,14 @@ class _Reader:
         return None
 
 
-class PolicyFile:
-    """A policy file that is looked at again and again.
-
-    ``policy`` is the last good one. ``problems`` are those of the newest text, empty when
-    it is the one in force.
-    """
+class PolicyFile(SettingsFile[Policy]):
+    """A policy file that is looked at again and again; a bad one is refused."""
 
     def __init__(self, path: Path, flags: Flags) -> None:
         """Read the file. :raises ConfigError: it cannot be read or used"""
-        self.path = path
-        self.flags = flags
-        self.problems: tuple[str, ...] = ()
-        self._seen: str | None = self._read()
-        self.policy = load_policy(self._seen, flags)
+        super().__init__(path, "the policy file", lambda text: load_policy(text, flags))
 
-    def reload_if_changed(self) -> Reload:
-        """Look at the file; a bad one is refused, once, and the last good policy stays."""
-        seen, self._seen = self._seen, None  # None until it was read
-        try:
-            self._seen = self._read()
-            if self._seen == seen:
-                return Reload.UNCHANGED
-            self.policy = load_policy(self._seen, self.flags)
-        except ConfigError as error:
-            unheard = error.problems != self.problems
-            self.problems = error.problems
-            return Reload.REFUSED if unheard else Reload.UNCHANGED
-        self.problems = ()
-        return Reload.LOADED
-
-    def _read(self) -> str:
-        try:
-            return self.path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-            raise ConfigError([f"the policy file {self.path} cannot be read: {reason}"]) from None
+    @property
+    def policy(self) -> Policy:
+        """The last good one."""
+        return self.value

@@ -9,11 +9,12 @@ from typing import Protocol
 
 from common.clock import Clock
 from common.errors import ServiceError
+from common.settings_file import Reload
 from common.ticker import Ticker
 from services.cull.executor import Culler
 from services.cull.hubwatch import HubWatch
 from services.cull.metrics import CullMetrics
-from services.cull.policy_file import PolicyFile, Reload
+from services.cull.policy_file import PolicyFile
 from services.cull.records import StoreError
 
 log = logging.getLogger("cull")

@@ -13,6 +13,7 @@ from traitlets import List, Unicode, default
 from common.config import ServiceApp
 from common.errors import ConfigError, HubError, ServiceError
 from common.launch import Command
+from common.settings_file import Reload
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -312,9 +313,10 @@ class FormgraderProxy(ServiceApp):
                 await self._pause(LOOK_SECONDS)
 
     async def _follow(self, file: "CoursesFile", courses: "Courses") -> None:
-        if not await asyncio.to_thread(file.reload_if_changed):
+        outcome = await asyncio.to_thread(file.reload_if_changed)
+        if outcome is Reload.UNCHANGED:
             return
-        if file.problems:
+        if outcome is Reload.REFUSED:
             log.error("The courses file is refused, the last good one stays:")
             for problem in file.problems:
                 log.error("  %s", problem)

@@ -4,9 +4,7 @@
 docs/formgrader.md is the reference.
 """
 
-import difflib
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from common.errors import ConfigError
+from common.settings_file import SettingsFile, did_you_mean, read_tables
 from services.formgrader_proxy.access import CourseGroups
 
 KEYS = (
@@ -94,18 +93,7 @@ def load_courses(
 
     :raises ConfigError: with every problem, each naming its course and key
     """
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError([f"this is not TOML: {error}"]) from None
-    problems = [
-        f"{key}: unknown; the file has [[course]] tables only"
-        for key in document
-        if key != "course"
-    ]
-    tables = document.get("course", [])
-    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise ConfigError([*problems, "course: write each as a table of its own: [[course]]"])
+    tables, problems = read_tables(text, "course")
     courses: dict[str, Course] = {}
     for number, table in enumerate(tables, start=1):
         course = _Reader(number, table, problems).course(instructors, root=root)
@@ -133,9 +121,8 @@ class _Reader:
     def course(self, instructors: frozenset[str], *, root: bool) -> Course:
         for key in self.table:
             if key not in KEYS:
-                close = difflib.get_close_matches(key, KEYS, 1, 0.6)
-                hint = f'did you mean "{close[0]}"?' if close else f"the keys: {', '.join(KEYS)}"
-                self.wrong(key, f"unknown; {hint}")
+                hint = did_you_mean(key, KEYS) or f"; the keys are {', '.join(KEYS)}"
+                self.wrong(key, f"unknown{hint}")
         course_id = self._id()
         directory, url = self._path("directory"), self._url()
         if (directory is None) == (url is None) and not {"directory", "url"} <= set(self.table):
@@ -251,35 +238,14 @@ def is_course_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None and text not in TAKEN_IDS
 
 
-class CoursesFile:
-    """The courses file, looked at again and again; the last good one stays."""
+class CoursesFile(SettingsFile[dict[str, Course]]):
+    """A courses file that is looked at again and again; a bad one is refused."""
 
     def __init__(self, path: Path, load: Callable[[str], dict[str, Course]]) -> None:
         """Read the file. :raises ConfigError: it cannot be read or used"""
-        self.path = path
-        self.problems: tuple[str, ...] = ()
-        self._load = load
-        self._seen: str | None = self._read()
-        self.courses = load(self._seen)
+        super().__init__(path, "the courses file", load)
 
-    def reload_if_changed(self) -> bool:
-        """Look at the file; True when there are new courses, or new problems to tell."""
-        seen, self._seen = self._seen, None  # None until it was read
-        try:
-            self._seen = self._read()
-            if self._seen == seen:
-                return False
-            self.courses = self._load(self._seen)
-        except ConfigError as error:
-            unheard = error.problems != self.problems
-            self.problems = error.problems
-            return unheard
-        self.problems = ()
-        return True
-
-    def _read(self) -> str:
-        try:
-            return self.path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-            raise ConfigError([f"the courses file {self.path} cannot be read: {reason}"]) from None
+    @property
+    def courses(self) -> dict[str, Course]:
+        """The last good ones, by id."""
+        return self.value
