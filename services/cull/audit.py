@@ -35,6 +35,17 @@ def log_event(event: Event) -> None:
         event.rule or "-",
         f", until: {event.until.isoformat(timespec='seconds')}" if event.until else "",
         event.outcome,
+        extra={
+            "who": event.who,
+            "action": event.action,
+            "target": event.target,
+            "user_or_group": event.name,
+            "server": event.server,
+            "reason": event.reason,
+            "rule": event.rule,
+            "until": event.until,
+            "outcome": event.outcome,
+        },
     )
 
 

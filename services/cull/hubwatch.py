@@ -81,18 +81,22 @@ class HubWatch:
         self.settle = self.settle.seen_down(self._clock.monotonic())
 
     async def _note_up(self, closely: bool) -> None:
-        before = self.settle
         started = None
-        if before.seconds > 0 and (closely or before.counted_from is None):
+        asked = self.settle.seconds > 0 and (closely or self.settle.counted_from is None)
+        if asked:
             started = process_start(await self._probe.metrics())
         if self.up is False:
             log.info("The Hub is there again.")
         self.up, self.reason = True, ""
-        now = self._probe.hub_now()
+        # Not what it was before the question: somebody else may have found the Hub down since.
+        before, now = self.settle, self._probe.hub_now()
         self.settle = before.seen_up(now, self._clock.monotonic(), started)
         until = self.settle.believe_from
         if self.settle.counted_from != before.counted_from and until and now < until:
             log.info(
-                "No idleness is believed until %s: first, servers must report to the Hub.",
+                "No idleness is believed until %s: first, servers must report to the Hub.%s",
                 until.isoformat(timespec="seconds"),
+                ""
+                if started
+                else " (When the Hub started is not known: that takes the scope read:metrics.)",
             )
