@@ -70,7 +70,7 @@ class Table:
                 row += [_cell(self.spread(name, "hub_cpu")), _ratio(self.ratio(name, "hub_cpu"))]
             rows.append(row)
         lines = [
-            f"### {self.title}",
+            f"## {self.title}",
             "",
             f"`python -m tests.bench {self.benchmark or self.name}`",
             "",
