@@ -21,6 +21,13 @@ from examples.demo.people import COURSE
 
 ASSIGNMENT = "ps1"
 HOSTILE = "eve"
+NAMES = {
+    "ada": ("Ada", "Ahlers"),
+    "ben": ("Ben", "Bauer"),
+    "chloe": ("Chloe", "Costa"),
+    "dan": ("Dan", "Duarte"),
+    "eve": ("Eve", "Evans"),
+}
 #: What a script would do if it ran in a grader's page.
 ALARM = "document.title = 'This script of a student ran'"
 GOOD = {
@@ -58,6 +65,9 @@ def make_course(directory: Path) -> None:
     exchange.mkdir(exist_ok=True)
     exchange.chmod(0o777)  # nbgrader insists; the directory around it is ours alone
     api = _nbgrader(course, exchange)
+    with api.gradebook as gradebook:
+        for student, (first, last) in NAMES.items():
+            gradebook.update_or_create_student(student, first_name=first, last_name=last)
     _succeed(api.generate_assignment(ASSIGNMENT))
     _succeed(api.release_assignment(ASSIGNMENT))
     for student in ANSWERS:

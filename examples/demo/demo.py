@@ -20,7 +20,7 @@ from typing import TextIO
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # run by path, so that this needs no installation of its own
 
-from examples.demo.offered import pages  # noqa: E402 - after the line above
+from examples.demo.offered import health, pages  # noqa: E402 - after the line above
 from examples.demo.people import by_role  # noqa: E402
 from examples.demo.preparation import prepare  # noqa: E402
 from examples.demo.processes import answers, end_marked, free_port, is_free  # noqa: E402
@@ -70,7 +70,7 @@ def _run(state: Path, port: int, stop: threading.Event) -> None:
         parts |= {task.name: task.done for task in tasks if not task.first}
         if not _wait_for(parts, stop):
             return
-        _say(_welcome(port, password, state))
+        _say(_welcome(port, password))
         while not stop.wait(0.5):
             _check_running(hub, state)
     finally:
@@ -160,9 +160,7 @@ def _parts(hub: subprocess.Popen[bytes], port: int, state: Path) -> dict[str, Ca
         _check_running(hub, state)
         return answers(f"{base}hub/api/")
 
-    services = {
-        path.strip("/"): partial(answers, f"{base}{path}health") for path in pages(state).values()
-    }
+    services = {name: partial(answers, base + path) for name, path in health().items()}
     return {"JupyterHub": hub_is_up, **services}
 
 
@@ -192,12 +190,12 @@ def _wait_for(parts: dict[str, Callable[[], bool]], stop: threading.Event) -> bo
     return True
 
 
-def _welcome(port: int, password: str, state: Path) -> str:
+def _welcome(port: int, password: str) -> str:
     """The table of addresses and logins."""
     base = f"http://127.0.0.1:{port}/"
     addresses = {
         "JupyterHub": "",
-        **pages(state),
+        **pages(),
         "Administration": "hub/admin",
     }
     lines = ["", *(f"  {what:<34}{base}{path}" for what, path in addresses.items()), ""]

@@ -51,7 +51,11 @@ def offered(state: Path) -> dict[str, dict[str, Any]]:
             "environment": {"HOME": str(state / "homes" / "formgrader")},
         },
     }
-    return {name: options for name, options in everything.items() if is_there(name)}
+    return {
+        name: options | {"display": has_pages(name)}
+        for name, options in everything.items()
+        if is_there(name)
+    }
 
 
 def is_there(service: str) -> bool:
@@ -59,6 +63,17 @@ def is_there(service: str) -> bool:
     return bool(find_spec(f"services.{service}") and find_spec(f"services.{service}.__main__"))
 
 
-def pages(state: Path) -> dict[str, str]:
-    """The path below the hub's address of each offered service's pages, by what it is for."""
-    return dict(PAGES[name] for name in offered(state))
+def has_pages(service: str) -> bool:
+    """Whether this checkout has the service's pages."""
+    return find_spec(f"services.{service}.views") is not None
+
+
+def pages() -> dict[str, str]:
+    """The paths of the services' pages below the hub's address, by what they are for."""
+    return dict(PAGES[name] for name in PAGES if is_there(name) and has_pages(name))
+
+
+def health() -> dict[str, str]:
+    """The paths below the hub's address that tell of each service whether it is up."""
+    paths = [path for name, (_, path) in PAGES.items() if is_there(name)]
+    return {path.strip("/"): f"{path}health" for path in paths}
