@@ -39,21 +39,19 @@ async def read_current(
             or 0
         )
         current.running.update(dict.fromkeys(largest.values(), 0))
-        for group_id, number in await _by_group(
-            connection, t.sessions.c.user_id, func.count(), running, largest
-        ):
+        for group_id, number in await _running_by_group(connection, largest):
             current.running[largest[group_id]] = number
         for period, hours in PERIODS.items():
             await _active(store, connection, current, period, now - timedelta(hours=hours), largest)
         if per_user:
             query = (
-                select(t.users.c.name, func.count())
+                select(t.users.c.name, func.count().label("servers"))
                 .join(t.sessions)
                 .where(running)
                 .group_by(t.users.c.name)
             )
-            for name, number in (await connection.execute(query)).tuples():
-                current.running_by_user[name] = number
+            for row in await connection.execute(query):
+                current.running_by_user[row.name] = row.servers
     return current
 
 
@@ -103,25 +101,25 @@ async def _active(
         t.memberships.c.until == FOREVER, t.memberships.c.group_id.in_(list(largest))
     )
     current.active.update({(period, name): 0 for name in largest.values()})
-    for group_id, user_id in (await connection.execute(query)).tuples():
-        current.active[period, largest[group_id]] += user_id in active
+    for row in await connection.execute(query):
+        current.active[period, largest[row.group_id]] += row.user_id in active
 
 
-async def _by_group(
-    connection: AsyncConnection,
-    user: ColumnElement[int],
-    what: ColumnElement[int],
-    condition: ColumnElement[bool],
-    largest: dict[int, str],
+async def _running_by_group(
+    connection: AsyncConnection, largest: dict[int, str]
 ) -> list[tuple[int, int]]:
     if not largest:
         return []
     group = t.memberships.c.group_id
     query = (
-        select(group, what)
+        select(group, func.count().label("servers"))
         .select_from(t.memberships)
-        .join(t.sessions, user == t.memberships.c.user_id)
-        .where(condition, t.memberships.c.until == FOREVER, group.in_(list(largest)))
+        .join(t.sessions, t.sessions.c.user_id == t.memberships.c.user_id)
+        .where(
+            t.sessions.c.ended == FOREVER,
+            t.memberships.c.until == FOREVER,
+            group.in_(list(largest)),
+        )
         .group_by(group)
     )
-    return list((await connection.execute(query)).tuples())
+    return [(row.group_id, row.servers) for row in await connection.execute(query)]
