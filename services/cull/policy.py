@@ -110,7 +110,10 @@ class Policy:
 
     def rule_for(self, user: User, server: Server, now: datetime) -> Rule:
         """The first rule that matches a server at this moment."""
-        return next(rule for rule in self.rules if rule.match.holds_for(user, server, now))
+        for rule in self.rules:  # a loop, not next(...): this is asked for every server
+            if rule.match.holds_for(user, server, now):
+                return rule
+        return self.rules[-1]
 
     def rule_for_user(self, user: User, now: datetime) -> Rule:
         """The first rule that matches a user as a whole at this moment."""
