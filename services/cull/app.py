@@ -5,7 +5,6 @@ What only the service needs (pages, database, sign-in, metrics) is imported ther
 pass starts fast and stays small.
 """
 
-import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from common.hub import HubClient
     from common.metrics import Metrics
     from services.cull.assembly import Parts, Plan
-    from services.cull.executor import Culler, CullSettings
+    from services.cull.executor import CullSettings
     from services.cull.metrics import CullMetrics
     from services.cull.policy import Flags
     from services.cull.policy_file import PolicyFile
@@ -338,32 +337,13 @@ class IdleCuller(ServiceApp):
 
     async def _one_pass(self) -> int:
         from services.cull.assembly import assemble
+        from services.cull.one_pass import one_pass
 
         async with assemble(self._plan()) as parts:
-            if parts.store is not None:
-                await parts.store.open()
-            culler = parts.culler
-            passing = asyncio.create_task(self._dry(culler) if self.dry_run else self._real(culler))
-            stopping = asyncio.create_task(self.stopping.wait())
-            await asyncio.wait({passing, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            stopping.cancel()
-            if not passing.done():
-                culler.abandon()
-            if await passing:
-                return 0
-            await self._tell_missing_scopes(parts.hub)
-            return 1
-
-    async def _real(self, culler: "Culler") -> bool:
-        return (await culler.run_pass()).good
-
-    async def _dry(self, culler: "Culler") -> bool:
-        from services.cull.dry_run import dry_run
-
-        survey = await culler.survey()
-        for line in dry_run(survey, culler.judge.now()):
-            print(line)
-        return survey.tally.whole and not survey.tally.failures
+            result = await one_pass(parts, dry=self.dry_run, stopping=self.stopping)
+            if result.forbidden:
+                await self._tell_missing_scopes(parts.hub)
+        return 0 if result.good else 1
 
     async def _tell_missing_scopes(self, hub: "HubClient") -> None:
         try:
@@ -405,35 +385,30 @@ class IdleCuller(ServiceApp):
     async def _serve_pages(
         self, stack: AsyncExitStack, parts: "Parts", registry: "Metrics"
     ) -> "Readiness":
-        """Serve pages, API, health and metrics until the stack is closed."""
-        from common.oauth import SignIn
-        from common.web import Bind, Readiness, create_app, serve
-        from services.cull.views import setup_pages
+        from common.web import Bind, Readiness
+        from services.cull.site import SiteSettings, site
 
         if parts.store is None:
             raise ConfigError(["--db-url is needed for the pages."])
         readiness = Readiness()
         readiness.set("pass", "no pass was made yet")
-        sign_in = SignIn(self.oauth_settings())
-        app = create_app(
+        tls = self.server_tls
+        settings = SiteSettings(
+            bind=Bind(self.ip, self.port or 0, tls.server_context() if tls else None),
             prefix=self.prefix,
-            metrics=registry,
-            readiness=readiness,
-            sign_in=sign_in,
-            authenticate_prometheus=self.authenticate_prometheus,
-            title="Idle culler",
             hub_url=self.public_hub_url,
-        )
-        setup_pages(
-            app,
-            culler=parts.culler,
-            store=parts.store,
-            sign_in=sign_in,
-            hub=parts.hub,
+            oauth=self.oauth_settings(),
+            authenticate_prometheus=self.authenticate_prometheus,
             admin_groups=frozenset(self.admin_groups),
         )
-        tls = self.server_tls
-        bind = Bind(self.ip, self.port or 0, tls.server_context() if tls else None)
-        port = await stack.enter_async_context(serve(app, bind))
+        serving = site(
+            settings,
+            culler=parts.culler,
+            store=parts.store,
+            hub=parts.hub,
+            metrics=registry,
+            readiness=readiness,
+        )
+        port = await stack.enter_async_context(serving)
         log.info("Pages at http://%s:%d%s", self.ip, port, self.prefix)
         return readiness

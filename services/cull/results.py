@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from common.errors import HubForbidden
 from common.models import Server, User
 from services.cull.policy import Action, Decision, Reason
 
@@ -79,7 +80,8 @@ class PassResult:
 
     ``seen`` and ``kept`` count servers; ``skipped`` those that were due and not stopped
     (left, gone, paused, postponed); ``slow`` those that the Hub is still stopping.
-    ``failures`` counts all that went wrong, ``errors`` tells the first of them.
+    ``failures`` counts all that went wrong, ``errors`` tells the first of them;
+    ``forbidden`` is whether the Hub refused something for our token's sake.
     """
 
     started: datetime
@@ -95,6 +97,7 @@ class PassResult:
     skipped: int = 0
     failures: int = 0
     errors: tuple[str, ...] = ()
+    forbidden: bool = False
     states: dict[str, int] = field(default_factory=dict)
     reasons: dict[Reason, int] = field(default_factory=dict)
 
@@ -117,10 +120,17 @@ class Tally:
         self.done: Counter[tuple[Action, Outcome]] = Counter()
         self.failures = 0
         self.errors: list[str] = []
+        self.forbidden = False
 
-    def error(self, text: str) -> None:
+    @property
+    def good(self) -> bool:
+        """Whether every page was read and nothing failed."""
+        return self.whole and not self.failures
+
+    def error(self, text: str, cause: Exception | None = None) -> None:
         """Note what went wrong."""
         self.failures += 1
+        self.forbidden = self.forbidden or isinstance(cause, HubForbidden)
         if len(self.errors) < MOST_ERRORS:
             self.errors.append(text)
 
@@ -146,6 +156,7 @@ class Tally:
             skipped=sum(self.done[action, outcome] for action in Action for outcome in skipped),
             failures=self.failures,
             errors=tuple(self.errors),
+            forbidden=self.forbidden,
             states=dict(self.states),
             reasons=dict(self.reasons),
         )

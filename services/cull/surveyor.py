@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 from msgspec.structs import replace
 
-from common.errors import HubError, HubUnavailable, ServiceError
+from common.errors import HubError, HubForbidden, HubUnavailable, ServiceError
 from common.hub import HubClient
 from common.models import User
 from services.cull.judge import Judge, Moment
@@ -20,7 +20,7 @@ log = logging.getLogger("cull")
 GROUP_SCOPES = frozenset({"read:users:groups", "read:users", "users", "admin:users"})
 
 
-class GroupsUnseen(ServiceError):
+class GroupsUnseen(HubForbidden):
     """Rules or holds are for groups, and our token does not show us who is in which."""
 
 
@@ -66,9 +66,9 @@ class Surveyor:
                         break
         except ServiceError as error:
             tally.whole = False
-            tally.error(str(error))
+            tally.error(str(error), error)
             log.error("The listing broke off: %s", error)
-            if not isinstance(error, HubError):
+            if not isinstance(error, HubError) or isinstance(error, GroupsUnseen):
                 survey.candidates.clear()
             elif isinstance(error, HubUnavailable):
                 await self._judge.watch.look()

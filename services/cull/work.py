@@ -187,7 +187,7 @@ class Work:
         ours = not isinstance(error, ServiceError)
         why = f"{type(error).__name__}: {error}" if ours else str(error)
         done = _of(candidate, Outcome.FAILED, why)
-        tally.error(f"{done.target}: {why}")
+        tally.error(f"{done.target}: {why}", error)
         log.warning(
             "%s could not be stopped, next try in %.0f s: %s",
             done.target,

@@ -1,0 +1,58 @@
+"""The culler's web site: pages, API, health, readiness and metrics, behind the Hub's sign-in."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from common.hub import HubClient
+from common.metrics import Metrics
+from common.oauth import OAuthSettings, SignIn
+from common.web import Bind, Readiness, create_app, serve
+from services.cull.executor import Culler
+from services.cull.holds import HoldStore
+from services.cull.views import setup_pages
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteSettings:
+    """Where the site is, and who may do what there."""
+
+    bind: Bind
+    prefix: str
+    hub_url: str
+    oauth: OAuthSettings
+    authenticate_prometheus: bool
+    admin_groups: frozenset[str]
+
+
+@asynccontextmanager
+async def site(
+    settings: SiteSettings,
+    *,
+    culler: Culler,
+    store: HoldStore,
+    hub: HubClient,
+    metrics: Metrics,
+    readiness: Readiness,
+) -> AsyncIterator[int]:
+    """Serve while the context is open; gives the port."""
+    sign_in = SignIn(settings.oauth)
+    app = create_app(
+        prefix=settings.prefix,
+        metrics=metrics,
+        readiness=readiness,
+        sign_in=sign_in,
+        authenticate_prometheus=settings.authenticate_prometheus,
+        title="Idle culler",
+        hub_url=settings.hub_url,
+    )
+    setup_pages(
+        app,
+        culler=culler,
+        store=store,
+        sign_in=sign_in,
+        hub=hub,
+        admin_groups=settings.admin_groups,
+    )
+    async with serve(app, settings.bind) as port:
+        yield port
