@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from pyarrow import parquet  # type: ignore[import-untyped]  # it has no types
 
@@ -192,7 +193,7 @@ async def service(
     env = {key: value for key, value in os.environ.items() if not key.startswith("JUPYTERHUB_")}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "services.stats", f"--db-url=sqlite:///{db}", f"--url={fake.api_url}"),
+        *("-m", "services.stats", f"--db-url=sqlite:///{db}", f"--url={fake.api_url}", *flags),
         env=env | {"JUPYTERHUB_API_TOKEN": fake.token},
         stderr=asyncio.subprocess.PIPE,
         cwd=Path(__file__).parent.parent,
@@ -277,3 +278,36 @@ async def test_hub_away_at_start_is_waited_for(tmp_path: Path) -> None:
                 assert line, "it ended"
             await fake.start()
             await polls(db, 1)
+
+
+async def test_health_ready_and_metrics(tmp_path: Path) -> None:
+    """The service tells whether it is ready, and its numbers; a Hub that goes away is a reason."""
+    flags = ("--ip=127.0.0.1", "--port=0", "--interval=10", "--authenticate-prometheus=false")
+    async with FakeHub() as fake, aiohttp.ClientSession() as session:
+        fake.add_server("ana")
+        async with service(fake, tmp_path / "stats.sqlite", *flags) as process:
+            assert process.stderr
+            while b"Pages at" not in (line := await process.stderr.readline()):
+                assert line, "it ended"
+            url = line.decode().split()[-1]
+            deadline = asyncio.get_running_loop().time() + 30
+            while True:
+                async with session.get(url + "ready") as answer:
+                    if answer.status == 200:
+                        break
+                    assert "no poll" in await answer.text()
+                assert asyncio.get_running_loop().time() < deadline
+                await asyncio.sleep(0.05)
+            async with session.get(url + "metrics") as answer:
+                text = await answer.text()
+            assert "jupyterhub_stats_running_servers 1.0" in text
+            assert 'jupyterhub_stats_polls_total{outcome="whole"} 1.0' in text
+            async with session.get(url + "health") as answer:
+                assert answer.status == 200
+            fake.token = "another"
+            while True:
+                async with session.get(url + "ready") as answer:
+                    if answer.status == 503:
+                        break
+                assert asyncio.get_running_loop().time() < deadline
+                await asyncio.sleep(0.2)

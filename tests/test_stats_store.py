@@ -266,3 +266,15 @@ async def test_retention_keeps_the_days(store: Store) -> None:
     assert after["sessions"] < before["sessions"]
     assert await store.prune(START + timedelta(days=3)) == 0
     assert await roll_up_until(store, at(6 * 24 * 60)) == []
+
+
+async def test_file_is_private(tmp_path: Path) -> None:
+    """A new SQLite file, and what SQLite puts beside it, can be read by its owner only."""
+    store = await Store.open(f"sqlite:///{tmp_path / 'stats.sqlite'}", UTC_DAYS)
+    await store.take_lead()
+    assert {oct(file.stat().st_mode & 0o777) for file in files(tmp_path)} == {"0o600"}
+    await store.close()
+
+
+def files(directory: Path) -> list[Path]:
+    return list(directory.iterdir())

@@ -43,6 +43,7 @@ class _Writer:
         self.random = random.Random(semester.seed)  # noqa: S311 - nothing secret about it
         self.next_session = 1
         self.people: list[int] = []
+        self.since: dict[int, int] = {}
         self.carried: dict[datetime, int] = {}
 
     def enrol(self) -> Changes:
@@ -59,11 +60,14 @@ class _Writer:
             for _ in range(size):
                 number = len(self.people) + 1
                 self.people.append(number)
-                changes.people[number] = Person(
-                    number, f"made-up-{number:04d}", MADE_UP, semester.start
-                )
+                # Most are there from the first day, some join in the weeks after it.
+                late = 0 if number % 5 or semester.active_share else 2 + number % 21
+                since = semester.start + timedelta(days=min(late, semester.days - 1))
+                self.since[number] = late
+                person = Person(number, f"made-up-{number:04d}", MADE_UP, since)
+                changes.newcomers.append(person)
                 if group:
-                    changes.join(group_id, number, semester.start)
+                    changes.join(group_id, number, since)
         return changes
 
     def day(self, number: int) -> Changes:
@@ -94,7 +98,8 @@ class _Writer:
             if week == 7:
                 share *= 0.15  # a week without classes
             share *= self.random.uniform(0.85, 1.1)
-        return self.random.sample(self.people, min(len(self.people), int(len(self.people) * share)))
+        there = [i for i in self.people if self.since[i] <= number]
+        return self.random.sample(there, min(len(there), int(len(there) * share)))
 
     def _person(
         self, changes: Changes, user_id: int, midnight: datetime, running: dict[datetime, int]

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.stats import tables as t
 from services.stats.days import bounds, day_of, days
 from services.stats.intervals import Interval
-from services.stats.records import Poll
+from services.stats.records import MADE_UP, Poll
 from services.stats.rollup import HUB, SAVES_AT_MOST, DayRecords, GroupDay, UserDay, roll_up
 from services.stats.sampler import LONGEST
 from services.stats.store import Store, session_of
@@ -178,7 +178,8 @@ async def _newcomers(connection: AsyncConnection, window: Interval) -> set[int]:
     """Whose account was made that day; where the Hub does not say, who was first seen."""
     created, seen = t.users.c.created, t.users.c.first_seen
     made = (created >= window.start) & (created < window.end)
-    first = created.is_(None) & (seen >= window.start) & (seen < window.end)
+    unknown = created.is_(None) | (created == MADE_UP)
+    first = unknown & (seen >= window.start) & (seen < window.end)
     rows = await connection.execute(select(t.users.c.id).where(made | first))
     return {row.id for row in rows}
 

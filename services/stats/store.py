@@ -5,9 +5,13 @@ another have taken over meanwhile the write is refused inside the same transacti
 recorders can never both count, whatever a lock that was lost has let through.
 """
 
+import asyncio
+import contextlib
+import os
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -23,7 +27,7 @@ from services.stats.days import day_of, midnight
 from services.stats.intervals import Interval
 from services.stats.records import Changes, Person, Session
 from services.stats.sampler import LONGEST
-from services.stats.schema import bring_up_to_date, make_engine
+from services.stats.schema import bring_up_to_date, make_engine, sqlite_path
 from services.stats.state import REMEMBER, State
 from services.stats.tables import FOREVER
 
@@ -55,6 +59,8 @@ class Store:
     async def open(cls, db_url: str, zone: ZoneInfo, *, migrate: bool = True) -> "Store":
         """Connect, and bring the tables up to date. Raises ConfigError, SchemaError."""
         engine = make_engine(db_url)
+        if path := sqlite_path(engine.url):
+            await asyncio.to_thread(_make_private, path)
         try:
             await bring_up_to_date(engine, migrate=migrate)
         except BaseException:
@@ -346,6 +352,12 @@ class Store:
                 rows += (await connection.execute(delete(table).where(condition))).rowcount
             await self.write_meta(connection, pruned_before=day.isoformat())
         return rows
+
+
+def _make_private(path: Path) -> None:
+    """Make a new database file that only we can read: who did what when is nobody else's."""
+    with contextlib.suppress(OSError):  # SQLite will say what is wrong with it
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
 
 
 def _person_row(person: Person) -> dict[str, Any]:

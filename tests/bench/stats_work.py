@@ -83,7 +83,7 @@ async def record(file: Path, users: int, days: int) -> dict[str, Any]:
     state = await store.load_state()
     changes = semester_changes(semester(users, days))
     first = next(changes)
-    people = {i: person._replace(created=MONDAY) for i, person in first.people.items()}
+    people = {person.id: person._replace(created=MONDAY) for person in first.newcomers}
     groups = {user: first.groups[group] for group, user, *_ in first.memberships()}
     everybody = [
         User(name=p.name, created=p.created, groups=(groups[p.id],)) for p in people.values()
@@ -124,7 +124,7 @@ async def _settled(store: Store, file: Path) -> int:
 def peer(file: Path, users: int) -> dict[str, Any]:
     """A day in log_jupyterhub_activity's scheme: a row per user every ten minutes."""
     changes = semester_changes(semester(users, 1))
-    people = next(changes).people
+    people = {person.id: person for person in next(changes).newcomers}
     day = next(changes)
     groups = dict.fromkeys(people, "")
     played = Played(people, groups, day)
