@@ -204,12 +204,44 @@ async def test_instructor_sees_a_student_only_while_in_the_course(queries: Queri
         assert {n for _, n in await queries.servers_at(other, day(0), day(7))} <= {0, None}
 
 
+async def test_session_beyond_a_membership_is_cut(store: Store) -> None:
+    """Of a server that ran on after its user left the course only the days before are shown."""
+    changes = Changes()
+    changes.sessions[6] = Session(6, ANA, "long", None, at(-1, 20), at(1, 3), at(2, 6))
+    changes.activity[ANA, at(1, 2)] = at(1, 3)
+    changes.touch(at(-1))
+    await store.write(changes, leader=await store.take_lead())
+    queries = Queries(store)
+    ana = Viewer.of("tea", Rules(), groups=["formgrade-y"]).audience(user="ana")
+    assert isinstance(ana, Individual)
+    timeline = await queries.timeline(ana, day(-9), day(7))
+    (cut,) = [session for session in timeline.sessions if session.server == "long"]
+    assert (cut.started, cut.last_activity, cut.ended) == (at(-1, 20), at(1), at(1))
+    assert timeline.work == [Interval(at(0, 10), at(0, 11))]
+
+
 async def test_groups_that_can_be_chosen(queries: Queries) -> None:
     """An operator sees all groups with their size now, an instructor only the own courses."""
     assert await queries.groups(OPERATOR) == [("nbgrader-x", 3), ("nbgrader-y", 0)]
     teacher = Viewer.of("tea", Rules(), groups=["formgrade-y"])
     assert [row.name for row in await queries.groups(teacher)] == ["nbgrader-y"]
     assert await queries.groups(Viewer.of("ana", Rules())) == []
+
+
+async def test_today_follows_each_poll(store: Store) -> None:
+    """The day that is not over counts anew after each poll, and without who is forgotten."""
+    queries = Queries(store)
+    today = [Period(day(7), day(7))]
+    (before,) = await queries.summaries(Everybody(), today)
+    changes = Changes(polls=polls(at(7, 16.25), at(7, 16.25)))
+    changes.activity[EVA, at(7, 16)] = at(7, 16.25)
+    changes.touch(at(7, 16))
+    await store.write(changes, leader=await store.take_lead())
+    (after,) = await queries.summaries(Everybody(), today)
+    assert (before.active_users, after.active_users) == (1, 2)
+    await store.forget("eva")
+    (without,) = await queries.summaries(Everybody(), today)
+    assert without.active_users == 1
 
 
 async def test_pruned_days_answer_the_same(store: Store) -> None:

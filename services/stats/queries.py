@@ -1,4 +1,18 @@
-"""The database's read side. Every question is asked for an ``Audience`` (``access.py``)."""
+"""The database's read side: what the report and the pages ask.
+
+Every question is asked for an ``Audience``, which only a ``Viewer`` makes (``access.py``)::
+
+    viewer = Viewer.of(name, rules, admin=..., groups=..., scopes=...)
+    audience = viewer.audience(group="nbgrader-x")     # OutOfScope: 403
+    rows = await queries.days(audience, first, last)   # for charts: GroupDay
+    week_by_hour(rows), session_lengths(rows)          # summary.py: heat map, histogram
+    await queries.summaries(audience, periods(first, last, By.WEEK))
+    await queries.people(audience, first, last)        # the table of users
+    await queries.timeline(viewer.audience(user=name), first, last)
+
+Days are the store's (``--timezone``). Of a person in a group only days on which they were in
+it are shown. What was not observed is None, never zero.
+"""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -15,6 +29,7 @@ from services.stats.answers import GroupRow, PersonRow, Span, Timeline
 from services.stats.days import Period, day_of
 from services.stats.intervals import Interval
 from services.stats.question import Question
+from services.stats.rolled import LiveDays
 from services.stats.rollup import GroupDay
 from services.stats.store import Store
 from services.stats.summary import Summary, summarise
@@ -28,6 +43,7 @@ class Queries:
         self.store = store
         self.zone = store.zone
         self.name_of = name_of
+        self._live = LiveDays(store)
 
     async def span(self) -> Span | None:
         """What time there is anything about; None before the first poll."""
@@ -111,7 +127,7 @@ class Queries:
             span = await self._span(connection)
             if isinstance(audience, Individual):
                 audience = replace(audience, name=self.name_of(audience.name))
-            question = Question(self.store, connection, audience, span, first, last)
+            question = Question(self._live, self.zone, connection, audience, span, first, last)
             await question.prepare()
             yield question
 

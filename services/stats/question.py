@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,11 +12,11 @@ from services.stats import tables as t
 from services.stats.access import Audience, Everybody, Individual, Members
 from services.stats.answers import Span
 from services.stats.days import Period, bounds, day_of, days, midnight
-from services.stats.intervals import Interval
+from services.stats.intervals import Interval, union, within
 from services.stats.records import Person, Poll, Session
-from services.stats.rolled import live_days
+from services.stats.rolled import LiveDays
 from services.stats.rollup import HUB, DayRecords, GroupDay, UserDay, roll_up
-from services.stats.store import Store, person_of
+from services.stats.store import person_of
 from services.stats.tables import FOREVER
 
 Windows = dict[int, list[tuple[date, date]]]
@@ -30,14 +31,15 @@ class Question:
 
     def __init__(
         self,
-        store: Store,
+        live: LiveDays,
+        zone: ZoneInfo,
         connection: AsyncConnection,
         audience: Audience,
         span: Span | None,
         first: date,
         last: date,
     ) -> None:
-        self.store, self.zone = store, store.zone
+        self._live, self.zone = live, zone
         self.connection = connection
         self.audience = audience
         self.span = span
@@ -59,9 +61,9 @@ class Question:
             self.windows = await self._windows(t.groups.c.name == self.audience.group)
         elif isinstance(self.audience, Individual):
             self.windows = await self._windows_of(self.audience)
-        groups = [] if self.group_id in (None, HUB) else [self.group_id]
-        self.live_users, self.live_groups = await live_days(
-            self.store, self.connection, [g for g in groups if g is not None]
+        groups = {self.group_id} - {None, HUB}
+        self.live_users, self.live_groups = await self._live.read(
+            self.connection, self.span.last_poll, [g for g in groups if g is not None]
         )
 
     # -- whom it is about
@@ -113,6 +115,19 @@ class Question:
         if self.windows is None:
             return True
         return any(first <= day <= last for first, last in self.windows.get(user_id, ()))
+
+    def visible_parts(self, user_id: int, interval: Interval) -> list[Interval]:
+        """What of the interval may be shown of that person."""
+        if self.windows is None:
+            return [interval]
+        shown = []
+        for first, last in self.windows.get(user_id, ()):
+            start = interval.start if first == date.min else midnight(first, self.zone)
+            end = interval.end if last == date.max else bounds(last, self.zone).end
+            if start <= interval.start and interval.end <= end:
+                return [interval]
+            shown += within([interval], Interval(start, end)) if start < end else []
+        return union(shown)
 
     # -- days
 

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from services.stats import tables as t
 from services.stats.access import Everybody, Individual, Members
 from services.stats.answers import Timeline
-from services.stats.days import bounds, day_of, days, midnight
+from services.stats.days import bounds, midnight
 from services.stats.intervals import Interval
 from services.stats.question import Question
 from services.stats.records import Session
@@ -54,22 +54,26 @@ async def timeline(q: Question) -> Timeline:
     names = await q.connection.execute(select(t.profiles))
     return Timeline(
         person=await q.person(q.audience),
-        sessions=[
-            session
-            for session in await sessions_of(q)
-            if _shows(q, user_id, session.started, session.ended)
-        ],
+        sessions=[part for s in await sessions_of(q) for part in _shown(q, s)],
         profiles={row.id: row.name for row in names},
-        work=[i for i in await work_of(q, user_id) if _shows(q, user_id, i.start, i.end)],
+        work=[part for i in await work_of(q, user_id) for part in q.visible_parts(user_id, i)],
         gaps=await gaps(q),
     )
 
 
-def _shows(q: Question, user_id: int, start: datetime, end: datetime | None) -> bool:
-    """Whether any of its days may be shown."""
-    last = q.last if end is None else day_of(end, q.zone)
-    span = days(day_of(start, q.zone), min(last, q.last))
-    return any(q.visible(user_id, day) for day in span)
+def _shown(q: Question, session: Session) -> list[Session]:
+    """What of the session may be seen: cut at the ends of a membership."""
+    now = q.span.last_poll if q.span else session.last_activity
+    whole = Interval(session.started, max(session.ended or now, session.started))
+    parts = q.visible_parts(session.user_id, whole)
+    if parts == [whole]:
+        return [session]
+    return [
+        session._replace(
+            started=part.start, last_activity=min(session.last_activity, part.end), ended=part.end
+        )
+        for part in parts
+    ]
 
 
 async def gaps(q: Question) -> list[Interval]:
@@ -97,10 +101,10 @@ async def servers_at(q: Question, points: int) -> list[tuple[datetime, int | Non
         return await _hub_servers_at(q, window, step, unseen)
     changes = []
     for session in await sessions_of(q):
-        if _shows(q, session.user_id, session.started, session.ended):
-            changes.append((session.started, 1))
-            if session.ended is not None:
-                changes.append((session.ended, -1))
+        for part in _shown(q, session):
+            changes.append((part.started, 1))
+            if part.ended is not None:
+                changes.append((part.ended, -1))
     changes.sort()
     answer: list[tuple[datetime, int | None]] = []
     moment, running, i = window.start, 0, 0

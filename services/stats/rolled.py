@@ -99,6 +99,28 @@ async def live_days(
     return user_days, group_days
 
 
+class LiveDays:
+    """``live_days``, remembered until the next poll: a page asks many questions at once."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._key: tuple[object, ...] = ()
+        self._known: dict[frozenset[int], tuple[list[UserDay], list[GroupDay]]] = {}
+
+    async def read(
+        self, connection: AsyncConnection, last_poll: datetime, groups: Collection[int]
+    ) -> tuple[list[UserDay], list[GroupDay]]:
+        """The rows of days not rolled up, of the hub and these groups. Not to be changed."""
+        meta = await self._store.read_meta(connection)
+        key = (last_poll, meta.get("rolled_until"), meta.get("edits"))
+        if key != self._key or len(self._known) > 100:
+            self._key, self._known = key, {}
+        wanted = frozenset(groups)
+        if wanted not in self._known:
+            self._known[wanted] = await live_days(self._store, connection, wanted)
+        return self._known[wanted]
+
+
 async def read_day(
     store: Store,
     connection: AsyncConnection,
