@@ -189,6 +189,15 @@ async def test_a_dry_run_shows_a_table_and_stops_nothing(hub: FakeHub, program: 
     assert "1 would go now, 1 later" in last
 
 
+async def test_a_dry_run_of_the_hubs_goes_on(hub: FakeHub, program: Program) -> None:
+    """The Hub starts a service anew that ends: so it shows its table after each pass."""
+    flags = ("--dry-run", "--timeout=3600", "--cull-every=1", "--settle=0")
+    async with program.running(*flags, env={"JUPYTERHUB_SERVICE_NAME": "cull"}) as service:
+        await service.until(lambda: sum("pass:" in line for line in service.lines) >= 2)
+        assert await service.end() == 0
+    assert hub.stopped == []
+
+
 @pytest.mark.parametrize("style", ["equals", "space"])
 async def test_every_flag_of_jupyterhub_idle_culler_is_taken(
     hub: FakeHub, program: Program, style: str

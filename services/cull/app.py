@@ -6,6 +6,7 @@ pass starts fast and stays small.
 """
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -114,9 +115,11 @@ class IdleCuller(ServiceApp):
         help="Seconds after a start or an outage of the Hub for which no idleness is believed;"
         f" 0 for none. Default: {SETTLE_SECONDS}, with --once 0.",
     ).tag(config=True)
-    dry_run = Bool(False, help="Show what would go, when and why; stop nothing; exit.").tag(
-        config=True
-    )
+    dry_run = Bool(
+        False,
+        help="Show what would go, when and why; stop nothing; exit. (A service that the Hub"
+        " starts goes on and shows it after each pass: the Hub would start it anew.)",
+    ).tag(config=True)
     once = Bool(False, help="Make one pass and exit: 0, or 1 when a part of it failed.").tag(
         config=True
     )
@@ -180,7 +183,8 @@ class IdleCuller(ServiceApp):
     @property
     def single(self) -> bool:
         """Whether this is for one pass only."""
-        return bool(self.once or self.dry_run)
+        managed = bool(os.environ.get("JUPYTERHUB_SERVICE_NAME"))
+        return bool(self.once or (self.dry_run and not managed))
 
     # -- what the settings come to
 
@@ -294,6 +298,7 @@ class IdleCuller(ServiceApp):
             db_url=self.db_url if self.keeps_store else None,
             observer=metrics,
             on_request=registry.hub_requests if registry is not None else None,
+            dry=self.dry_run,
         )
 
     # -- commands
@@ -340,7 +345,7 @@ class IdleCuller(ServiceApp):
         from services.cull.one_pass import one_pass
 
         async with assemble(self._plan()) as parts:
-            result = await one_pass(parts, dry=self.dry_run, stopping=self.stopping)
+            result = await one_pass(parts, self.stopping)
             if result.forbidden:
                 await self._tell_missing_scopes(parts.hub)
         return 0 if result.good else 1

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from common.clock import Clock, SystemClock
@@ -14,6 +15,7 @@ from services.cull.executor import Culler, CullSettings, Observer
 from services.cull.hubwatch import HubWatch
 from services.cull.judge import Judge
 from services.cull.policy import Policy
+from services.cull.survey import Survey
 
 if TYPE_CHECKING:
     from services.cull.holds import HoldStore
@@ -24,7 +26,10 @@ PROBE_SECONDS = 30.0
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a culler is made of. ``db_url`` None: nothing is held, extended or kept."""
+    """What a culler is made of. ``db_url`` None: nothing is held, extended or kept.
+
+    ``dry`` passes print what they would do, and do nothing.
+    """
 
     api_url: str
     token: str
@@ -38,6 +43,7 @@ class Plan:
     db_url: str | None = None
     observer: Observer | None = None
     on_request: OnRequest | None = None
+    dry: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,13 @@ async def assemble(plan: Plan) -> AsyncIterator[Parts]:
         watch = HubWatch(probe, plan.settle_seconds, clock)
         judge = Judge(plan.policy, hub.hub_now, watch, store=store, arbiter=plan.arbiter)
         culler = Culler(
-            hub, judge, plan.settings, clock, audit=Audit(store), observer=plan.observer
+            hub,
+            judge,
+            plan.settings,
+            clock,
+            audit=Audit(store),
+            observer=plan.observer,
+            show=_print if plan.dry else None,
         )
         try:
             yield Parts(hub, watch, judge, culler, store, clock)
@@ -92,3 +104,10 @@ async def assemble(plan: Plan) -> AsyncIterator[Parts]:
             await culler.close()
             if store is not None:
                 await store.close()
+
+
+def _print(survey: Survey, now: datetime) -> None:
+    from services.cull.dry_run import dry_run
+
+    for line in dry_run(survey, now):
+        print(line, flush=True)

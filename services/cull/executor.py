@@ -2,6 +2,7 @@
 
 import logging
 from collections import deque
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from common.clock import Clock
@@ -32,7 +33,9 @@ class Culler:
         *,
         audit: Audit | None = None,
         observer: Observer | None = None,
+        show: Callable[[Survey, datetime], None] | None = None,
     ) -> None:
+        """``show`` makes every pass a dry one: it gets what would be done, and nothing is."""
         self.history: deque[PassResult] = deque(maxlen=50)
         self.judge = judge
         self.settings = settings
@@ -40,6 +43,7 @@ class Culler:
         self._clock = clock
         self._audit = audit or Audit()
         self._observer = observer
+        self._show = show
         stopper = Stopper(hub, judge, clock, settings.following)
         self._work = Work(hub, judge, stopper, settings, clock, self._audit, observer)
         self._surveyor = Surveyor(
@@ -72,7 +76,9 @@ class Culler:
         tally = Tally()
         try:
             survey = await self.survey(tally)
-            if survey.candidates:
+            if self._show is not None:
+                self._show(survey, self._hub.hub_now())
+            elif survey.candidates:
                 await self._work.do(survey.ordered(), tally, begun)
         finally:
             await self._audit.flush()
