@@ -40,6 +40,8 @@ class Latest:
         """The protections as they are now, or a little later."""
         if self._next is None:
             self._next = asyncio.create_task(self._read_after(self._reading))
+            # An error is for those who wait; should nobody wait any more, it is nobody's.
+            self._next.add_done_callback(lambda task: task.cancelled() or task.exception())
         # Who is cancelled while waiting must not take the answer from the others.
         return await asyncio.shield(self._next)
 

@@ -50,7 +50,7 @@ class Surveyor:
         What goes wrong is in ``tally``. Where it is not known who is held, nobody is due.
         """
         survey = Survey(tally, by_user=self._cull_users, keep_rows=self._keep_rows)
-        broken = self._hub.broken_items
+        broken, gaps = self._hub.broken_items, self._hub.gaps
         protections: Protections | None = None
         try:
             await self._judge.watch.refresh()
@@ -72,6 +72,8 @@ class Surveyor:
                 survey.candidates.clear()
             elif isinstance(error, HubUnavailable):
                 await self._judge.watch.look()
+        if self._hub.gaps > gaps:
+            log.info("The listing shifted while it was read: who was skipped comes next time.")
         self._tell(survey, self._hub.broken_items - broken)
         return survey
 
