@@ -2,6 +2,9 @@
 
 import asyncio
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from services.cull.pauses import LONGEST_SECONDS, Pauses
 from services.cull.rate import Rate
 from services.cull.slots import Slots
@@ -62,6 +65,20 @@ async def test_no_more_than_so_many_turns_in_any_minute() -> None:
         at.append(clock.monotonic())
         clock.advance(1.0)
     assert at == [0.0, 1.0, 2.0, 60.0, 61.0, 62.0, 120.0, 121.0]
+
+
+@given(st.integers(1, 5), st.lists(st.floats(0, 40), max_size=30))
+async def test_no_minute_has_more_turns(per_minute: int, pauses: list[float]) -> None:
+    """Whenever they are asked for: any 60 s hold no more than allowed."""
+    clock = FakeClock(skip=True)
+    rate = Rate(per_minute, clock)
+    at = []
+    for pause in pauses:
+        clock.advance(pause)
+        await rate.turn()
+        at.append(clock.monotonic())
+    for first, last in zip(at, at[per_minute:], strict=False):
+        assert last - first >= 60.0 - 1e-6
 
 
 async def test_a_turn_given_back_is_not_lost() -> None:

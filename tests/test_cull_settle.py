@@ -3,6 +3,8 @@
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.cull.settle import NEVER, Settle, process_start
 from tests.fakes.clock import START
@@ -111,6 +113,37 @@ def test_our_own_clock_plays_no_part() -> None:
     settle = Settle(360).seen_down(1_000_000.0)
     settle = settle.seen_up(START, 1_000_030.0, started=START - after(20))
     assert settle.believe_from == START - after(20) + SIX
+
+
+EVENTS = st.lists(
+    st.tuples(
+        st.floats(0, 500),  # seconds since the event before
+        st.sampled_from(["up", "down"]),
+        st.none() | st.floats(0, 2000),  # how long ago the Hub says that it started
+    ),
+    max_size=20,
+)
+
+
+@given(EVENTS)
+def test_no_idleness_is_believed_within_the_time_after_an_outage(
+    events: list[tuple[float, str, float | None]],
+) -> None:
+    """Whatever is seen in which order, and whatever the Hub says of its start."""
+    settle, at = Settle(360), 0.0
+    last_down: float | None = None
+    for pause, event, ago in events:
+        at += pause
+        now = START + after(at)
+        if event == "down":
+            settle, last_down = settle.seen_down(at), at
+        else:
+            started = None if ago is None else now - after(ago)
+            settle = settle.seen_up(now, at, started)
+        if last_down is not None and at < last_down + 359.99:
+            assert settle.settling(now)
+        if event == "up":
+            assert not settle.settling(now + after(360))
 
 
 @pytest.mark.parametrize(
