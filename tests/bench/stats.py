@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import statistics
 import tempfile
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -14,6 +15,7 @@ from .report import Table
 
 USERS, DAYS, SEMESTER = 10_000, 3, 120
 OURS = "services.stats"
+_ASKED = "from opening the database to the text, imports apart"
 PEER = "log_jupyterhub_activity's scheme"
 
 
@@ -78,20 +80,20 @@ def report(repeats: int) -> list[Table]:
             },
             repeats,
         )
+        asked: dict[str, list[float]] = {}
+        for _ in range(repeats):
+            for by in ("day", "week", "month"):
+                flags = (f"--days={SEMESTER}", f"--by={by}")
+                _, outcome = _work(folder, "ask", file.name, *flags)
+                asked.setdefault(by, []).append(outcome["seconds"])
     table = Figures(
         "stats-report",
         f"Report on {SEMESTER} days of {USERS:,} users, SQLite ({size / 1e6:.0f} MB)",
         samples,
         "imports and an empty report",
     )
-    empty = table.spread(table.peer, "wall")
-    for by in ("day", "week", "month"):
-        spread = table.spread(f"report by {by}", "wall")
-        if spread and empty:
-            table.figures.append((f"report by {by}, whole process", spread.median, None, "s"))
-            table.figures.append(
-                (f"report by {by}, without starting", spread.median - empty.median, 0.5, "s")
-            )
+    for by, seconds in asked.items():
+        table.figures.append((f"report by {by}, {_ASKED}", statistics.median(seconds), 0.5, "s"))
     return [table]
 
 

@@ -15,6 +15,7 @@ import aiohttp
 
 from common.hub import HubClient
 from common.models import Server, User
+from services.stats.commands import report
 from services.stats.demo_data import Semester, semester_changes
 from services.stats.recorder import Recorder, Settings
 from services.stats.records import Changes, Person
@@ -161,6 +162,22 @@ async def write_semester(file: Path, users: int, days: int) -> dict[str, Any]:
     return {"bytes": file.stat().st_size}  # noqa: ASYNC240 - at its end
 
 
+async def ask(file: Path, days: int, by: str) -> dict[str, Any]:
+    """The report's questions, in a process that has just started: from the open to the text."""
+    begun = time.perf_counter()
+    cpu = time.process_time()
+    store = await Store.open(f"sqlite:///{file}", ZoneInfo("UTC"))
+    last = (MONDAY + timedelta(days=days - 1)).date()
+    options = {"since": MONDAY.date().isoformat(), "until": last.isoformat(), "by": by}
+    text = await report(store, options, None)
+    await store.close()
+    return {
+        "seconds": time.perf_counter() - begun,
+        "cpu_seconds": time.process_time() - cpu,
+        "lines": text.count("\n"),
+    }
+
+
 async def poll(file: Path, url: str, token: str) -> dict[str, Any]:
     """One poll of a Hub: full into a new file, what changed into one that has been polled."""
     store = await Store.open(f"sqlite:///{file}", ZoneInfo("UTC"))
@@ -186,10 +203,11 @@ async def poll(file: Path, url: str, token: str) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["record", "peer", "semester", "poll"])
+    parser.add_argument("what", choices=["record", "peer", "semester", "ask", "poll"])
     parser.add_argument("file", type=Path)
     parser.add_argument("--users", type=int, default=10_000)
     parser.add_argument("--days", type=int, default=1)
+    parser.add_argument("--by", default="day")
     parser.add_argument("--url", default="")
     parser.add_argument("--token", default="")
     options = parser.parse_args()
@@ -199,6 +217,8 @@ def main() -> None:
         outcome = peer(options.file, options.users)
     elif options.what == "semester":
         outcome = asyncio.run(write_semester(options.file, options.users, options.days))
+    elif options.what == "ask":
+        outcome = asyncio.run(ask(options.file, options.days, options.by))
     else:
         outcome = asyncio.run(poll(options.file, options.url, options.token))
     print(json.dumps(outcome))
