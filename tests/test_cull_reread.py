@@ -68,6 +68,20 @@ async def test_a_page_is_not_believed_for_long(
     assert asked(fake_hub) == (2, 0)
 
 
+async def test_a_page_that_is_used_up_at_once_is_followed_by_a_larger_one(
+    fake_hub: FakeHub, reread: Reread, clock: FakeClock
+) -> None:
+    """A quick Hub is asked for more at a time, a slow one for no more than it can stop."""
+    reread.begin(2 * PAGE)
+    for number, name in enumerate(names(2 * PAGE)):
+        await reread.server(name, "")
+        fake_hub.users[name].servers.clear()
+        if number == PAGE + FEW_SERVED:
+            clock.advance(FRESH_SECONDS + 0.1)
+    sizes = [seen.raw_path.rpartition("=")[2] for seen in fake_hub.requests("GET", SORTED)]
+    assert sizes == [str(PAGE), str(2 * PAGE), str(PAGE)]
+
+
 async def test_who_is_not_on_the_page_is_read_singly(fake_hub: FakeHub, reread: Reread) -> None:
     """Users who have been about since, though their server was not, stand further back."""
     reread.begin(2 * PAGE)

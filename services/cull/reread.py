@@ -19,7 +19,8 @@ log = logging.getLogger("cull")
 #: What was asked for longer ago is asked for anew. A single reading is no younger when its stop
 #: begins on a busy Hub, and servers report their activity once in five minutes.
 FRESH_SECONDS = 1.0
-PAGE = 50
+#: As many users as are stopped in that time: it doubles as long as a page is used up in it.
+PAGE, LARGEST_PAGE = 50, 200
 #: A pass with fewer than these reads singly, and a page that served fewer was the last of its pass.
 MANY_DUE = 20
 FEW_SERVED = 10
@@ -34,6 +35,7 @@ class Reread:
         self._one_at_a_time = asyncio.Lock()
         self._helps = False
         self._pages = 0
+        self._size = PAGE
         self._served = 0
         self._asked = 0.0
         self._page: dict[str, User] = {}
@@ -42,6 +44,7 @@ class Reread:
         """So many servers are due in this pass, and will be asked for oldest idle first."""
         self._helps = due >= MANY_DUE
         self._pages = self._served = 0
+        self._size = PAGE
         self._page = {}
 
     async def server(self, user: str, server: str) -> Server | None:
@@ -75,9 +78,10 @@ class Reread:
             if self._served < FEW_SERVED:
                 self._helps = False
                 return
+            self._size = min(2 * self._size, LARGEST_PAGE) if self._is_fresh else PAGE
         asked = self._clock.monotonic()
         try:
-            users = await self._hub.longest_idle(PAGE)
+            users = await self._hub.longest_idle(self._size)
         except HubError as error:
             log.debug("servers are read singly: %s", error)
             self._helps = False
