@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -78,20 +78,19 @@ async def visit(chromium: Browser) -> AsyncIterator[Visit]:
     """Signs a user in at a hub and opens a page of it, in a browser profile of their own.
 
     At the end no page may have reported an error: a script's, or a break of the content security
-    policy. `expected` names a part of an error's text that may be there.
+    policy. `expected` names parts of errors' texts that may be there.
     """
     contexts: list[BrowserContext] = []
     errors: list[str] = []
     allowed: list[str] = []
 
     async def open_page(
-        hub: RealHub, user: str, path: str, *, expected: str = "", **options: Any
+        hub: RealHub, user: str, path: str, *, expected: str | Sequence[str] = (), **options: Any
     ) -> Page:
         settings: dict[str, Any] = {"locale": "en-GB", "timezone_id": "UTC"} | options
         context = await chromium.new_context(**settings)
         contexts.append(context)
-        if expected:
-            allowed.append(expected)
+        allowed.extend([expected] if isinstance(expected, str) else expected)
 
         def note(said: ConsoleMessage) -> None:
             # Another site's missing icon, in a test of forgeries, is no fault of ours.

@@ -108,6 +108,9 @@ def _submit(directory: Path, student: str) -> None:
     if student == "mallory":
         _poison(notebook, submitted)
     nbformat.write(notebook, path)
+    (submitted / "timestamp.txt").write_text("2026-01-15 12:00:00 UTC")
+    # As nbgrader's own submitting leaves it; releasing feedback wants it.
+    (submitted / "submission_secret.txt").write_text(f"secret of {student}")
 
 
 def _poison(notebook: NotebookNode, submitted: Path) -> None:
