@@ -23,7 +23,7 @@ TIMEOUT = 2 * 3600  # the idle ones have been so for five hours
 NEVER = 24 * 3600
 # The peer stops one after the other, so 500 stops of a second take it more than eight minutes.
 # Fewer tell the same, and less in our favour: what is not stopping weighs more.
-FEW = 30
+FEW = 20
 
 MEMORY = Path("/dev/shm")  # a folder of our own is made in it
 
