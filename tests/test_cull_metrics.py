@@ -9,8 +9,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from common.metrics import Metrics
 from common.models import Server, User
 from common.settings_file import Reload
+from services.cull.decide import decide_server
 from services.cull.metrics import WHY, CullMetrics
-from services.cull.policy import Action, Flags, Policy, Protections, Reason, decide_server
+from services.cull.policy import Action, Flags, Policy, Protections, Reason
 from services.cull.results import Outcome
 from services.cull.survey import STATES
 from tests.culler import HOUR, make_culler

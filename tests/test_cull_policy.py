@@ -10,23 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.models import Server, User
-from services.cull.policy import (
-    Action,
-    ExtensionOffer,
-    ExtensionRefusal,
-    Flags,
-    Kind,
-    Match,
-    Policy,
-    Protections,
-    Reason,
-    Rule,
-    RuleAction,
-    decide_server,
-    decide_user,
-    default_rule,
-    next_extension,
-)
+from services.cull.decide import decide_server, decide_user
+from services.cull.extending import ExtensionOffer, ExtensionRefusal, next_extension
+from services.cull.policy import Action, Flags, Policy, Protections, Reason, default_rule
+from services.cull.rules import Kind, Match, Rule, RuleAction
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from common.errors import ConfigError
 from common.settings_file import Reload
 from services.cull.durations import format_duration, parse_duration
-from services.cull.policy import Flags, Kind, RuleAction
+from services.cull.policy import Flags
 from services.cull.policy_file import PolicyFile, load_policy
+from services.cull.rules import Kind, RuleAction
 
 FLAGS = Flags(timeout=900, extend_by=1800)
 WHOLE = """

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from services.cull.policy import Flags, Policy, Rule
+from services.cull.policy import Flags, Policy
 from services.cull.records import HoldKind
-from services.cull.rules import Match
+from services.cull.rules import Match, Rule
 from tests.cull_site import PREFIX, CullSite, cull_site
 from tests.fakes.clock import START
 from tests.fakes.oauth import Answer, Browser

@@ -15,20 +15,14 @@ from common.oauth import Identity
 from services.cull.access import is_admin
 from services.cull.api_types import Extended, ServerList, ServerView
 from services.cull.audit import log_event
+from services.cull.extending import ExtensionOffer, ExtensionRefusal, next_extension
 from services.cull.inputs import BadInput, HoldWish, ListQuery
 from services.cull.listing import select
-from services.cull.policy import (
-    Decision,
-    ExtensionOffer,
-    ExtensionRefusal,
-    Policy,
-    Protections,
-    Rule,
-    next_extension,
-)
+from services.cull.policy import Decision, Policy, Protections
 from services.cull.presentation import server_view
 from services.cull.records import Event, ExtensionRefused, Hold, HoldKind, hold_event, used_up
 from services.cull.results import PassResult, Row
+from services.cull.rules import Rule
 from services.cull.survey import is_there
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, tzinfo
 
 from common.models import Server, User
+from services.cull.decide import decide_server, decide_user
 from services.cull.durations import format_duration
 from services.cull.policy import (
     NO_PROTECTIONS,
@@ -12,8 +13,6 @@ from services.cull.policy import (
     Policy,
     Protections,
     Reason,
-    decide_server,
-    decide_user,
 )
 from services.cull.rules import Match, Rule, RuleAction
 from services.cull.windows import Weekly

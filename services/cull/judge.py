@@ -7,14 +7,13 @@ from typing import NamedTuple, Protocol
 
 from common.models import Server, User
 from services.cull.arbiter import Arbiter, ask
+from services.cull.decide import decide_server, decide_user
 from services.cull.hubwatch import HubWatch
 from services.cull.policy import (
     NO_PROTECTIONS,
     Decision,
     Policy,
     Protections,
-    decide_server,
-    decide_user,
 )
 
 

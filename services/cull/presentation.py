@@ -16,10 +16,9 @@ from services.cull.api_types import (
     ServerView,
 )
 from services.cull.explain import describe_match, describe_rule
+from services.cull.extending import ExtensionOffer, ExtensionRefusal
 from services.cull.policy import (
     Decision,
-    ExtensionOffer,
-    ExtensionRefusal,
     Policy,
     Protections,
     Reason,
