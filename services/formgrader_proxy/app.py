@@ -115,6 +115,8 @@ class FormgraderProxy(ServiceApp):
         from common.database import parse_url
 
         found = super().problems()
+        if not self.needs_hub:  # check-courses, which serves nothing
+            return found
         if not self.serves:
             found.append("Nowhere to listen: give the service a url at the Hub, or --port.")
         try:

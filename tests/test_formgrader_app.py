@@ -1,0 +1,121 @@
+"""The formgrader proxy as a program: settings, exit codes, the route, SIGTERM."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.fakes.hub import FakeHub
+from tests.fakes.proxy import FakeProxy
+
+ROOT = Path(__file__).parents[1]
+COURSES = '[[course]]\nid = "sums"\ntitle = "Sums"\ndirectory = "/srv/sums"\n'
+PREFIX = "/services/formgrader/"
+
+
+def environment(**more: str) -> dict[str, str]:
+    clean = {key: value for key, value in os.environ.items() if "JUPYTERHUB" not in key}
+    return clean | {"PYTHONPATH": str(ROOT)} | more
+
+
+def run(directory: Path, *arguments: str, **env: str) -> tuple[int, str, str]:
+    """The program to its end: exit code, what it said, what it complained of."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "services.formgrader_proxy", *arguments],
+        cwd=directory,
+        env=environment(**env),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture
+def courses(tmp_path: Path) -> Path:
+    path = tmp_path / "courses.toml"
+    path.write_text(COURSES)
+    return path
+
+
+def test_all_wrong_settings_are_told_together(tmp_path: Path) -> None:
+    """One line each, exit code 1, no traceback."""
+    bad = tmp_path / "bad.toml"
+    bad.write_text('[[course]]\nid = "a b"\nmode = "x"\n')
+    code, _, said = run(tmp_path, f"--courses={bad}", "--db-url=mysql://u:pw@x", "--register=/")
+    assert code == 1
+    for words in ("course", "mode", "--db-url", "--register", "Nowhere to listen"):
+        assert words in said
+    assert "pw@" not in said
+
+
+def test_without_courses(tmp_path: Path) -> None:
+    """It is said what to write."""
+    code, _, said = run(tmp_path)
+    assert code == 1
+    assert "--courses=FILE.toml" in said
+
+
+def test_check_courses(tmp_path: Path, courses: Path) -> None:
+    """A good file is explained, a bad one refused."""
+    code, said, _ = run(tmp_path, "check-courses", str(courses))
+    assert code == 0
+    assert "formgrade-sums" in said
+    courses.write_text(COURSES + "mode = 1")
+    code, _, said = run(tmp_path, "check-courses", str(courses))
+    assert code == 1
+    assert "mode" in said
+
+
+async def test_it_keeps_its_route_and_ends_within_ten_seconds(
+    tmp_path: Path, courses: Path, fake_hub: FakeHub, fake_proxy: FakeProxy
+) -> None:
+    """Registered by itself, registered again when the proxy forgot, gone after SIGTERM."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "services.formgrader_proxy",
+        f"--courses={courses}",
+        f"--register={PREFIX}",
+        f"--proxy-api-url={fake_proxy.api_url}",
+        "--ip=127.0.0.1",
+        "--port=0",
+        cwd=tmp_path,
+        env=environment(
+            JUPYTERHUB_API_URL=fake_hub.api_url,
+            JUPYTERHUB_API_TOKEN=fake_hub.token,
+            JUPYTERHUB_CLIENT_ID="service-formgrader",
+            JUPYTERHUB_OAUTH_ACCESS_SCOPES='["access:services!service=formgrader"]',
+            CONFIGPROXY_AUTH_TOKEN=fake_proxy.token,
+        ),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        route = PREFIX.rstrip("/")
+        async with asyncio.timeout(30):
+            while route not in fake_proxy.routes:
+                assert process.returncode is None
+                await asyncio.sleep(0.05)
+        target = fake_proxy.routes[route]["target"]
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"{target}{PREFIX}health") as answer,
+        ):
+            assert answer.status == 200
+        fake_proxy.routes.clear()
+        async with asyncio.timeout(5):
+            while route not in fake_proxy.routes:
+                await asyncio.sleep(0.05)
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+        _, said = await asyncio.wait_for(process.communicate(), 10)
+    assert process.returncode == 0, said.decode()
+    assert route not in fake_proxy.routes
