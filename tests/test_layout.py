@@ -33,7 +33,7 @@ DATABASE = {
         f"services/stats/{name}.py"
         for name in (
             *("current", "export", "lead", "people", "queries", "question", "raw"),
-            *("recorder", "rolled", "schema", "store", "tables"),
+            *("recorder", "rolled", "rows", "schema", "store", "tables"),
         )
     ),
 }
@@ -52,8 +52,14 @@ PURE = (
     "services/formgrader_proxy/access.py",
     "services/formgrader_proxy/headers.py",
     "services/formgrader_proxy/paths.py",
+    "services/stats/access.py",
+    "services/stats/identity.py",
     "services/stats/intervals.py",
+    "services/stats/reports.py",
+    "services/stats/rollup.py",
     "services/stats/sampler.py",
+    "services/stats/state.py",
+    "services/stats/summary.py",
 )
 EFFECTS = {
     *("aiohttp", "asyncio", "jinja2", "jupyterhub", "logging", "os", "prometheus_client"),

@@ -11,7 +11,7 @@ from services.stats.days import Period, day_of
 from services.stats.question import Question
 from services.stats.records import Person
 from services.stats.rollup import UserDay
-from services.stats.store import person_of
+from services.stats.rows import person_of
 from services.stats.tables import FOREVER
 
 

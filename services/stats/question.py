@@ -16,7 +16,7 @@ from services.stats.intervals import Interval, union, within
 from services.stats.records import Person, Poll, Session
 from services.stats.rolled import LiveDays
 from services.stats.rollup import HUB, DayRecords, GroupDay, UserDay, roll_up
-from services.stats.store import person_of
+from services.stats.rows import person_of
 from services.stats.tables import FOREVER
 
 Windows = dict[int, list[tuple[date, date]]]

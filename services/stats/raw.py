@@ -13,8 +13,8 @@ from services.stats.question import Question
 from services.stats.records import Session
 from services.stats.rolled import read_polls
 from services.stats.rollup import observed
+from services.stats.rows import session_of
 from services.stats.sampler import LONGEST
-from services.stats.store import session_of
 
 
 def _window(q: Question) -> Interval:

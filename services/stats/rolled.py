@@ -15,8 +15,9 @@ from services.stats.days import bounds, day_of, days
 from services.stats.intervals import Interval
 from services.stats.records import MADE_UP, Poll
 from services.stats.rollup import HUB, SAVES_AT_MOST, DayRecords, GroupDay, UserDay, roll_up
+from services.stats.rows import session_of
 from services.stats.sampler import LONGEST
-from services.stats.store import Store, session_of
+from services.stats.store import Store
 
 LATE = timedelta(hours=1)
 """How long after midnight a day is rolled up."""

@@ -106,12 +106,13 @@ class Sampling:
         """Whether only a full listing can tell a newcomer from somebody renamed."""
         if self.look.full:
             return False
-        live = {p.created for p in self.state.people.values() if p.created is not None}
-        return any(
-            sight.created in live
+        people = self.state.people
+        strangers = {
+            sight.created
             for name, sight in self._sights.items()
-            if (known := self.state.people.get(name)) is None or not sight.may_be(known)
-        )
+            if (known := people.get(name)) is None or not sight.may_be(known)
+        } - {None}
+        return bool(strangers) and any(p.created in strangers for p in people.values())
 
     def finish(self, *, whole: bool = True, full: bool = False, milliseconds: int = 0) -> Changes:
         """Everything that has changed. To be called once.

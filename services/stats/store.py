@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Row, Table, delete, func, select, text
+from sqlalchemy import Table, delete, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -24,11 +24,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from common.errors import ServiceError
 from services.stats import tables as t
 from services.stats.days import day_of, midnight
-from services.stats.intervals import Interval
-from services.stats.records import Changes, Person, Session
+from services.stats.records import Changes
+from services.stats.rows import person_row, read_state, session_row
 from services.stats.sampler import LONGEST
 from services.stats.schema import bring_up_to_date, make_engine, sqlite_path
-from services.stats.state import REMEMBER, State
+from services.stats.state import State
 from services.stats.tables import FOREVER
 
 BATCH = 1000
@@ -158,7 +158,7 @@ class Store:
             await self._insert_missing(
                 connection, table, [{"id": i, "name": name} for i, name in names.items()]
             )
-        await self.upsert(connection, t.users, map(_person_row, changes.everybody()))
+        await self.upsert(connection, t.users, map(person_row, changes.everybody()))
         await self.upsert(
             connection,
             t.memberships,
@@ -167,7 +167,7 @@ class Store:
                 for g, u, since, until in changes.memberships()
             ),
         )
-        await self.upsert(connection, t.sessions, map(_session_row, changes.sessions.values()))
+        await self.upsert(connection, t.sessions, map(session_row, changes.sessions.values()))
         gone = [(start, user) for (user, start), end in changes.activity.items() if end is None]
         for start, user_id in gone:
             await connection.execute(
@@ -250,59 +250,9 @@ class Store:
 
     async def load_state(self) -> State:
         """The state as of the last poll that was written."""
-        state = State()
         async with self.reading() as connection:
             self.edits = int((await self.read_meta(connection)).get("edits", 0))
-            await self._load_people(connection, state)
-            for row in await connection.execute(
-                select(t.sessions).where(t.sessions.c.ended == FOREVER)
-            ):
-                state.running[row.user_id, row.server] = session_of(row)
-            state.last_poll = await connection.scalar(
-                select(func.max(t.polls.c.time)).where(t.polls.c.whole)
-            )
-            state.last_full = await connection.scalar(
-                select(func.max(t.polls.c.time)).where(t.polls.c.whole, t.polls.c.full)
-            )
-            state.next_person = 1 + (await connection.scalar(select(func.max(t.users.c.id))) or 0)
-            state.next_session = 1 + (
-                await connection.scalar(select(func.max(t.sessions.c.id))) or 0
-            )
-            if state.last_poll is not None:
-                state.floor = state.last_poll - REMEMBER
-                await self._load_recent(connection, state)
-        return state
-
-    async def _load_people(self, connection: AsyncConnection, state: State) -> None:
-        async with connection.stream(select(t.users)) as rows:
-            async for row in rows:
-                person = person_of(row)
-                if person.deleted is None:
-                    state.people[person.name] = person
-                else:
-                    state.gone[person.id] = person
-        for table, names in ((t.groups, state.groups), (t.profiles, state.profiles)):
-            for row in await connection.execute(select(table)):
-                names[row.name] = row.id
-        query = select(t.memberships).where(t.memberships.c.until == FOREVER)
-        async with connection.stream(query) as rows:
-            async for row in rows:
-                state.join(row.group_id, row.user_id, row.since)
-
-    async def _load_recent(self, connection: AsyncConnection, state: State) -> None:
-        servers: dict[int, list[str]] = {}
-        for user_id, server in state.running:
-            servers.setdefault(user_id, []).append(server)
-        first = min([state.floor, *(s.last_activity for s in state.running.values())])
-        query = (
-            select(t.activity)
-            .where(t.activity.c.start >= first - LONGEST)
-            .order_by(t.activity.c.start)
-        )
-        for row in await connection.execute(query):
-            interval = Interval(row.start, row.start + timedelta(seconds=row.seconds))
-            if interval.end >= state.floor_of(row.user_id, servers.get(row.user_id, ())):
-                state.recent.setdefault(row.user_id, []).append(interval)
+            return await read_state(connection)
 
     async def first_poll(self) -> datetime | None:
         """The first poll that is still kept."""
@@ -358,37 +308,6 @@ def _make_private(path: Path) -> None:
     """Make a new database file that only we can read: who did what when is nobody else's."""
     with contextlib.suppress(OSError):  # SQLite will say what is wrong with it
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
-
-
-def _person_row(person: Person) -> dict[str, Any]:
-    row = person._asdict()
-    row["deleted"] = person.deleted or FOREVER
-    return row
-
-
-def _session_row(session: Session) -> dict[str, Any]:
-    row = session._asdict()
-    row["ended"] = session.ended or FOREVER
-    return row
-
-
-def person_of(row: Row[Any]) -> Person:
-    """The person in a row of ``users``."""
-    ends = None if row.deleted == FOREVER else row.deleted
-    return Person(row.id, row.name, row.created, row.first_seen, ends)
-
-
-def session_of(row: Row[Any]) -> Session:
-    """The session in a row of ``sessions``."""
-    return Session(
-        id=row.id,
-        user_id=row.user_id,
-        server=row.server,
-        profile_id=row.profile_id,
-        started=row.started,
-        last_activity=row.last_activity,
-        ended=None if row.ended == FOREVER else row.ended,
-    )
 
 
 def _batches(rows: Iterable[Any], size: int) -> Iterable[list[Any]]:
