@@ -82,7 +82,7 @@ class SettingsFile(Generic[T]):
 
     def _read(self) -> str:
         try:
-            return self.path.read_text(encoding="utf-8")
+            return self.path.read_text(encoding="utf-8-sig")  # some editors begin with a mark
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
             raise ConfigError([f"{self._what} {self.path} cannot be read: {reason}"]) from None

@@ -119,6 +119,25 @@ CASES: dict[str, tuple[dict[str, Any], Action, Reason]] = {
         Action.STOP,
         Reason.IDLE,
     ),
+    "a rule that says stop beats the flag that removes": (
+        {
+            "server": {"name": "gpu"},
+            "flags": {"remove_named_servers": True},
+            "rules": (Rule("keep files", action=RuleAction.STOP),),
+        },
+        Action.STOP,
+        Reason.IDLE,
+    ),
+    "a rule removes": (
+        {"server": {"name": "gpu"}, "rules": (Rule("tidy", action=RuleAction.REMOVE),)},
+        Action.REMOVE,
+        Reason.IDLE,
+    ),
+    "a rule cannot remove a default server": (
+        {"rules": (Rule("tidy", action=RuleAction.REMOVE),)},
+        Action.STOP,
+        Reason.IDLE,
+    ),
     "a rule says never": (
         {"rules": (Rule("exam", Match(users=("a*",)), RuleAction.NEVER),)},
         Action.KEEP,
@@ -271,6 +290,18 @@ USERS: dict[str, tuple[dict[str, Any], dict[str, Any], Action, Reason]] = {
     ),
     "a running server": ({"servers": {"": IDLE}}, {}, Action.KEEP, Reason.SERVERS_RUNNING),
     "servers not told": ({"problems": ("servers",)}, {}, Action.KEEP, Reason.SERVERS_RUNNING),
+    "a server that may be running": (
+        {"servers": {"": Server(name="", problems=("ready",))}},
+        {},
+        Action.KEEP,
+        Reason.SERVERS_RUNNING,
+    ),
+    "a starting server": (
+        {"servers": {"": Server(name="", pending="spawn")}},
+        {},
+        Action.KEEP,
+        Reason.SERVERS_RUNNING,
+    ),
     "a stopped named server": (
         {"servers": {"x": Server(name="x", stopped=True)}},
         {},
@@ -422,6 +453,21 @@ def test_an_extension_of_what_is_due_counts_from_now() -> None:
 def test_an_extension_is_refused(rule: Rule, used: int, refusal: ExtensionRefusal) -> None:
     """Each refusal has its word."""
     assert offered(rule, used) is refusal
+
+
+@pytest.mark.parametrize(
+    "server", [{"pending": "stop"}, {"ready": False}], ids=["pending", "not ready"]
+)
+def test_what_is_not_known_now_is_not_called_never(server: dict[str, Any]) -> None:
+    """A server that starts is stopped some day: the page must not say that it is not."""
+    assert offered(**server) is ExtensionRefusal.NOT_NOW
+
+
+def test_an_age_is_extended_a_step_at_a_time() -> None:
+    """Where only age stops a server, the step counts from now, and only near the end."""
+    rule = replace(RULE, idle_timeout=None, max_age=8 * 3600)
+    assert offered(rule) is ExtensionRefusal.FAR_ENOUGH
+    assert offered(rule, started=ago(hours=7.5)) == ExtensionOffer(NOW + HOUR, 1)
 
 
 def test_extending_twice_at_once_does_not_add_up() -> None:

@@ -33,13 +33,17 @@ max_age = "2d"
 action = "remove"
 extend_by = "never"
 extensions_per_day = 0
+
+[[rule]]
+name = "staff"
+user = "ta-*"
 user_timeout = "30d"
 """
 
 
 def test_a_file_becomes_rules_in_its_order() -> None:
     """Every key arrives, and the flags make the last rule."""
-    exam, gpu, default = load_policy(WHOLE, FLAGS).rules
+    exam, gpu, staff, default = load_policy(WHOLE, FLAGS).rules
     assert (exam.name, exam.action, exam.match.groups) == (
         "exam",
         RuleAction.NEVER,
@@ -50,7 +54,7 @@ def test_a_file_becomes_rules_in_its_order() -> None:
     assert (gpu.match.kind, gpu.match.admin) == (Kind.NAMED, False)
     assert gpu.match.hours[0].days == {0, 1, 2, 3, 4}
     assert (gpu.match.hours[0].start, gpu.match.hours[0].end) == (time(22), time(6))
-    assert (gpu.user_timeout, gpu.extensions_per_day) == (30 * 86400, 0)
+    assert (staff.user_timeout, gpu.extensions_per_day) == (30 * 86400, 0)
     assert (default.name, default.idle_timeout) == ("default", 900)
 
 
@@ -77,6 +81,26 @@ BAD = {
     "never and a time": (
         '[[rule]]\nname = "x"\naction = "never"\nidle_timeout = 1',
         'no meaning with action = "never"',
+    ),
+    "never and extensions": (
+        '[[rule]]\nname = "x"\naction = "never"\nextensions_per_day = 1',
+        "extensions_per_day: has no meaning",
+    ),
+    "no extension, three times": (
+        '[[rule]]\nname = "x"\nextend_by = "never"\nextensions_per_day = 3',
+        'has no meaning with extend_by = "never"',
+    ),
+    "removing default servers": (
+        '[[rule]]\nname = "x"\nkind = "default"\naction = "remove"',
+        'only named servers can be removed; write action = "stop"',
+    ),
+    "a time for users by profile": (
+        '[[rule]]\nname = "x"\nprofile = "gpu"\nuser_timeout = "30d"',
+        "no rule that asks for a server (profile) holds for users",
+    ),
+    "zero, which the flag takes for none": (
+        '[[rule]]\nname = "x"\nmax_age = 0',
+        'max_age: 0 could mean at once or not at all; write "never" or more',
     ),
     "unknown key": (
         '[[rule]]\nname = "x"\nidle_timout = 1\naction = "stop"',
@@ -114,6 +138,19 @@ BAD = {
         '[[rule]]\nname = "x"\naction = "stop"\nhours = {days = "someday", timezone = "UTC"}',
         "no weekday",
     ),
+    "a word that begins like a day": (
+        '[[rule]]\nname = "x"\naction = "stop"\nhours = {days = "monkey", timezone = "UTC"}',
+        "'monkey' is no weekday",
+    ),
+    "a range of days without end": (
+        '[[rule]]\nname = "x"\naction = "stop"\nhours = {days = "mon-", timezone = "UTC"}',
+        "'mon-' is no weekday",
+    ),
+    "the first moment of the calendar": (
+        '[[rule]]\nname = "x"\naction = "stop"\n'
+        "between = {from = 0001-01-01T00:00:00+02:00, to = 2026-06-01T09:00:00Z}",
+        "between.from",
+    ),
     "unknown key of hours": (
         '[[rule]]\nname = "x"\naction = "stop"\nhours = {form = "08:00", timezone = "UTC"}',
         'did you mean "from"',
@@ -145,6 +182,57 @@ def test_a_mistake_is_named_with_what_to_write(case: str) -> None:
     """Every mistake is found, and its line says where and what."""
     text, words = BAD[case]
     assert any(words in problem for problem in problems_of(text)), problems_of(text)
+
+
+@pytest.mark.parametrize(
+    ("written", "days"),
+    [
+        ('"mon-fri"', {0, 1, 2, 3, 4}),
+        ('"Friday - Monday"', {4, 5, 6, 0}),
+        ('["tue", "thursday"]', {1, 3}),
+        ('"sun"', {6}),
+        ('"wed-wed"', {2}),
+    ],
+)
+def test_weekdays_are_read(written: str, days: set[int]) -> None:
+    """Short or whole names, lists and ranges, also across the end of the week."""
+    text = f'[[rule]]\nname = "x"\naction = "stop"\nhours = {{days = {written}, timezone = "UTC"}}'
+    assert load_policy(text, FLAGS).rules[0].match.hours[0].days == days
+
+
+USER_TIMES = {
+    "longer than the flag": ('idle_timeout = "6h"', 6 * 3600, 8 * 3600),
+    "shorter than the flag": ('idle_timeout = "5m"', 900, 8 * 3600),
+    "servers are never idle": ('idle_timeout = "never"', None, 8 * 3600),
+    "servers may grow old": ('max_age = "2d"', 900, 2 * 86400),
+    "said for users": ('idle_timeout = "6h"\nuser_timeout = "1h"', 3600, 8 * 3600),
+}
+
+
+@pytest.mark.parametrize("case", USER_TIMES)
+def test_nobody_is_deleted_sooner_than_their_server_would_stop(case: str) -> None:
+    """A rule that says nothing of users gives them at least its servers' time."""
+    text, timeout, max_age = USER_TIMES[case]
+    flags = Flags(timeout=900, max_age=8 * 3600)
+    rule = load_policy(f'[[rule]]\nname = "x"\n{text}', flags).rules[0]
+    assert (rule.user_timeout, rule.user_max_age) == (timeout, max_age)
+
+
+@pytest.mark.parametrize(
+    ("written", "action"),
+    [("idle_timeout = 60", RuleAction.REMOVE), ('action = "stop"', RuleAction.STOP)],
+)
+def test_a_rule_that_says_stop_is_not_overruled_by_a_flag(written: str, action: RuleAction) -> None:
+    """--remove-named-servers is what holds where a rule says nothing else."""
+    text = f'[[rule]]\nname = "x"\n{written}'
+    assert load_policy(text, Flags(remove_named_servers=True)).rules[0].action is action
+
+
+def test_a_mark_at_the_start_of_a_file_is_no_mistake(tmp_path: Path) -> None:
+    """Some editors begin every file with a byte order mark."""
+    path = tmp_path / "policy.toml"
+    path.write_text(WHOLE, encoding="utf-8-sig")
+    assert len(PolicyFile(path, FLAGS).policy.rules) == 4
 
 
 def test_all_mistakes_are_told_at_once() -> None:
@@ -198,7 +286,7 @@ def test_a_file_that_goes_away_leaves_the_last_good_policy(tmp_path: Path) -> No
     file = PolicyFile(path, FLAGS)
     path.unlink()
     assert file.reload_if_changed() is Reload.REFUSED
-    assert len(file.policy.rules) == 3
+    assert len(file.policy.rules) == 4
     path.write_text(WHOLE)
     file.reload_if_changed()
     assert file.problems == ()

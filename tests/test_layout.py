@@ -48,6 +48,7 @@ PURE = (
     "services/cull/extending.py",
     "services/cull/policy.py",
     "services/cull/rules.py",
+    "services/cull/window_tables.py",
     "services/cull/windows.py",
     "services/formgrader_proxy/access.py",
     "services/formgrader_proxy/headers.py",

@@ -56,7 +56,7 @@ def decide_server(
     if rule.action is RuleAction.NEVER:
         return Decision(Action.KEEP, Reason.NEVER, rule.name, None, life.idle_since)
     spared = _spared(server, policy.flags)
-    act = _act(server, rule, policy.flags)
+    act = _act(server, rule)
     times = _Times.of(rule.idle_timeout if spared is None else None, rule.max_age, life)
     if arbiter is not None and spared is None:
         times = times.ruled_by(arbiter, now)
@@ -112,7 +112,9 @@ def _may_have_servers(user: User) -> bool:
     """Whether any lives. Servers that the Hub does not tell, or that are garbage, may."""
     if "servers" in user.problems:
         return True
-    return any(server.ready or server.pending for server in user.servers.values())
+    return any(
+        server.ready or server.pending or not server.stopped for server in user.servers.values()
+    )
 
 
 def _spared(server: Server, flags: Flags) -> Reason | None:
@@ -124,10 +126,10 @@ def _spared(server: Server, flags: Flags) -> Reason | None:
     return None
 
 
-def _act(server: Server, rule: Rule, flags: Flags) -> Action:
+def _act(server: Server, rule: Rule) -> Action:
     """Only a named server can be removed; a default one has nothing to be forgotten."""
-    removes = rule.action is RuleAction.REMOVE or flags.remove_named_servers
-    return Action.REMOVE if removes and server.name else Action.STOP
+    removes = rule.action is RuleAction.REMOVE and server.name
+    return Action.REMOVE if removes else Action.STOP
 
 
 class _Times(NamedTuple):

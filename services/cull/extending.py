@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from services.cull.policy import Decision
+from services.cull.policy import Decision, Reason
 from services.cull.rules import Rule
 
 
@@ -20,9 +20,14 @@ class ExtensionRefusal(StrEnum):
     """Why "Keep running" is not offered, in words for the page."""
 
     NEVER_STOPS = "This server is not stopped by itself."
+    NOT_NOW = "When this server would stop is not known at this moment; try again in a minute."
     NOT_ALLOWED = "Extensions are not allowed for this server."
     USED_UP = "You have used today's extensions."
     FAR_ENOUGH = "This server runs on for long enough as it is."
+
+
+#: Without a time now, and with one soon.
+_PASSING = frozenset({Reason.PENDING, Reason.NOT_READY, Reason.SETTLING})
 
 
 def next_extension(
@@ -35,7 +40,8 @@ def next_extension(
     then extended: pressing twice in a row is not a way to keep a server all night.
     """
     if decision.due is None:
-        return ExtensionRefusal.NEVER_STOPS
+        passing = decision.reason in _PASSING
+        return ExtensionRefusal.NOT_NOW if passing else ExtensionRefusal.NEVER_STOPS
     if rule.extend_by is None or rule.extensions_per_day <= 0:
         return ExtensionRefusal.NOT_ALLOWED
     if used_today >= rule.extensions_per_day:

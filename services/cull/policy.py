@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from common.models import Server, User
-from services.cull.rules import Rule
+from services.cull.rules import Rule, RuleAction
 
 DEFAULT_RULE = "default"
 
@@ -101,6 +101,7 @@ def default_rule(flags: Flags) -> Rule:
     """The rule that the flags make."""
     return Rule(
         name=DEFAULT_RULE,
+        action=RuleAction.REMOVE if flags.remove_named_servers else RuleAction.STOP,
         idle_timeout=flags.timeout,
         max_age=flags.max_age or None,
         extend_by=flags.extend_by or None,

@@ -5,24 +5,22 @@ docs/policy.md is the reference. What a rule leaves out comes from the command l
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Any, TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from common.errors import ConfigError
 from common.settings_file import SettingsFile, did_you_mean, read_tables
 from services.cull.durations import parse_duration
 from services.cull.policy import DEFAULT_RULE, Flags, Policy, default_rule
 from services.cull.rules import Kind, Match, Rule, RuleAction
-from services.cull.windows import ALL_DAYS, MIDNIGHT, Span, Weekly
+from services.cull.window_tables import Wrong, read_span, read_weekly
 
 _T = TypeVar("_T")
 
 CONDITIONS = ("user", "group", "server", "kind", "admin", "profile", "hours", "between")
+FOR_SERVERS = ("server", "kind", "profile")
 TIMES = ("idle_timeout", "max_age", "user_timeout", "user_max_age", "extend_by")
 KEYS = ("name", *CONDITIONS, "action", *TIMES, "extensions_per_day")
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def load_policy(text: str, flags: Flags) -> Policy:
@@ -75,11 +73,14 @@ class _Reader:
                 known = ", ".join(KEYS)
                 self.wrong(key, f"unknown{did_you_mean(key, KEYS) or f'; the keys are {known}'}")
         name = self._name()
-        action = self._choice("action", RuleAction, RuleAction.STOP)
+        action = self._choice("action", RuleAction, default.action)
         self._check_sense(action)
-        match = self._match()
-        rule = replace(default, name=name, match=match, action=action)
+        rule = replace(default, name=name, match=self._match(), action=action)
         times: dict[str, Any] = {key: self._duration(key) for key in TIMES if key in self.table}
+        # Nobody is deleted sooner than the rule would stop their server.
+        for key, user_key in (("idle_timeout", "user_timeout"), ("max_age", "user_max_age")):
+            if key in times:
+                times.setdefault(user_key, _longer(times[key], getattr(default, user_key)))
         rule = replace(rule, **times)
         if "extensions_per_day" in self.table:
             rule = replace(rule, extensions_per_day=self._count("extensions_per_day"))
@@ -100,9 +101,18 @@ class _Reader:
         if not says:
             self.wrong("action", "the rule says nothing; give an action or a time")
         if action is RuleAction.NEVER:
-            for key in TIMES:
+            for key in (*TIMES, "extensions_per_day"):
                 if key in self.table:
                     self.wrong(key, 'has no meaning with action = "never"; take one of them out')
+        if self.table.get("kind") == "default" and self.table.get("action") == "remove":
+            self.wrong("action", 'only named servers can be removed; write action = "stop"')
+        if self.table.get("extend_by") == "never" and self.table.get("extensions_per_day"):
+            self.wrong("extensions_per_day", 'has no meaning with extend_by = "never"')
+        for key in ("user_timeout", "user_max_age"):
+            asked = [condition for condition in FOR_SERVERS if condition in self.table]
+            if key in self.table and asked:
+                what = f"no rule that asks for a server ({', '.join(asked)}) holds for users"
+                self.wrong(key, f"{what}; give it in a rule of its own")
 
     def _match(self) -> Match:
         admin = self.table.get("admin")
@@ -120,8 +130,8 @@ class _Reader:
             kind=kind,
             admin=admin,
             profiles=self._globs("profile"),
-            hours=tuple(self._tables("hours", self._weekly)),
-            between=tuple(self._tables("between", self._span)),
+            hours=tuple(self._tables("hours", read_weekly)),
+            between=tuple(self._tables("between", read_span)),
         )
 
     def _choice(self, key: str, kind: Callable[[str], _T], default: _T) -> _T:
@@ -154,10 +164,14 @@ class _Reader:
         if value == "never":
             return None
         try:
-            return parse_duration(value)
+            seconds = parse_duration(value)
         except ValueError as error:
             self.wrong(key, f'{value!r}: {error}, or "never"')
             return None
+        if not seconds:
+            # --max-age=0 means none; here it could be taken for "at once" as well.
+            self.wrong(key, f'{value!r} could mean at once or not at all; write "never" or more')
+        return seconds
 
     def _count(self, key: str) -> int:
         value = self.table[key]
@@ -166,7 +180,9 @@ class _Reader:
             return 0
         return value
 
-    def _tables(self, key: str, read: Callable[[str, Mapping[str, Any]], _T | None]) -> list[_T]:
+    def _tables(
+        self, key: str, read: Callable[[str, Mapping[str, Any], Wrong], _T | None]
+    ) -> list[_T]:
         value = self.table.get(key, [])
         entries = [value] if isinstance(value, dict) else value
         if not isinstance(entries, list) or not all(isinstance(item, dict) for item in entries):
@@ -174,85 +190,13 @@ class _Reader:
             return []
         if key in self.table and not entries:
             self.wrong(key, "the list is empty and would never hold; take it out or fill it")
-        found = [read(key, entry) for entry in entries]
+        found = [read(key, entry, self.wrong) for entry in entries]
         return [entry for entry in found if entry is not None]
 
-    def _unknown(self, key: str, entry: Mapping[str, Any], known: tuple[str, ...]) -> None:
-        for word in entry:
-            if word not in known:
-                hint = did_you_mean(word, known) or f"; the keys are {', '.join(known)}"
-                self.wrong(f"{key}.{word}", f"unknown{hint}")
 
-    def _weekly(self, key: str, entry: Mapping[str, Any]) -> Weekly | None:
-        self._unknown(key, entry, ("days", "from", "to", "timezone"))
-        days = self._days(key, entry.get("days"))
-        start = self._clock(f"{key}.from", entry.get("from", MIDNIGHT))
-        end = self._clock(f"{key}.to", entry.get("to", MIDNIGHT))
-        zone = self._zone(key, entry.get("timezone"))
-        if days is None or start is None or end is None or zone is None:
-            return None
-        return Weekly(zone, days, start, end)
-
-    def _zone(self, key: str, name: object) -> ZoneInfo | None:
-        where = f"{key}.timezone"
-        if not isinstance(name, str):
-            self.wrong(where, 'missing; write one such as "Europe/Zurich" or "UTC"')
-            return None
-        try:
-            return ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            self.wrong(where, f'"{name}" is no time zone known here; write one such as "UTC"')
-            return None
-
-    def _clock(self, where: str, value: object) -> time | None:
-        if isinstance(value, time) and value.tzinfo is None:
-            return value
-        if isinstance(value, str):
-            text = value.strip()
-            if text == "24:00":
-                return MIDNIGHT
-            try:
-                return datetime.strptime(text, "%H:%M").time()  # noqa: DTZ007 - a wall clock
-            except ValueError:
-                pass
-        self.wrong(where, f'{value!r} is no time of day; write one such as "08:30"')
-        return None
-
-    def _days(self, key: str, value: object) -> frozenset[int] | None:
-        if value is None:
-            return ALL_DAYS
-        words = [value] if isinstance(value, str) else value
-        days: set[int] = set()
-        if not isinstance(words, list) or not words:
-            words = [value]
-        for word in words:
-            first, dash, last = str(word).lower().partition("-")
-            if first[:3] not in DAYS or (dash and last[:3] not in DAYS):
-                hint = 'write days such as ["mon", "tue"] or "mon-fri"'
-                self.wrong(f"{key}.days", f"{word!r} is no weekday; {hint}")
-                return None
-            begin = DAYS.index(first[:3])
-            length = (DAYS.index(last[:3]) - begin) % 7 if dash else 0
-            days |= {(begin + step) % 7 for step in range(length + 1)}
-        return frozenset(days)
-
-    def _span(self, key: str, entry: Mapping[str, Any]) -> Span | None:
-        self._unknown(key, entry, ("from", "to"))
-        start = self._moment(f"{key}.from", entry.get("from"))
-        end = self._moment(f"{key}.to", entry.get("to"))
-        if start is None or end is None:
-            return None
-        if end <= start:
-            self.wrong(key, "ends before it begins")
-            return None
-        return Span(start, end)
-
-    def _moment(self, where: str, value: object) -> datetime | None:
-        if isinstance(value, datetime) and value.tzinfo is not None:
-            return value.astimezone(UTC)
-        hint = "write date, time and offset without quotes, such as 2026-06-01T08:00:00+02:00"
-        self.wrong(where, f"missing; {hint}" if value is None else f"{value} is not clear; {hint}")
-        return None
+def _longer(one: float | None, other: float | None) -> float | None:
+    """The longer of two times, of which None is endless."""
+    return None if one is None or other is None else max(one, other)
 
 
 class PolicyFile(SettingsFile[Policy]):
