@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from jupyterhub.handlers.base import BaseHandler
+from jupyterhub.scopes import scope_definitions
 from jupyterhub.spawner import SimpleLocalProcessSpawner, Spawner
 from tornado import web
 from traitlets.config import Config
@@ -150,8 +151,8 @@ def _configure(c: Config) -> None:
     c.JupyterHub.load_groups = SETTINGS["groups"]
 
 
-# All that the admin role has, and the metrics.
-ADMIN_SCOPES = [
+# All that the admin role has, and more; older Hubs do not know every one.
+_ADMIN_SCOPES = [
     "admin-ui",
     "admin:users",
     "admin:servers",
@@ -168,6 +169,7 @@ ADMIN_SCOPES = [
     "read:metrics",
     "shares",
 ]
+ADMIN_SCOPES = [scope for scope in _ADMIN_SCOPES if scope in scope_definitions]
 
 
 def _mark_services(c: Config) -> None:

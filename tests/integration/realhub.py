@@ -42,6 +42,8 @@ from tests.integration.processes import (
 
 HERE = Path(__file__).parent
 ADMIN = "admin"
+# A Python with another version of JupyterHub, to try whether the clients work with that.
+PYTHON = os.environ.get("REALHUB_PYTHON", sys.executable)
 # As a browser that opens a page: whoever says less is taken for a script and not sent to log in.
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
@@ -147,7 +149,7 @@ class RealHub:
         settings.chmod(0o600)
         self._hub = self._run(
             "hub",
-            [sys.executable, "-m", "jupyterhub", "--config", str(HERE / "hub_config.py")],
+            [PYTHON, "-m", "jupyterhub", "--config", str(HERE / "hub_config.py")],
             {"REALHUB_SETTINGS": str(settings)},
         )
         hub = self._hub
