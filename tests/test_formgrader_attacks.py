@@ -260,6 +260,28 @@ async def test_a_websocket_from_elsewhere(tmp_path: Path, origin: str | None) ->
         assert site.seen == []
 
 
+async def test_files_of_a_full_formgrader_are_in_a_sandbox(tmp_path: Path) -> None:
+    """Even where all passes, a student's page has neither script nor origin."""
+    async with formgrader_site(tmp_path, mode="full") as site:
+        browser = await site.browser(GRADER)
+        answer = await browser.go(COURSE + "files/submitted/mallory/evil.html")
+        assert answer.status == 200
+        assert answer.headers["Content-Security-Policy"].startswith("sandbox;")
+
+
+async def test_a_removed_grader_opens_no_websocket(tmp_path: Path) -> None:
+    """It is decided anew, like a change."""
+    async with formgrader_site(tmp_path, mode="full") as site:
+        browser = await site.browser(GRADER)
+        site.hub.users[GRADER].groups = []
+        site.seen.clear()
+        with pytest.raises(aiohttp.WSServerHandshakeError):
+            await browser.session.ws_connect(
+                site.origin + COURSE + "api/kernels", headers={"Origin": site.origin}
+            )
+        assert site.seen == []
+
+
 async def test_our_own_websocket(tmp_path: Path) -> None:
     """The same with our own Origin goes through, without the grader's cookies."""
     async with formgrader_site(tmp_path, mode="full") as site:
