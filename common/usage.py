@@ -1,6 +1,8 @@
 """The help texts of the command line."""
 
 import inspect
+import logging
+import os
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +37,7 @@ def help_all(cls: "type[ServiceApp]") -> str:
 def config_file(cls: "type[ServiceApp]") -> str:
     """A configuration file with every setting and its meaning, all commented out."""
     name = cls.__name__
+    defaults = _defaults(cls)
     lines = [f"# Configuration of {program(cls)}.", "", "c = get_config()  # noqa"]
     for setting, trait in sorted(cls.class_traits(config=True).items()):
         # What is traitlets' own (formats of logs and the like) has no effect here.
@@ -43,11 +46,10 @@ def config_file(cls: "type[ServiceApp]") -> str:
         if setting != "log_level" and trait.this_class.__module__.startswith("traitlets"):
             continue
         text = inspect.cleandoc(str(trait.help or ""))
-        default = trait.default_value_repr()
         lines.append("")
         for line in text.splitlines():
             lines.append(fill(line, 96, initial_indent="# ", subsequent_indent="# ") or "#")
-        lines.append(f"# c.{name}.{setting} = {default}".splitlines()[0])
+        lines.append(f"# c.{name}.{setting} = {defaults[setting]!r}".splitlines()[0])
     return "\n".join(lines)
 
 
@@ -74,12 +76,13 @@ def _shape(name: str, command: "Command") -> str:
 
 def _options(cls: "type[ServiceApp]", names: object) -> list[str]:
     traits = cls.class_traits(config=True)
+    defaults = _defaults(cls)
     lines = []
     for name in names if isinstance(names, list | tuple | dict) else ():
         trait = traits.get(cls.aliases.get(name, "").rpartition(".")[2])
         if trait is None:
             continue
-        default = trait.default_value
+        default = defaults[trait.name]
         kind = _kind(trait)
         text = " ".join(str(trait.help or "").split())
         if default and isinstance(default, int | float | str) and "Default:" not in text:
@@ -90,6 +93,22 @@ def _options(cls: "type[ServiceApp]", names: object) -> list[str]:
             fill(text, 88, initial_indent=indent, subsequent_indent=indent),
         ]
     return lines
+
+
+def _defaults(cls: "type[ServiceApp]") -> dict[str, Any]:
+    """The settings of a service that was told nothing, not even by its environment.
+
+    Some defaults follow from other settings, so an application has to be asked for them.
+    """
+    told = {
+        name: os.environ.pop(name) for name in list(os.environ) if name.startswith("JUPYTERHUB_")
+    }
+    try:
+        app = cls()
+        found = {name: getattr(app, name) for name in cls.class_traits(config=True)}
+    finally:
+        os.environ.update(told)
+    return found | {"log_level": logging.getLevelName(found["log_level"])}
 
 
 def _kind(trait: Any) -> str:

@@ -421,6 +421,8 @@ def test_generate_config(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> 
     text = capsys.readouterr().out
     assert "# Seconds of idleness.\n# c.IdleCuller.timeout = 600\n" in text
     assert "# c.IdleCuller.port = None" in text
+    assert "# c.IdleCuller.request_timeout = 60" in text  # what holds without the line
+    assert "# c.IdleCuller.service_prefix = '/services/cull/'" in text
     assert "# c.IdleCuller.log_level = " in text
     assert "log_datefmt" not in text
     assert "s3cret" not in text
