@@ -65,7 +65,8 @@ class HumanFormatter(logging.Formatter):
         return redact(super().format(record))
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
-        # A user name or a path with a line break in it must not forge a second line.
+        # A user name or a path with a line break in it must not forge a second line, nor one with
+        # an escape sequence play tricks on the terminal of who reads the log.
         record.message = _one_line(record.message)
         return super().formatMessage(record)
 
@@ -122,7 +123,12 @@ _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime
 
 
 def _one_line(text: str) -> str:
-    return text.replace("\r", "\\r").replace("\n", "\\n") if "\n" in text or "\r" in text else text
+    """The text with line breaks, control characters and the like written as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
+    )
 
 
 def _safe(value: object) -> object:

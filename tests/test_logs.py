@@ -92,6 +92,16 @@ def test_line_breaks_do_not_forge_lines(log: Log) -> None:
     assert len(stream.getvalue().splitlines()) == 1
 
 
+@pytest.mark.parametrize("sign", ["\x1b[2J", "\x85", "\u2028", "\u202e", "\x00"])
+def test_names_play_no_tricks_on_the_terminal(log: Log, sign: str) -> None:
+    """Escape sequences, odd line breaks and reversed writing are shown, other scripts are kept."""
+    logger, stream = log
+    logger.info("user 名前%s stopped", sign)
+    line = stream.getvalue().removesuffix("\n")
+    assert line.isprintable()
+    assert "user 名前\\" in line
+
+
 def test_json_line() -> None:
     """For machines a line is a JSON object with the event's own fields."""
     stream = io.StringIO()
