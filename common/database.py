@@ -3,6 +3,8 @@
 SQLite by aiosqlite, PostgreSQL by asyncpg; nothing else.
 """
 
+import contextlib
+import os
 import sqlite3
 from datetime import UTC, datetime
 from typing import Any
@@ -107,8 +109,11 @@ def _sqlite_engine(url: sa.URL) -> AsyncEngine:
 def try_file(url: sa.URL) -> None:
     """Open and close a SQLite file, where the URL names one; raises sqlite3.Error. Blocks.
 
+    A new file can be read by its owner alone: who did what when is nobody else's.
     aiosqlite, when it cannot open a file, leaves a thread behind that may print a traceback.
     """
     path = url.database
     if url.get_backend_name() == "sqlite" and path and not path.startswith((":", "file:")):
+        with contextlib.suppress(OSError):  # SQLite will say what is wrong with it
+            os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
         sqlite3.connect(path).close()

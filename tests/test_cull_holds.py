@@ -1,6 +1,7 @@
 """Extensions, holds and the audit log, on SQLite and on a real PostgreSQL."""
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -47,6 +48,14 @@ async def test_an_empty_store_protects_nobody(store: HoldStore) -> None:
     )
     assert await store.list_holds(NOW) == []
     assert await store.audit_log() == []
+
+
+async def test_a_new_file_is_its_owners_alone(tmp_path: Path) -> None:
+    """Who was active when, and who stopped what, is not for every account of the machine."""
+    async with HoldStore(f"sqlite:///{tmp_path / 'cull.sqlite'}") as store:
+        await store.protections(NOW)
+        modes = {file.name: file.stat().st_mode & 0o777 for file in os.scandir(tmp_path)}
+    assert set(modes.values()) == {0o600}, modes
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
