@@ -169,6 +169,11 @@ CASES: dict[str, tuple[dict[str, Any], Action, Reason]] = {
         Reason.IDLE,
     ),
     "the arbiter says keep": ({"arbiter": False}, Action.KEEP, Reason.ARBITER),
+    "the arbiter is asked again at the timeout": (
+        {"server": {"last_activity": NOW}, "arbiter": False},
+        Action.KEEP,
+        Reason.ACTIVE,
+    ),
     "the arbiter has no say on age": (
         {"arbiter": False, "flags": {"max_age": 3600}},
         Action.STOP,

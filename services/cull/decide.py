@@ -147,8 +147,12 @@ class _Times(NamedTuple):
         return cls(idle, age, lacking and idle is None and age is None)
 
     def ruled_by(self, arbiter: bool, now: datetime) -> "_Times":
-        """The same with the arbiter's word on idleness; without a usable time it has none."""
-        if self.idle is None:
+        """The same with the arbiter's word on idleness; without a usable time it has none.
+
+        What it spares now may be due at the timeout, for which it is asked again: until then
+        that is the best word on when, and what a user can extend.
+        """
+        if self.idle is None or (not arbiter and now < self.idle):
             return self
         return _Times(now if arbiter else None, self.age, self.no_time)
 
