@@ -79,10 +79,11 @@ def _options(cls: "type[ServiceApp]", names: object) -> list[str]:
     defaults = _defaults(cls)
     lines = []
     for name in names if isinstance(names, list | tuple | dict) else ():
-        trait = traits.get(cls.aliases.get(name, "").rpartition(".")[2])
+        setting = cls.aliases.get(name, "").rpartition(".")[2]
+        trait = traits.get(setting)
         if trait is None:
             continue
-        default = defaults[trait.name]
+        default = defaults[setting]
         kind = _kind(trait)
         text = " ".join(str(trait.help or "").split())
         if default and isinstance(default, int | float | str) and "Default:" not in text:
