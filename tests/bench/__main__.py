@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from . import cull_fake, cull_real, report, stats
+from . import cull_fake, cull_real, formgrader, report, stats
 from .measure import ROOT, BenchError
 from .report import Table
 
@@ -17,6 +17,7 @@ BENCHMARKS: dict[str, Callable[[int], list[Table]]] = {
     "cull-50k": partial(cull_fake.pass_at, 50_000),
     "cull-200k": partial(cull_fake.pass_at, 200_000),
     "cull-250-stops": cull_fake.slow_stops,
+    "formgrader": formgrader.relay,
     "hub-list": cull_real.listing,
     "hub-stop": partial(cull_real.stops, "hub-stop", cull_real.IDLE, 0.0, 0.8),
     "hub-slow-stop": partial(cull_real.stops, "hub-slow-stop", cull_real.FEW, 1.0, 0.15),

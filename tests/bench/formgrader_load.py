@@ -1,0 +1,161 @@
+"""Load on one address, from a process of its own; one JSON object on its output.
+
+``python -m tests.bench.formgrader_load URL TOKEN SECONDS PID...``: small answers over 1, 10 and
+100 connections, the large answer with the memory of PID... meanwhile, WebSocket round trips.
+"""
+
+import asyncio
+import json
+import statistics
+import sys
+import time
+from dataclasses import dataclass, field
+from functools import partial
+from urllib.parse import urlsplit
+
+import aiohttp
+import psutil
+
+from tests.bench.formgrader_upstream import BIG_BYTES
+
+
+@dataclass
+class Connection(asyncio.Protocol):
+    """Sends a request when the last answer has come whole, until ``ends``."""
+
+    request: bytes
+    ends: float
+    took: list[float] = field(default_factory=list)
+    wrong: bytes = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self.done = asyncio.get_running_loop().create_future()
+        self.received = b""
+        self._send()
+
+    def _send(self) -> None:
+        self.sent = time.perf_counter()
+        self.transport.write(self.request)
+
+    def data_received(self, data: bytes) -> None:
+        self.received = self.received + data if self.received else data
+        if not _whole(self.received):
+            return
+        now = time.perf_counter()
+        if b" 200 " not in self.received[:20]:
+            self.wrong = self.received[:300]
+            self.transport.close()
+            return
+        self.took.append(now - self.sent)
+        self.received = b""
+        if now < self.ends:
+            self._send()
+        else:
+            self.transport.close()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        if not self.done.done():
+            self.done.set_result(None)
+
+
+def _same(connection: Connection) -> Connection:
+    return connection
+
+
+def _whole(answer: bytes) -> bool:
+    head, found, body = answer.partition(b"\r\n\r\n")
+    if not found:
+        return False
+    for line in head.split(b"\r\n"):
+        if line[:15].lower() == b"content-length:":
+            return len(body) >= int(line[15:])
+    return body.endswith(b"0\r\n\r\n")
+
+
+async def small(url: str, token: str, connections: int, seconds: float) -> dict[str, float]:
+    """Requests per second, and milliseconds at the median and the 99th percentile."""
+    parts = urlsplit(url)
+    request = (
+        f"GET {parts.path}formgrader/api/status HTTP/1.1\r\nHost: {parts.netloc}\r\n{token}\r\n\r\n"
+    ).encode()
+    began = time.perf_counter()
+    assert parts.port is not None
+    made = [Connection(request, began + seconds) for _ in range(connections)]
+    loop = asyncio.get_running_loop()
+    await asyncio.gather(
+        *(loop.create_connection(partial(_same, one), "127.0.0.1", parts.port) for one in made)
+    )
+    await asyncio.wait_for(asyncio.gather(*(one.done for one in made)), seconds + 60)
+    passed = time.perf_counter() - began
+    wrong = next((one.wrong for one in made if one.wrong), b"")
+    if wrong:
+        raise SystemExit(f"{url} answered {wrong!r}")
+    took = sorted(value for one in made for value in one.took)
+    return {
+        "rate": len(took) / passed,
+        "median_ms": statistics.median(took) * 1e3,
+        "p99_ms": took[int(len(took) * 0.99)] * 1e3,
+    }
+
+
+async def big(url: str, headers: dict[str, str], pids: list[int]) -> dict[str, float] | None:
+    """MB/s, and MB of memory above what the processes had before; None where it is refused."""
+    processes = [psutil.Process(pid) for pid in pids]
+    processes += [child for one in processes for child in one.children(recursive=True)]
+    before = most = sum(one.memory_info().rss for one in processes)
+    began = looked = time.perf_counter()
+    got = 0
+    try:
+        async with (
+            aiohttp.ClientSession(headers=headers, read_bufsize=1 << 20) as session,
+            session.get(url + "formgrader/submissions/x/big.bin") as answer,
+        ):
+            if answer.status != 200:
+                return None
+            async for chunk in answer.content.iter_any():
+                got += len(chunk)
+                if time.perf_counter() - looked > 0.02:
+                    most = max(most, sum(one.memory_info().rss for one in processes))
+                    looked = time.perf_counter()
+    except aiohttp.ClientError:
+        return None
+    if got != BIG_BYTES:
+        return None
+    seconds = time.perf_counter() - began
+    return {"mb_per_s": got / 1e6 / seconds, "above_mb": (most - before) / 1e6}
+
+
+async def socket(url: str, headers: dict[str, str], seconds: float) -> dict[str, float] | None:
+    """WebSocket round trips per second; None where there are none."""
+    origin = "http://" + urlsplit(url).netloc
+    rounds = 0
+    try:
+        async with (
+            aiohttp.ClientSession(headers=headers) as session,
+            session.ws_connect(url + "formgrader/submissions/x/ws", origin=origin) as ws,
+        ):
+            began = time.perf_counter()
+            while time.perf_counter() < began + seconds:
+                await ws.send_str("hello")
+                await ws.receive_str(timeout=10)
+                rounds += 1
+            passed = time.perf_counter() - began
+    except (aiohttp.ClientError, TypeError):
+        return None
+    return {"rate": rounds / passed}
+
+
+async def main(url: str, token: str, seconds: float, pids: list[int]) -> None:
+    headers = dict([token.split(": ", 1)])
+    print(
+        json.dumps(
+            {str(n): await small(url, token, n, seconds) for n in (1, 10, 100)}
+            | {"big": await big(url, headers, pids), "socket": await socket(url, headers, seconds)}
+        )
+    )
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], sys.argv[2], float(sys.argv[3]), [int(p) for p in sys.argv[4:]]))
