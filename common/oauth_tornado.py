@@ -141,7 +141,7 @@ class Carrier(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # Jupyt
     @property
     def https(self) -> bool:
         """Whether the browser speaks https, by the outermost proxy's word."""
-        return bool(get_browser_protocol(self.request) == "https")
+        return speaks_https(self.request.headers, self.request.protocol)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -152,6 +152,12 @@ class Carrier(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # Jupyt
         """The values for Set-Cookie headers."""
         cookies = getattr(self, "_new_cookie", None) or {}
         return [cast("str", cookie.OutputString(None)) for cookie in cookies.values()]
+
+
+def speaks_https(headers: Mapping[str, str], scheme: str) -> bool:
+    """Whether the browser does, by the outermost proxy's word; ``scheme`` is our connection's."""
+    request = SimpleNamespace(headers=headers, protocol=scheme)
+    return bool(get_browser_protocol(request) == "https")
 
 
 def make_oauth(settings: OAuthSettings) -> ServiceOAuth:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from functools import lru_cache
 
 
 class Role(IntEnum):
@@ -119,13 +120,18 @@ class Verdict:
     refusal: Refusal | None = None
 
 
+@lru_cache(maxsize=512)
+def _lines_for(path: str) -> tuple[Allowed, ...]:
+    """The lines that know the path; a page asks for the same ones again and again."""
+    return tuple(line for line in ALLOW_LIST if line.pattern.fullmatch(path))
+
+
 def judge(method: str, segments: Collection[str], role: Role) -> Verdict:
     """Whether ``role`` may send ``method`` to the address below the course's prefix.
 
     ``segments`` are decoded and free of separators, see :mod:`.paths`.
     """
-    path = "/".join(segments)
-    matching = [line for line in ALLOW_LIST if line.pattern.fullmatch(path)]
+    matching = _lines_for("/".join(segments))
     if not matching:
         return Verdict(None, Refusal.NOT_LISTED)
     listed = next((line for line in matching if method in line.methods), None)
