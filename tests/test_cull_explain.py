@@ -3,10 +3,15 @@
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import msgspec
+import pytest
+
 from common.models import Server, User
-from services.cull.explain import describe_policy, explain_server, explain_user, table
-from services.cull.policy import Flags, Protections
+from services.cull.describe import describe_policy
+from services.cull.explain import explain_server, explain_user
+from services.cull.policy import Flags, Policy, Protections
 from services.cull.policy_file import load_policy
+from services.cull.terminal import table
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 FLAGS = Flags(timeout=3600)
@@ -43,9 +48,50 @@ def test_it_names_the_rule_and_the_time() -> None:
     assert "not idle for long enough" in text
 
 
-def test_it_says_when_another_rule_will_hold_by_then() -> None:
-    """A rule's hours may be over before its stop comes."""
-    assert "by then rule default holds: stop after 1h without activity" in explained(ANA)
+def test_it_says_when_another_rule_takes_over_before_the_stop() -> None:
+    """The lesson's hours are over at 14:00, and by the next rule the server is overdue then."""
+    text = explained(ANA)
+    assert "but from       2026-03-02 13:00:00 UTC (14:00:00 CET)" in text
+    assert "there holds    default (the last one, made of the flags)" in text
+    assert "which says     stop after 1h without activity" in text
+    assert "and so stops   2026-03-02 13:00:00 UTC (14:00:00 CET), in 1h" in text
+
+
+def test_it_says_nothing_of_changes_that_come_after_the_stop() -> None:
+    """Who is idle for long enough within the hours is stopped within them."""
+    idle = msgspec.structs.replace(SERVER, last_activity=NOW - timedelta(minutes=90))
+    assert "but from" not in "\n".join(explain_server(ANA, idle, POLICY, NOW))
+
+
+def test_the_date_is_said_where_it_is_another_one() -> None:
+    """Shortly before midnight in UTC it is tomorrow in Zürich."""
+    late = NOW.replace(hour=23, minute=30)
+    server = msgspec.structs.replace(SERVER, last_activity=late, started=late)
+    text = "\n".join(explain_server(ANA, server, POLICY, late, zone=ZoneInfo("Europe/Zurich")))
+    assert "last active    2026-03-02 23:30:00 UTC (2026-03-03 00:30:00 CET)" in text
+
+
+def test_garbage_at_the_end_of_the_calendar_breaks_nothing() -> None:
+    """A time that no clock of the zone can show is shown in UTC alone."""
+    last = datetime(9999, 12, 31, 23, 59, tzinfo=UTC)
+    server = msgspec.structs.replace(SERVER, last_activity=last, started=last)
+    text = "\n".join(explain_server(ANA, server, POLICY, NOW, zone=ZoneInfo("Europe/Zurich")))
+    assert "last active    9999-12-31 23:59:00 UTC\n" in text
+
+
+def test_a_name_cannot_write_on_the_terminal() -> None:
+    """Users choose the names of their servers."""
+    server = msgspec.structs.replace(SERVER, name="\x1b[2J")
+    text = "\n".join(explain_server(ANA, server, POLICY, NOW))
+    assert "\x1b" not in text
+    assert "server ana/\\x1b[2J" in text
+
+
+def test_the_arbiters_word_is_explained() -> None:
+    """The hook of an administrator decides here as it does in a pass."""
+    idle = msgspec.structs.replace(SERVER, last_activity=NOW - timedelta(hours=3))
+    text = "\n".join(explain_server(ANA, idle, POLICY, NOW, arbiter=False))
+    assert "kept, because cull_arbiter_hook says so" in text
 
 
 def test_it_says_why_a_server_never_stops() -> None:
@@ -69,6 +115,15 @@ def test_a_user_is_explained_with_every_server() -> None:
     assert "users are not culled" in text
 
 
+def test_a_user_who_is_culled_is_explained() -> None:
+    """By the times for users, not by those for servers."""
+    policy = Policy.from_flags(Flags(timeout=3600, max_age=86400, cull_users=True))
+    user = User(name="ana", created=NOW - timedelta(hours=2), last_activity=NOW)
+    text = "\n".join(explain_user(user, policy, NOW))
+    assert "the rule says  delete after 1h without activity or at an age of 1d" in text
+    assert "would go       2026-03-02 13:00:00 UTC, in 1h" in text
+
+
 def test_a_policy_is_told_in_words() -> None:
     """check-policy shows what was understood, so that a slip is seen."""
     text = "\n".join(describe_policy(POLICY))
@@ -76,6 +131,48 @@ def test_a_policy_is_told_in_words() -> None:
     assert "for groups nbgrader-*, Mon,Tue,Wed,Thu,Fri 08:00-14:00 (Europe/Zurich)" in text
     assert "2. staff: never stop" in text
     assert "for everything else" in text
+
+
+RULES = {
+    "stop": ("idle_timeout = '1h'", "stop after 1h without activity; a user may add 1h, 3 times"),
+    "age": ("idle_timeout = 'never'\nmax_age = '8h'", "x: stop at an age of 8h; a user"),
+    "both": ("max_age = '8h'", "stop after 1h without activity or at an age of 8h"),
+    "neither": ("idle_timeout = 'never'", "x: never stop (neither idle_timeout nor max_age)"),
+    "once": ("extensions_per_day = 1", "a user may add 1h, once a day"),
+    "no extension": ("extend_by = 'never'", "x: stop after 1h without activity\n"),
+    "remove": ("action = 'remove'", "x: stop, and remove if named, after 1h"),
+    "remove named": ("action = 'remove'\nkind = 'named'", "x: remove after 1h without"),
+    "everything": ("action = 'never'", "x: never stop\n     for everything\n"),
+    "admins": ("action = 'never'\nadmin = true", "for administrators"),
+    "no admins": ("action = 'never'\nadmin = false", "for who is no administrator"),
+    "servers": ("action = 'never'\nserver = ['a', 'b*']", "for servers a or b*"),
+    "whole days": (
+        "action = 'never'\nhours = {days = 'sat-sun', timezone = 'UTC'}",
+        "for Sat,Sun all day (UTC)",
+    ),
+    "a day from morning to morning": (
+        "action = 'never'\nhours = {days = 'mon', from = '08:00', to = '08:00', timezone = 'UTC'}",
+        "for Mon 08:00-08:00 (UTC)",
+    ),
+    "an exam": (
+        "action = 'never'\nbetween = {from = 2026-06-01T08:00:00+02:00, to = 2026-06-01T12:00:00Z}",
+        "for from 2026-06-01 06:00 to 2026-06-01 12:00 UTC",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", RULES)
+def test_a_rule_is_told_in_words(case: str) -> None:
+    """What was understood of each key can be read."""
+    text, words = RULES[case]
+    policy = load_policy(f"[[rule]]\nname = 'x'\n{text}", FLAGS)
+    assert words in "\n".join(describe_policy(policy)), describe_policy(policy)
+
+
+def test_a_table_keeps_its_columns_under_wide_characters() -> None:
+    """A name in Chinese characters takes two columns each."""
+    lines = table(["user", "why"], [["名前", "idle"], ["ana", "idle"]])
+    assert lines == ["user  why", "名前  idle", "ana   idle"]
 
 
 def test_a_table_shows_control_characters_and_does_not_send_them() -> None:

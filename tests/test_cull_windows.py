@@ -1,10 +1,10 @@
 """When a rule holds, by wall clocks and by absolute times."""
 
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.cull.windows import Span, Weekly
@@ -68,6 +68,46 @@ def test_a_span_includes_its_start_and_not_its_end() -> None:
     span = Span(begin, end)
     assert span.contains(begin)
     assert not span.contains(end)
+
+
+def test_a_span_tells_its_next_change() -> None:
+    """Its start, then its end, then none."""
+    begin, end = datetime(2026, 6, 1, 8, tzinfo=UTC), datetime(2026, 6, 1, 10, tzinfo=UTC)
+    span = Span(begin, end)
+    assert span.changes_after(begin - timedelta(seconds=1)) == begin
+    assert span.changes_after(begin) == end
+    assert span.changes_after(end) is None
+
+
+def test_hours_without_end_never_change() -> None:
+    """The whole week has no boundary."""
+    assert Weekly(ZURICH).changes_after(datetime(2026, 3, 2, tzinfo=UTC)) is None
+
+
+minutes = st.builds(time, st.integers(0, 23), st.sampled_from([0, 15, 30, 59]))
+#: A day in each change of summer time, and one without; Lord Howe's clocks move by half an hour.
+around = st.sampled_from(["2026-03-28", "2026-10-24", "2026-04-04", "2026-10-03", "2026-06-10"])
+zones = st.sampled_from(["UTC", "Europe/Zurich", "Australia/Lord_Howe", "America/St_Johns"])
+
+
+@settings(max_examples=60)
+@given(zones, st.frozensets(st.integers(0, 6), min_size=1), minutes, minutes, around)
+def test_the_next_change_of_hours_is_the_first_one(
+    zone: str, days: frozenset[int], start: time, end: time, day: str
+) -> None:
+    """What is true now stays true until then, and not a moment longer, in any zone."""
+    window = Weekly(ZoneInfo(zone), days, start, end)
+    moment = datetime.fromisoformat(day).replace(tzinfo=UTC)
+    change = window.changes_after(moment)
+    now_inside = window.contains(moment)
+    if change is not None:
+        assert change > moment
+        assert window.contains(change) is not now_inside
+        assert window.contains(change - timedelta(microseconds=1)) is now_inside
+    until = min(change or moment + timedelta(days=8), moment + timedelta(days=3))
+    while moment < until:
+        assert window.contains(moment) is now_inside
+        moment += timedelta(minutes=5)
 
 
 @given(st.datetimes(timezones=st.just(UTC)), st.times(), st.times())

@@ -9,6 +9,7 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -305,13 +306,16 @@ class IdleCuller(ServiceApp):
 
     def check_policy(self, words: Sequence[str], _options: Mapping[str, str]) -> int:
         """``check-policy FILE``"""
-        from services.cull.explain import describe_policy
+        from services.cull.describe import describe_policy
         from services.cull.policy_file import PolicyFile
+        from services.cull.remarks import remarks
 
         policy = PolicyFile(Path(words[0]), self.policy_flags).policy  # its ConfigError is told
         print(f"{words[0]} is good. The first rule that matches a server holds for it:")
         for line in describe_policy(policy):
             print(line)
+        for line in remarks(policy, datetime.now(UTC)):
+            print(f"Note: {line}.")
         return 0
 
     async def explain(self, words: Sequence[str], _options: Mapping[str, str]) -> int:

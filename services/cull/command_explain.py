@@ -26,18 +26,33 @@ async def explain(
     except HubNotFound:
         raise NotThere(f"The Hub knows no user {user}.") from None
     protections = await judge.protections()
-    policy, now = judge.policy(), judge.now()
+    moment = judge.moment_with(protections)
+    policy, now = moment.policy, moment.now
     believe_from = await _believe_from(hub, settle_seconds)
     zone = datetime.now().astimezone().tzinfo
+    verdicts = {one.name: await moment.verdict(found, one) for one in found.servers.values()}
     if server is None:
         return explain_user(
-            found, policy, now, protections=protections, believe_from=believe_from, zone=zone
+            found,
+            policy,
+            now,
+            protections=protections,
+            believe_from=believe_from,
+            arbiters=verdicts,
+            zone=zone,
         )
     one = found.servers.get(server)
     if one is None:
         raise NotThere(f"{user} has no running server {server or '(the default one)'}.")
     return explain_server(
-        found, one, policy, now, protections=protections, believe_from=believe_from, zone=zone
+        found,
+        one,
+        policy,
+        now,
+        protections=protections,
+        believe_from=believe_from,
+        arbiter=verdicts[server],
+        zone=zone,
     )
 
 

@@ -3,9 +3,10 @@
 from datetime import datetime
 
 from services.cull.durations import format_duration
-from services.cull.explain import WORDS, table
+from services.cull.explain import WORDS
 from services.cull.policy import Action, Decision
 from services.cull.survey import Survey
+from services.cull.terminal import table
 
 _HEAD = ("WHEN", "WHAT", "USER", "SERVER", "IDLE FOR", "RULE", "WHY")
 _VERBS = {

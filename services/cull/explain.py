@@ -1,11 +1,13 @@
-"""What the policy means for one server, as lines for a terminal. Pure."""
+"""What the policy means for one server or user, as lines for a terminal. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime, tzinfo
 
 from common.models import Server, User
 from services.cull.decide import decide_server, decide_user
+from services.cull.describe import describe_rule, describe_user_rule
 from services.cull.durations import format_duration
+from services.cull.forecast import AHEAD, forecast
 from services.cull.policy import (
     NO_PROTECTIONS,
     Action,
@@ -14,10 +16,8 @@ from services.cull.policy import (
     Protections,
     Reason,
 )
-from services.cull.rules import Match, Rule, RuleAction
-from services.cull.windows import Weekly
-
-DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+from services.cull.rules import Rule
+from services.cull.terminal import printable
 
 #: A reason in words, to stand after "because".
 WORDS = {
@@ -48,26 +48,40 @@ def explain_server(
     *,
     protections: Protections = NO_PROTECTIONS,
     believe_from: datetime | None = None,
+    arbiter: bool | None = None,
     zone: tzinfo | None = None,
 ) -> list[str]:
-    """Which rule holds, what it does and when. ``zone`` adds the local time."""
-    decision = decide_server(
-        user, server, policy, now, protections=protections, believe_from=believe_from
-    )
-    rule = policy.rule_for(user, server, now)
+    """Which rule holds, what it does and when; and what the hours of the rules will change.
+
+    ``arbiter`` is as for decide_server. ``zone`` adds the local time.
+    """
+
+    def rule_at(moment: datetime) -> Rule:
+        return policy.rule_for(user, server, moment)
+
+    def decide_at(moment: datetime) -> Decision:
+        return decide_server(
+            user,
+            server,
+            policy,
+            moment,
+            protections=protections,
+            believe_from=believe_from,
+            arbiter=arbiter,
+        )
+
+    decision, rule = decide_at(now), rule_at(now)
     name = f"{user.name}/{server.name}" if server.name else user.name
-    lines = [
-        f"server {name}",
-        f"  rule           {rule.name} ({_place(policy, rule)})",
+    return [
+        f"server {printable(name)}",
+        f"  rule           {_place(policy, rule)}",
         f"  the rule says  {describe_rule(rule)}",
         f"  last active    {_moment(decision.idle_since, zone)}",
         f"  started        {_moment(server.started, zone)}",
         f"  now            {_outcome(decision)}",
-        f"  would stop     {_due(decision, now, zone)}",
+        f"  would stop     {_due(decision.due, now, zone)}",
+        *_changes(policy, now, rule_at, decide_at, describe_rule, zone),
     ]
-    if decision.due is not None:
-        lines += _changes(user, server, policy, rule, decision.due)
-    return lines
 
 
 def explain_user(
@@ -77,19 +91,29 @@ def explain_user(
     *,
     protections: Protections = NO_PROTECTIONS,
     believe_from: datetime | None = None,
+    arbiters: Mapping[str, bool | None] | None = None,
     zone: tzinfo | None = None,
 ) -> list[str]:
     """The same for the user as a whole, followed by each of the servers."""
-    decision = decide_user(user, policy, now, protections=protections, believe_from=believe_from)
-    rule = policy.rule_for_user(user, now)
+
+    def rule_at(moment: datetime) -> Rule:
+        return policy.rule_for_user(user, moment)
+
+    def decide_at(moment: datetime) -> Decision:
+        return decide_user(user, policy, moment, protections=protections, believe_from=believe_from)
+
+    decision, rule = decide_at(now), rule_at(now)
     lines = [
-        f"user {user.name}",
-        f"  rule           {rule.name} ({_place(policy, rule)})",
+        f"user {printable(user.name)}",
+        f"  rule           {_place(policy, rule)}",
+        f"  the rule says  {describe_user_rule(rule)}",
         f"  last active    {_moment(decision.idle_since, zone)}",
+        f"  created        {_moment(user.created, zone)}",
         f"  now            {_outcome(decision)}",
     ]
-    if decision.due is not None:
-        lines.append(f"  would go       {_due(decision, now, zone)}")
+    if decision.reason is not Reason.NOT_CULLED:
+        lines.append(f"  would go       {_due(decision.due, now, zone)}")
+        lines += _changes(policy, now, rule_at, decide_at, describe_user_rule, zone)
     for server in user.servers.values():
         lines += explain_server(
             user,
@@ -98,83 +122,17 @@ def explain_user(
             now,
             protections=protections,
             believe_from=believe_from,
+            arbiter=(arbiters or {}).get(server.name),
             zone=zone,
         )
     return lines
 
 
-def describe_policy(policy: Policy) -> list[str]:
-    """The rules in their order, a line each and one for what they match."""
-    lines = []
-    for number, rule in enumerate(policy.rules, start=1):
-        lines.append(f"{number}. {rule.name}: {describe_rule(rule)}")
-        conditions = describe_match(rule.match)
-        lines.append(f"     for {conditions}" if conditions else "     for everything else")
-    return lines
-
-
-def describe_rule(rule: Rule) -> str:
-    """What a rule does, in a line."""
-    if rule.action is RuleAction.NEVER:
-        return "never stop"
-    verb = "remove" if rule.action is RuleAction.REMOVE else "stop"
-    parts = []
-    if rule.idle_timeout is not None:
-        parts.append(f"after {format_duration(rule.idle_timeout)} without activity")
-    if rule.max_age is not None:
-        parts.append(f"at an age of {format_duration(rule.max_age)}")
-    if not parts:
-        return "never stop (neither idle_timeout nor max_age)"
-    text = f"{verb} {' or '.join(parts)}"
-    if rule.extend_by and rule.extensions_per_day:
-        times = "once" if rule.extensions_per_day == 1 else f"{rule.extensions_per_day} times"
-        text += f"; a user may add {format_duration(rule.extend_by)}, {times} a day"
-    return text
-
-
-def describe_match(match: Match) -> str:
-    """What a rule applies to, empty for everything."""
-    parts = [
-        f"{word} {' or '.join(values)}"
-        for word, values in (
-            ("users", match.users),
-            ("groups", match.groups),
-            ("servers", match.servers),
-            ("profiles", match.profiles),
-        )
-        if values
-    ]
-    if match.kind is not None:
-        parts.append(f"{match.kind} servers")
-    if match.admin is not None:
-        parts.append("administrators" if match.admin else "who is no administrator")
-    if match.hours:
-        parts.append(" or ".join(_hours(hours) for hours in match.hours))
-    if match.between:
-        spans = (f"from {_utc(span.start)} to {_utc(span.end)}" for span in match.between)
-        parts.append(" or ".join(spans))
-    return ", ".join(parts)
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Columns as wide as their widest cell; control characters in names are shown, not sent."""
-    cells = [[_printable(cell) for cell in row] for row in (head, *rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in cells
-    ]
-
-
-def _printable(text: str) -> str:
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
-
-
 def _place(policy: Policy, rule: Rule) -> str:
     number = policy.rules.index(rule) + 1
-    if number == len(policy.rules):
-        return "the last one, made of the flags"
-    return f"number {number} of {len(policy.rules)}"
+    last = number == len(policy.rules)
+    place = "the last one, made of the flags" if last else f"number {number} of {len(policy.rules)}"
+    return f"{printable(rule.name)} ({place})"
 
 
 def _outcome(decision: Decision) -> str:
@@ -187,36 +145,45 @@ def _outcome(decision: Decision) -> str:
     return f"{verb}, because {WORDS[decision.reason]}"
 
 
-def _due(decision: Decision, now: datetime, zone: tzinfo | None) -> str:
-    if decision.due is None:
+def _due(due: datetime | None, now: datetime, zone: tzinfo | None) -> str:
+    if due is None:
         return "not as things stand"
-    if decision.due <= now:
+    if due <= now:
         return "at the next pass"
-    return f"{_moment(decision.due, zone)}, in {format_duration(decision.due - now)}"
+    return f"{_moment(due, zone)}, in {format_duration(due - now)}"
 
 
-def _changes(user: User, server: Server, policy: Policy, rule: Rule, due: datetime) -> list[str]:
-    """A word where another rule will hold by then, since rules may depend on the time."""
-    later = policy.rule_for(user, server, due)
-    if later is rule:
+def _changes(
+    policy: Policy,
+    now: datetime,
+    rule_at: Callable[[datetime], Rule],
+    decide_at: Callable[[datetime], Decision],
+    describe: Callable[[Rule], str],
+    zone: tzinfo | None,
+) -> list[str]:
+    """A word where another rule takes over before the stop, since rules may have hours."""
+    change = forecast(policy, now, rule_at, decide_at)
+    if change is None:
         return []
-    return [f"  but            by then rule {later.name} holds: {describe_rule(later)}"]
-
-
-def _hours(hours: Weekly) -> str:
-    days = ",".join(DAYS[day] for day in sorted(hours.days))
-    span = f"{hours.start:%H:%M}-{hours.end:%H:%M}" if hours.start != hours.end else "all day"
-    return f"{days} {span} ({hours.zone.key})"
-
-
-def _utc(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%d %H:%M UTC")
+    days = format_duration(AHEAD)
+    stops = _due(change.stops, now, zone) if change.stops else f"not within the next {days}"
+    return [
+        f"  but from       {_moment(change.changes, zone)}",
+        f"  there holds    {_place(policy, change.rule)}",
+        f"  which says     {describe(change.rule)}",
+        f"  and so stops   {stops}",
+    ]
 
 
 def _moment(moment: datetime | None, zone: tzinfo | None) -> str:
     if moment is None:
         return "unknown"
     text = moment.strftime("%Y-%m-%d %H:%M:%S UTC")
-    if zone is not None:
-        text += moment.astimezone(zone).strftime(" (%H:%M:%S %Z)")
-    return text
+    if zone is None:
+        return text
+    try:
+        local = moment.astimezone(zone)
+    except OverflowError:  # a garbage time at the end of the calendar
+        return text
+    day = "" if local.date() == moment.date() else "%Y-%m-%d "
+    return text + local.strftime(f" ({day}%H:%M:%S %Z)")

@@ -121,10 +121,14 @@ class Moment(NamedTuple):
 
     async def asked(self, user: User, server: Server) -> Decision:
         """What to do with a server, after asking the arbiter where there is one."""
+        return self.server(user, server, await self.verdict(user, server))
+
+    async def verdict(self, user: User, server: Server) -> bool | None:
+        """What the arbiter says of a server; None where there is none, or nothing to ask."""
         if self.arbiter is None:
-            return self.server(user, server)
+            return None
         rule = self.policy.rule_for(user, server, self.now)
-        return self.server(user, server, await ask(self.arbiter, server, rule, self.now))
+        return await ask(self.arbiter, server, rule, self.now)
 
     def user(self, user: User) -> Decision:
         """What to do with a user."""

@@ -15,7 +15,7 @@ from services.cull.api_types import (
     RuleView,
     ServerView,
 )
-from services.cull.explain import describe_match, describe_rule
+from services.cull.describe import describe_match, describe_rule
 from services.cull.extending import ExtensionOffer, ExtensionRefusal
 from services.cull.policy import (
     Decision,
