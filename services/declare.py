@@ -43,7 +43,7 @@ def declare(
       cull_users, policy and settle=0 are to be repeated here, as its role depends on them
     - ``environment``: a dict of further environment variables
     - ``cwd``, ``user``: the directory and the system user it runs in and as
-    - ``display``: whether the Hub's menu lists it (True)
+    - ``display``: whether the Hub's menu lists it; the default is whether it has pages
     - ``users``, ``groups``: the only users, or members of groups, who may open its pages
     - ``admin_users``, ``admin_groups``: who sees the administrator's pages, beside Hub admins
 
@@ -182,7 +182,7 @@ def _service(name: str, kind: Kind, options: Options, scheme: str) -> dict[str, 
     if url is not False:
         service |= {
             "url": url,
-            "display": options.get("display", True),
+            "display": options.get("display", find_spec(f"{kind.module}.views") is not None),
             # It is the hub's own: nobody need be asked whether it may know who they are.
             "oauth_no_confirm": True,
             "oauth_client_allowed_scopes": [kind.admin_scope],
