@@ -33,9 +33,13 @@ SERVER = Server(name="gpu", ready=True, started=NOW, last_activity=NOW - timedel
 ANA = User(name="ana", groups=("nbgrader-c1",), servers={"gpu": SERVER})
 
 
+def in_zurich(moment: datetime) -> datetime:
+    return moment.astimezone(ZoneInfo("Europe/Zurich"))
+
+
 def explained(user: User, **options: object) -> str:
     return "\n".join(
-        explain_server(user, SERVER, POLICY, NOW, zone=ZoneInfo("Europe/Zurich"), **options)  # type: ignore[arg-type]  # rows of a table
+        explain_server(user, SERVER, POLICY, NOW, local=in_zurich, **options)  # type: ignore[arg-type]  # rows of a table
     )
 
 
@@ -67,15 +71,23 @@ def test_the_date_is_said_where_it_is_another_one() -> None:
     """Shortly before midnight in UTC it is tomorrow in Zürich."""
     late = NOW.replace(hour=23, minute=30)
     server = msgspec.structs.replace(SERVER, last_activity=late, started=late)
-    text = "\n".join(explain_server(ANA, server, POLICY, late, zone=ZoneInfo("Europe/Zurich")))
+    text = "\n".join(explain_server(ANA, server, POLICY, late, local=in_zurich))
     assert "last active    2026-03-02 23:30:00 UTC (2026-03-03 00:30:00 CET)" in text
+
+
+def test_local_times_know_of_summer_time() -> None:
+    """What is due after the change of the clocks is shown by the clocks of then."""
+    server = msgspec.structs.replace(SERVER, last_activity=NOW, started=NOW)
+    policy = Policy.from_flags(Flags(timeout=28 * 86400))
+    text = "\n".join(explain_server(ANA, server, policy, NOW, local=in_zurich))
+    assert "2026-03-30 12:00:00 UTC (14:00:00 CEST), in 28d" in text
 
 
 def test_garbage_at_the_end_of_the_calendar_breaks_nothing() -> None:
     """A time that no clock of the zone can show is shown in UTC alone."""
     last = datetime(9999, 12, 31, 23, 59, tzinfo=UTC)
     server = msgspec.structs.replace(SERVER, last_activity=last, started=last)
-    text = "\n".join(explain_server(ANA, server, POLICY, NOW, zone=ZoneInfo("Europe/Zurich")))
+    text = "\n".join(explain_server(ANA, server, POLICY, NOW, local=in_zurich))
     assert "last active    9999-12-31 23:59:00 UTC\n" in text
 
 

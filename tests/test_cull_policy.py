@@ -14,6 +14,7 @@ from services.cull.decide import decide_server, decide_user
 from services.cull.extending import ExtensionOffer, ExtensionRefusal, next_extension
 from services.cull.policy import Action, Flags, Policy, Protections, Reason, default_rule
 from services.cull.rules import Kind, Match, Rule, RuleAction
+from services.cull.windows import Span
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -424,6 +425,95 @@ def test_a_server_that_is_due_stays_due(
     policy = Policy.from_flags(flags)
     if decide_server(USER, server, policy, earlier).action is not Action.KEEP:
         assert decide_server(USER, server, policy, later).action is not Action.KEEP
+
+
+windows = st.builds(
+    lambda start, hours: Span(NOW + timedelta(seconds=start), NOW + timedelta(hours=hours)),
+    st.integers(-20_000, -1),
+    st.integers(1, 9),
+)
+matches = st.builds(
+    Match,
+    users=st.sampled_from([(), ("a*",), ("bob",)]),
+    groups=st.sampled_from([(), ("nbgrader-*",), ("staff",)]),
+    kind=st.none() | st.sampled_from(Kind),
+    between=st.just(()) | windows.map(lambda one: (one,)),
+)
+some_rules = st.lists(
+    st.builds(
+        Rule,
+        name=st.uuids().map(str),
+        match=matches,
+        action=st.sampled_from(RuleAction),
+        idle_timeout=st.none() | st.integers(0, 9000),
+        max_age=st.none() | st.integers(0, 20_000),
+    ),
+    max_size=4,
+)
+
+
+@given(servers, some_rules, flag_sets, times)
+def test_the_first_rule_that_matches_holds(
+    server: Server, rules: list[Rule], flags: Flags, now: datetime
+) -> None:
+    """Whatever stands below it changes nothing, and there is always one."""
+    policy = Policy((*rules, default_rule(flags)), flags)
+    decision = decide_server(USER, server, policy, now)
+    matching = [rule for rule in policy.rules if rule.match.holds_for(USER, server, now)]
+    assert decision.rule == matching[0].name
+    assert decision == decide_server(USER, server, Policy((matching[0],), flags), now)
+
+
+@given(servers, some_rules, flag_sets, times, st.none() | times, times)
+def test_no_decision_acts_before_its_time(
+    server: Server,
+    rules: list[Rule],
+    flags: Flags,
+    now: datetime,
+    believe_from: datetime | None,
+    until: datetime,
+) -> None:
+    """Whatever the rules and protections, what acts is due, and what is kept is not."""
+    policy = Policy((*rules, default_rule(flags)), flags)
+    protections = Protections(
+        extensions={("ana", server.name): until}, group_holds={"nbgrader-c1": until}
+    )
+    decision = decide_server(
+        USER, server, policy, now, protections=protections, believe_from=believe_from
+    )
+    if decision.action is Action.KEEP:
+        assert decision.due is None or decision.due > now
+        return
+    assert decision.due is not None
+    assert max(decision.due, until) <= now
+    if decision.reason is Reason.IDLE:
+        assert believe_from is None or believe_from <= now
+
+
+@given(
+    servers, st.builds(Rule, name=st.just("r"), extend_by=st.none() | st.integers(1, 9000)), times
+)
+def test_an_extension_always_moves_the_stop_and_never_far(
+    server: Server, rule: Rule, now: datetime
+) -> None:
+    """An offer is later than the stop, and at most the timeout and one step from now."""
+    decision = decide_server(USER, server, Policy((rule,)), now)
+    offer = next_extension(rule, decision, now, 0)
+    if not isinstance(offer, ExtensionOffer):
+        return
+    assert decision.due is not None
+    assert rule.extend_by is not None
+    assert rule.idle_timeout is not None
+    assert max(decision.due, now) < offer.until
+    assert offer.until <= now + timedelta(seconds=rule.idle_timeout + rule.extend_by)
+    kept = decide_server(
+        USER,
+        server,
+        Policy((rule,)),
+        now,
+        protections=Protections(extensions={("ana", server.name): offer.until}),
+    )
+    assert (kept.action, kept.due) == (Action.KEEP, offer.until)
 
 
 RULE = Rule("r", idle_timeout=600, extend_by=3600, extensions_per_day=2)

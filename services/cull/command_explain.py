@@ -29,7 +29,6 @@ async def explain(
     moment = judge.moment_with(protections)
     policy, now = moment.policy, moment.now
     believe_from = await _believe_from(hub, settle_seconds)
-    zone = datetime.now().astimezone().tzinfo
     verdicts = {one.name: await moment.verdict(found, one) for one in found.servers.values()}
     if server is None:
         return explain_user(
@@ -39,7 +38,7 @@ async def explain(
             protections=protections,
             believe_from=believe_from,
             arbiters=verdicts,
-            zone=zone,
+            local=datetime.astimezone,
         )
     one = found.servers.get(server)
     if one is None:
@@ -52,7 +51,7 @@ async def explain(
         protections=protections,
         believe_from=believe_from,
         arbiter=verdicts[server],
-        zone=zone,
+        local=datetime.astimezone,
     )
 
 

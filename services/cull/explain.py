@@ -1,7 +1,7 @@
 """What the policy means for one server or user, as lines for a terminal. Pure."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, tzinfo
+from datetime import datetime
 
 from common.models import Server, User
 from services.cull.decide import decide_server, decide_user
@@ -18,6 +18,9 @@ from services.cull.policy import (
 )
 from services.cull.rules import Rule
 from services.cull.terminal import printable
+
+#: The same moment by the wall clock of where somebody reads: ``datetime.astimezone``.
+Local = Callable[[datetime], datetime]
 
 #: A reason in words, to stand after "because".
 WORDS = {
@@ -49,11 +52,11 @@ def explain_server(
     protections: Protections = NO_PROTECTIONS,
     believe_from: datetime | None = None,
     arbiter: bool | None = None,
-    zone: tzinfo | None = None,
+    local: Local | None = None,
 ) -> list[str]:
     """Which rule holds, what it does and when; and what the hours of the rules will change.
 
-    ``arbiter`` is as for decide_server. ``zone`` adds the local time.
+    ``arbiter`` is as for decide_server. ``local`` adds the local time.
     """
 
     def rule_at(moment: datetime) -> Rule:
@@ -76,11 +79,11 @@ def explain_server(
         f"server {printable(name)}",
         f"  rule           {_place(policy, rule)}",
         f"  the rule says  {describe_rule(rule)}",
-        f"  last active    {_moment(decision.idle_since, zone)}",
-        f"  started        {_moment(server.started, zone)}",
+        f"  last active    {_moment(decision.idle_since, local)}",
+        f"  started        {_moment(server.started, local)}",
         f"  now            {_outcome(decision)}",
-        f"  would stop     {_due(decision.due, now, zone)}",
-        *_changes(policy, now, rule_at, decide_at, describe_rule, zone),
+        f"  would stop     {_due(decision.due, now, local)}",
+        *_changes(policy, now, rule_at, decide_at, describe_rule, local),
     ]
 
 
@@ -92,7 +95,7 @@ def explain_user(
     protections: Protections = NO_PROTECTIONS,
     believe_from: datetime | None = None,
     arbiters: Mapping[str, bool | None] | None = None,
-    zone: tzinfo | None = None,
+    local: Local | None = None,
 ) -> list[str]:
     """The same for the user as a whole, followed by each of the servers."""
 
@@ -107,13 +110,13 @@ def explain_user(
         f"user {printable(user.name)}",
         f"  rule           {_place(policy, rule)}",
         f"  the rule says  {describe_user_rule(rule)}",
-        f"  last active    {_moment(decision.idle_since, zone)}",
-        f"  created        {_moment(user.created, zone)}",
+        f"  last active    {_moment(decision.idle_since, local)}",
+        f"  created        {_moment(user.created, local)}",
         f"  now            {_outcome(decision)}",
     ]
     if decision.reason is not Reason.NOT_CULLED:
-        lines.append(f"  would go       {_due(decision.due, now, zone)}")
-        lines += _changes(policy, now, rule_at, decide_at, describe_user_rule, zone)
+        lines.append(f"  would go       {_due(decision.due, now, local)}")
+        lines += _changes(policy, now, rule_at, decide_at, describe_user_rule, local)
     for server in user.servers.values():
         lines += explain_server(
             user,
@@ -123,7 +126,7 @@ def explain_user(
             protections=protections,
             believe_from=believe_from,
             arbiter=(arbiters or {}).get(server.name),
-            zone=zone,
+            local=local,
         )
     return lines
 
@@ -145,12 +148,12 @@ def _outcome(decision: Decision) -> str:
     return f"{verb}, because {WORDS[decision.reason]}"
 
 
-def _due(due: datetime | None, now: datetime, zone: tzinfo | None) -> str:
+def _due(due: datetime | None, now: datetime, local: Local | None) -> str:
     if due is None:
         return "not as things stand"
     if due <= now:
         return "at the next pass"
-    return f"{_moment(due, zone)}, in {format_duration(due - now)}"
+    return f"{_moment(due, local)}, in {format_duration(due - now)}"
 
 
 def _changes(
@@ -159,31 +162,31 @@ def _changes(
     rule_at: Callable[[datetime], Rule],
     decide_at: Callable[[datetime], Decision],
     describe: Callable[[Rule], str],
-    zone: tzinfo | None,
+    local: Local | None,
 ) -> list[str]:
     """A word where another rule takes over before the stop, since rules may have hours."""
     change = forecast(policy, now, rule_at, decide_at)
     if change is None:
         return []
     days = format_duration(AHEAD)
-    stops = _due(change.stops, now, zone) if change.stops else f"not within the next {days}"
+    stops = _due(change.stops, now, local) if change.stops else f"not within the next {days}"
     return [
-        f"  but from       {_moment(change.changes, zone)}",
+        f"  but from       {_moment(change.changes, local)}",
         f"  there holds    {_place(policy, change.rule)}",
         f"  which says     {describe(change.rule)}",
         f"  and so stops   {stops}",
     ]
 
 
-def _moment(moment: datetime | None, zone: tzinfo | None) -> str:
+def _moment(moment: datetime | None, local: Local | None) -> str:
     if moment is None:
         return "unknown"
     text = moment.strftime("%Y-%m-%d %H:%M:%S UTC")
-    if zone is None:
+    if local is None:
         return text
     try:
-        local = moment.astimezone(zone)
+        there = local(moment)
     except OverflowError:  # a garbage time at the end of the calendar
         return text
-    day = "" if local.date() == moment.date() else "%Y-%m-%d "
-    return text + local.strftime(f" ({day}%H:%M:%S %Z)")
+    day = "" if there.date() == moment.date() else "%Y-%m-%d "
+    return text + there.strftime(f" ({day}%H:%M:%S %Z)")
