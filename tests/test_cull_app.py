@@ -306,6 +306,7 @@ async def test_check_policy_tells_what_a_file_means(program: Program) -> None:
     assert run.code == 0
     assert "exam" in run.out
     assert "default" in run.out
+    assert "read:users:groups" in run.out
     path.write_text('[[rule]]\nname = "exam"\ngrup = "exam-*"\n')
     run = await program.run("check-policy", "cull.toml", env=no_hub)
     assert run.code == 1
@@ -322,6 +323,27 @@ async def test_explain_tells_rule_and_time(program: Program) -> None:
     run = await program.run("explain", "nobody")
     assert run.code == 1
     assert "nobody" in run.err
+
+
+@pytest.mark.parametrize(
+    ("word", "code", "told"),
+    [
+        ("return False", 0, "kept, because cull_arbiter_hook says so"),
+        ("return True", 0, "due to be stopped, because it has been idle"),
+        ("return server['nothing']", 1, "cull_arbiter_hook fails on idle/, which is kept"),
+    ],
+    ids=["keep", "stop", "fails"],
+)
+async def test_explain_asks_the_arbiter(program: Program, word: str, code: int, told: str) -> None:
+    """What is explained is what a pass would do; a broken hook is told without a traceback."""
+    (program.directory / "idle_culler_config.py").write_text(
+        f"def arbiter(inactive, inactive_limit, server):\n    {word}\n"
+        "c.IdleCuller.cull_arbiter_hook = arbiter\n"
+    )
+    run = await program.run("explain", "idle", "--timeout=3600", "--settle=0")
+    assert run.code == code
+    assert told in run.out + run.err
+    assert "Traceback" not in run.err
 
 
 # -- the service

@@ -4,8 +4,9 @@ from datetime import datetime, timedelta
 
 from common.errors import HubNotFound, ServiceError
 from common.hub import HubClient
+from common.models import Server, User
 from services.cull.explain import explain_server, explain_user
-from services.cull.judge import Judge
+from services.cull.judge import Judge, Moment
 from services.cull.settle import process_start
 
 
@@ -13,10 +14,14 @@ class NotThere(ServiceError):
     """There is no such user or server."""
 
 
+class ArbiterFailed(ServiceError):
+    """cull_arbiter_hook raised; in a pass this keeps the server."""
+
+
 async def explain(
     hub: HubClient, judge: Judge, user: str, server: str | None, *, settle_seconds: float
 ) -> list[str]:
-    """Lines for a terminal. Raises NotThere, and what Hub and database raise.
+    """Lines for a terminal. Raises NotThere, ArbiterFailed, and what Hub and database raise.
 
     A service that runs elsewhere knows when the Hub was away; here only the Hub's own start
     is known, where its metrics may be read.
@@ -29,7 +34,11 @@ async def explain(
     moment = judge.moment_with(protections)
     policy, now = moment.policy, moment.now
     believe_from = await _believe_from(hub, settle_seconds)
-    verdicts = {one.name: await moment.verdict(found, one) for one in found.servers.values()}
+    verdicts = {
+        one.name: await _verdict(moment, found, one)
+        for one in found.servers.values()
+        if server in (None, one.name)
+    }
     if server is None:
         return explain_user(
             found,
@@ -53,6 +62,15 @@ async def explain(
         arbiter=verdicts[server],
         local=datetime.astimezone,
     )
+
+
+async def _verdict(moment: Moment, user: User, server: Server) -> bool | None:
+    try:
+        return await moment.verdict(user, server)
+    except Exception as error:  # it is an administrator's own code
+        what = f"{type(error).__name__}: {error}"
+        name = f"{user.name}/{server.name}"
+        raise ArbiterFailed(f"cull_arbiter_hook fails on {name}, which is kept: {what}") from error
 
 
 async def _believe_from(hub: HubClient, settle_seconds: float) -> datetime | None:
