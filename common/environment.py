@@ -21,14 +21,17 @@ class TLSPaths(NamedTuple):
 
 
 def service_address() -> tuple[str, int | None]:
-    """Address and port of JUPYTERHUB_SERVICE_URL; no port means that nothing is served."""
+    """Address and port of JUPYTERHUB_SERVICE_URL; no port means that nothing is served.
+
+    To a service that it starts without a url the Hub says http://127.0.0.1:0/.
+    """
     url = os.environ.get("JUPYTERHUB_SERVICE_URL", "")
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
         return "127.0.0.1", None  # environment_problems() tells
-    if not parts.hostname:
+    if not parts.hostname or port == 0:
         return "127.0.0.1", None
     return parts.hostname, port or (443 if parts.scheme == "https" else 80)
 

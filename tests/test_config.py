@@ -364,6 +364,15 @@ def test_internal_certs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert tls.cafile == "certs/hub-ca/hub-ca.crt"
 
 
+def test_started_by_the_hub_without_a_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Hub then names an address with port 0 all the same: nothing is served."""
+    monkeypatch.setenv("JUPYTERHUB_SERVICE_NAME", "cull")
+    monkeypatch.setenv("JUPYTERHUB_SERVICE_URL", "http://127.0.0.1:0/")
+    monkeypatch.setenv("JUPYTERHUB_OAUTH_CALLBACK_URL", "oauth_callback")
+    assert run() == 0
+    assert not IdleCuller.seen["app"].serves
+
+
 def test_internal_ssl_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With internal_ssl the Hub names key, certificate and authority; both ways use them."""
     make_certificates(tmp_path / "certs")

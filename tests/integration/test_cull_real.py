@@ -214,6 +214,29 @@ async def test_a_declared_culler_outlives_the_hub_restart(make_hub: MakeHub) -> 
     assert "is missing" not in hub.log()
 
 
+async def test_a_hub_configured_for_jupyterhub_idle_culler(make_hub: MakeHub) -> None:
+    """What its README says to write, with our module's name: no url, no pages, the idle go."""
+    name = "jupyterhub-idle-culler-service"
+    scopes = ["list:users", "read:users:activity", "read:servers", "delete:servers"]
+    flags = ["--timeout=3600", "--cull-every=1", "--settle=0"]
+    hub = make_hub(
+        services=[{"name": name, "command": [sys.executable, "-m", "services.cull", *flags]}],
+        roles=[{"name": "jupyterhub-idle-culler-role", "scopes": scopes, "services": [name]}],
+    )
+    for user in ("idle", "busy"):
+        await hub.create_user(user)
+        await hub.start_server(user)
+    await hub.set_last_activity("idle", "", datetime.now(UTC) - timedelta(hours=2))
+
+    async def gone() -> bool:
+        return await hub.servers("idle") == {}
+
+    await hub.until("the idle one stopped", gone)
+    assert await hub.servers("busy")
+    assert "Pages at" not in hub.log()
+    assert "is missing" not in hub.log()
+
+
 async def test_a_culler_of_its_own_outlives_the_hub_restart(make_hub: MakeHub) -> None:
     """Run apart from the Hub it waits while the Hub is away, and stops nobody who works."""
     hub = make_hub()
