@@ -1,6 +1,5 @@
 """The formgrader proxy on real sockets: fake Hub, a formgrader that writes down what it sees."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -53,7 +52,6 @@ class Site:
     stack: AsyncExitStack
     status: int = 200
     answer: dict[str, str] = field(default_factory=dict)
-    hold: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def browser(self, user: str | None = None) -> Browser:
         """A browser, signed in at the Hub and, where that is allowed, with us."""
@@ -89,8 +87,11 @@ async def formgrader_site(
         async def formgrader(request: web.Request) -> web.StreamResponse:
             body = await request.read()
             seen.append(Seen(request.method, request.raw_path, request.headers, body))
-            if "slow" in request.path:
-                await site.hold.wait()
+            if request.path.endswith("endless"):
+                endless = web.StreamResponse()
+                await endless.prepare(request)
+                while True:
+                    await endless.write(bytes(64 * 1024))
             if request.headers.get("Upgrade", "").lower() == "websocket":
                 socket = web.WebSocketResponse()
                 await socket.prepare(request)

@@ -185,8 +185,10 @@ class FormgraderProxy(ServiceApp):
         from common.web import Bind, Readiness, serve
         from services.formgrader_proxy.audit import Audit
         from services.formgrader_proxy.metrics import FormgraderMetrics
+        from services.formgrader_proxy.prctl import hide_process
         from services.formgrader_proxy.registry import Courses
 
+        hide_process()
         registry = Metrics("formgrader", version=self.version)
         metrics = FormgraderMetrics(registry)
         readiness = Readiness()

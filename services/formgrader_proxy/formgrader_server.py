@@ -2,7 +2,7 @@
 
 Run as ``python -I -m services.formgrader_proxy.formgrader_server`` in the course's
 directory by :mod:`.upstream`, which writes one JSON object to its standard input:
-``{"course_id", "base_url", "socket", "token", "db_url"}``. The token comes that way and
+``{"course_id", "base_url", "socket", "token", "db_url", "parent"}``. The token comes that way and
 not in the environment, because autograding runs students' code in a child of this
 process, and a child can read its parents' environment.
 """
@@ -14,6 +14,8 @@ from typing import Any
 
 from jupyter_server.serverapp import ServerApp
 from traitlets.config import Config
+
+from services.formgrader_proxy.prctl import end_with_parent
 
 #: Runs on the notebook before it becomes a page: takes scripts out of markdown and
 #: outputs, and keeps nbgrader's score and comment boxes (they are in the template).
@@ -59,6 +61,7 @@ def configuration(start: dict[str, Any]) -> Config:
 def main() -> None:
     """Read what to serve from standard input and serve it until told to stop."""
     start = json.load(sys.stdin)
+    end_with_parent(start["parent"])  # a service that was killed stops nothing itself
     app = FormgraderServer(config=configuration(start))
     app.initialize(argv=[])
     app.start()

@@ -86,6 +86,12 @@ class Courses:
         self._formgraders = kept | new
         for course in (formgrader.course for formgrader in new.values()):
             log.info("course %s is served", course.id)
+            if course.managed and course.user is None and may_run_as_others():
+                log.warning(
+                    "course %s: its formgrader, and so students' code, runs as root;"
+                    ' give the course an account of its own: user = "NAME"',
+                    course.id,
+                )
             if course.mode is Mode.FULL:
                 log.warning(
                     'course %s has mode = "full": graders reach everything that its formgrader'

@@ -233,6 +233,7 @@ class ManagedUpstream:
             "socket": str(socket),
             "token": token,
             "db_url": settings.db_url,
+            "parent": os.getpid(),
         }
         assert process.stdin is not None  # noqa: S101 - it was asked for above
         process.stdin.write(json.dumps(start).encode())
