@@ -154,6 +154,19 @@ CASES: dict[str, tuple[dict[str, Any], Action, Reason]] = {
         Action.KEEP,
         Reason.ACTIVE,
     ),
+    "a profile that is not told": (
+        {"rules": (Rule("gpu", Match(profiles=("gpu",)), RuleAction.NEVER),)},
+        Action.KEEP,
+        Reason.NO_PROFILE,
+    ),
+    "no profile": (
+        {
+            "server": {"user_options": {}},
+            "rules": (Rule("gpu", Match(profiles=("gpu",)), RuleAction.NEVER),),
+        },
+        Action.STOP,
+        Reason.IDLE,
+    ),
     "the first match wins": (
         {
             "rules": (

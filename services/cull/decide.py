@@ -55,6 +55,9 @@ def decide_server(
         return Decision(Action.KEEP, Reason.NOT_READY, rule.name, None, life.idle_since)
     if rule.action is RuleAction.NEVER:
         return Decision(Action.KEEP, Reason.NEVER, rule.name, None, life.idle_since)
+    if server.user_options is None and policy.needs_profile:
+        # A rule that protects its profile may have been passed over.
+        return Decision(Action.KEEP, Reason.NO_PROFILE, rule.name, None, life.idle_since)
     spared = _spared(server, policy.flags)
     act = _act(server, rule)
     times = _Times.of(rule.idle_timeout if spared is None else None, rule.max_age, life)

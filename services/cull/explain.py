@@ -34,6 +34,7 @@ WORDS = {
     Reason.PENDING: "it is starting or stopping",
     Reason.NOT_READY: "it is not ready",
     Reason.NO_TIME: "the Hub gives no usable time for it",
+    Reason.NO_PROFILE: "the Hub does not tell its profile, which a rule asks for",
     Reason.DEFAULT_SPARED: "default servers are spared (--cull-default-servers=false)",
     Reason.NAMED_SPARED: "named servers are spared (--cull-named-servers=false)",
     Reason.ADMIN_SPARED: "administrators are spared (--cull-admin-users)",

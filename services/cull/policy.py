@@ -33,6 +33,7 @@ class Reason(StrEnum):
     PENDING = "pending"
     NOT_READY = "not_ready"
     NO_TIME = "no_time"
+    NO_PROFILE = "no_profile"
     DEFAULT_SPARED = "default_spared"
     NAMED_SPARED = "named_spared"
     ADMIN_SPARED = "admin_spared"

@@ -38,6 +38,7 @@ _WHY = {
     Reason.PENDING: "It is just being started or stopped.",
     Reason.NOT_READY: "It is not ready yet.",
     Reason.NO_TIME: "The Hub does not tell when it was last active, so it is left alone.",
+    Reason.NO_PROFILE: "The Hub does not tell what it was started with, so it is left alone.",
     Reason.DEFAULT_SPARED: "Default servers are not stopped here.",
     Reason.NAMED_SPARED: "Named servers are not stopped here.",
     Reason.ADMIN_SPARED: "Admins are spared here.",
