@@ -189,6 +189,16 @@ async def test_a_dry_run_shows_a_table_and_stops_nothing(hub: FakeHub, program: 
     assert "1 would go now, 1 later" in last
 
 
+async def test_a_dry_run_tells_removals_from_stops(hub: FakeHub, program: Program) -> None:
+    """Also of servers that are due later."""
+    hub.add_server("busy", "lab", idle=60)
+    run = await program.run("--dry-run", "--timeout=3600", "--remove-named-servers")
+    lab = next(line for line in run.out.splitlines() if " lab " in line)
+    default = next(line for line in run.out.splitlines() if "busy" in line and " lab " not in line)
+    assert " remove " in lab
+    assert " stop " in default
+
+
 async def test_a_dry_run_of_the_hubs_goes_on(hub: FakeHub, program: Program) -> None:
     """The Hub starts a service anew that ends: so it shows its table after each pass."""
     flags = ("--dry-run", "--timeout=3600", "--cull-every=1", "--settle=0")

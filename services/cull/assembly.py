@@ -96,7 +96,7 @@ async def assemble(plan: Plan) -> AsyncIterator[Parts]:
             clock,
             audit=Audit(store),
             observer=plan.observer,
-            show=_print if plan.dry else None,
+            show=(lambda survey, now: _print(survey, plan.policy(), now)) if plan.dry else None,
         )
         try:
             yield Parts(hub, watch, judge, culler, store, clock)
@@ -106,8 +106,8 @@ async def assemble(plan: Plan) -> AsyncIterator[Parts]:
                 await store.close()
 
 
-def _print(survey: Survey, now: datetime) -> None:
+def _print(survey: Survey, policy: Policy, now: datetime) -> None:
     from services.cull.dry_run import dry_run
 
-    for line in dry_run(survey, now):
+    for line in dry_run(survey, policy, now):
         print(line, flush=True)

@@ -4,29 +4,32 @@ from datetime import datetime
 
 from services.cull.durations import format_duration
 from services.cull.explain import WORDS
-from services.cull.policy import Action, Decision
+from services.cull.policy import Action, Decision, Policy
+from services.cull.results import Row
+from services.cull.rules import RuleAction
 from services.cull.survey import Survey
 from services.cull.terminal import table
 
 _HEAD = ("WHEN", "WHAT", "USER", "SERVER", "IDLE FOR", "RULE", "WHY")
 _VERBS = {
-    Action.KEEP: "stop",
     Action.STOP: "stop",
     Action.REMOVE: "remove",
     Action.DELETE_USER: "delete user",
 }
 
 
-def dry_run(survey: Survey, now: datetime) -> list[str]:
+def dry_run(survey: Survey, policy: Policy, now: datetime) -> list[str]:
     """A line for each server and user that would go now or later, the first to go first."""
     found: list[tuple[datetime, tuple[str, ...]]] = []
     for row in survey.rows:
         if row.decision.due is not None:
             server = row.server.name or "(default)"
-            found.append((row.decision.due, _line(row.user, server, row.decision, now)))
+            what = _VERBS[_action(row, row.decision.due, policy)]
+            found.append((row.decision.due, _line(what, row.user, server, row.decision, now)))
     for candidate in survey.candidates:
         if candidate.delete is not None:
-            line = _line(candidate.user.name, "", candidate.delete, now)
+            what = _VERBS[Action.DELETE_USER]
+            line = _line(what, candidate.user.name, "", candidate.delete, now)
             found.append((candidate.delete.due or now, line))
     found.sort(key=lambda one: one[0])
     going = sum(due <= now for due, _ in found)
@@ -38,11 +41,20 @@ def dry_run(survey: Survey, now: datetime) -> list[str]:
     ]
 
 
-def _line(user: str, server: str, decision: Decision, now: datetime) -> tuple[str, ...]:
+def _action(row: Row, due: datetime, policy: Policy) -> Action:
+    """What is done to a server once it is due, by the rule that holds by then."""
+    if row.decision.action is not Action.KEEP:
+        return row.decision.action
+    rule = policy.rule_for(row.owner, row.server, due)
+    removed = rule.action is RuleAction.REMOVE and row.server.name
+    return Action.REMOVE if removed else Action.STOP
+
+
+def _line(what: str, user: str, server: str, decision: Decision, now: datetime) -> tuple[str, ...]:
     due, since = decision.due, decision.idle_since
     return (
         "now" if due is None or due <= now else f"in {format_duration(due - now)}",
-        _VERBS[decision.action],
+        what,
         user,
         server,
         "?" if since is None else format_duration(now - since),
