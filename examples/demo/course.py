@@ -4,6 +4,7 @@
 """
 
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -105,6 +106,8 @@ def _submit(course: Path, student: str) -> None:
         nbformat.write(notebook, path)
     stamp = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     (submitted / "timestamp.txt").write_text(stamp)
+    # As submitting by nbgrader leaves it; releasing feedback wants it.
+    (submitted / "submission_secret.txt").write_text(secrets.token_hex(32))
 
 
 def _poison(notebook: NotebookNode, submitted: Path) -> None:
