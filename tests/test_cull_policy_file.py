@@ -126,6 +126,10 @@ BAD = {
         '[[rule]]\nname = "x"\naction = "stop"\nhours = {timezone = "Mars/Olympus"}',
         "no time zone",
     ),
+    "a zone with a slip": (
+        '[[rule]]\nname = "x"\naction = "stop"\nhours = {timezone = "Europe/Zurch"}',
+        'did you mean "Europe/Zurich"?',
+    ),
     "a zone that is a path": (
         '[[rule]]\nname = "x"\naction = "stop"\nhours = {timezone = "../../etc/passwd"}',
         "no time zone",

@@ -7,7 +7,7 @@ write instead.
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, time
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from common.settings_file import did_you_mean
 from services.cull.windows import ALL_DAYS, MIDNIGHT, Span, Weekly
@@ -58,7 +58,8 @@ def _zone(where: str, name: object, wrong: Wrong) -> ZoneInfo | None:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        wrong(where, f'"{name}" is no time zone known here; write one such as "UTC"')
+        hint = did_you_mean(name, sorted(available_timezones())) or '; write one such as "UTC"'
+        wrong(where, f'"{name}" is no time zone known here{hint}')
         return None
 
 
