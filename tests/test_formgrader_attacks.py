@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -280,6 +281,25 @@ async def test_a_removed_grader_opens_no_websocket(tmp_path: Path) -> None:
                 site.origin + COURSE + "api/kernels", headers={"Origin": site.origin}
             )
         assert site.seen == []
+
+
+async def test_an_open_websocket_of_a_grader_who_is_removed(tmp_path: Path) -> None:
+    """It is closed at the next look, within 60 s."""
+    async with formgrader_site(tmp_path, mode="full") as site:
+        browser = await site.browser(GRADER)
+        url = site.origin + COURSE + "api/kernels"
+        async with browser.session.ws_connect(url, headers={"Origin": site.origin}) as socket:
+            await socket.send_str("ping")
+            assert await socket.receive_str(timeout=10) == "ping"
+            site.clock.advance(31)
+            await socket.send_str("still here")
+            assert await socket.receive_str(timeout=10) == "still here"
+            site.hub.users[GRADER].groups = []
+            while not socket.closed:
+                site.clock.advance(31)
+                with suppress(TimeoutError):
+                    await socket.receive(timeout=0.05)
+            assert socket.close_code == aiohttp.WSCloseCode.POLICY_VIOLATION
 
 
 async def test_our_own_websocket(tmp_path: Path) -> None:

@@ -6,7 +6,9 @@ before the next is read: that is the back-pressure.
 """
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from typing import Any
 
 import aiohttp
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -38,9 +40,16 @@ class UpstreamRefusedWebSocket(Exception):
 
 
 async def forward_ws(
-    request: web.Request, upstream: Upstream, raw_target: str, headers: CIMultiDict[str]
+    request: web.Request,
+    upstream: Upstream,
+    raw_target: str,
+    headers: CIMultiDict[str],
+    *,
+    until: Callable[[], Coroutine[Any, Any, None]] | None = None,
 ) -> web.WebSocketResponse:
-    """Carry frames both ways until one side closes.
+    """Carry frames both ways until one side closes, or until ``until`` returns.
+
+    The client is then told that it breaks a policy (1008).
 
     :raises UpstreamUnreachable: the upstream cannot be dialled
     :raises UpstreamRefusedWebSocket: it answered with a status, kept in the error
@@ -74,10 +83,13 @@ async def forward_ws(
         max_msg_size=0,
         timeout=CLOSE_SECONDS,
     )
+    watch = asyncio.create_task(until()) if until is not None else None
     try:
         await here.prepare(request)
-        await _carry_both(here, there)
+        await _carry_both(here, there, watch)
     finally:
+        if watch is not None:
+            watch.cancel()
         with suppress(TimeoutError, aiohttp.ClientError, OSError):
             await asyncio.wait_for(there.close(code=WSCloseCode.GOING_AWAY), CLOSE_SECONDS)
     return here
@@ -86,18 +98,25 @@ async def forward_ws(
 _Socket = web.WebSocketResponse | aiohttp.ClientWebSocketResponse
 
 
-async def _carry_both(here: web.WebSocketResponse, there: aiohttp.ClientWebSocketResponse) -> None:
-    """Until one side closes; its code then closes the other."""
+async def _carry_both(
+    here: web.WebSocketResponse,
+    there: aiohttp.ClientWebSocketResponse,
+    watch: asyncio.Task[None] | None,
+) -> None:
+    """Until one side closes, whose code then closes the other, or the watch ends it."""
     directions = {
         asyncio.create_task(_carry(here, there)),
         asyncio.create_task(_carry(there, here)),
     }
+    ends = directions | ({watch} if watch else set())
     try:
-        await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in directions:
             task.cancel()
         await asyncio.gather(*directions, return_exceptions=True)
+    if watch is not None and watch.done():
+        await here.close(code=WSCloseCode.POLICY_VIOLATION)
 
 
 async def _carry(source: _Socket, sink: _Socket) -> None:

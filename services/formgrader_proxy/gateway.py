@@ -10,6 +10,7 @@ import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import unquote
 
 from aiohttp import web
@@ -17,6 +18,7 @@ from multidict import CIMultiDict
 
 from common.clock import Clock
 from common.error_pages import answer
+from common.errors import RequestError
 from common.oauth import Identity, SignIn
 from common.security import is_websocket
 from services.formgrader_proxy.access import Allowed, Content, Refusal, Role, judge, role_in
@@ -44,6 +46,8 @@ log = logging.getLogger("formgrader")
 
 #: A grade or a comment is small; what is larger is none.
 MOST_AUDITED_BYTES = 256 * 1024
+#: How often the Hub is asked whether an open WebSocket may stay.
+ASK_AGAIN_SECONDS = 30.0
 #: Changes whose body's field names are kept, so that the audit tells a score from a comment.
 _FIELDS_KEPT = frozenset({"grade", "comment"})
 _READ = frozenset({"GET", "HEAD"})
@@ -125,7 +129,7 @@ class Gateway:
         identity = await self._sign_in.require(
             request, fresh=writes, read_form=False, own_page=not static
         )
-        role = role_in(identity.groups, course.groups, is_admin=self._is_admin(identity))
+        role = self._role(identity, course)
         if role is Role.NOBODY:
             return self._refuse(request, course, role, 403, "You do not grade this course.")
         allowed = self._allowed(request, segments, role, course)
@@ -251,9 +255,25 @@ class Gateway:
                     passage.upstream,
                     passage.target.raw_target,
                     headers,
+                    until=partial(self._until_out, passage),
                 )
             except UpstreamRefusedWebSocket as error:
                 return answer(passage.request, 502 if error.status >= 500 else error.status)
+
+    async def _until_out(self, passage: "_Passage") -> None:
+        """Return when who opened the WebSocket may no longer; what the Hub cannot say, stays."""
+        while True:
+            await self._clock.sleep(ASK_AGAIN_SECONDS)
+            try:
+                found = await self._sign_in.identify(passage.request, fresh=True, read_form=False)
+            except RequestError as error:
+                log.warning("a WebSocket stays open, the Hub does not answer: %s", error)
+                continue
+            if found is None or self._role(found, passage.course) < passage.role:
+                return
+
+    def _role(self, identity: Identity, course: Course) -> Role:
+        return role_in(identity.groups, course.groups, is_admin=self._is_admin(identity))
 
     def _away(
         self, passage: "_Passage", formgrader: Formgrader, error: UpstreamUnreachable
