@@ -290,6 +290,16 @@ def test_a_rule_matches(case: str) -> None:
     assert match.holds_for(USER, server, NOW) is holds
 
 
+@pytest.mark.parametrize(
+    "match", [Match(servers=("*",)), Match(profiles=("*",))], ids=["server", "profile"]
+)
+def test_a_glob_for_everything_matches_only_what_is_there(match: Match) -> None:
+    """A default server has no name, and without a profile list there is no profile."""
+    assert not match.holds_for(USER, IDLE, NOW)
+    named = msgspec.structs.replace(IDLE, name="gpu", user_options={"profile": "p"})
+    assert match.holds_for(USER, named, NOW)
+
+
 USERS: dict[str, tuple[dict[str, Any], dict[str, Any], Action, Reason]] = {
     "idle": ({}, {}, Action.DELETE_USER, Reason.IDLE),
     "users are not culled": ({}, {"cull_users": False}, Action.KEEP, Reason.NOT_CULLED),

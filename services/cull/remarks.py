@@ -41,7 +41,7 @@ def _covers(wide: Match, narrow: Match) -> bool:
     """Whether all that ``narrow`` matches is matched by ``wide``; False where that is unclear."""
     for name in ("users", "groups", "servers", "profiles", "hours", "between"):
         ours, theirs = getattr(wide, name), getattr(narrow, name)
-        if name != "groups" and "*" in ours:  # who is in no group has none to match
+        if name == "users" and "*" in ours:  # all have a name, but not all a group or profile
             continue
         if ours and not (theirs and set(theirs) <= set(ours)):
             return False

@@ -59,11 +59,12 @@ class Match:
 
     def holds_for(self, user: User, server: Server, now: datetime) -> bool:
         """Whether every condition holds."""
-        if self.servers and not _any_glob(server.name, self.servers):
+        # What has no name or profile matches no glob for one, not even "*".
+        if self.servers and not (server.name and _any_glob(server.name, self.servers)):
             return False
         if self.kind is not None and self.kind is not kind_of(server):
             return False
-        if self.profiles and not _any_glob(server.profile or "", self.profiles):
+        if self.profiles and not (server.profile and _any_glob(server.profile, self.profiles)):
             return False
         return self.holds_for_user(user, now)
 
