@@ -64,6 +64,13 @@ def test_a_change_after_the_stop_is_no_news() -> None:
     assert forecast_of(EVENING) is None
 
 
+def test_a_rule_that_ends_at_its_stop_does_not_stop() -> None:
+    """A span's end is not in it: at that moment the next rule holds already."""
+    until_due = Rule("x", Match(between=(Span(NOW, NOW + HOUR),)), idle_timeout=3600)
+    free = Rule("free", action=RuleAction.NEVER)
+    assert forecast_of(until_due, free) == Forecast(NOW + HOUR, free, None)
+
+
 def test_what_never_stops_is_said_to_change_only_if_it_does() -> None:
     """A rule that says never at all times has nothing to foresee."""
     assert forecast_of(Rule("free", action=RuleAction.NEVER)) is None

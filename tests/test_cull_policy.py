@@ -245,6 +245,23 @@ CASES: dict[str, tuple[dict[str, Any], Action, Reason]] = {
         Action.KEEP,
         Reason.HELD,
     ),
+    "the longest hold counts": (
+        {
+            "protections": Protections(
+                server_holds={("ana", ""): NOW - HOUR}, group_holds={"nbgrader-c1": NOW + HOUR}
+            )
+        },
+        Action.KEEP,
+        Reason.HELD,
+    ),
+    "held until now, and active": (
+        {
+            "server": {"last_activity": NOW},
+            "protections": Protections(user_holds={"ana": NOW}),
+        },
+        Action.KEEP,
+        Reason.ACTIVE,
+    ),
     "a hold beats an age": (
         {
             "protections": Protections(user_holds={"ana": NOW + HOUR}),
@@ -261,6 +278,13 @@ def test_a_server_is_decided(case: str) -> None:
     """Each row changes one thing of an idle server that would be stopped."""
     given_case, action, reason = CASES[case]
     assert decided(**given_case) == (action, reason)
+
+
+def test_no_time_is_made_up_while_the_hub_has_not_been_seen() -> None:
+    """Nobody can say when idleness will be believed, and datetime.max is no answer."""
+    end = datetime.max.replace(tzinfo=UTC)
+    decision = decide_server(USER, IDLE, Policy.from_flags(FLAGS), NOW, believe_from=end)
+    assert (decision.reason, decision.due) == (Reason.SETTLING, None)
 
 
 MATCHES: dict[str, tuple[Match, bool]] = {

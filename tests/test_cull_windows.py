@@ -11,6 +11,8 @@ from services.cull.windows import Span, Weekly
 
 ZURICH = ZoneInfo("Europe/Zurich")
 LESSON = Weekly(ZURICH, frozenset(range(5)), time(8), time(18))
+UTC_ZONE = ZoneInfo("UTC")
+MONDAY = frozenset({0})
 NIGHT = Weekly(ZURICH, frozenset({4}), time(22), time(6))
 
 
@@ -77,6 +79,45 @@ def test_a_span_tells_its_next_change() -> None:
     assert span.changes_after(begin - timedelta(seconds=1)) == begin
     assert span.changes_after(begin) == end
     assert span.changes_after(end) is None
+
+
+NEXT = {
+    "a week later": (Weekly(UTC_ZONE, MONDAY, time(8), time(18)), "02 18:00", "09 08:00"),
+    "the morning after": (Weekly(UTC_ZONE, MONDAY, time(22), time(6)), "02 22:00", "03 06:00"),
+    "the end of a whole day": (Weekly(UTC_ZONE, MONDAY), "02 12:00", "03 00:00"),
+    "the second pass of an hour": (
+        Weekly(ZURICH, start=time(2, 30), end=time(2, 45)),
+        "2026-10-25 00:50",
+        "2026-10-25 01:30",
+    ),
+    "clocks set back into the hours": (
+        Weekly(ZURICH, start=time(1), end=time(2, 30)),
+        "2026-10-25 00:40",
+        "2026-10-25 01:00",
+    ),
+    "clocks set forward into the hours": (
+        Weekly(ZURICH, start=time(2, 30), end=time(4)),
+        "2026-03-29 00:00",
+        "2026-03-29 01:00",
+    ),
+    "clocks set forward over the hours": (
+        Weekly(ZURICH, start=time(2, 15), end=time(2, 45)),
+        "2026-03-29 00:00",
+        "2026-03-30 00:15",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NEXT)
+def test_hours_tell_their_next_change(case: str) -> None:
+    """Where they begin or end next, also when it is the clocks that are moved."""
+    window, moment, change = NEXT[case]
+    assert window.changes_after(utc(moment)) == utc(change)
+
+
+def utc(text: str) -> datetime:
+    whole = text if len(text) > len("02 18:00") else f"2026-03-{text}"
+    return datetime.fromisoformat(whole).replace(tzinfo=UTC)
 
 
 def test_hours_without_end_never_change() -> None:

@@ -38,7 +38,7 @@ class Weekly:
         """When these hours next begin or end; None where they are the whole week."""
         inside = self.contains(moment)
         today = moment.astimezone(self.zone).date()
-        for ahead in range(9):  # a week, and the night into it
+        for ahead in range(8):  # up to the same day of the next week
             for change in self._marks(today + timedelta(days=ahead)):
                 if change > moment and self.contains(change) is not inside:
                     return change
@@ -48,7 +48,7 @@ class Weekly:
         """Every moment of a day of the zone at which these hours can begin or end, in order."""
         marks = {
             datetime.combine(day, clock, self.zone).replace(fold=fold).astimezone(UTC)
-            for clock in (self.start, self.end, MIDNIGHT)
+            for clock in (self.start, self.end)
             for fold in (0, 1)
         }
         shift = _clock_shift(day, self.zone)
