@@ -1,0 +1,1 @@
+"""What the Hub of docker/ is made of: who may sign in, and where their servers run."""
