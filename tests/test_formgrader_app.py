@@ -5,13 +5,17 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from tests.fakes.hub import FakeHub
+from tests.fakes.oauth import FakeOAuth
 from tests.fakes.proxy import FakeProxy
+from tests.integration.processes import free_port
 
 ROOT = Path(__file__).parents[1]
 COURSES = '[[course]]\nid = "sums"\ntitle = "Sums"\ndirectory = "/srv/sums"\n'
@@ -119,3 +123,65 @@ async def test_it_keeps_its_route_and_ends_within_ten_seconds(
         _, said = await asyncio.wait_for(process.communicate(), 10)
     assert process.returncode == 0, said.decode()
     assert route not in fake_proxy.routes
+
+
+async def test_a_course_is_there_as_soon_as_it_is_written(tmp_path: Path, courses: Path) -> None:
+    """Who asks for it right after is answered for the course: nobody is told there is none."""
+    write(courses, "# none yet\n")
+    async with FakeOAuth("formgrader") as hub:
+        hub.add_user("ana", "nbgrader-sums")
+        token = hub.add_token("ana", "access:services!service=formgrader")
+        async with serving(tmp_path, hub, f"--courses={courses}") as origin:
+            ask = {"Authorization": f"token {token}"}
+            async with aiohttp.ClientSession(origin + PREFIX, headers=ask) as session:
+                for number in range(3):  # the file's own turn could come by chance once
+                    course = f"sums{number}"
+                    async with session.get(f"{course}/formgrader") as answer:
+                        assert answer.status == 404
+                    write(courses, f'[[course]]\nid = "{course}"\nurl = "http://127.0.0.1:9"\n')
+                    async with session.get(f"{course}/formgrader") as answer:
+                        assert answer.status == 403
+
+
+def write(path: Path, text: str) -> None:
+    """In one step, as editors do: a half-written file would be refused."""
+    new = path.with_suffix(".new")
+    new.write_text(text)
+    new.replace(path)
+
+
+@asynccontextmanager
+async def serving(directory: Path, hub: FakeOAuth, *arguments: str) -> AsyncIterator[str]:
+    """The program as the Hub starts it; where it listens, once it does."""
+    port = free_port()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "services.formgrader_proxy",
+        *arguments,
+        cwd=directory,
+        env=environment(
+            JUPYTERHUB_API_URL=hub.api_url,
+            JUPYTERHUB_API_TOKEN=hub.secret,
+            JUPYTERHUB_CLIENT_ID=hub.client_id,
+            JUPYTERHUB_SERVICE_PREFIX=PREFIX,
+            JUPYTERHUB_SERVICE_URL=f"http://127.0.0.1:{port}",
+            JUPYTERHUB_OAUTH_ACCESS_SCOPES='["access:services!service=formgrader"]',
+        ),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(90), aiohttp.ClientSession() as session:
+            while True:
+                assert process.returncode is None
+                try:
+                    async with session.get(f"http://127.0.0.1:{port}{PREFIX}health"):
+                        break
+                except aiohttp.ClientError:
+                    await asyncio.sleep(0.05)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+        _, said = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0, said.decode()

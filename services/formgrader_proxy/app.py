@@ -178,6 +178,8 @@ class FormgraderProxy(ServiceApp):
     def _is_admin(self, identity: "Identity") -> bool:
         return ADMIN_SCOPE in identity.scopes or not identity.groups.isdisjoint(self.admin_groups)
 
+    _following: asyncio.Lock  # one look at the courses file at a time
+
     async def main(self) -> int:
         """Serve until told to stop."""
         from common.metrics import Metrics
@@ -189,6 +191,7 @@ class FormgraderProxy(ServiceApp):
         from services.formgrader_proxy.registry import Courses
 
         hide_process()
+        self._following = asyncio.Lock()
         registry = Metrics("formgrader", version=self.version)
         metrics = FormgraderMetrics(registry)
         readiness = Readiness()
@@ -271,6 +274,7 @@ class FormgraderProxy(ServiceApp):
             is_admin=self._is_admin,
             waiting_page=waiting_page,
             clock=SystemClock(),
+            look=lambda: self._follow(file, courses),
         )
         app.router.add_route("*", self.prefix + "{tail:.+}", gateway.handle)
         per_course(app, f"{self.base_url.rstrip('/')}/services/", self.prefix)
@@ -317,6 +321,11 @@ class FormgraderProxy(ServiceApp):
                 await self._pause(LOOK_SECONDS)
 
     async def _follow(self, file: "CoursesFile", courses: "Courses") -> None:
+        """Bring the courses in line with the file: every few seconds, and when one is missed."""
+        async with self._following:
+            await self._follow_alone(file, courses)
+
+    async def _follow_alone(self, file: "CoursesFile", courses: "Courses") -> None:
         outcome = await asyncio.to_thread(file.reload_if_changed)
         if outcome is Reload.UNCHANGED:
             return

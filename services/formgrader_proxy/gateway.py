@@ -8,7 +8,7 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from urllib.parse import unquote
@@ -80,7 +80,9 @@ class Gateway:
         is_admin: IsAdmin,
         waiting_page: WaitingPage,
         clock: Clock,
+        look: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
+        """``look`` reads the courses file again, for a course that is not known yet."""
         self._places = places
         self._courses = courses
         self._sign_in = sign_in
@@ -89,6 +91,7 @@ class Gateway:
         self._is_admin = is_admin
         self._waiting_page = waiting_page
         self._clock = clock
+        self._look = look
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """The answer to a request below ``<prefix><course>/``."""
@@ -104,6 +107,10 @@ class Gateway:
         if formgrader is None:
             # Who is not signed in is not told which courses there are.
             await self._sign_in.require(request, read_form=False)
+            if self._look is not None:
+                await self._look()  # it may have been written since the last look
+            formgrader = self._courses.get(course_id)
+        if formgrader is None:
             return answer(request, 404, "There is no such course here.")
         return await self._enter(request, target, segments, formgrader)
 
