@@ -5,6 +5,7 @@ they first sign in, so that an instructor sees who has never been there. A cours
 the roster keeps its groups, empty: who graded no longer does. No user is ever deleted here.
 """
 
+import argparse
 import asyncio
 import logging
 import os
@@ -158,12 +159,12 @@ def _quoted(name: str) -> str:
     return quote(name, safe="")
 
 
-async def _run(roster: RosterFile) -> None:
+async def _run(roster: RosterFile, every_seconds: float) -> None:
     url, token = os.environ["JUPYTERHUB_API_URL"], os.environ["JUPYTERHUB_API_TOKEN"]
     logs.keep_secret(token)
     async with client_session(url) as session:
         sync = RosterSync(session, url, token, roster)
-        ticker = Ticker(LOOK_SECONDS, sync.look)
+        ticker = Ticker(every_seconds, sync.look)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ticker.stop)
@@ -172,20 +173,30 @@ async def _run(roster: RosterFile) -> None:
 
 def main() -> int:
     """Run until SIGTERM. :returns: the exit code"""
-    logs.configure()
-    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
-        print("usage: python -m classroom_hub.sync ROSTER (run by the Hub)", file=sys.stderr)
-        return 2
+    parser = argparse.ArgumentParser(
+        prog="python -m classroom_hub.sync",
+        description="Bring the Hub's users and groups in line with the roster. The Hub runs this.",
+    )
+    parser.add_argument("roster", type=Path, help="the roster, a TOML file")
+    parser.add_argument(
+        "--every",
+        type=float,
+        default=LOOK_SECONDS,
+        metavar="SECONDS",
+        help="how often to look at the file (default: %(default)s)",
+    )
+    words = parser.parse_args()
     missing = {"JUPYTERHUB_API_URL", "JUPYTERHUB_API_TOKEN"} - set(os.environ)
     if missing:
         print(f"{', '.join(sorted(missing))}: not set; the Hub runs this", file=sys.stderr)
         return 1
     try:
-        roster = RosterFile(Path(sys.argv[1]))
+        roster = RosterFile(words.roster)
     except ConfigError as error:
         print("\n".join(error.problems), file=sys.stderr)
         return 1
-    asyncio.run(_run(roster))
+    logs.configure()
+    asyncio.run(_run(roster, words.every))
     return 0
 
 
