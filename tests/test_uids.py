@@ -1,0 +1,54 @@
+"""Uids: one for everybody, the same for good, also when two ask at once."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, create_engine, text
+
+from classroom_hub.uids import FIRST_UID, LAST_UID, Uids
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    engine = create_engine(f"sqlite:///{tmp_path / 'uids.sqlite'}")
+    yield engine
+    engine.dispose()
+
+
+def test_a_uid_is_for_good(engine: Engine) -> None:
+    uids = Uids(engine)
+    assert [uids.of("ada"), uids.of("名前"), uids.of("o'neill")] == [
+        FIRST_UID,
+        FIRST_UID + 1,
+        FIRST_UID + 2,
+    ]
+    again = Uids(engine)
+    assert again.of("名前") == FIRST_UID + 1
+    assert again.of("new") == FIRST_UID + 3
+
+
+def test_a_higher_beginning_leaves_what_was_given(engine: Engine) -> None:
+    Uids(engine, first=5000).of("ada")
+    moved = Uids(engine, first=9000)
+    assert moved.of("ada") == 5000
+    assert moved.of("bob") == 9000
+
+
+def test_no_number_is_given_twice_at_once(engine: Engine) -> None:
+    names = [f"student{number}" for number in range(40)] * 2
+    with ThreadPoolExecutor(8) as pool:
+        given = list(pool.map(Uids(engine).of, names))
+    assert len(set(given)) == 40
+    assert given[:40] == given[40:]
+
+
+def test_an_end_of_numbers_is_an_error(engine: Engine) -> None:
+    uids = Uids(engine, first=LAST_UID)
+    assert uids.of("ada") == LAST_UID
+    with pytest.raises(OverflowError):
+        uids.of("bob")
+    with engine.connect() as connection:
+        count = connection.execute(text("SELECT count(*) FROM classroom_uids")).scalar()
+    assert count == 1
