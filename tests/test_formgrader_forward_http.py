@@ -17,7 +17,6 @@ from services.formgrader_proxy.forward_http import (
     Upstream,
     UpstreamUnreachable,
     forward_http,
-    upstream_session,
 )
 
 MEGABYTE = 1024 * 1024
@@ -50,8 +49,7 @@ async def relay() -> AsyncIterator[Relay]:
     made.upstream_server = TestServer(upstream_app)
     await made.upstream_server.start_server()
     made.upstream_url = f"http://127.0.0.1:{made.upstream_server.port}"
-    session = upstream_session(aiohttp.TCPConnector())
-    upstream = Upstream(session, made.upstream_url, None)
+    upstream = Upstream.at(made.upstream_url, None)
 
     async def pass_on(request: web.Request) -> web.StreamResponse:
         try:
@@ -78,7 +76,7 @@ async def relay() -> AsyncIterator[Relay]:
     made.url = f"http://127.0.0.1:{server.port}"
     yield made
     await server.close()
-    await session.close()
+    await upstream.close()
     await made.upstream_server.close()
 
 

@@ -10,7 +10,7 @@ from aiohttp import WSMsgType, web
 from aiohttp.test_utils import TestServer
 from multidict import CIMultiDict
 
-from services.formgrader_proxy.forward_http import Upstream, UpstreamUnreachable, upstream_session
+from services.formgrader_proxy.forward_http import Upstream, UpstreamUnreachable
 from services.formgrader_proxy.forward_ws import UpstreamRefusedWebSocket, forward_ws
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -28,8 +28,7 @@ async def relayed(handler: Handler | None) -> AsyncIterator[str]:
     port = server.port
     if handler is None:
         await server.close()
-    session = upstream_session(aiohttp.TCPConnector())
-    upstream = Upstream(session, f"http://127.0.0.1:{port}", None)
+    upstream = Upstream.at(f"http://127.0.0.1:{port}", None)
 
     async def pass_on(request: web.Request) -> web.StreamResponse:
         headers = CIMultiDict({"Sec-WebSocket-Key": "never passed on", "X-Own": "1"})
@@ -48,7 +47,7 @@ async def relayed(handler: Handler | None) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{relay.port}/ws"
     finally:
         await relay.close()
-        await session.close()
+        await upstream.close()
         await server.close()
 
 

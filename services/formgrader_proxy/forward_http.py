@@ -9,12 +9,14 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
 
 import aiohttp
 from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
+from services.formgrader_proxy.connections import FAULTS, METHODS, Answer, Connections
 from services.formgrader_proxy.headers import to_client
 
 #: Up to this announced length an answer is taken whole.
@@ -34,18 +36,38 @@ class UpstreamUnreachable(Exception):
 
 @dataclass(frozen=True)
 class Upstream:
-    """Where a course's formgrader is.
+    """Where a course's formgrader is, and the connections to it.
 
     ``origin`` is scheme and authority without a path: the upstream's own base URL is
-    the public prefix, so the path goes on as it came. ``session`` keeps its connections.
+    the public prefix, so the path goes on as it came. ``session`` is for what has a body or
+    is a WebSocket, ``connections`` for the rest.
     """
 
-    session: aiohttp.ClientSession
     origin: str
     token: str | None
+    session: aiohttp.ClientSession
+    connections: Connections
+
+    @classmethod
+    def at(cls, url: str, token: str | None) -> "Upstream":
+        """The one at ``url``: ``http``, ``https`` or ``http+unix``, without a path."""
+        parts = urlsplit(url)
+        connector: aiohttp.BaseConnector
+        if parts.scheme == "http+unix":
+            connector = aiohttp.UnixConnector(unquote(parts.netloc), limit=0)
+            origin = "http://localhost"
+        else:
+            connector, origin = aiohttp.TCPConnector(limit=0), url
+        connections = Connections(url, read_buffer=READ_BUFFER_BYTES)
+        return cls(origin, token, _session(connector), connections)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        self.connections.close()
+        await self.session.close()
 
 
-def upstream_session(connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
+def _session(connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
     """A session that passes on what it gets: no cookies, no decompression, no proxies."""
     return aiohttp.ClientSession(
         connector=connector,
@@ -81,15 +103,19 @@ async def forward_http(
     if append:
         for name in _SELECTIVE:
             headers.popall(name, None)
+    answer: Answer | aiohttp.ClientResponse
     try:
-        answer = await upstream.session.request(
-            request.method,
-            URL(upstream.origin + raw_target, encoded=True),
-            headers=headers,
-            data=_body(request) if body is None else body,
-            allow_redirects=False,
-        )
-    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        if request.method in METHODS and body is None and not request.body_exists:
+            answer = await upstream.connections.ask(request.method, raw_target, headers)
+        else:
+            answer = await upstream.session.request(
+                request.method,
+                URL(upstream.origin + raw_target, encoded=True),
+                headers=headers,
+                data=_body(request) if body is None else body,
+                allow_redirects=False,
+            )
+    except (aiohttp.ClientError, OSError, TimeoutError, *FAULTS) as error:
         raise UpstreamUnreachable(type(error).__name__) from error
     # Leaving without release() closes the connection, which tells the upstream to stop.
     try:
@@ -110,7 +136,7 @@ def _body(request: web.Request) -> AsyncIterator[bytes] | None:
 
 async def _answer(
     request: web.Request,
-    answer: aiohttp.ClientResponse,
+    answer: Answer | aiohttp.ClientResponse,
     headers: CIMultiDict[str],
     append: bytes,
 ) -> web.StreamResponse:

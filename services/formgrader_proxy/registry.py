@@ -5,12 +5,9 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
-
-import aiohttp
 
 from services.formgrader_proxy.courses import Course, Mode
-from services.formgrader_proxy.forward_http import Upstream, upstream_session
+from services.formgrader_proxy.forward_http import Upstream
 from services.formgrader_proxy.upstream import ManagedSettings, ManagedUpstream, State
 
 log = logging.getLogger(__name__)
@@ -50,7 +47,7 @@ class Formgrader:
         if self.managed is not None:
             await self.managed.stop()
         if self._fixed is not None:
-            await self._fixed.session.close()
+            await self._fixed.close()
 
 
 class Courses:
@@ -125,12 +122,7 @@ def managed_settings(course: Course, base_url: str) -> ManagedSettings:
 
 def _fixed_upstream(course: Course) -> Upstream:
     assert course.url is not None  # noqa: S101 - a course has a directory or a url
-    parts = urlsplit(course.url)
-    token = _secret(course.token_file)
-    if parts.scheme == "http+unix":
-        connector: aiohttp.BaseConnector = aiohttp.UnixConnector(unquote(parts.netloc), limit=0)
-        return Upstream(upstream_session(connector), "http://localhost", token)
-    return Upstream(upstream_session(aiohttp.TCPConnector(limit=0)), course.url, token)
+    return Upstream.at(course.url, _secret(course.token_file))
 
 
 def _secret(path: Path | None) -> str | None:

@@ -19,11 +19,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from urllib.parse import quote
 
 import aiohttp
 
 from common.clock import Clock, SystemClock
-from services.formgrader_proxy.forward_http import Upstream, upstream_session
+from services.formgrader_proxy.forward_http import Upstream
 
 #: What a formgrader may know of our environment: where programs and words are, no secret.
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -168,11 +169,10 @@ class ManagedUpstream:
         socket, token = private / "socket", secrets.token_urlsafe(32)
         process = await self._spawn(private, socket, token)
         reader = asyncio.create_task(self._read_log(process))
-        session = upstream_session(aiohttp.UnixConnector(str(socket), limit=0))
+        upstream = Upstream.at(f"http+unix://{quote(str(socket), safe='')}", token)
         gone = asyncio.create_task(process.wait())
         stopping = asyncio.create_task(self._stop.wait())
         try:
-            upstream = Upstream(session, "http://localhost", token)
             if await self._wait_until_serving(upstream, gone, stopping):
                 self._upstream, self.trouble = upstream, None
                 self._enter(State.RUNNING)
@@ -181,7 +181,7 @@ class ManagedUpstream:
             self._after(gone, stopping)
         finally:
             stopping.cancel()
-            await session.close()
+            await upstream.close()
             await _end(process, gone)
             await asyncio.gather(reader, return_exceptions=True)
 
