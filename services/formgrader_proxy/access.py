@@ -120,18 +120,17 @@ class Verdict:
     refusal: Refusal | None = None
 
 
-@lru_cache(maxsize=512)
-def _lines_for(path: str) -> tuple[Allowed, ...]:
-    """The lines that know the path; a page asks for the same ones again and again."""
-    return tuple(line for line in ALLOW_LIST if line.pattern.fullmatch(path))
-
-
 def judge(method: str, segments: Collection[str], role: Role) -> Verdict:
     """Whether ``role`` may send ``method`` to the address below the course's prefix.
 
     ``segments`` are decoded and free of separators, see :mod:`.paths`.
     """
-    matching = _lines_for("/".join(segments))
+    path = "/".join(segments)
+    return (_judge_kept if len(path) <= _KEPT_LENGTH else _judge)(method, path, role)
+
+
+def _judge(method: str, path: str, role: Role) -> Verdict:
+    matching = [line for line in ALLOW_LIST if line.pattern.fullmatch(path)]
     if not matching:
         return Verdict(None, Refusal.NOT_LISTED)
     listed = next((line for line in matching if method in line.methods), None)
@@ -140,6 +139,11 @@ def judge(method: str, segments: Collection[str], role: Role) -> Verdict:
     if role < listed.role:
         return Verdict(None, Refusal.ROLE)
     return Verdict(listed)
+
+
+#: A page asks for the same addresses again and again: up to this length they are judged once.
+_KEPT_LENGTH = 512
+_judge_kept = lru_cache(maxsize=2048)(_judge)
 
 
 @dataclass(frozen=True)

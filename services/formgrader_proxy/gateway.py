@@ -84,6 +84,7 @@ class Gateway:
     ) -> None:
         """``look`` reads the courses file again, for a course that is not known yet."""
         self._places = places
+        self._own = tuple(unquote(part) for part in places.prefix.split("/") if part)
         self._courses = courses
         self._sign_in = sign_in
         self._audit = audit
@@ -116,7 +117,7 @@ class Gateway:
 
     def _below_prefix(self, target: Target) -> tuple[str, tuple[str, ...]]:
         """The course's id and the segments below its address."""
-        own = tuple(unquote(part) for part in self._places.prefix.split("/") if part)
+        own = self._own
         if target.segments[: len(own)] != own or len(target.segments) == len(own):
             return "", ()
         return target.segments[len(own)], target.segments[len(own) + 1 :]

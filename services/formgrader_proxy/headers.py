@@ -9,6 +9,7 @@ only, so it is made anew.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
@@ -102,11 +103,9 @@ def check_request_head(method: str, headers: CIMultiDictProxy[str]) -> None:
 
     :raises HeadersRefused: naming the fault
     """
-    counts: dict[str, int] = {}
-    for name, _ in headers.items():  # the plain iterator names a doubled field once
-        lower = name.lower()
-        counts[lower] = counts.get(lower, 0) + 1
-    if any(counts.get(name, 0) > 1 for name in _SINGLE):
+    # items(), for the plain iterator names a doubled field once
+    single = [field.lower for name, _ in headers.items() if (field := _field(name)).single]
+    if len(set(single)) < len(single):
         raise HeadersRefused(HeaderFault.DOUBLED)
     if named_in_connection(headers) & _NEVER_NAMED:
         raise HeadersRefused(HeaderFault.CONNECTION)
@@ -122,7 +121,12 @@ def check_request_head(method: str, headers: CIMultiDictProxy[str]) -> None:
 
 def named_in_connection(headers: CIMultiDictProxy[str] | CIMultiDict[str]) -> frozenset[str]:
     """The field names that ``Connection`` declares hop-by-hop, in lower case."""
-    values = headers.getall("Connection", [])
+    values = headers.getall("Connection", ())
+    return _named(tuple(values)) if values else frozenset()
+
+
+@lru_cache(maxsize=64)
+def _named(values: tuple[str, ...]) -> frozenset[str]:
     return frozenset(
         name.strip().lower() for value in values for name in value.split(",") if name.strip()
     )
@@ -136,11 +140,13 @@ def to_upstream(
     ``token`` is the upstream's own; with it Jupyter Server skips its XSRF and Origin
     checks, which are made here instead.
     """
-    dropped = HOP_BY_HOP | _CLIENT_IDENTITY | named_in_connection(headers)
+    named = named_in_connection(headers)
     passed = CIMultiDict(
-        (name, value)
-        for name, value in headers.items()
-        if name.lower() not in dropped and not _speaks_for_another(name)
+        [
+            (name, value)
+            for name, value in headers.items()
+            if (field := _field(name)).to_upstream and field.lower not in named
+        ]
     )
     if token is not None:
         passed["Authorization"] = f"token {token}"
@@ -154,13 +160,38 @@ def to_client(
     headers: CIMultiDictProxy[str], *, added: Iterable[tuple[str, str]] = ()
 ) -> CIMultiDict[str]:
     """The head of the answer that goes back, with our security headers in ``added``."""
-    dropped = HOP_BY_HOP | _UPSTREAM_PRIVATE | named_in_connection(headers)
+    named = named_in_connection(headers)
     passed = CIMultiDict(
-        (name, value) for name, value in headers.items() if name.lower() not in dropped
+        [
+            (name, value)
+            for name, value in headers.items()
+            if (field := _field(name)).to_client and field.lower not in named
+        ]
     )
     for name, value in added:
         passed[name] = value
     return passed
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """What the name of a field says of it."""
+
+    lower: str
+    single: bool
+    to_upstream: bool
+    to_client: bool
+
+
+@lru_cache(maxsize=1024)  # browsers send the same few dozen names again and again
+def _field(name: str) -> _Field:
+    lower = name.lower()
+    return _Field(
+        lower,
+        single=lower in _SINGLE,
+        to_upstream=lower not in HOP_BY_HOP | _CLIENT_IDENTITY and not _speaks_for_another(name),
+        to_client=lower not in HOP_BY_HOP | _UPSTREAM_PRIVATE,
+    )
 
 
 def _speaks_for_another(name: str) -> bool:

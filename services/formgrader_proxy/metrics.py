@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 
+from prometheus_client import Counter
+
 from common.metrics import Metrics
 from common.route_keeper import RouteEvent
 from services.formgrader_proxy.access import Refusal, Role
@@ -34,6 +36,7 @@ class FormgraderMetrics:
     """The service's own series. A course's are made when it comes."""
 
     def __init__(self, metrics: Metrics) -> None:
+        self._counted: dict[tuple[str, Role, Outcome], Counter] = {}
         self._requests = metrics.counter(
             "requests_total", "Requests below a course.", ("course", "role", "outcome")
         )
@@ -54,7 +57,12 @@ class FormgraderMetrics:
 
     def request(self, course: str, role: Role, outcome: Outcome) -> None:
         """Count a request; ``course`` is one of the configured ones."""
-        self._requests.labels(course, role.name.lower(), outcome.value).inc()
+        key = (course, role, outcome)
+        counter = self._counted.get(key)
+        if counter is None:
+            counter = self._requests.labels(course, role.name.lower(), outcome.value)
+            self._counted[key] = counter
+        counter.inc()
 
     def first_byte(self, seconds: float) -> None:
         """Note how long a formgrader took to begin its answer."""

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from urllib.parse import parse_qsl, unquote, unquote_to_bytes
 
 
@@ -71,6 +72,10 @@ def read_target(raw_target: str) -> Target:
     """
     if len(raw_target) > MAX_LENGTH:
         raise PathRefused(PathFault.TOO_LONG)
+    return _read_kept(raw_target) if len(raw_target) <= _KEPT_LENGTH else _read(raw_target)
+
+
+def _read(raw_target: str) -> Target:
     raw, _, query = raw_target.partition("?")
     if not raw.startswith("/"):
         raise PathRefused(PathFault.NOT_A_PATH)
@@ -78,6 +83,11 @@ def read_target(raw_target: str) -> Target:
         raise PathRefused(PathFault.CHARACTER)
     _refuse_bad_query(query)
     return Target(raw, tuple(_segments(raw)), query)
+
+
+#: A page asks for the same targets again and again: up to this length they are judged once.
+_KEPT_LENGTH = 512
+_read_kept = lru_cache(maxsize=2048)(_read)  # keeps what was accepted, not what was refused
 
 
 def _segments(raw: str) -> Sequence[str]:

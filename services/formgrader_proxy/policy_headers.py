@@ -6,6 +6,8 @@ no plug-ins, no form or connection to anywhere but this course. A student's atta
 sandbox: neither script nor origin, so it cannot act as the grader who looks at it.
 """
 
+from functools import lru_cache
+
 from services.formgrader_proxy.access import Content
 
 _COMMON = (
@@ -21,6 +23,7 @@ _SANDBOX = (
 )
 
 
+@lru_cache(maxsize=256)
 def security_headers(
     content: Content, *, course_url: str, frame_ancestors: str = "'self'"
 ) -> tuple[tuple[str, str], ...]:
