@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import aiohttp
@@ -91,14 +91,17 @@ class Retry:
 NO_RETRY = Retry(attempts=1)
 
 
-@dataclass(frozen=True)
-class Answer:
-    """A whole answer. ``hub_time`` is its ``Date``, None where there is no usable one."""
+class Answer(NamedTuple):
+    """A whole answer. ``hub_time`` is its ``Date``, None where there is no usable one.
+
+    ``seconds`` is how long it took, the repeats before it not counted.
+    """
 
     status: int
     body: bytes
     headers: CIMultiDictProxy[str]
     hub_time: datetime | None = None
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -166,7 +169,7 @@ Observer = Callable[[int | None, float], None]
 async def request(
     session: aiohttp.ClientSession,
     method: str,
-    url: str,
+    url: str | URL,
     *,
     token: str,
     family: Family,
@@ -177,7 +180,7 @@ async def request(
     json: Any = None,
     repeatable: bool | None = None,
     expect: Callable[[bytes], Any] | None = None,
-    observe: Observer = lambda status, seconds: None,
+    observe: Observer | None = None,
 ) -> Answer:
     """Send, wait, retry where it is worth it, and return the answer of status below 400.
 
@@ -188,11 +191,14 @@ async def request(
 
     :raises RequestError: of the family, by what happened
     """
-    sent = CIMultiDict({"Authorization": f"token {token}", **(headers or {})})
+    sent = CIMultiDict({"Authorization": f"token {token}"})
+    if headers is not None:
+        sent.update(headers)
     data = None
     if json is not None:
         data = msgspec.json.encode(json)
         sent["Content-Type"] = "application/json"
+    exact = URL(url, encoded=True) if isinstance(url, str) else url
     again = method == "GET" if repeatable is None else repeatable
     failures = 0
     while True:
@@ -200,29 +206,30 @@ async def request(
         status: int | None = None
         retry_after: float | None = None
         try:
-            answer = await _attempt(session, method, url, sent, data, timeout_seconds)
+            answer = await _attempt(session, method, exact, sent, data, timeout_seconds, clock)
             status = answer.status
             if status < 300:
                 if expect is not None:
                     expect(answer.body)
                 return answer
             retry_after = _retry_after(answer)
-            error = _error_of(family, answer, method, url)
+            error = _error_of(family, answer, method, str(url))
             error.retry_after = retry_after
             worth = status in NOT_BEGUN or (again and status in RETRIED)
         except aiohttp.ClientConnectorError as problem:
-            error = family.unavailable(_cannot_connect(problem), method=method, url=url)
+            error = family.unavailable(_cannot_connect(problem), method=method, url=str(url))
             worth = True
         except (aiohttp.ClientError, OSError, TimeoutError) as problem:
             what = str(problem) if isinstance(problem, _TooLarge) else type(problem).__name__
-            error = family.unavailable(f"no whole answer: {what}", method=method, url=url)
+            error = family.unavailable(f"no whole answer: {what}", method=method, url=str(url))
             worth = again
         except (ValueError, RecursionError) as problem:
             reason = f"not the expected answer: {problem}"
-            error = family.bad_answer(reason, method=method, url=url, status=status)
+            error = family.bad_answer(reason, method=method, url=str(url), status=status)
             worth = again
         finally:
-            observe(status, clock.monotonic() - started)
+            if observe is not None:
+                observe(status, clock.monotonic() - started)
         failures += 1
         pause = retry.pause(failures, retry_after)
         if not worth or failures >= retry.attempts or not (again or pause <= retry.unsafe_seconds):
@@ -237,31 +244,45 @@ class _TooLarge(aiohttp.ClientError):
 async def _attempt(
     session: aiohttp.ClientSession,
     method: str,
-    url: str,
+    url: URL,
     headers: CIMultiDict[str],
     data: bytes | None,
     timeout_seconds: float,
+    clock: Clock,
 ) -> Answer:
+    started = clock.monotonic()
     async with session.request(
         method,
-        URL(url, encoded=True),
+        url,
         headers=headers,
         data=data,
         timeout=_timeout(timeout_seconds),
         allow_redirects=False,
     ) as response:
-        if (response.content_length or 0) > MAX_BODY_BYTES:
-            raise _TooLarge(f"a body of {response.content_length} bytes")
-        chunks: list[bytes] = []
-        size = 0
-        async for chunk in response.content.iter_any():
-            size += len(chunk)
-            if size > MAX_BODY_BYTES:
-                raise _TooLarge(f"a body of more than {MAX_BODY_BYTES} bytes")
-            chunks.append(chunk)
-        return Answer(
-            response.status, b"".join(chunks), response.headers, _date(response.headers.get("Date"))
-        )
+        body = await _body(response)
+        told = response.headers
+        took = clock.monotonic() - started
+        return Answer(response.status, body, told, _date(told.get("Date")), took)
+
+
+async def _body(response: aiohttp.ClientResponse) -> bytes:
+    """The whole body. :raises _TooLarge: before more than MAX_BODY_BYTES are taken"""
+    content = response.content
+    if content.is_eof():  # it came with its head, as that of every stop does
+        body = content.read_nowait()
+        if len(body) > MAX_BODY_BYTES:
+            raise _TooLarge(f"a body of more than {MAX_BODY_BYTES} bytes")
+        return body
+    if (response.content_length or 0) > MAX_BODY_BYTES:
+        raise _TooLarge(f"a body of {response.content_length} bytes")
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in content.iter_any():
+        size += len(chunk)
+        if size > MAX_BODY_BYTES:
+            raise _TooLarge(f"a body of more than {MAX_BODY_BYTES} bytes")
+        chunks.append(chunk)
+    return b"".join(chunks)
 
 
 @lru_cache(maxsize=32)

@@ -9,10 +9,11 @@ from datetime import datetime
 from enum import StrEnum
 from functools import partial
 from typing import Any, TypeVar
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import aiohttp
 import msgspec
+from yarl import URL
 
 from common.clock import Clock, SystemClock
 from common.decoding import (
@@ -93,6 +94,8 @@ class HubClient:
     ) -> None:
         """``keep_raw`` keeps in each server what the Hub wrote (``Server.raw``)."""
         self.api_url = plain_url(api_url)
+        self._root = URL(self.api_url, encoded=True)
+        self._prefix = urlsplit(self.api_url).path
         self.page_size = page_size or DEFAULT_PAGE_SIZE
         self.broken_items = 0
         self.gaps = 0
@@ -123,7 +126,7 @@ class HubClient:
 
     async def health(self) -> None:
         """``GET /health``: the Hub answers. Other than the rest it is not in the Hub's log."""
-        await self._request("health", "GET", self.api_url + "/health")
+        await self._request("health", "GET", self._url("/health"))
 
     async def whoami(self) -> TokenOwner:
         """``GET /user``: whose token ours is, and its scopes. Works with any valid token."""
@@ -235,7 +238,7 @@ class HubClient:
         """The Hub's own metrics, None where our token may not read them."""
         url = self.api_url.removesuffix("/api") + "/metrics"
         try:
-            answer = await self._request("metrics", "GET", url, retry=NO_RETRY)
+            answer = await self._request("metrics", "GET", URL(url, encoded=True), retry=NO_RETRY)
         except HubError:
             return None
         return answer.body.decode(errors="replace")
@@ -268,31 +271,30 @@ class HubClient:
         def expect(body: bytes) -> None:
             decoded.append(decode(body))
 
-        await self._request(endpoint, "GET", self.api_url + path, headers=headers, expect=expect)
+        await self._request(endpoint, "GET", self._url(path), headers=headers, expect=expect)
         return decoded[-1]
 
     async def _send(self, endpoint: str, method: str, path: str, *, json: Any = None) -> Answer:
-        return await self._request(endpoint, method, self.api_url + path, json=json)
+        return await self._request(endpoint, method, self._url(path), json=json)
+
+    def _url(self, path: str) -> URL:
+        """The address, byte for byte. Without a query nothing in it needs to be parsed."""
+        if "?" in path:
+            return URL(self.api_url + path, encoded=True)
+        return self._root.with_path(self._prefix + path, encoded=True)
 
     async def _request(
         self,
         endpoint: str,
         method: str,
-        url: str,
+        url: URL,
         *,
         retry: Retry | None = None,
         headers: dict[str, str] | None = None,
         json: Any = None,
         expect: Callable[[bytes], None] | None = None,
     ) -> Answer:
-        took = 0.0
-
-        def observe(status: int | None, seconds: float) -> None:
-            nonlocal took
-            took = seconds
-            if self._on_request is not None:
-                self._on_request(endpoint, method, status, seconds)
-
+        on_request = self._on_request
         answer = await request(
             self._session,
             method,
@@ -305,10 +307,10 @@ class HubClient:
             headers=headers,
             json=json,
             expect=expect,
-            observe=observe,
+            observe=None if on_request is None else partial(on_request, endpoint, method),
         )
         if answer.hub_time is not None:
-            self._hub_clock.heard(answer.hub_time, self._clock.monotonic(), took)
+            self._hub_clock.heard(answer.hub_time, self._clock.monotonic(), answer.seconds)
         return answer
 
 

@@ -20,6 +20,8 @@ class HubClock:
 
     def heard(self, date: datetime, arrived: float, seconds: float) -> None:
         """Take a ``Date`` that arrived at a monotonic time, after so many seconds."""
+        if date is self.date and 0.0 <= arrived - self._at <= seconds + 1.0:
+            return  # the same second as before, which a busy Hub tells many times
         latest = date + timedelta(seconds=seconds) + _RESOLUTION
         now = self.now(arrived)
         if now is None or not date <= now <= latest:
