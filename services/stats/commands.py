@@ -1,10 +1,8 @@
 """What the subcommands do with an open store. Each returns what is to be told."""
 
 import asyncio
-import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -17,58 +15,12 @@ from services.stats.export import ExportFormat, What
 from services.stats.import_activity import Imported, read_changes
 from services.stats.intervals import Interval
 from services.stats.lead import lock_for
+from services.stats.period import Range, one_of, parse_day
 from services.stats.pseudonyms import Pseudonyms
 from services.stats.queries import Queries
 from services.stats.reports import Format
 from services.stats.rolled import roll_up_until
 from services.stats.store import Store, StoreError
-
-USUAL_DAYS = 30
-"""How far a report goes back if it is not said."""
-
-
-@dataclass(frozen=True)
-class Range:
-    """What is asked for, as given; None where nothing was."""
-
-    since: date | timedelta | None = None
-    until: date | None = None
-
-    @classmethod
-    def parse(cls, options: Mapping[str, str], problems: list[str]) -> "Range":
-        """``--since`` as a day or as so many days back (``90d``), ``--until`` as a day."""
-        since: date | timedelta | None = None
-        said = options.get("since", "")
-        if match := re.fullmatch(r"(\d{1,5})d", said):
-            since = timedelta(days=int(match[1]))
-        elif said:
-            since = parse_day("--since", said, problems, hint="2026-03-01, or 90d for 90 days")
-        until = options.get("until", "")
-        return cls(since, parse_day("--until", until, problems) if until else None)
-
-    def days(self, today: date) -> tuple[date, date]:
-        """First and last day, both included."""
-        last = self.until or today
-        if isinstance(self.since, timedelta):
-            return last - self.since + timedelta(days=1), last
-        return self.since or last - timedelta(days=USUAL_DAYS - 1), last
-
-
-def parse_day(option: str, said: str, problems: list[str], *, hint: str = "2026-03-01") -> date:
-    """A day; a mistake is added to the problems."""
-    try:
-        return date.fromisoformat(said)
-    except ValueError:
-        problems.append(f"{option}: {said!r} is no day; write {hint}.")
-        return date.max
-
-
-def one_of(option: str, said: str, choices: Sequence[str], problems: list[str]) -> str:
-    """One of the choices; a mistake is added to the problems."""
-    if said not in choices:
-        problems.append(f"{option}: {said!r} is not one of {', '.join(choices)}.")
-        return choices[0]
-    return said
 
 
 async def report(store: Store, options: Mapping[str, str], pseudonyms: Pseudonyms | None) -> str:

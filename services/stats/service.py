@@ -86,9 +86,10 @@ class Service:
         self.metrics.leading(bool(self.recorder.leader))
         if result.written:
             self.written_at = self.clock.monotonic()
+            # The numbers first: who waits until we are ready finds them.
+            await self._show()
             self.readiness.set("poll", None)
             self.readiness.set("database", None)
-            await self._show()
         elif result.error:
             self.readiness.set("database", result.error)
         hub = result.error if result.poll is not None and not result.poll.whole else None
