@@ -2,12 +2,13 @@
 
 import asyncio
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.cull.pauses import LONGEST_SECONDS, Pauses
 from services.cull.rate import Rate
-from services.cull.slots import Slots
+from services.cull.slots import Slot, Slots
 from tests.fakes.clock import FakeClock
 
 
@@ -102,29 +103,66 @@ async def test_no_limit_never_waits() -> None:
     assert clock.slept == []
 
 
-async def test_a_slot_comes_free_when_its_time_is_up() -> None:
+class Crew:
+    """Who was set to work, in which slot. ``wanted`` says whether there is more to do."""
+
+    def __init__(self, width: int, seconds: float) -> None:
+        self.started: list[Slot] = []
+        self.wanted = False
+        self.slots = Slots(width, seconds, self.started.append, lambda: self.wanted)
+
+    async def until_started(self, number: int) -> None:
+        async with asyncio.timeout(60):
+            while len(self.started) < number:
+                await asyncio.sleep(0.01)
+
+
+async def test_a_slot_is_given_to_another_when_its_time_is_up() -> None:
     """Somebody who hangs holds up the next for no longer than a slot lasts."""
-    slots = Slots(1, 0.05)
-    hanging = await slots.take()
-    async with asyncio.timeout(5):
-        (await slots.take()).release()
+    crew = Crew(1, 0.05)
+    crew.wanted = True
+    hanging = crew.started[0]
+    hanging.begin()
+    await crew.until_started(2)
+    assert not hanging.held
     hanging.release()  # late, and without effect
-    first = await slots.take()
-    second = asyncio.create_task(slots.take())
-    await asyncio.sleep(0)
-    assert not second.done()
-    first.release()
-    (await second).release()
+    assert [slot.held for slot in crew.started] == [False, True]
+
+
+async def test_the_time_of_a_slot_counts_anew_for_each_thing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who does one quick thing after the other keeps the slot, as does who is at nothing."""
+    now = 1000.0
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
+    (slot,) = (crew := Crew(1, 15.0)).started
+    for _ in range(5):
+        slot.begin()
+        now += 10.0
+        await asyncio.sleep(0)
+        assert slot.held
+    slot.pause()
+    for _ in range(5):
+        now += 60.0
+        await asyncio.sleep(0)
+        assert slot.held
+    crew.wanted = True
+    slot.begin()
+    for _ in range(3):
+        now += 15.0
+        await asyncio.sleep(0)
+    assert not slot.held
+    assert len(crew.started) == 2
 
 
 async def test_all_slots_are_waited_for() -> None:
     """The end of a pass is when nobody is at work."""
-    slots = Slots(3, 60.0)
-    taken = [await slots.take() for _ in range(3)]
-    done = asyncio.create_task(slots.all_free())
-    for slot in taken:
+    crew = Crew(3, 60.0)
+    done = asyncio.create_task(crew.slots.all_free())
+    for slot in list(crew.started):
         await asyncio.sleep(0)
         assert not done.done()
         slot.release()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await done
+    assert len(crew.started) == 3

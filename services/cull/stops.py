@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -28,6 +28,10 @@ MOST_OWN_STOPS = 20_000
 _RESOLUTION = timedelta(seconds=2)
 
 
+#: Who is told what was done.
+Note = Callable[[Done], Awaitable[None]]
+
+
 @dataclass(frozen=True)
 class Following:
     """How to look on while the Hub stops a server. Seconds."""
@@ -50,20 +54,19 @@ class Stopper:
         self.own: dict[str, OwnStop] = {}
         self.reread = Reread(hub, clock)
 
-    async def see_to(self, candidate: Candidate, slot: Slot, by_user: bool) -> AsyncGenerator[Done]:
+    async def see_to(self, candidate: Candidate, slot: Slot, by_user: bool, note: Note) -> None:
         """Stop the servers that are due, and delete the user when they are, too.
 
-        Yields what was done as soon as it is done, for what follows may fail: HubError.
-        With ``by_user`` the user is read first, so that their own activity is known.
+        ``note`` is told what was done as soon as it is done, for what follows may fail:
+        HubError. With ``by_user`` the user is read first, so that their own activity is known.
         """
         if by_user:
-            async for done in self._user(candidate, slot):
-                yield done
+            await self._user(candidate, slot, note)
             return
         user = candidate.user
         for due in candidate.servers:
             fresh = await self.reread.server(user.name, due.name)
-            yield await self._stop(user, due, fresh, slot)
+            await note(await self._stop(user, due, fresh, slot))
 
     async def follow(self, candidate: Candidate, done: Done) -> Done:
         """Look on until the Hub has stopped a server whose stop it accepted (202)."""
@@ -89,12 +92,12 @@ class Stopper:
         why = f"the Hub has been stopping it for more than {ways.deadline:.0f} s"
         return dataclasses.replace(done, outcome=Outcome.OVERDUE, why=why)
 
-    async def _user(self, candidate: Candidate, slot: Slot) -> AsyncGenerator[Done]:
+    async def _user(self, candidate: Candidate, slot: Slot, note: Note) -> None:
         name = candidate.user.name
         try:
             user = await self._hub.user(name)
         except HubNotFound:
-            yield Done.of(name, *candidate.first, Outcome.GONE)
+            await note(Done.of(name, *candidate.first, Outcome.GONE))
             return
         user = without_own_stop(user, self.own.get(name))
         stopped = 0
@@ -105,9 +108,9 @@ class Stopper:
             if done.outcome in (Outcome.DONE, Outcome.SLOW):
                 self._remember(name, user.last_activity)
             stopped += done.outcome is Outcome.DONE
-            yield done
+            await note(done)
         if candidate.delete is not None and stopped == len(candidate.servers):
-            yield await self._delete(user, candidate.delete, reread=stopped > 0)
+            await note(await self._delete(user, candidate.delete, reread=stopped > 0))
 
     async def _stop(self, user: User, due: Due, fresh: Server | None, slot: Slot) -> Done:
         if fresh is None or (fresh.stopped and not fresh.pending):

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections import deque
+from dataclasses import dataclass, field
 
 from common.clock import Clock
 from common.errors import HubUnavailable, ServiceError
@@ -24,6 +25,19 @@ Key = tuple[str, str | None]
 #: How often a stop is tried that the Hub asks us to bring later, and the longest wait for it.
 ATTEMPTS = 3
 LONGEST_WAIT_SECONDS = 30.0
+
+
+@dataclass
+class _Pass:
+    """What one pass has to see to. ``until``: begin nothing later, monotonic."""
+
+    left: deque[Candidate]
+    tally: Tally
+    until: float | None
+    #: Whoever looks for the next candidate may have to wait for a turn: the others queue up.
+    looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    over: bool = False
+    hub_lost: bool = False
 
 
 class Work:
@@ -50,7 +64,6 @@ class Work:
         self._rate = Rate(settings.max_stops_per_minute, clock)
         self._busy: set[Key] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._hub_lost = False
         self.abandoned = False
 
     @property
@@ -67,34 +80,23 @@ class Work:
 
         Returns when all have been seen to, or go on without a slot: see :meth:`finish`.
         """
-        self._hub_lost = False
-        slots = Slots(self._settings.concurrency or 100, self._settings.slot_seconds)
-        until = None if self._settings.period is None else begun + self._settings.period
-        left = deque(candidates)
+        period = self._settings.period
+        a_pass = _Pass(deque(candidates), tally, None if period is None else begun + period)
         self._stopper.reread.begin(len(candidates))
+        slots = Slots(
+            min(self._settings.concurrency or 100, len(candidates)),
+            self._settings.slot_seconds,
+            start=lambda slot: self._start(a_pass, slot),
+            wanted=lambda: bool(a_pass.left) and not self._is_over(a_pass),
+        )
         try:
-            while left and not self._hub_lost and not self.abandoned:
-                now = self._clock.monotonic()
-                wait = self._rate.wait_seconds() if left[0].servers else 0.0
-                if until is not None and now + wait >= until:
-                    log.info("The pass took its whole period: %d are left to the next.", len(left))
-                    break
-                candidate = left.popleft()
-                if _key(candidate) in self._busy:
-                    continue
-                if self._pauses.paused(_key(candidate), now):
-                    self._count(candidate, tally, Outcome.PAUSED)
-                    continue
-                for _ in candidate.servers:
-                    await self._rate.turn()
-                self._begin(candidate, tally, await slots.take())
             await slots.all_free()
-            if self._settings.period is None and not self.abandoned:
+            if period is None and not self.abandoned:
                 await self.finish()
         except asyncio.CancelledError:
             await self.close()
             raise
-        for candidate in left:
+        for candidate in a_pass.left:
             self._count(candidate, tally, Outcome.POSTPONED)
 
     async def finish(self) -> None:
@@ -112,20 +114,70 @@ class Work:
             await asyncio.wait(self._tasks)
         await self._audit.flush()
 
-    def _begin(self, candidate: Candidate, tally: Tally, slot: Slot) -> None:
-        self._busy.add(_key(candidate))
-        task = asyncio.create_task(self._one(candidate, tally, slot))
+    def _is_over(self, a_pass: _Pass) -> bool:
+        return a_pass.over or self.abandoned
+
+    def _start(self, a_pass: _Pass, slot: Slot) -> None:
+        task = asyncio.create_task(self._work(a_pass, slot))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _one(self, candidate: Candidate, tally: Tally, slot: Slot) -> None:
+    async def _work(self, a_pass: _Pass, slot: Slot) -> None:
+        """See to one candidate after the other, as long as the slot is ours."""
+        try:
+            while slot.held:
+                candidate = await self._next(a_pass)
+                if candidate is None:
+                    break
+                slot.begin()
+                await self._one(candidate, a_pass, slot)
+                slot.pause()
+        finally:
+            slot.release()
+
+    async def _next(self, a_pass: _Pass) -> Candidate | None:
+        """Whom to see to next, None where the pass is at its end."""
+        left, until = a_pass.left, a_pass.until
+        async with a_pass.looking:
+            while left and not self._is_over(a_pass):
+                now = self._clock.monotonic()
+                wait = self._rate.wait_seconds() if left[0].servers else 0.0
+                if until is not None and now + wait >= until:
+                    log.info("The pass took its whole period: %d are left to the next.", len(left))
+                    a_pass.over = True
+                    break
+                candidate = left.popleft()
+                key = _key(candidate)
+                if key in self._busy:
+                    continue
+                if self._pauses.paused(key, now):
+                    self._count(candidate, a_pass.tally, Outcome.PAUSED)
+                    continue
+                for _ in candidate.servers:
+                    await self._rate.turn()
+                if self._is_over(a_pass):  # that took its time
+                    self._give_back(len(candidate.servers))
+                    left.appendleft(candidate)
+                    break
+                self._busy.add(key)
+                return candidate
+        return None
+
+    async def _one(self, candidate: Candidate, a_pass: _Pass, slot: Slot) -> None:
         """See to one candidate from the re-read to the end, whatever happens."""
+        tally = a_pass.tally
         sent: list[Done] = []
         failures = used = 0
+
+        async def note(done: Done) -> None:
+            if done.server is not None and done.outcome in (Outcome.DONE, Outcome.SLOW):
+                sent.append(done)
+            await self._note(candidate, done, tally)
+
         try:
             while True:
                 try:
-                    await self._see_to(candidate, tally, slot, sent)
+                    await self._stopper.see_to(candidate, slot, self._settings.cull_users, note)
                 except HubUnavailable as error:
                     failures += 1
                     if error.status not in NOT_BEGUN or failures >= ATTEMPTS:
@@ -139,21 +191,10 @@ class Work:
                     await self._note(candidate, await self._stopper.follow(candidate, done), tally)
         except Exception as error:
             used = 1  # the Hub may be at it all the same
-            await self._failed(candidate, tally, error)
+            await self._failed(candidate, a_pass, error)
         finally:
-            for _ in range(len(candidate.servers) - len(sent) - used):
-                self._rate.give_back()
+            self._give_back(len(candidate.servers) - len(sent) - used)
             self._busy.discard(_key(candidate))
-            slot.release()
-
-    async def _see_to(
-        self, candidate: Candidate, tally: Tally, slot: Slot, sent: list[Done]
-    ) -> None:
-        """One try. Adds to ``sent`` the stops that the Hub took."""
-        async for done in self._stopper.see_to(candidate, slot, self._settings.cull_users):
-            if done.server is not None and done.outcome in (Outcome.DONE, Outcome.SLOW):
-                sent.append(done)
-            await self._note(candidate, done, tally)
 
     async def _note(self, candidate: Candidate, done: Done, tally: Tally) -> None:
         tally.add(done)
@@ -174,11 +215,12 @@ class Work:
                 return
         await self._audit.write(event_of(done, self._hub.hub_now()))
 
-    async def _failed(self, candidate: Candidate, tally: Tally, error: Exception) -> None:
+    async def _failed(self, candidate: Candidate, a_pass: _Pass, error: Exception) -> None:
         """One candidate failed. Where it was the Hub that went, that is not its fault."""
+        tally = a_pass.tally
         if isinstance(error, HubUnavailable) and not await self._watch.look():
-            if not self._hub_lost:
-                self._hub_lost = True
+            if not a_pass.hub_lost:
+                a_pass.hub_lost = a_pass.over = True
                 tally.error(str(error))
                 log.error("The Hub went away: the rest is left to the next pass.")
             self._count(candidate, tally, Outcome.POSTPONED)
@@ -203,6 +245,10 @@ class Work:
         done = _of(candidate, outcome)
         tally.add(done)
         self._tell(done)
+
+    def _give_back(self, turns: int) -> None:
+        for _ in range(turns):
+            self._rate.give_back()
 
     def _tell(self, done: Done) -> None:
         if self._observer is not None:
