@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 from common.errors import ServiceError
 
+ADMIN_SCOPE = "custom:jupyterhub-stats:admin"
+"""Who has it sees everything. The hub must define it, and a sign-in must be allowed to carry it."""
+
 GRADERS, STUDENTS = "formgrade-", "nbgrader-"
 """nbgrader's groups: who grades a course, and who takes it."""
 
@@ -45,19 +48,20 @@ Audience = Everybody | Members | Individual
 
 @dataclass(frozen=True)
 class Rules:
-    """Who sees everything: holders of a scope or members of a group; of neither set, admins."""
+    """Who sees everything: holders of the scope, and members of the groups, else Hub admins."""
 
     scope: str = ""
-    group: str = ""
+    groups: frozenset[str] = frozenset()
+    """Where there are any, being an admin of the Hub is not enough."""
 
     def sees_everything(
         self, *, admin: bool, groups: Collection[str], scopes: Collection[str]
     ) -> bool:
-        if not self.scope and not self.group:
-            return admin
-        return bool(self.scope and self.scope in scopes) or bool(
-            self.group and self.group in groups
-        )
+        if self.scope and self.scope in scopes:
+            return True
+        if self.groups:
+            return not self.groups.isdisjoint(groups)
+        return admin
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from traitlets import Bool, Int, List, Unicode
 from common.config import ServiceApp
 from common.errors import ConfigError
 from common.launch import Command
+from services.stats.access import ADMIN_SCOPE
 
 if TYPE_CHECKING:
     from common.hub import HubClient
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from services.stats.store import Store
 
 log = logging.getLogger("stats")
-
-SCOPE = "custom:jupyterhub-stats:admin"
 
 _RANGE = {
     "since": "The first day, as 2026-03-01, or how far back, as 90d.",
@@ -110,7 +109,7 @@ class StatsApp(ServiceApp):
     admin_groups = List(
         Unicode(),
         help="Groups whose members see everything; may be given several times."
-        f" Default: the Hub's admins, and who has the scope {SCOPE}.",
+        f" Default: the Hub's admins, and who has the scope {ADMIN_SCOPE}.",
     ).tag(config=True)
     metric_groups = Int(
         50, min=0, help="So many groups, the largest, have metrics of their own; 0 for none."
