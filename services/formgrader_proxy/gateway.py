@@ -11,6 +11,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from aiohttp import web
@@ -131,7 +132,8 @@ class Gateway:
     ) -> web.StreamResponse:
         course = formgrader.course
         # A WebSocket stays open for long, so it is decided like a change.
-        writes = request.method not in _READ or is_websocket(request)
+        websocket = is_websocket(request)
+        writes = request.method not in _READ or websocket
         listed = judge(request.method, segments, Role.ADMIN).allowed
         static = listed is not None and listed.content is Content.STATIC
         identity = await self._sign_in.require(
@@ -149,7 +151,9 @@ class Gateway:
         if upstream is None:
             self._metrics.request(course.id, role, Outcome.STARTING)
             return self._waiting_page(request, formgrader)
-        passage = _Passage(request, target, segments, course, identity, role, allowed, upstream)
+        passage = _Passage(
+            request, target, segments, course, identity, role, allowed, upstream, websocket
+        )
         return await self._pass(passage, formgrader)
 
     def _allowed(
@@ -230,7 +234,7 @@ class Gateway:
         request, content = passage.request, passage.allowed.content
         outside = self._outside(request)
         headers = to_upstream(request.headers, token=passage.upstream.token, outside=outside)
-        if is_websocket(request):
+        if passage.websocket:
             return await self._websocket(passage, headers)
         if content is Content.PAGE:
             self._sign_in.xsrf_token(request)  # its cookie is what nbgrader's scripts read
@@ -312,8 +316,7 @@ class Gateway:
         return f"{self._places.hub_url}user-redirect/lab/tree/{course.lab_directory}/"
 
 
-@dataclass(frozen=True)
-class _Passage:
+class _Passage(NamedTuple):
     """A request that may pass, with all that was found out about it."""
 
     request: web.Request
@@ -324,6 +327,7 @@ class _Passage:
     role: Role
     allowed: Allowed
     upstream: Upstream
+    websocket: bool
 
 
 #: What mode = "full" lets pass beyond the list. Its changes are audited as such.

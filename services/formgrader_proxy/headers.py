@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from typing import NamedTuple
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
@@ -86,8 +87,7 @@ class HeadersRefused(ValueError):
         super().__init__(f"the request's headers are not acceptable: {fault.value}")
 
 
-@dataclass(frozen=True)
-class Outside:
+class Outside(NamedTuple):
     """What the proxy knows of the client's side, for ``X-Forwarded-*``."""
 
     client: str
