@@ -24,19 +24,32 @@ from . import measure
 from .measure import ROOT, BenchError, Spread
 from .report import Table
 
-OURS, NGINX, CHP = "services.formgrader_proxy", "nginx, auth_request", "configurable-http-proxy"
+OURS, BY_TOKEN = "services.formgrader_proxy", "services.formgrader_proxy, by token"
+NGINX, CHP = "nginx, auth_request", "configurable-http-proxy"
 JSP, DIRECT = "jupyter-server-proxy", "direct"
 COURSE = "/services/formgrader/course101/"
 SECONDS = 1.0
+#: What Chromium sends when a page of nbgrader's asks for something.
+BROWSER = {
+    "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)"
+    " Chrome/140.0.0.0 Safari/537.36",
+    "Accept": "application/json, text/javascript, */*; q=0.01",
+    "Accept-Encoding": "gzip, deflate, br, zstd",
+    "Accept-Language": "en-GB,en;q=0.9",
+    "Sec-Fetch-Dest": "empty",
+    "Sec-Fetch-Mode": "cors",
+    "Sec-Fetch-Site": "same-origin",
+    "X-Requested-With": "XMLHttpRequest",
+}
 Result = dict[str, dict[str, float] | None]
 
 
 @dataclass(frozen=True)
 class Contender:
-    """Where it is, what head field lets us in, and which processes it is made of."""
+    """Where it is, what head fields let us in, and which processes it is made of."""
 
     url: str
-    token: str = "Accept: */*"
+    headers: Mapping[str, str] = field(default_factory=dict)
     pids: Sequence[int] = ()
 
 
@@ -77,10 +90,11 @@ class RateTable(Table):
 
     def markdown(self) -> str:
         head = ["", "1: req/s", "10: req/s", "100: req/s", "10: median ms", "10: p99 ms"]
+        head += ["10: CPU µs"]
         head += ["1 GB: MB/s", "1 GB: MB above idle", "WebSocket round trips/s"]
         cells = (
             *((load, "rate", 0) for load in ("1", "10", "100")),
-            *(("10", "median_ms", 2), ("10", "p99_ms", 2)),
+            *(("10", "median_ms", 2), ("10", "p99_ms", 2), ("10", "cpu_us", 0)),
             *(("big", "mb_per_s", 0), ("big", "above_mb", 1), ("socket", "rate", 0)),
         )
         rows = [head, ["---"] + ["---:"] * (len(head) - 1)]
@@ -111,12 +125,18 @@ def relay(repeats: int) -> list[Table]:
 
 
 async def _measure(folder: Path, repeats: int) -> tuple[dict[str, list[Result]], list[str]]:
-    notes = ["Ours is signed in, with every check on; an Authorization header brings the token."]
+    notes = [
+        "Ours is signed in, with every check on: by its cookies as a browser has them, and by a"
+        " token in the Authorization header. All are asked with the head fields of a browser.",
+        "CPU µs are those of a request over 10 connections in the contender's own processes.",
+        f"Small answers are asked for by {'wrk' if shutil.which('wrk') else 'a Python client'}.",
+    ]
     async with AsyncExitStack() as stack:
         command = measure.python("-m", "tests.bench.formgrader_upstream")
-        upstream, _ = stack.enter_context(measure.background(command, folder / "upstream.log"))
-        contenders = {DIRECT: Contender(upstream + COURSE)}
-        for name, start in ((OURS, _ours), (CHP, _chp), (NGINX, _nginx), (JSP, _jsp)):
+        upstream, pid = stack.enter_context(measure.background(command, folder / "upstream.log"))
+        contenders = {DIRECT: Contender(upstream + COURSE, pids=[pid])}
+        contenders |= await stack.enter_async_context(_ours(folder, upstream))
+        for name, start in ((CHP, _chp), (NGINX, _nginx), (JSP, _jsp)):
             made = await stack.enter_async_context(start(folder, upstream))
             if isinstance(made, str):
                 notes.append(f"{name} was left out: {made}.")
@@ -130,7 +150,8 @@ async def _measure(folder: Path, repeats: int) -> tuple[dict[str, list[Result]],
 
 
 async def _load(contender: Contender) -> Result:
-    words = [contender.url, contender.token, str(SECONDS), *map(str, contender.pids)]
+    headers = json.dumps(BROWSER | dict(contender.headers))
+    words = [contender.url, headers, str(SECONDS), *map(str, contender.pids)]
     process = await asyncio.create_subprocess_exec(
         *measure.python("-m", "tests.bench.formgrader_load", *words),
         cwd=ROOT,
@@ -175,8 +196,8 @@ async def _running(
 
 
 @asynccontextmanager
-async def _ours(folder: Path, upstream: str) -> AsyncIterator[Contender | str]:
-    from tests.fakes.oauth import FakeOAuth
+async def _ours(folder: Path, upstream: str) -> AsyncIterator[dict[str, Contender]]:
+    from tests.fakes.oauth import Browser, FakeOAuth
 
     courses = folder / "courses.toml"
     courses.write_text(f'[[course]]\nid = "course101"\nurl = "{upstream}"\n')
@@ -194,8 +215,24 @@ async def _ours(folder: Path, upstream: str) -> AsyncIterator[Contender | str]:
         }
         command = measure.python("-m", "services.formgrader_proxy", f"--courses={courses}")
         async with _running(command, folder / "ours.log", port, env) as pid:
-            url = f"http://127.0.0.1:{port}{COURSE}"
-            yield Contender(url, f"Authorization: token {token}", [pid])
+            origin = f"http://127.0.0.1:{port}"
+            async with Browser(hub, origin) as browser:
+                await browser.log_in("gail")
+                await browser.go(COURSE + "formgrader")
+                cookies = browser.cookies()
+            signed_in = {
+                "Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items()),
+                "X-CSRFToken": cookies["_xsrf"],
+                "Referer": f"{origin}{COURSE}formgrader/manage_submissions/ps1",
+            }
+            yield {
+                OURS: Contender(origin + COURSE, signed_in, [pid]),
+                BY_TOKEN: Contender(origin + COURSE, _token(token), [pid]),
+            }
+
+
+def _token(token: str) -> dict[str, str]:
+    return {"Authorization": f"token {token}"}
 
 
 @asynccontextmanager
@@ -269,7 +306,7 @@ async def _jsp(folder: Path, upstream: str) -> AsyncIterator[Contender | str]:
     async with _running(words, folder / "jsp.log", port, env) as pid:
         behind = upstream.rpartition(":")[2]
         url = f"http://127.0.0.1:{port}/proxy/absolute/{behind}{COURSE}"
-        yield Contender(url, f"Authorization: token {token}", [pid])
+        yield Contender(url, _token(token), [pid])
 
 
 def _tail(log: Path) -> str:

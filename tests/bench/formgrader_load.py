@@ -1,13 +1,18 @@
 """Load on one address, from a process of its own; one JSON object on its output.
 
-``python -m tests.bench.formgrader_load URL TOKEN SECONDS PID...``: small answers over 1, 10 and
+``python -m tests.bench.formgrader_load URL HEADERS SECONDS PID...``: small answers over 1, 10 and
 100 connections, the large answer with the memory of PID... meanwhile, WebSocket round trips.
+HEADERS is a JSON object. The small answers are asked for by wrk where it is installed (Debian's
+package): it takes the least of the machine that is measured.
 """
 
 import asyncio
 import json
+import shutil
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,6 +22,16 @@ import aiohttp
 import psutil
 
 from tests.bench.formgrader_upstream import BIG_BYTES
+
+#: Makes wrk print what we want to know; its own times are in microseconds.
+_LUA = """
+done = function(summary, latency, requests)
+  local e = summary.errors
+  io.write(string.format("RESULT %d %d %f %f %d\\n", summary.requests, summary.duration,
+    latency:percentile(50), latency:percentile(99),
+    e.connect + e.read + e.write + e.status + e.timeout))
+end
+"""
 
 
 @dataclass
@@ -74,12 +89,55 @@ def _whole(answer: bytes) -> bool:
     return body.endswith(b"0\r\n\r\n")
 
 
-async def small(url: str, token: str, connections: int, seconds: float) -> dict[str, float]:
-    """Requests per second, and milliseconds at the median and the 99th percentile."""
+def _processes(pids: list[int]) -> list[psutil.Process]:
+    found = [psutil.Process(pid) for pid in pids]
+    return found + [child for one in found for child in one.children(recursive=True)]
+
+
+def _cpu_seconds(processes: list[psutil.Process]) -> float:
+    return sum(sum(one.cpu_times()[:2]) for one in processes)
+
+
+async def small(
+    url: str, headers: dict[str, str], connections: int, seconds: float, pids: list[int]
+) -> dict[str, float]:
+    """Requests per second, milliseconds at the median and the 99th percentile, and what a
+    request cost the processes in microseconds of CPU."""
+    processes = _processes(pids)
+    before = _cpu_seconds(processes)
+    ask = _by_wrk if shutil.which("wrk") else _by_python
+    count, found = await ask(url + "formgrader/api/status", headers, connections, seconds)
+    return found | {"cpu_us": (_cpu_seconds(processes) - before) / count * 1e6}
+
+
+async def _by_wrk(
+    url: str, headers: dict[str, str], connections: int, seconds: float
+) -> tuple[int, dict[str, float]]:
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write(_LUA)
+        script.flush()
+        words = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s"]
+        words += ["-s", script.name, *(f"-H{name}: {value}" for name, value in headers.items())]
+        process = await asyncio.create_subprocess_exec(*words, url, stdout=subprocess.PIPE)
+        out, _ = await process.communicate()
+    line = next(one for one in out.decode().splitlines() if one.startswith("RESULT "))
+    count, micros, median, p99, wrong = map(float, line.split()[1:])
+    if wrong:
+        raise SystemExit(f"{url}: {wrong:.0f} of {count:.0f} requests failed")
+    return int(count), {
+        "rate": count / (micros / 1e6),
+        "median_ms": median / 1e3,
+        "p99_ms": p99 / 1e3,
+    }
+
+
+async def _by_python(
+    url: str, headers: dict[str, str], connections: int, seconds: float
+) -> tuple[int, dict[str, float]]:
     parts = urlsplit(url)
-    request = (
-        f"GET {parts.path}formgrader/api/status HTTP/1.1\r\nHost: {parts.netloc}\r\n{token}\r\n\r\n"
-    ).encode()
+    lines = [f"GET {parts.path} HTTP/1.1", f"Host: {parts.netloc}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    request = ("\r\n".join(lines) + "\r\n\r\n").encode()
     began = time.perf_counter()
     assert parts.port is not None
     made = [Connection(request, began + seconds) for _ in range(connections)]
@@ -93,7 +151,7 @@ async def small(url: str, token: str, connections: int, seconds: float) -> dict[
     if wrong:
         raise SystemExit(f"{url} answered {wrong!r}")
     took = sorted(value for one in made for value in one.took)
-    return {
+    return len(took), {
         "rate": len(took) / passed,
         "median_ms": statistics.median(took) * 1e3,
         "p99_ms": took[int(len(took) * 0.99)] * 1e3,
@@ -102,8 +160,7 @@ async def small(url: str, token: str, connections: int, seconds: float) -> dict[
 
 async def big(url: str, headers: dict[str, str], pids: list[int]) -> dict[str, float] | None:
     """MB/s, and MB of memory above what the processes had before; None where it is refused."""
-    processes = [psutil.Process(pid) for pid in pids]
-    processes += [child for one in processes for child in one.children(recursive=True)]
+    processes = _processes(pids)
     before = most = sum(one.memory_info().rss for one in processes)
     began = looked = time.perf_counter()
     got = 0
@@ -147,15 +204,18 @@ async def socket(url: str, headers: dict[str, str], seconds: float) -> dict[str,
     return {"rate": rounds / passed}
 
 
-async def main(url: str, token: str, seconds: float, pids: list[int]) -> None:
-    headers = dict([token.split(": ", 1)])
-    print(
-        json.dumps(
-            {str(n): await small(url, token, n, seconds) for n in (1, 10, 100)}
-            | {"big": await big(url, headers, pids), "socket": await socket(url, headers, seconds)}
-        )
-    )
+async def main(url: str, headers: dict[str, str], seconds: float, pids: list[int]) -> None:
+    found: dict[str, dict[str, float] | None] = {
+        str(n): await small(url, headers, n, seconds, pids) for n in (1, 10, 100)
+    }
+    found["big"] = await big(url, headers, pids)
+    found["socket"] = await socket(url, headers, seconds)
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2], float(sys.argv[3]), [int(p) for p in sys.argv[4:]]))
+    asyncio.run(
+        main(
+            sys.argv[1], json.loads(sys.argv[2]), float(sys.argv[3]), [int(p) for p in sys.argv[4:]]
+        )
+    )
