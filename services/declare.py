@@ -49,7 +49,9 @@ def declare(
 
     - ``service_per_course``, of formgrader_proxy: course ids. Each gets a service of its name at
       the same address, which leads to the course, and which the course's graders may list:
-      nbgrader's course list in JupyterLab finds courses so
+      nbgrader's course list in JupyterLab finds courses so. The tokens of users' servers
+      (``c.Spawner.server_token_scopes``) get what it asks the Hub for, as far as the user has it;
+      where you have set a function there, let it return LIST_SCOPES, too
 
     Every other option is a flag of the service, with underscores for dashes: ``timeout=600``
     becomes ``--timeout=600``, ``cull_users=True`` becomes ``--cull-users``, a list repeats the
@@ -84,6 +86,8 @@ def declare(
     hub.services = plan.services
     hub.load_roles = plan.roles
     hub.custom_scopes = plan.custom_scopes
+    if plan.token_scopes:
+        _extend_token_scopes(c, plan)
 
 
 @dataclass
@@ -95,6 +99,7 @@ class _Plan:
     custom_scopes: dict[str, Any]
     scheme: str
     problems: list[str] = field(default_factory=list)
+    token_scopes: list[str] = field(default_factory=list)
 
     def add(self, argument: str, kind: Kind, options: Options) -> None:
         """Plan one service."""
@@ -148,11 +153,13 @@ class _Plan:
             return
         url = next(each["url"] for each in self.services if each["name"] == name)
         self.services.append({"name": course, "url": url, "display": False})
+        scopes = [f"{verb}:services!service={course}" for verb in ("list", "read")]
+        self.token_scopes += scopes
         self._add_role(
             argument,
             f"{name}-course-{course.lower()}",
             f"See in JupyterLab that there is a formgrader of {course}",
-            scopes=[f"{verb}:services!service={course}" for verb in ("list", "read")],
+            scopes=scopes,
             groups=[f"formgrade-{course}"],
         )
 
@@ -171,6 +178,22 @@ class _Plan:
                 role["scopes"] = [*role.get("scopes", ["self"]), scope]
                 return
         self.roles.append({"name": "user", "scopes": ["self", scope]})
+
+
+#: What nbgrader's course list asks the Hub for with the token of a user's server, beside the
+#: services: the courses are read off the names of the user's groups.
+LIST_SCOPES = ("read:users:name!user", "read:users:groups!user")
+#: JupyterHub's own role for such tokens, in force while nothing else is set.
+_SERVER_ROLE = ("users:activity!user", "access:servers!server")
+
+
+def _extend_token_scopes(c: Any, plan: _Plan) -> None:
+    """Let users' servers ask for the services of courses; a user's token gets what they hold."""
+    server_role = next((role for role in plan.roles if role.get("name") == "server"), {})
+    current = _current(c.Spawner, "server_token_scopes", server_role.get("scopes", _SERVER_ROLE))
+    if not callable(current):
+        wanted = [*current, *LIST_SCOPES, *plan.token_scopes]
+        c.Spawner.server_token_scopes = list(dict.fromkeys(wanted))
 
 
 def _service(name: str, kind: Kind, options: Options, scheme: str) -> dict[str, Any]:

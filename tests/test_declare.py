@@ -285,6 +285,43 @@ def test_a_service_per_course() -> None:
 
 
 @pytest.mark.parametrize(
+    ("before", "scopes"),
+    [
+        ({}, ["users:activity!user", "access:servers!server"]),
+        ({"Spawner": {"server_token_scopes": ["tokens!user"]}}, ["tokens!user"]),
+        (
+            {"JupyterHub": {"load_roles": [{"name": "server", "scopes": ["inherit"]}]}},
+            ["inherit"],
+        ),
+    ],
+    ids=["default", "set", "by role"],
+)
+def test_servers_may_list_the_services_of_courses(
+    before: dict[str, Any], scopes: list[str]
+) -> None:
+    """Users' servers keep what their tokens had, and get what nbgrader's course list asks for."""
+    c = Config(before)
+    declare(c, formgrader_proxy={"service_per_course": ["course101"]})
+    assert c.Spawner.server_token_scopes == [
+        *scopes,
+        "read:users:name!user",
+        "read:users:groups!user",
+        "list:services!service=course101",
+        "read:services!service=course101",
+    ]
+
+
+def test_a_function_for_the_tokens_of_servers_stays() -> None:
+    """It knows what it does; without courses nothing is set at all."""
+    c = Config({"Spawner": {"server_token_scopes": len}})
+    declare(c, formgrader_proxy={"service_per_course": ["course101"]})
+    assert c.Spawner.server_token_scopes is len
+    plain = Config()
+    declare(plain, formgrader_proxy=True)
+    assert "server_token_scopes" not in plain.Spawner
+
+
+@pytest.mark.parametrize(
     ("before", "said"),
     [
         ({"services": [{"name": "cull"}]}, 'a service "cull" already'),
