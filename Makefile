@@ -9,11 +9,11 @@ PORT ?= 8000
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench clean programs
+.PHONY: help setup demo test test-docker lint bench clean programs
 
 help: ## say what the targets do
-	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /\1|/' \
-	| awk -F '|' '{ printf "make %-8s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1|/' \
+	| awk -F '|' '{ printf "make %-11s %s\n", $$1, $$2 }'
 
 setup: $(STAMP) ## make .venv with all that is needed, pinned; takes no time when it is there
 
@@ -22,6 +22,9 @@ demo: $(STAMP) ## a running hub with our services on 127.0.0.1:8000 (PORT=9000 m
 
 test: $(STAMP) programs ## run every test (ARGS="..." goes to pytest)
 	@$(RUN) -m pytest $(ARGS)
+
+test-docker: $(STAMP) ## try docker/ on an engine of the tests' own (root on Debian; else skipped)
+	@$(RUN) -m pytest tests/docker $(ARGS)
 
 lint: $(STAMP) ## ruff and strict mypy
 	@$(RUN) -m ruff check .

@@ -1,6 +1,7 @@
 """Fixtures that most tests share."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -15,6 +16,12 @@ from tests.fakes.proxy import FakeProxy
 # How fast examples are made and run says how busy the machine is, not whether we are right.
 settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ours")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave tests/docker, which wants an engine, to those who ask for it by name."""
+    named = any("docker" in str(argument) for argument in config.invocation_params.args)
+    return True if collection_path == Path(__file__).parent / "docker" and not named else None
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""The hub of docker/ as it will run: real engines, real images, real containers."""
