@@ -1,0 +1,128 @@
+"""Debian machines for a playbook: containers with systemd and sshd, reached by ssh.
+
+They have what a fresh Debian server has (systemd, ssh, python3) and nothing else. ssh goes through
+``docker exec``, so that no port is published and no address of theirs need be reached.
+"""
+
+import hashlib
+import re
+import subprocess
+import sys
+import venv
+from pathlib import Path
+from typing import Any
+
+from tests.docker.engine import BASE, KEPT, ROOT, CommandError, Engine, run, until
+
+ANSIBLE = ROOT / "docker" / "ansible"
+IMAGE = "classroom-test-machine"
+NETWORK = "classroom-test-machines"
+#: Documentation's own addresses: they are nobody's.
+SUBNET = "198.51.100.0/24"
+DOCKERFILE = f"""FROM {BASE}
+RUN apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+      --no-install-recommends dbus iproute2 openssh-server python3 systemd systemd-sysv \
+ && rm -rf /var/lib/apt/lists/* && mkdir -p -m 0700 /root/.ssh
+COPY key.pub /root/.ssh/authorized_keys
+STOPSIGNAL SIGRTMIN+3
+CMD ["/sbin/init"]
+"""
+#: What an engine in a container needs where a privileged container is not to be had.
+MAY_HOLD_AN_ENGINE = (
+    *("--cap-add", "ALL", "--cap-drop", "SYS_RESOURCE"),
+    *("--security-opt", "seccomp=unconfined", "--security-opt", "systempaths=unconfined"),
+    *("--device-cgroup-rule", "a *:* rwm", "-v", "/sys/fs/cgroup:/sys/fs/cgroup:rw"),
+    *("--tmpfs", "/run", "--tmpfs", "/run/lock", "-v", "/var/lib/docker", "-v", "/srv"),
+    *("-e", "container=docker"),
+)
+
+
+def ansible_programs() -> Path:
+    """The directory of the programs of Ansible, in an environment of their own."""
+    wanted = (ANSIBLE / "requirements.txt").read_bytes() + sys.version.encode()
+    directory = KEPT / f"ansible-{hashlib.sha256(wanted).hexdigest()[:12]}"
+    if not (directory / "done").exists():
+        venv.create(directory, with_pip=True, clear=True)
+        pip = [str(directory / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-input"]
+        run([*pip, "--disable-pip-version-check", "-r", str(ANSIBLE / "requirements.txt")])
+        (directory / "done").touch()
+    return directory / "bin"
+
+
+class Machines:
+    """Machines of the given names, with the addresses .10, .11 and so on."""
+
+    def __init__(self, engine: Engine, work: Path, names: tuple[str, ...]) -> None:
+        self._engine = engine
+        self._work = work
+        self.addresses = {
+            name: SUBNET.replace("0/24", str(number)) for number, name in enumerate(names, start=10)
+        }
+        self.key = work / "key"
+
+    def start(self) -> None:
+        """Make them. :raises CommandError: systemd does not come up in a container here"""
+        image = self._work / "image"
+        image.mkdir()
+        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.key)])
+        (image / "Dockerfile").write_text(DOCKERFILE)
+        (image / "key.pub").write_bytes(self.key.with_suffix(".pub").read_bytes())
+        self._engine.docker("build", "-q", "-t", IMAGE, str(image))
+        self._engine.docker("network", "create", "--subnet", SUBNET, NETWORK)
+        for name, address in self.addresses.items():
+            self._engine.docker(
+                *("run", "-d", "--name", name, "--hostname", name),
+                *("--network", NETWORK, "--ip", address, *MAY_HOLD_AN_ENGINE, IMAGE),
+            )
+        for name in self.addresses:
+            until(f"systemd of {name}", lambda name=name: self._is_up(name))
+
+    def stop(self) -> None:
+        """Remove them with all that they hold."""
+        self._engine.docker("rm", "-fv", *self.addresses)
+        self._engine.docker("network", "rm", NETWORK)
+
+    def _is_up(self, name: str) -> bool:
+        try:
+            return self.on(name, "systemctl", "is-system-running").strip() == "running"
+        except CommandError as error:
+            return "degraded" in str(error)
+
+    def on(self, name: str, *words: str, **options: Any) -> str:
+        """What a command prints on a machine. :raises CommandError: it failed"""
+        return self._engine.docker("exec", name, *words, **options)
+
+    def give_images(self, name: str, *images: str) -> None:
+        """Put images of the tests' engine into the machine's own, without a registry."""
+        env = self._engine.environment
+        with subprocess.Popen(
+            ["docker", "save", *images], env=env, stdout=subprocess.PIPE
+        ) as saving:
+            run(["docker", "exec", "-i", name, "docker", "load"], env=env, stdin=saving.stdout)
+        assert saving.returncode == 0
+
+    @property
+    def ssh_arguments(self) -> str:
+        """How ssh reaches a machine by its name."""
+        return (
+            '-o ProxyCommand="docker exec -i %h sh -c '
+            "'mkdir -p /run/sshd; exec /usr/sbin/sshd -i'\" "
+            "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
+        )
+
+    def play(self, playbook: str, inventory: Path, *words: str) -> str:
+        """What ansible-playbook prints. :raises CommandError: the play failed"""
+        return run(
+            [
+                str(ansible_programs() / "ansible-playbook"),
+                *("-i", str(inventory), playbook, *words),
+            ],
+            env={**self._engine.environment, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORKS": "3"},
+            cwd=ANSIBLE,
+        )
+
+
+def changes(said: str) -> dict[str, int]:
+    """How many tasks of a play changed something, by machine."""
+    recap = said.partition("PLAY RECAP")[2]
+    return {name: int(count) for name, count in re.findall(r"^(\S+)\s.*changed=(\d+)", recap, re.M)}
