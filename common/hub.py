@@ -320,6 +320,8 @@ def _quoted(name: str) -> str:
     Dots are quoted by hand: ``quote`` leaves them, and "." or ".." as a segment would be
     resolved away by whoever reads the path as a path.
     """
+    if name.isascii() and name.isalnum():
+        return name
     quoted = quote(name, safe="")
     return quoted.replace(".", "%2E") if quoted.strip(".") == "" else quoted
 

@@ -8,7 +8,7 @@ import msgspec
 T = TypeVar("T")
 
 
-class Server(msgspec.Struct, frozen=True, kw_only=True):
+class Server(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A single-user server; ``name`` is empty for the default one. Times are aware UTC.
 
     ``problems`` names the fields whose value could not be used: an unusable time is not
@@ -36,7 +36,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
         return chosen.encode("utf-8", "replace").decode()
 
 
-class User(msgspec.Struct, frozen=True, kw_only=True):
+class User(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A Hub user. ``groups`` is empty too where our token may not read groups.
 
     Where "servers" is among the ``problems``, nothing is known of the user's servers.

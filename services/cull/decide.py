@@ -8,6 +8,7 @@ exactly the timeout is due.
 """
 
 from datetime import MAXYEAR, datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
 from common.models import Server, User
@@ -122,11 +123,9 @@ def _may_have_servers(user: User) -> bool:
 
 def _spared(server: Server, flags: Flags) -> Reason | None:
     """Whether the flags keep idleness from stopping this kind of server."""
-    if kind_of(server) is Kind.DEFAULT and not flags.cull_default_servers:
-        return Reason.DEFAULT_SPARED
-    if kind_of(server) is Kind.NAMED and not flags.cull_named_servers:
-        return Reason.NAMED_SPARED
-    return None
+    if kind_of(server) is Kind.DEFAULT:
+        return None if flags.cull_default_servers else Reason.DEFAULT_SPARED
+    return None if flags.cull_named_servers else Reason.NAMED_SPARED
 
 
 def _act(server: Server, rule: Rule) -> Action:
@@ -170,9 +169,14 @@ def _later(since: datetime | None, seconds: float | None) -> datetime | None:
     if since is None or seconds is None:
         return None
     try:
-        return since + timedelta(seconds=seconds)
+        return since + _seconds(seconds)
     except OverflowError:
         return None
+
+
+@lru_cache(maxsize=256)  # the timeouts of the rules, asked for with every server
+def _seconds(seconds: float) -> timedelta:
+    return timedelta(seconds=seconds)
 
 
 def _decide(

@@ -90,8 +90,12 @@ class Judge:
         self, user: User, server: Server, protections: Protections | None = None
     ) -> Decision:
         """What to do with a server; reads the protections anew if none are given."""
-        moment = self.moment_with(protections) if protections else await self.moment()
-        return await moment.asked(user, server)
+        moment = self.moment_with(protections or await self.protections())
+        return (
+            moment.server(user, server)
+            if self.arbiter is None
+            else await moment.asked(user, server)
+        )
 
     async def user(self, user: User) -> Decision:
         """What to do with a user; reads the protections anew."""

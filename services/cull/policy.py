@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+import msgspec
+
 from common.models import Server, User
 from services.cull.rules import Rule, RuleAction
 
@@ -149,8 +151,7 @@ def _of_server(
 NO_PROTECTIONS = Protections()
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """What to do, why, by which rule.
 
     ``due`` is when it would be stopped if nothing changed (None: never under this rule);

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+import msgspec
+
 from common.errors import ServiceError
 
 DAY = timedelta(days=1)
@@ -78,8 +80,7 @@ class Hold:
     made: datetime
 
 
-@dataclass(frozen=True, kw_only=True)
-class Event:
+class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An audit line: who did what to whom, why, by which rule.
 
     who: a user's or service's name, "culler" for the culler itself. action: "stop", "remove",

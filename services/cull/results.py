@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+import msgspec
+
 from common.errors import HubForbidden
 from common.models import Server, User
 from services.cull.policy import Action, Decision, Reason
@@ -26,8 +28,7 @@ class Outcome(StrEnum):
     POSTPONED = "postponed"  # the pass ended first: the next one finds it again
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True, gc=False):
     """A running server as the last pass saw it. ``owner`` has no servers in it."""
 
     owner: User
@@ -47,8 +48,7 @@ class Row:
         return self.owner.admin
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(msgspec.Struct, frozen=True, gc=False):
     """One server or user (``server`` None), what was done with it and why."""
 
     user: str

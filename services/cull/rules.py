@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from functools import cached_property
 
 from common.models import Server, User
 from services.cull.windows import Span, Weekly
@@ -47,6 +48,11 @@ class Match:
         """Whether this asks for something that only a server has, so that no user matches."""
         return bool(self.servers or self.profiles or self.kind is not None)
 
+    @cached_property
+    def everything(self) -> bool:
+        """Whether there is no condition at all."""
+        return self == Match()
+
     def holds_for_user(self, user: User, now: datetime) -> bool:
         """Whether the conditions on the user and on the time hold."""
         if self.users and not _any_glob(user.name, self.users):
@@ -59,6 +65,8 @@ class Match:
 
     def holds_for(self, user: User, server: Server, now: datetime) -> bool:
         """Whether every condition holds."""
+        if self.everything:  # the rule that the flags make, and often the only one
+            return True
         # What has no name or profile matches no glob for one, not even "*".
         if self.servers and not (server.name and _any_glob(server.name, self.servers)):
             return False

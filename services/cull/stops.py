@@ -1,6 +1,5 @@
 """Stops one server, or deletes one user: read again, decide again, act, follow to the end."""
 
-import dataclasses
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -85,12 +84,12 @@ class Stopper:
                 continue
             if fresh is None or fresh.started != started or not (fresh.ready or fresh.pending):
                 self._stopped_late(done.user)
-                return dataclasses.replace(done, outcome=Outcome.DONE)
+                return replace(done, outcome=Outcome.DONE)
             if not fresh.pending:
                 why = "the Hub gave up stopping it"
-                return dataclasses.replace(done, outcome=Outcome.FAILED, why=why)
+                return replace(done, outcome=Outcome.FAILED, why=why)
         why = f"the Hub has been stopping it for more than {ways.deadline:.0f} s"
-        return dataclasses.replace(done, outcome=Outcome.OVERDUE, why=why)
+        return replace(done, outcome=Outcome.OVERDUE, why=why)
 
     async def _user(self, candidate: Candidate, slot: Slot, note: Note) -> None:
         name = candidate.user.name

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import msgspec
 from msgspec.structs import replace
 
 from common.models import Server, User
@@ -14,8 +15,7 @@ STATES = ("ready", "pending", "not_ready", "no_time")
 _FIRST = datetime.min.replace(tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(msgspec.Struct, frozen=True, gc=False):
     """A server that is due, as it was listed."""
 
     name: str
@@ -23,8 +23,7 @@ class Due:
     decision: Decision
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(msgspec.Struct, frozen=True, gc=False):
     """What to look at again: servers of one user that are due, and whether the user is, too.
 
     ``user`` has no servers in it: 10,000 candidates must stay small.

@@ -1,9 +1,9 @@
 """The culler's tables, and their rows as values."""
 
-from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
+from msgspec.structs import asdict
 
 from common.clock import as_utc
 from common.database import UtcDateTime
@@ -99,6 +99,6 @@ def event_from(row: sa.Row[Any]) -> Event:
 
 def event_values(event: Event) -> dict[str, Any]:
     """An audit line as a row."""
-    values = asdict(event)
+    values: dict[str, Any] = asdict(event)
     values["server_name"] = values.pop("server")
     return values
