@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import io
+import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -107,3 +108,23 @@ async def test_a_formgrader_that_is_away(site: Site, tmp_path: Path) -> None:
     assert answer.status == 502
     assert "Tell whoever runs" in answer.text
     assert "nowhere" not in answer.text
+
+
+async def test_a_full_formgrader_is_told_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What mode = "full" means, for whoever set it."""
+    with caplog.at_level(logging.WARNING):
+        async with formgrader_site(tmp_path, mode="full"):
+            pass
+    (line,) = [one.message for one in caplog.records if 'mode = "full"' in one.message]
+    assert "course101" in line
+    assert "gradebook" in line
+
+
+async def test_only_the_hubs_own_pages_may_frame_it(site: Site) -> None:
+    """JupyterLab does, from the hub's origin; nothing else, and no frame is in it."""
+    browser = await site.browser(GRADER)
+    policy = (await browser.go(COURSE + "formgrader")).headers["Content-Security-Policy"]
+    assert "frame-ancestors 'self'" in policy
+    assert "frame-src 'none'" in policy
