@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from common.hub import HubClient
     from common.metrics import Metrics
     from services.stats.pseudonyms import Pseudonyms
+    from services.stats.queries import Queries
     from services.stats.recorder import Recorder
     from services.stats.recorder import Settings as RecorderSettings
     from services.stats.service import Readiness
@@ -289,6 +290,7 @@ class StatsApp(ServiceApp):
         from common.hub import HubClient
         from common.metrics import Metrics
         from services.stats.metrics import StatsMetrics
+        from services.stats.queries import Queries
         from services.stats.recorder import Recorder
         from services.stats.service import NoReadiness, Service
 
@@ -318,7 +320,8 @@ class StatsApp(ServiceApp):
                 recorder.rename = pseudonyms.user
             readiness: Readiness = NoReadiness()
             if self.serves:
-                readiness = await self._serve_pages(stack, store, registry)
+                queries = Queries(store, name_of=pseudonyms.name if pseudonyms else str)
+                readiness = await self._serve_pages(stack, queries, hub, registry)
             service = Service(
                 recorder=recorder,
                 clock=clock,
@@ -339,23 +342,28 @@ class StatsApp(ServiceApp):
             recorder.settings = replace(recorder.settings, groups_readable=False)
 
     async def _serve_pages(
-        self, stack: AsyncExitStack, store: "Store", registry: "Metrics"
+        self, stack: AsyncExitStack, queries: "Queries", hub: "HubClient", registry: "Metrics"
     ) -> "Readiness":
         """Serve pages, API, health and metrics until the stack is closed."""
         from common.oauth import SignIn
         from common.web import Bind, Readiness, create_app, serve
+        from services.stats.viewers import Viewers
+        from services.stats.views import add_pages
 
         readiness = Readiness()
         readiness.set("poll", "no poll was made yet")
+        sign_in = SignIn(self.oauth_settings())
         app = create_app(
             prefix=self.prefix,
             metrics=registry,
             readiness=readiness,
-            sign_in=SignIn(self.oauth_settings()),
+            sign_in=sign_in,
             authenticate_prometheus=self.authenticate_prometheus,
             title="Statistics",
             hub_url=self.public_hub_url,
         )
+        viewers = Viewers(sign_in, hub, frozenset(self.admin_groups))
+        add_pages(app, queries=queries, viewers=viewers)
         tls = self.server_tls
         bind = Bind(self.ip, self.port or 0, tls.server_context() if tls else None)
         port = await stack.enter_async_context(serve(app, bind))

@@ -9,6 +9,7 @@ match them: this protects a database that gets into other hands, not from the Hu
 import base64
 import hashlib
 import hmac
+import re
 from pathlib import Path
 
 import msgspec
@@ -52,6 +53,11 @@ class Pseudonyms:
     def fingerprint(self) -> str:
         """Tells one key from another, and nothing about it."""
         return hmac.digest(self._key, b"fingerprint", hashlib.sha256).hex()[:16]
+
+
+def is_pseudonym(name: str) -> bool:
+    """Whether it looks like one."""
+    return re.fullmatch(r"p-[a-z2-7]{24}", name) is not None
 
 
 PLAIN = "plain"

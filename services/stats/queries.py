@@ -28,6 +28,7 @@ from services.stats.access import Audience, Everybody, Individual, Viewer
 from services.stats.answers import GroupRow, PersonRow, Span, Timeline
 from services.stats.days import Period, day_of
 from services.stats.intervals import Interval
+from services.stats.pseudonyms import is_pseudonym
 from services.stats.question import Question
 from services.stats.rolled import LiveDays
 from services.stats.rollup import GroupDay
@@ -49,6 +50,11 @@ class Queries:
         """What time there is anything about; None before the first poll."""
         async with self.store.reading() as connection:
             return await self._span(connection)
+
+    async def made_up(self) -> bool:
+        """Whether what is in the database is not true, but demo data."""
+        async with self.store.reading() as connection:
+            return (await self.store.read_meta(connection)).get("made_up") == "yes"
 
     async def groups(self, viewer: Viewer) -> list[GroupRow]:
         """The groups that this viewer may choose, with how many are in them now."""
@@ -126,10 +132,20 @@ class Queries:
         async with self.store.reading() as connection:
             span = await self._span(connection)
             if isinstance(audience, Individual):
-                audience = replace(audience, name=self.name_of(audience.name))
+                audience = replace(audience, name=self._stored(audience))
             question = Question(self._live, self.zone, connection, audience, span, first, last)
             await question.prepare()
             yield question
+
+    def _stored(self, audience: Individual) -> str:
+        """The form in which the database has the name.
+
+        Who looks at others may give a pseudonym, as a list of people shows it. For who asks about
+        themselves it is the name they signed in with, though it look like somebody's pseudonym.
+        """
+        if is_pseudonym(audience.name) and not audience.themselves:
+            return audience.name
+        return self.name_of(audience.name)
 
     async def _span(self, connection: AsyncConnection) -> Span | None:
         meta = await self.store.read_meta(connection)

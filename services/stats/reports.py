@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
@@ -94,10 +94,15 @@ def rows_as(rows: Sequence[_Row], fields: Sequence[str], form: Format) -> str:
     picked = [{field: row._asdict()[field] for field in fields} for row in rows]
     if form is Format.JSON:
         return json.dumps(picked, default=_iso, ensure_ascii=False, indent=1) + "\n"
+    return csv_table(fields, ([row[field] for field in fields] for row in picked))
+
+
+def csv_table(header: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
+    """Rows as CSV. Times are in ISO 8601, what is unknown is empty."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(fields)
-    writer.writerows([_cell(row[field]) for field in fields] for row in picked)
+    writer.writerow(header)
+    writer.writerows([_cell(value) for value in row] for row in rows)
     return out.getvalue()
 
 
