@@ -15,6 +15,7 @@ from common.hub import HubClient
 from common.metrics import Metrics
 from common.oauth import OAuthSettings, SignIn
 from common.web import Bind, Readiness, create_app, serve
+from services.stats.api import add_api
 from services.stats.queries import Queries
 from services.stats.viewers import Viewers
 from services.stats.views import add_pages
@@ -81,6 +82,7 @@ async def stats_site(
         )
         viewers = Viewers(site.sign_in, hub, admin_groups)
         add_pages(site.app, queries=queries, viewers=viewers)
+        add_api(site.app, queries=queries, viewers=viewers)
         port = await stack.enter_async_context(serve(site.app, Bind()))
         site.origin = f"http://127.0.0.1:{port}"
         async with site._stack:

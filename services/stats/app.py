@@ -347,6 +347,7 @@ class StatsApp(ServiceApp):
         """Serve pages, API, health and metrics until the stack is closed."""
         from common.oauth import SignIn
         from common.web import Bind, Readiness, create_app, serve
+        from services.stats.api import add_api
         from services.stats.viewers import Viewers
         from services.stats.views import add_pages
 
@@ -364,6 +365,7 @@ class StatsApp(ServiceApp):
         )
         viewers = Viewers(sign_in, hub, frozenset(self.admin_groups))
         add_pages(app, queries=queries, viewers=viewers)
+        add_api(app, queries=queries, viewers=viewers)
         tls = self.server_tls
         bind = Bind(self.ip, self.port or 0, tls.server_context() if tls else None)
         port = await stack.enter_async_context(serve(app, bind))
