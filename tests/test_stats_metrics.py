@@ -36,6 +36,10 @@ def test_series_are_there_before_the_first_poll() -> None:
         assert found[f"jupyterhub_stats_polls_total{{outcome={outcome}}}"] == 0
     for period in ("24h", "7d", "30d"):
         assert found[f"jupyterhub_stats_active_users{{period={period}}}"] == 0
+    for seconds in ("poll", "database_write", "database_read"):
+        assert found[f"jupyterhub_stats_{seconds}_duration_seconds_count"] == 0
+    labels = "{endpoint=users,method=GET,status=503}"
+    assert found[f"jupyterhub_stats_hub_requests_total{labels}"] == 0
 
 
 def test_polls_by_outcome() -> None:
@@ -57,12 +61,34 @@ def test_groups_that_are_gone_have_no_series() -> None:
     """The groups shown are those of the last poll, and users only when switched on."""
     metrics = Metrics("stats")
     stats = StatsMetrics(metrics)
-    stats.show(Current({"": 3, "old": 2}, {("24h", ""): 5, ("24h", "old"): 1}, {"ana": 1}))
-    stats.show(Current({"": 3, "new": 2}, {("24h", ""): 5, ("24h", "new"): 1}, {"ana": 1}))
+    stats.show(Current({"": 3, "old": 2}, {("24h", ""): 5, ("24h", "old"): 1}, {"ana": 1}), 0.01)
+    stats.show(Current({"": 3, "new": 2}, {("24h", ""): 5, ("24h", "new"): 1}, {"ana": 1}), 0.01)
     text = metrics.text().decode()
     assert 'usergroup="new"' in text
     assert 'usergroup="old"' not in text
     assert "ana" not in text
+    assert samples(metrics)["jupyterhub_stats_database_read_duration_seconds_count"] == 2
+
+
+def test_users_only_when_switched_on() -> None:
+    """Who runs servers is a label only if wished, and only for as long as they do."""
+    metrics = Metrics("stats")
+    stats = StatsMetrics(metrics, per_user=True)
+    stats.show(Current({"": 1}, {}, {"ana": 2}), 0.01)
+    assert samples(metrics)["jupyterhub_stats_user_running_servers{username=ana}"] == 2
+    stats.show(Current({"": 1}, {}, {"ben": 1}), 0.01)
+    assert "ana" not in metrics.text().decode()
+
+
+def test_as_long_as_a_write_took() -> None:
+    """The database's latency is told for each poll that was written."""
+    metrics = Metrics("stats")
+    stats = StatsMetrics(metrics)
+    stats.polled(PollResult(POLL, written=True, backlog=0, write_seconds=0.25))
+    stats.polled(PollResult(POLL, written=False, backlog=9, write_seconds=9.0))
+    found = samples(metrics)
+    assert found["jupyterhub_stats_database_write_duration_seconds_sum"] == 0.25
+    assert found["jupyterhub_stats_database_write_duration_seconds_count"] == 1
 
 
 async def test_current_numbers(tmp_path: Path) -> None:

@@ -5,6 +5,9 @@ from services.stats.current import PERIODS, Current
 from services.stats.recorder import PollResult
 
 OUTCOMES = ("whole", "partial", "skipped")
+ENDPOINTS = ("GET info", "GET user_self", "GET users", "GET user")
+"""What is asked of the Hub: scopes and its time, polls, and who looks at the pages."""
+
 POLL_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 
@@ -27,6 +30,10 @@ class StatsMetrics:
         self._write = metrics.histogram(
             "database_write_duration_seconds", "Seconds until a poll was written."
         )
+        self._read = metrics.histogram(
+            "database_read_duration_seconds",
+            "Seconds that reading the numbers of these metrics took, once a poll.",
+        )
         self._backlog = metrics.gauge("backlog_rows", "Rows that wait for the database.")
         self._leads = metrics.gauge("leading", "1 if we record, 0 while another recorder does.")
         self._running = metrics.gauge("running_servers", "Servers that run.")
@@ -44,6 +51,7 @@ class StatsMetrics:
             if per_user
             else None
         )
+        metrics.expect_hub_requests(*ENDPOINTS)
 
     def polled(self, result: PollResult) -> None:
         """After a poll, whatever became of it."""
@@ -62,8 +70,12 @@ class StatsMetrics:
         """Whether it is us who record."""
         self._leads.set(leads)
 
-    def show(self, current: Current) -> None:
-        """How things are now. Groups and users that are gone lose their series."""
+    def show(self, current: Current, read_seconds: float) -> None:
+        """How things are now, and how long it took to read that.
+
+        Groups and users that are gone lose their series.
+        """
+        self._read.observe(read_seconds)
         self._group_running.clear()
         self._group_active.clear()
         for group, number in current.running.items():

@@ -121,6 +121,7 @@ class Service:
         last = self.recorder.state.last_poll
         if last is None:
             return
+        begun = self.clock.monotonic()
         try:
             current = await read_current(
                 self.recorder.store, last, groups=self.metric_groups, per_user=self.per_user
@@ -128,7 +129,7 @@ class Service:
         except AWAY as exc:
             log.debug("no numbers for the metrics: %s", exc)
         else:
-            self.metrics.show(current)
+            self.metrics.show(current, self.clock.monotonic() - begun)
 
     async def _watch(self, begun: float) -> None:
         if self.waiting:
