@@ -4,8 +4,8 @@
     check_exports.py 192.0.2.20:/srv/classroom/homes              # on a worker
     check_exports.py --manager 192.0.2.20:/srv/classroom/homes    # on the manager
 
-Run as root; needs the programs of Debian's libnfs-utils, and nothing mounted. On the manager it
-leaves an empty file ``.classroom-check`` in the export, as root writing there is what it tries.
+Run as root; needs the programs of Debian's libnfs-utils, and nothing mounted. Where there is no
+home yet, it tries what root may by an empty file ``.classroom-check``, which stays.
 Exit code: 0 all is well, 1 something is not, 2 it could not be asked.
 """
 
@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 PORT = 2049
@@ -131,17 +132,14 @@ def problems(export: Export, *, manager: bool, exchange: bool) -> Iterator[str]:
             "its address into /etc/exports.d/classroom.exports and run: exportfs -ra"
         ) from None
     yield from wrong_homes(entries) if not exchange else wrong_exchange(export)
-    squashed = not _root_is_root(export)
+    squashed = not _root_is_root(export, entries)
     if manager and squashed:
         yield (
-            "root of this machine may not write, but the hub must make homes: write "
+            "root of this machine is nobody there, but the hub must make homes: write "
             "no_root_squash for the manager's address"
         )
     if not manager and not squashed:
-        yield (
-            f"root of this machine may write everywhere: write root_squash, and remove {PROBE} "
-            "on the server"
-        )
+        yield ("root of this machine owns everybody's files: write root_squash for its address")
     try:
         export.entries(as_nobody=True)
     except PermissionError:
@@ -161,12 +159,18 @@ def wrong_exchange(export: Export) -> Iterator[str]:
         yield f"a student may not read it ({error}): chmod 1777 it on the server"
 
 
-def _root_is_root(export: Export) -> bool:
-    """Whether what root of this machine writes is root's there."""
-    try:
+def _root_is_root(export: Export, entries: Iterable[Entry]) -> bool:
+    """Whether root of this machine has root's power there: over a home that is another's, or,
+    where there is none yet, over a file of its own."""
+    for entry in entries:
+        if entry.mode == "drwx------" and entry.uid and entry.name.isalnum():
+            try:
+                export.entries(entry.name)
+            except PermissionError:
+                return False
+            return True
+    with suppress(PermissionError):  # also when it is there from the last time
         export.write(PROBE)
-    except PermissionError:
-        return False
     return any(entry.name == PROBE and entry.uid == 0 for entry in export.entries())
 
 
