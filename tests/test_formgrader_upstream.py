@@ -197,3 +197,32 @@ async def test_one_that_never_answers_is_given_up(tmp_path: Path) -> None:
 def test_pauses_double_up_to_a_limit() -> None:
     """1, 2, 4 ... 300 seconds."""
     assert [pause_after(deaths) for deaths in (0, 1, 2, 3, 100)] == [0, 1, 2, 4, 300]
+
+
+@pytest.mark.parametrize(
+    ("url", "taken"),
+    [
+        ("sqlite:////srv/gradebook.db", "sqlite:////srv/gradebook.db"),
+        ("postgresql+pg8000://db/grades", "postgresql+pg8000://db/grades"),
+        ("postgresql://db/grades", "postgresql+psycopg2://db/grades"),
+        ("postgres://db/grades", "postgresql+psycopg2://db/grades"),
+    ],
+)
+def test_a_gradebooks_driver_is_the_one_that_is_here(
+    url: str, taken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever SQLAlchemy would take by itself; one that is named stays."""
+    from services.formgrader_proxy import formgrader_server
+
+    monkeypatch.setattr(formgrader_server, "find_spec", lambda name: name == "psycopg2" or None)
+    assert formgrader_server.gradebook_url(url) == taken
+
+
+def test_without_a_driver_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the formgrader's log, without the URL and its password."""
+    from services.formgrader_proxy import formgrader_server
+
+    monkeypatch.setattr(formgrader_server, "find_spec", lambda _: None)
+    with pytest.raises(SystemExit, match="pip install") as refused:
+        formgrader_server.gradebook_url("postgresql://me:secret@db/grades")
+    assert "secret" not in str(refused.value)

@@ -10,6 +10,7 @@ process, and a child can read its parents' environment.
 import json
 import os
 import sys
+from importlib.util import find_spec
 from typing import Any
 
 from jupyter_server.serverapp import ServerApp
@@ -52,10 +53,27 @@ def configuration(start: dict[str, Any]) -> Config:
     config.CourseDirectory.root = os.getcwd()
     config.CourseDirectory.course_id = start["course_id"]
     if start.get("db_url"):
-        config.CourseDirectory.db_url = start["db_url"]
+        config.CourseDirectory.db_url = gradebook_url(start["db_url"])
     # Shows the whole configuration, a database's password too, on a page.
     config.FormgradeExtension.debug = False
     return config
+
+
+def gradebook_url(url: str) -> str:
+    """The URL with the PostgreSQL driver that is here: which one SQLAlchemy takes where none is
+    named depends on its version.
+
+    :raises SystemExit: there is none; the words say what to install
+    """
+    scheme, _, rest = url.partition("://")
+    if scheme not in {"postgresql", "postgres"}:
+        return url
+    for driver in ("psycopg", "psycopg2"):
+        if find_spec(driver):
+            return f"postgresql+{driver}://{rest}"
+    raise SystemExit(
+        "A gradebook in PostgreSQL needs a driver beside nbgrader: pip install 'psycopg[binary]'"
+    )
 
 
 def main() -> None:
