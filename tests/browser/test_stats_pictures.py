@@ -1,0 +1,36 @@
+"""Draws the pictures of the statistics' pages that the documentation shows.
+
+Only on request: ``SCREENSHOTS=docs/images pytest tests/browser/test_stats_pictures.py``.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.browser.conftest import Visit
+from tests.browser.test_cull_pictures import keep
+from tests.browser.test_stats import STATS, fill, ready, stats_config
+from tests.integration.realhub import RealHub
+
+DIRECTORY = os.environ.get("SCREENSHOTS", "")
+
+
+@pytest.mark.skipif(not DIRECTORY, reason="draws pictures only with SCREENSHOTS=docs/images")
+async def test_draw_the_pictures(visit: Visit, tmp_path: Path) -> None:
+    """The hub by day, a person's timeline in the dark, and the course on a phone."""
+    database = tmp_path / "stats.sqlite"
+    await fill(database)
+    wide = {"viewport": {"width": 1200, "height": 800}}
+    with RealHub(tmp_path / "hub", extra_config=stats_config(database)) as hub:
+        page = await visit(hub, hub.admin, STATS + "?since=60d", **wide)
+        await ready(page)
+        await keep(page, "stats-overview")
+        page = await visit(
+            hub, hub.admin, STATS + "person?user=made-up-0007", color_scheme="dark", **wide
+        )
+        await ready(page)
+        await keep(page, "stats-person-dark")
+        phone = {"viewport": {"width": 360, "height": 740}}
+        page = await visit(hub, hub.admin, STATS + "users?sort=-active_hours&q=00", **phone)
+        await page.screenshot(path=Path(DIRECTORY) / "stats-phone.png", scale="css")
