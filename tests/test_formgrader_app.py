@@ -141,6 +141,9 @@ async def test_a_course_is_there_as_soon_as_it_is_written(tmp_path: Path, course
                     write(courses, f'[[course]]\nid = "{course}"\nurl = "http://127.0.0.1:9"\n')
                     async with session.get(f"{course}/formgrader") as answer:
                         assert answer.status == 403
+                # The file names the last one only: those before are gone, without a restart.
+                async with session.get("sums0/formgrader") as answer:
+                    assert answer.status == 404
 
 
 def write(path: Path, text: str) -> None:

@@ -3,21 +3,26 @@
 import asyncio
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from certipy import Certipy  # type: ignore[import-untyped]  # it has no types
 from multidict import CIMultiDict
 from yarl import URL
 
+from common.http import TLSFiles
 from services.formgrader_proxy.forward_http import (
     Upstream,
     UpstreamUnreachable,
     forward_http,
 )
+from services.formgrader_proxy.headers import Outside, to_upstream
 
 MEGABYTE = 1024 * 1024
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -78,6 +83,36 @@ async def relay() -> AsyncIterator[Relay]:
     await server.close()
     await upstream.close()
     await made.upstream_server.close()
+
+
+@asynccontextmanager
+async def relay_to(url: str) -> AsyncIterator[tuple[str, Relay]]:
+    """A relay before what serves at ``url``: its own address, and what it noticed."""
+    made = Relay()
+    upstream = Upstream.at(url, None)
+
+    async def pass_on(request: web.Request) -> web.StreamResponse:
+        try:
+            return await forward_http(
+                request,
+                upstream,
+                request.raw_path,
+                to_upstream(request.headers, token=None, outside=Outside("c", "http", "h")),
+                added=lambda status: (),
+            )
+        except UpstreamUnreachable as error:
+            made.failures.append(error)
+            return web.Response(status=502)
+
+    app = web.Application(client_max_size=0)
+    app.router.add_route("*", "/{tail:.*}", pass_on)
+    server = TestServer(app)
+    await server.start_server()
+    try:
+        yield f"http://127.0.0.1:{server.port}", made
+    finally:
+        await server.close()
+        await upstream.close()
 
 
 @pytest.fixture
@@ -305,3 +340,70 @@ async def test_a_chunked_upload_arrives_whole(relay: Relay, client: aiohttp.Clie
 
     async with client.put(relay.url + "/x", data=parts()) as answer:
         assert await answer.read() == b"one two three"
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_an_upstream_with_tls(
+    tmp_path: Path,
+    client: aiohttp.ClientSession,
+    monkeypatch: pytest.MonkeyPatch,
+    trusted: bool,
+) -> None:
+    """Asked where its certificate is trusted, with a body or without; else it is unreachable."""
+    certipy = Certipy(store_dir=str(tmp_path))
+    certipy.create_ca("ours")
+    certipy.create_signed_pair("server", "ours", alt_names=["IP:127.0.0.1"])
+    key, certificate = (str(tmp_path / "server" / f"server.{end}") for end in ("key", "crt"))
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ours" / "ours.crt"))
+
+    async def handler(request: web.Request) -> web.Response:
+        return web.Response(body=request.method.encode() + await request.read())
+
+    app = web.Application()
+    app.router.add_route("*", "/{tail:.*}", handler)
+    server = TestServer(app, scheme="https")
+    await server.start_server(ssl=TLSFiles(key, certificate, "").server_context())
+    try:
+        async with relay_to(f"https://127.0.0.1:{server.port}") as (url, noticed):
+            async with client.get(url + "/x") as answer:
+                assert answer.status == (200 if trusted else 502)
+            async with client.put(url + "/x", data=b" it") as answer:
+                assert answer.status == (200 if trusted else 502)
+                assert not trusted or await answer.read() == b"PUT it"
+    finally:
+        await server.close()
+    assert len(noticed.failures) == (0 if trusted else 2)
+
+
+async def test_trailers_are_dropped() -> None:
+    """Those of a change and those of an answer: neither may add a field behind our checks."""
+    arrived = bytearray()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while not arrived.endswith(b"0\r\n\r\n"):
+            arrived.extend(await reader.read(4096))
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Late\r\n\r\n"
+            b"2\r\nok\r\n0\r\nX-Late: evil\r\nSet-Cookie: a=b\r\n\r\n"
+        )
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, relay_to(f"http://127.0.0.1:{port}") as (url, _), asyncio.timeout(60):
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+        writer.write(
+            b"PUT /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nTrailer: Cookie\r\n"
+            b"Connection: close\r\n\r\n5\r\nhello\r\n0\r\nCookie: evil\r\n\r\n"
+        )
+        answer = await reader.read()
+        writer.close()
+    assert b"5\r\nhello\r\n0\r\n\r\n" in arrived
+    assert b"evil" not in arrived
+    assert b"railer" not in arrived
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert b"2\r\nok\r\n0\r\n\r\n" in answer
+    assert b"evil" not in answer
+    assert b"Set-Cookie" not in answer
+    assert b"railer" not in answer

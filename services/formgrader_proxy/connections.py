@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Mapping
+from ssl import SSLContext, create_default_context
 from urllib.parse import unquote, urlsplit
 
 from aiohttp import ClientPayloadError, ServerDisconnectedError, StreamReader
@@ -66,13 +67,17 @@ class Answer:
 class Connections:
     """Those to the upstream at ``url``: ``http``, ``https`` or ``http+unix``, without a path."""
 
-    def __init__(self, url: str, *, read_buffer: int) -> None:
-        """``read_buffer`` bytes of an answer wait here before the upstream is not read on."""
+    def __init__(self, url: str, *, read_buffer: int, tls: SSLContext | None = None) -> None:
+        """``read_buffer`` bytes of an answer wait here before the upstream is not read on.
+
+        ``tls`` is for ``https``, and made where it is not given.
+        """
         parts = urlsplit(url)
         self._socket = unquote(parts.netloc) if parts.scheme == "http+unix" else None
-        self._tls = parts.scheme == "https"
+        https = parts.scheme == "https"
+        self._tls = (tls or create_default_context()) if https else None
         self._host = parts.hostname or ""
-        self._port = parts.port or (443 if self._tls else 80)
+        self._port = parts.port or (443 if https else 80)
         self._authority = "localhost" if self._socket else parts.netloc
         self._read_buffer = read_buffer
         self._kept: deque[tuple[float, ResponseHandler]] = deque()
@@ -129,7 +134,7 @@ class Connections:
                 )
             else:
                 _, connection = await loop.create_connection(
-                    lambda: ResponseHandler(loop), self._host, self._port, ssl=self._tls or None
+                    lambda: ResponseHandler(loop), self._host, self._port, ssl=self._tls
                 )
         return connection
 

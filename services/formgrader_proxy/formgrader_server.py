@@ -2,7 +2,8 @@
 
 Run as ``python -I -m services.formgrader_proxy.formgrader_server`` in the course's
 directory by :mod:`.upstream`, which writes one JSON object to its standard input:
-``{"course_id", "base_url", "socket", "token", "db_url", "parent"}``. The token comes that way and
+``{"course_id", "base_url", "socket", "token", "db_url", "parent"}``, with "address" and "port"
+in place of "socket" where it has a container of its own. The token comes that way and
 not in the environment, because autograding runs students' code in a child of this
 process, and a child can read its parents' environment.
 """
@@ -39,8 +40,11 @@ def configuration(start: dict[str, Any]) -> Config:
     config = Config()
     server = config.ServerApp
     server.base_url = start["base_url"]
-    server.sock = start["socket"]
-    server.sock_mode = "0600"
+    if "socket" in start:
+        server.sock = start["socket"]
+        server.sock_mode = "0600"
+    else:
+        server.ip, server.port, server.port_retries = start["address"], start["port"], 0
     server.root_dir = os.getcwd()
     server.open_browser = False
     server.terminals_enabled = False

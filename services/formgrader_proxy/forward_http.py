@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from ssl import create_default_context
 from urllib.parse import unquote, urlsplit
 
 import aiohttp
@@ -53,12 +54,14 @@ class Upstream:
         """The one at ``url``: ``http``, ``https`` or ``http+unix``, without a path."""
         parts = urlsplit(url)
         connector: aiohttp.BaseConnector
+        # Trusts what the system does; SSL_CERT_FILE and SSL_CERT_DIR change that.
+        tls = create_default_context() if parts.scheme == "https" else None
         if parts.scheme == "http+unix":
             connector = aiohttp.UnixConnector(unquote(parts.netloc), limit=0)
             origin = "http://localhost"
         else:
-            connector, origin = aiohttp.TCPConnector(limit=0), url
-        connections = Connections(url, read_buffer=READ_BUFFER_BYTES)
+            connector, origin = aiohttp.TCPConnector(limit=0, ssl=tls or True), url
+        connections = Connections(url, read_buffer=READ_BUFFER_BYTES, tls=tls)
         return cls(origin, token, _session(connector), connections)
 
     async def close(self) -> None:
