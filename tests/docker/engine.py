@@ -111,7 +111,11 @@ class Engine:
         if not archive.exists():
             make_base(archive)
         with archive.open("rb") as stream:
-            self.docker("import", "-", BASE, stdin=stream)
+            # Programs that bring certificates of their own are to take this machine's.
+            bundle = "/etc/ssl/certs/ca-certificates.crt"
+            names = ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT")
+            words = [f"--change=ENV {name}={bundle}" for name in names]
+            self.docker("import", *words, "-", BASE, stdin=stream)
 
     def _start(self, undo: ExitStack) -> None:
         self._run_at = Path(tempfile.mkdtemp(prefix=f"{self.name}-"))

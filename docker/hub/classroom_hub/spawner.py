@@ -1,0 +1,80 @@
+"""Servers of students as containers of one machine, each its user's, with the home of its user."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from dockerspawner import DockerSpawner
+from traitlets import Any as AnyTrait
+from traitlets import Unicode
+
+from classroom_hub.homes import folder_name, make_home
+
+#: What the image's entry point needs to become the user; of the user's programs none has any.
+CAPABILITIES = ("CHOWN", "SETGID", "SETUID")
+#: A student's loop of forks ends at this many processes and not with the machine.
+MOST_PROCESSES = 1000
+
+
+class ClassroomDockerSpawner(DockerSpawner):  # type: ignore[misc]  # dockerspawner has no types
+    """A container with the uid of its user, and the home as a volume or a folder of the machine."""
+
+    uid_of = AnyTrait(help="Tells a user's uid, as Uids.of does").tag(config=True)
+    homes = Unicode("", help="The folder of homes on the machine; empty: a volume a user").tag(
+        config=True
+    )
+    skeleton = Unicode("", help="The folder that a new home is a copy of").tag(config=True)
+    exchange = Unicode("", help="The volume or folder of nbgrader's exchange").tag(config=True)
+    courses = Unicode("", help="The volume or folder of course material, read-only").tag(
+        config=True
+    )
+
+    @property
+    def home(self) -> str:
+        """The home inside the container."""
+        return f"/home/{folder_name(self.user.name)}"
+
+    def get_env(self) -> dict[str, Any]:
+        """The user's name, uid and home, for the image's entry point to become the user."""
+        uid = self._uid()
+        who = {"NB_USER": self.user.name, "NB_UID": str(uid), "NB_GID": str(uid), "HOME": self.home}
+        return {**super().get_env(), **who}
+
+    async def create_object(self) -> Any:
+        """Make the home if it is the first time, and the container."""
+        folder = folder_name(self.user.name)
+        if self.homes:
+            await self._make_home()
+            source = f"{self.homes}/{folder}"
+        else:
+            source = f"{self.prefix}-home-{self.escaped_name}"
+        self.volumes = {source: self.home}
+        if self.exchange:
+            self.volumes[self.exchange] = "/srv/nbgrader/exchange"
+        if self.courses:
+            self.read_only_volumes = {self.courses: "/srv/courses"}
+        self.extra_host_config: dict[str, Any] = {
+            **self.trait_values()["extra_host_config"],
+            "cap_add": list(CAPABILITIES),
+            "cap_drop": ["ALL"],
+            "init": True,
+            "pids_limit": MOST_PROCESSES,
+            "security_opt": ["no-new-privileges"],
+        }
+        return await super().create_object()
+
+    async def _make_home(self) -> None:
+        uid = await asyncio.to_thread(self._uid)
+        skeleton = Path(self.skeleton) if self.skeleton else None
+        try:
+            await asyncio.to_thread(make_home, Path(self.homes), self.user.name, uid, skeleton)
+        except OSError as error:
+            raise RuntimeError(
+                f"The home of {self.user.name} cannot be made in {self.homes}: {error.strerror}."
+                " Is the folder there, on the machine and in the hub's container alike?"
+            ) from None
+
+    def _uid(self) -> int:
+        uid_of: Callable[[str], int] = self.uid_of
+        return uid_of(self.user.name)
