@@ -96,8 +96,8 @@ def wrong_homes(entries: Iterable[Entry]) -> Iterator[str]:
     """What is wrong with who owns the homes and who may enter them."""
     owners: dict[int, str] = {}
     for entry in entries:
-        if entry.name == PROBE:
-            continue
+        if entry.name.startswith("."):
+            continue  # .skeleton, what homes begin with, and the like
         if not entry.mode.startswith("d"):
             yield f"{entry.name} is no folder; homes are all that belongs here"
             continue

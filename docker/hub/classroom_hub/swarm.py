@@ -50,7 +50,7 @@ class ClassroomSwarmSpawner(SwarmSpawner):  # type: ignore[misc]  # dockerspawne
         config=True
     )
     constraints = List(
-        Unicode(), ["node.role == worker"], help="Which machines may run servers"
+        Unicode(), ["node.labels.classroom.worker == true"], help="Which machines may run servers"
     ).tag(config=True)
     endpoint_mode = Enum(
         ENDPOINT_MODES, "dnsrr", help="How a server's name leads to it; vip needs kernel's IPVS"

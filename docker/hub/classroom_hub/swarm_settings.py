@@ -31,7 +31,7 @@ def configure_swarm(c: Any, environ: Mapping[str, str], uid_of: Callable[[str], 
         problems.append("STUDENTS_NETWORK is not set: name the network of servers and proxy")
     if problems:
         raise ConfigError(problems)
-    constraint = environ.get("STUDENTS_CONSTRAINT", "node.role == worker")
+    constraint = environ.get("STUDENTS_CONSTRAINT", "node.labels.classroom.worker == true")
     spawner = c.ClassroomSwarmSpawner
     spawner.files = files
     spawner.uid_of = uid_of
