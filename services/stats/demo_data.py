@@ -92,7 +92,8 @@ class _Writer:
     def _who_comes(self, number: int) -> list[int]:
         share = self.semester.active_share
         if share is None:
-            week, weekday = divmod(number, 7)
+            week = number // 7
+            weekday = (self.semester.start + timedelta(days=number)).weekday()
             share = FIRST_WEEKS_MANY * (1.0, 1.1, 0.9, 1.2, 0.7, 0.2, 0.3)[weekday]
             share *= max(0.35, 1 - 0.03 * week)
             if week == 7:

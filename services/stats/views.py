@@ -241,6 +241,8 @@ class StatsPages:
         if timeline.person is None and not themselves:
             raise NotThere("nothing is known of such a user among those you may see")
         template = "stats_person.html" if span else "stats_empty.html"
+        if not themselves:
+            more["path"] = request.app[PREFIX] + "users"  # of the menu, where they were found
         more = {"facts": (), "figures": (), "lanes": (), "week": None, "shades": ()} | more
         return await self._render(request, question, template, span=span, timeline=timeline, **more)
 

@@ -8,6 +8,14 @@
 const UNKNOWN = "–";
 const HEIGHT = 240;
 const SERIES = ["--series-1", "--series-2", "--series-3", "--series-4"];
+const DAY = 86_400;
+/* From ticks so many seconds apart on: what a tick says, and what more in a new year and day. */
+const DATES = [
+  [DAY * 365, "{YYYY}", null, null, null, null, null, null, 1],
+  [DAY * 28, "{MMM}", "\n{YYYY}", null, null, null, null, null, 1],
+  [DAY, "{D} {MMM}", "\n{YYYY}", null, null, null, null, null, 1],
+  [1, "{HH}:{mm}", "\n{D} {MMM} {YYYY}", null, "\n{D} {MMM}", null, null, null, 1],
+];
 const drawn = [];
 
 /* The browser's time zone goes into a cookie, from which the server knows it; once, on the first
@@ -49,6 +57,7 @@ function read(table) {
       : []);
   return {
     isTime,
+    named: table.tHead.rows[0].cells[0].textContent,
     // Days are days, whatever the zone; moments are shown in the page's.
     zone: table.dataset.kind === "day" ? "UTC" : page.content,
     x: first.map((cell, i) => (isTime ? seconds(cell) : i)),
@@ -88,8 +97,10 @@ function options(data, runs, bars, width) {
   const fromZero = { range: (_plot, _low, high) => [0, high > 0 ? high * 1.08 : 1] };
   const second = data.series.some((one) => one.scale !== "y");
   const named = (_plot, splits) => splits.map((at) => (Number.isInteger(at) ? data.labels[at] ?? "" : ""));
-  const widest = data.isTime ? {} : { values: named, space: 60, incrs: [1, 2, 3, 4, 5] };
-  const edge = data.isTime ? {} : { range: () => [-0.6, data.x.length - 0.4] };
+  const widest = data.isTime ? { values: DATES } : { values: named, space: 60, incrs: [1, 2, 3, 4, 5] };
+  // Half a bar's room at both ends.
+  const half = (data.isTime ? (data.x[1] ?? data.x[0] + DAY) - data.x[0] : 1) * 0.6;
+  const edge = bars ? { range: () => [data.x[0] - half, data.x[data.x.length - 1] + half] } : {};
   return {
     width,
     height: HEIGHT,
@@ -101,9 +112,9 @@ function options(data, runs, bars, width) {
       ...(second ? [{ ...axis, scale: "ratio", side: 1, size: 50, grid: { show: false } }] : []),
     ],
     series: [
-      { value: (_plot, at, _series, i) => (i === null ? UNKNOWN : data.labels[i]) },
+      { label: data.named, value: (_plot, at, _series, i) => (i === null ? UNKNOWN : data.labels[i]) },
       ...data.series.map((one, i) => ({
-        label: one.label,
+        label: one.scale === "y" ? one.label : `${one.label} (right)`,
         scale: one.scale,
         stroke: colour(SERIES[i]),
         width: 2,
