@@ -8,7 +8,7 @@ import pytest
 
 from common.http import NO_RETRY
 from common.hub import HubClient
-from services.cull.reread import FEW_SERVED, FRESH_SECONDS, MANY_DUE, PAGE, Reread
+from services.cull.reread import FEW_SERVED, FRESH_SECONDS, MANY_DUE, PAGE, SMALLEST_PAGE, Reread
 from tests.culler import HOUR, make_culler
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.hub import FakeHub
@@ -32,6 +32,10 @@ def reread(fake_hub: FakeHub, session: aiohttp.ClientSession, clock: FakeClock) 
 def asked(fake_hub: FakeHub) -> tuple[int, int]:
     """How many pages and how many single servers were read."""
     return len(fake_hub.requests("GET", SORTED)), len(fake_hub.requests("GET", "/server"))
+
+
+def sizes(fake_hub: FakeHub) -> list[int]:
+    return [int(seen.raw_path.rpartition("=")[2]) for seen in fake_hub.requests("GET", SORTED)]
 
 
 async def test_few_are_read_singly(fake_hub: FakeHub, reread: Reread) -> None:
@@ -78,8 +82,34 @@ async def test_a_page_that_is_used_up_at_once_is_followed_by_a_larger_one(
         fake_hub.users[name].servers.clear()
         if number == PAGE + FEW_SERVED:
             clock.advance(FRESH_SECONDS + 0.1)
-    sizes = [seen.raw_path.rpartition("=")[2] for seen in fake_hub.requests("GET", SORTED)]
-    assert sizes == [str(PAGE), str(2 * PAGE), str(PAGE)]
+    assert sizes(fake_hub) == [PAGE, 2 * PAGE, SMALLEST_PAGE, 2 * SMALLEST_PAGE]
+
+
+async def test_a_page_is_as_large_as_what_is_stopped_while_it_is_fresh(
+    fake_hub: FakeHub, reread: Reread, clock: FakeClock
+) -> None:
+    """The Hub tells of nobody whom it would have to tell of again."""
+    reread.begin(2 * PAGE)
+    for name in names(PAGE):
+        clock.advance(FRESH_SECONDS / 30)
+        await reread.server(name, "")
+        fake_hub.users[name].servers.clear()
+    first, second = sizes(fake_hub)
+    assert first == PAGE
+    assert 30 <= second <= 36
+
+
+async def test_who_stands_at_the_head_and_is_not_due_makes_pages_no_smaller(
+    fake_hub: FakeHub, reread: Reread, clock: FakeClock
+) -> None:
+    """As far as the last page was used, the next one must reach, too."""
+    reread.begin(2 * PAGE)
+    for name in names(PAGE)[-FEW_SERVED:]:
+        await reread.server(name, "")
+    clock.advance(FRESH_SECONDS + 0.1)
+    assert await reread.server(names(PAGE + 1)[-1], "") is not None
+    assert sizes(fake_hub) == [PAGE, 55]
+    assert asked(fake_hub) == (2, 0)
 
 
 async def test_who_is_not_on_the_page_is_read_singly(fake_hub: FakeHub, reread: Reread) -> None:

@@ -19,8 +19,11 @@ log = logging.getLogger("cull")
 #: What was asked for longer ago is asked for anew. A single reading is no younger when its stop
 #: begins on a busy Hub, and servers report their activity once in five minutes.
 FRESH_SECONDS = 1.0
-#: As many users as are stopped in that time: it doubles as long as a page is used up in it.
-PAGE, LARGEST_PAGE = 50, 200
+#: Users on the first page of a pass. Each further one has as many as are seen to in that time,
+#: judging by the page before: what is not used up has cost the Hub as much as what is.
+PAGE = 50
+SMALLEST_PAGE, LARGEST_PAGE = 20, 200
+SPARE = 1.1
 #: A pass with fewer than these reads singly, and a page that served fewer was the last of its pass.
 MANY_DUE = 20
 FEW_SERVED = 10
@@ -36,14 +39,14 @@ class Reread:
         self._helps = False
         self._pages = 0
         self._size = PAGE
-        self._served = 0
+        self._served = self._reached = 0
         self._asked = 0.0
-        self._page: dict[str, User] = {}
+        self._page: dict[str, tuple[int, User]] = {}
 
     def begin(self, due: int) -> None:
         """So many servers are due in this pass, and will be asked for oldest idle first."""
         self._helps = due >= MANY_DUE
-        self._pages = self._served = 0
+        self._pages = self._served = self._reached = 0
         self._size = PAGE
         self._page = {}
 
@@ -52,17 +55,19 @@ class Reread:
         found = self._fresh(user) or await self._from_new_page(user)
         if found is None:
             return await self._hub.server(user, server)
+        place, fresh = found
         self._served += 1
-        return found.servers.get(server)
+        self._reached = max(self._reached, place)
+        return fresh.servers.get(server)
 
     @property
     def _is_fresh(self) -> bool:
         return self._clock.monotonic() - self._asked <= FRESH_SECONDS
 
-    def _fresh(self, user: str) -> User | None:
+    def _fresh(self, user: str) -> tuple[int, User] | None:
         return self._page.get(user) if self._is_fresh else None
 
-    async def _from_new_page(self, user: str) -> User | None:
+    async def _from_new_page(self, user: str) -> tuple[int, User] | None:
         if not self._helps:
             return None
         before = self._pages
@@ -78,7 +83,7 @@ class Reread:
             if self._served < FEW_SERVED:
                 self._helps = False
                 return
-            self._size = min(2 * self._size, LARGEST_PAGE) if self._is_fresh else PAGE
+            self._size = self._next_size()
         asked = self._clock.monotonic()
         try:
             users = await self._hub.longest_idle(self._size)
@@ -86,7 +91,13 @@ class Reread:
             log.debug("servers are read singly: %s", error)
             self._helps = False
             return
-        self._page = {user.name: user for user in users}
+        self._page = {user.name: (place, user) for place, user in enumerate(users, 1)}
         self._asked = asked
-        self._served = 0
+        self._served = self._reached = 0
         self._pages += 1
+
+    def _next_size(self) -> int:
+        share = min(1.0, (self._clock.monotonic() - self._asked) / FRESH_SECONDS)
+        largest = min(2 * self._size, LARGEST_PAGE)
+        size = SPARE * self._reached / share if share > 0 else largest
+        return max(SMALLEST_PAGE, min(round(size), largest))
