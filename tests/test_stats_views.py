@@ -14,12 +14,12 @@ import pytest
 from markupsafe import escape
 
 from services.stats.access import ADMIN_SCOPE
+from services.stats.pages import UNKNOWN
 from services.stats.pseudonyms import Pseudonyms
 from services.stats.queries import Queries
 from services.stats.records import Changes, Person
 from services.stats.rolled import roll_up_until
 from services.stats.store import Store
-from services.stats.views import UNKNOWN
 from tests.fakes.oauth import Answer, Browser
 from tests.stats_site import ACCESS, PREFIX, StatsSite, stats_site
 from tests.test_stats_queries import at, course
