@@ -131,6 +131,15 @@ class HubMachine(RuleBasedStateMachine):
         changes = self.look(full=True, whole=True)
         assert len(changes) == len(changes.polls) == 1
 
+    @precondition(lambda self: self.state.last_poll is not None)
+    @rule(seconds=st.integers(1, 900))
+    def poll_late(self, seconds: int) -> None:
+        """The Hub's clock was set back: the poll is of a time before the last one's."""
+        now = self.now
+        self.now = max(START, now - timedelta(seconds=seconds))
+        self.look(full=True, whole=True)
+        self.now = now
+
     def look(self, *, full: bool, whole: bool) -> Changes:
         sampling = Sampling(self.state, Look(now=self.now))
         users = [account.shown() for account in self.accounts.values()]
