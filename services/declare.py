@@ -9,9 +9,11 @@ In ``jupyterhub_config.py``, after your own services and roles::
 
 import socket
 import sys
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
+from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
 
@@ -58,7 +60,8 @@ def declare(
     flag, None leaves it out. Everybody on the machine can read a process's flags: give secrets
     in ``environment``.
 
-    Raises ConfigError with everything that is wrong; ``c`` is then unchanged.
+    Raises ConfigError with everything that is wrong; ``c`` is then unchanged. Warns (UserWarning)
+    of what the Hub that is installed cannot do.
     """
     requested: dict[str, tuple[Kind, object]] = {
         "cull": (CULL, cull),
@@ -83,6 +86,8 @@ def declare(
         plan.add(argument, kind, given)
     if plan.problems:
         raise ConfigError([f"declare(): {problem}" for problem in plan.problems])
+    for remark in plan.remarks:
+        warnings.warn(f"declare(): {remark}", stacklevel=2)
     hub.services = plan.services
     hub.load_roles = plan.roles
     hub.custom_scopes = plan.custom_scopes
@@ -99,6 +104,7 @@ class _Plan:
     custom_scopes: dict[str, Any]
     scheme: str
     problems: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
     token_scopes: list[str] = field(default_factory=list)
 
     def add(self, argument: str, kind: Kind, options: Options) -> None:
@@ -116,6 +122,8 @@ class _Plan:
             )
             return
         self.services.append(_service(name, kind, options, self.scheme))
+        if self.scheme == "https" and "url" in (new := self.services[-1]) and "command" in new:
+            self._warn_of_internal_ssl(argument, name)
         if scopes := list(dict.fromkeys(kind.scopes(options))):
             what = f"What the service {name} asks of the Hub"
             self._add_role(argument, f"{name}-service", what, scopes=scopes, services=[name])
@@ -123,6 +131,17 @@ class _Plan:
             self._give_access(argument, name, kind, options)
         for course in options.get("service_per_course", ()):
             self._add_course(argument, name, course)
+
+    def _warn_of_internal_ssl(self, argument: str, name: str) -> None:
+        """JupyterHub 6.1.1 waits for such a service in vain, and then ends itself."""
+        hub = version("jupyterhub")
+        if int(hub.partition(".")[0]) >= 6:
+            self.remarks.append(
+                f"with internal_ssl, JupyterHub {hub} may end itself with"
+                f' "Cannot connect to {name} service", as 6.1.1 does with every service that it'
+                f' starts and that has a url. Write {argument}={{"url": False}} for a service'
+                ' without pages, or give "api_token" and "url" and start it yourself.'
+            )
 
     def _give_access(self, argument: str, name: str, kind: Kind, options: Options) -> None:
         self.custom_scopes.setdefault(kind.admin_scope, {"description": kind.admin_means})

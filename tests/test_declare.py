@@ -218,8 +218,22 @@ def test_internal_ssl() -> None:
     """With the Hub's internal_ssl the services listen with TLS."""
     c = Config()
     c.JupyterHub.internal_ssl = True
-    declare(c, stats=True)
+    with pytest.warns(
+        UserWarning, match=r"Cannot connect to stats service.*stats=\{\"url\": False"
+    ):
+        declare(c, stats=True)
     assert service(c, "stats")["url"].startswith("https://127.0.0.1:")
+
+
+@pytest.mark.parametrize(
+    "options", [{"url": False}, {"url": "https://cull:8080", "api_token": "a-long-secret"}]
+)
+def test_internal_ssl_without_pages_or_elsewhere(options: dict[str, Any]) -> None:
+    """What the Hub need not greet is nothing to warn of; here a warning is an error."""
+    c = Config()
+    c.JupyterHub.internal_ssl = True
+    declare(c, cull=options)
+    assert service(c, "cull")["name"] == "cull"
 
 
 def test_every_problem_at_once() -> None:
