@@ -193,3 +193,46 @@ def test_a_table_shows_control_characters_and_does_not_send_them() -> None:
     assert len(lines) == 3
     assert "\x1b" not in "".join(lines)
     assert "\\x1b" in lines[1]
+
+
+def idler(days: float, **fields: object) -> User:
+    """Somebody without a server, who was last seen so many days ago."""
+    seen = NOW - timedelta(days=days)
+    return User(name="eve", created=NOW - timedelta(days=90), last_activity=seen, **fields)  # type: ignore[arg-type]  # rows of a table
+
+
+@pytest.mark.parametrize(
+    ("user", "would"),
+    [
+        pytest.param(
+            idler(2), ("due to be deleted, because it has been idle", "at the next pass"), id="idle"
+        ),
+        pytest.param(
+            idler(0),
+            ("kept, because it is not idle", "2026-03-02 13:00:00 UTC, in 1h"),
+            id="active",
+        ),
+        pytest.param(idler(2, admin=True), ("kept, because administrators are", ""), id="admin"),
+    ],
+)
+def test_it_says_what_becomes_of_a_user_without_servers(user: User, would: tuple[str, str]) -> None:
+    """There is nothing to stop; and what --cull-users would do, where it is off."""
+    lines = explain_user(user, Policy.from_flags(FLAGS), NOW)
+    servers, culled, then = lines[-3:]
+    assert "none is running" in servers
+    assert f"--cull-users   is off; with it: {would[0]}" in culled
+    assert would[1] in then
+
+
+def test_it_says_no_more_where_users_are_culled() -> None:
+    """Then the lines above tell what becomes of the user."""
+    lines = explain_user(idler(2), Policy.from_flags(Flags(timeout=3600, cull_users=True)), NOW)
+    assert "none is running" in lines[-1]
+    assert any("due to be deleted" in line for line in lines)
+
+
+def test_it_does_not_take_servers_that_are_not_told_for_none() -> None:
+    """Without the scope read:servers nobody knows."""
+    text = "\n".join(explain_user(idler(2, problems=("servers",)), Policy.from_flags(FLAGS), NOW))
+    assert "none is running" not in text
+    assert "not known" in text

@@ -1,6 +1,7 @@
 """What the policy means for one server or user, as lines for a terminal. Pure."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from common.models import Server, User
@@ -17,6 +18,7 @@ from services.cull.policy import (
     Reason,
 )
 from services.cull.rules import Rule
+from services.cull.survey import is_there
 from services.cull.terminal import printable
 
 #: The same moment by the wall clock of where somebody reads: ``datetime.astimezone``.
@@ -98,7 +100,10 @@ def explain_user(
     arbiters: Mapping[str, bool | None] | None = None,
     local: Local | None = None,
 ) -> list[str]:
-    """The same for the user as a whole, followed by each of the servers."""
+    """The same for the user as a whole, followed by each of the servers.
+
+    Where none runs and users are not culled, also what would become of the user if they were.
+    """
 
     def rule_at(moment: datetime) -> Rule:
         return policy.rule_for_user(user, moment)
@@ -118,6 +123,19 @@ def explain_user(
     if decision.reason is not Reason.NOT_CULLED:
         lines.append(f"  would go       {_due(decision.due, now, local)}")
         lines += _changes(policy, now, rule_at, decide_at, describe_user_rule, local)
+    if "servers" in user.problems:
+        lines.append("  servers        not known: the Hub does not tell them (scope read:servers)")
+    elif not any(is_there(server) for server in user.servers.values()):
+        lines.append("  servers        none is running, so there is none to stop")
+        if decision.reason is Reason.NOT_CULLED:
+            culled = replace(policy, flags=replace(policy.flags, cull_users=True))
+            would = decide_user(
+                user, culled, now, protections=protections, believe_from=believe_from
+            )
+            lines += [
+                f"  --cull-users   is off; with it: {_outcome(would)}",
+                f"  would go then  {_due(would.due, now, local)}",
+            ]
     for server in user.servers.values():
         lines += explain_server(
             user,
