@@ -23,6 +23,7 @@ BENCHMARKS: dict[str, Callable[[int], list[Table]]] = {
     "hub-slow-stop": partial(cull_real.stops, "hub-slow-stop", cull_real.FEW, 1.0, 0.15),
     "stats-storage": stats.storage,
     "stats-report": stats.report,
+    "stats-dashboard": stats.dashboard,
     "stats-first-poll": stats.first_poll,
     "stats-poll": stats.poll_of_real_hub,
 }

@@ -107,7 +107,7 @@ async def small(
     before = _cpu_seconds(processes)
     ask = _by_wrk if shutil.which("wrk") else _by_python
     count, found = await ask(url + "formgrader/api/status", headers, connections, seconds)
-    return found | {"cpu_us": (_cpu_seconds(processes) - before) / count * 1e6}
+    return found | {"cpu_us": (_cpu_seconds(processes) - before) / max(1, count) * 1e6}
 
 
 async def _by_wrk(
@@ -116,7 +116,7 @@ async def _by_wrk(
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(_LUA)
         script.flush()
-        words = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s"]
+        words = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout=60s"]
         words += ["-s", script.name, *(f"-H{name}: {value}" for name, value in headers.items())]
         process = await asyncio.create_subprocess_exec(*words, url, stdout=subprocess.PIPE)
         out, _ = await process.communicate()

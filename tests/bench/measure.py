@@ -84,6 +84,12 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def peak_mb(pid: int) -> float:
+    """The most memory that the running process has used."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
+
+
 @contextmanager
 def background(command: Sequence[str], log: Path) -> Iterator[tuple[str, int]]:
     """A server that prints one line (its address) when it is ready: that line, and its pid."""

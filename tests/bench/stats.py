@@ -1,11 +1,14 @@
 """`services.stats` beside log_jupyterhub_activity's scheme, a row per user and poll."""
 
+import atexit
 import json
 import shutil
 import statistics
 import tempfile
+import time
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,9 @@ from .report import Table
 
 USERS, DAYS, SEMESTER = 10_000, 3, 120
 OURS = "services.stats"
+FIRST_BYTE = 0.3
+"""Seconds."""
+
 _ASKED = "from opening the database to the text, imports apart"
 PEER = "log_jupyterhub_activity's scheme"
 
@@ -58,13 +64,21 @@ def storage(_repeats: int) -> list[Table]:
     return [table]
 
 
+@cache
+def _semester() -> Path:
+    """A database with a semester: made once, for all that ask it, and gone at the end."""
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    _work(folder, "semester", "semester.sqlite", f"--users={USERS}", f"--days={SEMESTER}")
+    return folder / "semester.sqlite"
+
+
 def report(repeats: int) -> list[Table]:
     """The semester's report, from the start of the process to its end, imports included."""
+    file = _semester()
+    size = file.stat().st_size
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        file = folder / "semester.sqlite"
-        _work(folder, "semester", file.name, f"--users={USERS}", f"--days={SEMESTER}")
-        size = file.stat().st_size
         common = ("-m", "services.stats", "report", f"--db-url=sqlite:///{file}")
         bare = measure.python(*common, "--since=2000-01-01", "--until=2000-01-01")
         contenders = {"imports and an empty report": bare} | {
@@ -81,11 +95,13 @@ def report(repeats: int) -> list[Table]:
             repeats,
         )
         asked: dict[str, list[float]] = {}
+        used: dict[str, list[float]] = {}
         for _ in range(repeats):
             for by in ("day", "week", "month"):
                 flags = (f"--days={SEMESTER}", f"--by={by}")
-                _, outcome = _work(folder, "ask", file.name, *flags)
+                _, outcome = _work(folder, "ask", str(file), *flags)
                 asked.setdefault(by, []).append(outcome["seconds"])
+                used.setdefault(by, []).append(outcome["cpu_seconds"])
     table = Figures(
         "stats-report",
         f"Report on {SEMESTER} days of {USERS:,} users, SQLite ({size / 1e6:.0f} MB)",
@@ -94,7 +110,70 @@ def report(repeats: int) -> list[Table]:
     )
     for by, seconds in asked.items():
         table.figures.append((f"report by {by}, {_ASKED}", statistics.median(seconds), 0.5, "s"))
+        table.figures.append((f"report by {by}, its CPU", statistics.median(used[by]), None, "s"))
     return [table]
+
+
+_ALL = "since=2026-03-02&until=2026-06-29"
+PAGES = {
+    "overview, 30 days": "",
+    "overview, the semester by day": f"?{_ALL}",
+    "overview, the semester by week": f"?{_ALL}&by=week",
+    "overview of a group, the semester": f"?{_ALL}&group=nbgrader-course1",
+    "users, the semester": f"users?{_ALL}",
+    "API: summary, the semester": f"api/summary?{_ALL}",
+}
+"""What is asked for, by its path below the prefix."""
+
+
+def dashboard(repeats: int) -> list[Table]:
+    """Until the first byte of a page, signed in: of a process that has shown none, and later."""
+    first: dict[str, list[Sample]] = {}
+    later: dict[str, list[float]] = {}
+    command = measure.python("-m", "tests.bench.stats_work", "serve", str(_semester()))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for _ in range(repeats):
+            for what, path in PAGES.items():
+                with measure.background(command, folder / "serve.log") as (line, pid):
+                    site = json.loads(line)
+                    first.setdefault(what, []).append(_first_byte(site, path, pid))
+                    later.setdefault(what, []).extend(
+                        _first_byte(site, path, pid).wall for _ in range(3)
+                    )
+    table = Figures(
+        "stats-dashboard",
+        f"First byte of a page, {SEMESTER} days of {USERS:,} users, SQLite, signed in",
+        first,
+        "overview, 30 days",
+        notes=[
+            "The table is about the first page that a process shows, so the day that is not over"
+            " is counted and templates are read; below it, the same page asked for again.",
+            "CPU is that of the process, with the fake Hub in it.",
+        ],
+    )
+    for what, samples in first.items():
+        seconds = statistics.median(sample.wall for sample in samples)
+        table.figures.append((f"{what}, the first page", seconds, FIRST_BYTE, "s"))
+        table.figures.append((f"{what}, later", statistics.median(later[what]), FIRST_BYTE, "s"))
+    return [table]
+
+
+def _first_byte(site: dict[str, str], path: str, pid: int) -> Sample:
+    """Until the answer begins, on a connection of its own."""
+    cpu = measure.cpu_seconds(pid)
+    connection = HTTPConnection(site["origin"].removeprefix("http://"), timeout=60)
+    begun = time.perf_counter()
+    headers = {"Cookie": site["cookie"], "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "none"}
+    connection.request("GET", site["prefix"] + path, headers=headers)
+    answer = connection.getresponse()
+    wall = time.perf_counter() - begun
+    body = answer.read()
+    connection.close()
+    if answer.status != 200:
+        raise BenchError(f"{path} answered {answer.status}: {body[:500]!r}")
+    used = measure.cpu_seconds(pid) - cpu
+    return Sample(wall=wall, cpu=used, peak_mb=measure.peak_mb(pid))
 
 
 def first_poll(repeats: int) -> list[Table]:

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import signal
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -201,9 +202,36 @@ async def poll(file: Path, url: str, token: str) -> dict[str, Any]:
     }
 
 
+async def serve(file: Path, stopping: asyncio.Event) -> None:
+    """The pages of the file, with a fake Hub in the same process, until told to stop.
+
+    Prints the address, a path of it and the cookie of an admin who has signed in.
+    """
+    from services.stats.queries import Queries
+    from tests.stats_site import PREFIX, stats_site
+
+    store = await Store.open(f"sqlite:///{file}", ZoneInfo("UTC"))
+    async with stats_site(Queries(store)) as site:
+        site.add_user("root", admin=True)
+        browser = await site.browser("root")
+        # What is no page that shows numbers: the first of those is to be measured.
+        answer = await browser.go(PREFIX + "api/about")
+        assert answer.status == 200, answer
+        cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies().items())
+        print(json.dumps({"origin": site.origin, "prefix": PREFIX, "cookie": cookie}), flush=True)
+        await stopping.wait()
+    await store.close()
+
+
+async def serve_until_terminated(file: Path) -> None:
+    stopping = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
+    await serve(file, stopping)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["record", "peer", "semester", "ask", "poll"])
+    parser.add_argument("what", choices=["record", "peer", "semester", "ask", "poll", "serve"])
     parser.add_argument("file", type=Path)
     parser.add_argument("--users", type=int, default=10_000)
     parser.add_argument("--days", type=int, default=1)
@@ -211,6 +239,9 @@ def main() -> None:
     parser.add_argument("--url", default="")
     parser.add_argument("--token", default="")
     options = parser.parse_args()
+    if options.what == "serve":
+        asyncio.run(serve_until_terminated(options.file))
+        return
     if options.what == "record":
         outcome = asyncio.run(record(options.file, options.users, options.days))
     elif options.what == "peer":
