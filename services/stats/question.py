@@ -135,11 +135,15 @@ class Question:
         """The rows of the hub or a group."""
         if self.span is None or (self.group_id is None and not self.windows):
             return []
-        hub = await self._rows_of(HUB)
+        hub = await self.hub_days()
         if self.group_id == HUB:
             return hub
         mine = {row.day: row for row in await self._rows_of(self.group_id)}
         return [mine.get(row.day) or self._nothing(row) for row in hub]
+
+    async def hub_days(self) -> list[GroupDay]:
+        """The rows of the whole hub, whomever it is asked for: they tell when it was observed."""
+        return await self._rows_of(HUB)
 
     async def _rows_of(self, group_id: int | None) -> list[GroupDay]:
         query = (
@@ -191,7 +195,7 @@ class Question:
         work = [(user_id, interval) for interval in intervals]
         rows = []
         recent: list[date] = []
-        for hub in await self._rows_of(HUB):
+        for hub in await self.hub_days():
             window = bounds(hub.day, self.zone)
             if self.span and self.span.last_poll < window.end:
                 window = Interval(window.start, max(window.start, self.span.last_poll))

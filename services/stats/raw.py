@@ -1,13 +1,13 @@
 """Timelines, gaps and running servers, out of the raw records."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import select
 
 from services.stats import tables as t
 from services.stats.access import Everybody, Individual, Members
 from services.stats.answers import Timeline
-from services.stats.days import bounds, midnight
+from services.stats.days import bounds, days, midnight
 from services.stats.intervals import Interval
 from services.stats.question import Question
 from services.stats.records import Session
@@ -77,17 +77,37 @@ def _shown(q: Question, session: Session) -> list[Session]:
 
 
 async def gaps(q: Question) -> list[Interval]:
+    """When nobody was looking, from the polls of those days that were not seen from end to end."""
     if q.span is None or q.first > q.last:
         return []
-    window = _window(q)
-    window = Interval(window.start, min(window.end, q.span.last_poll))
-    moment = window.start
     unseen: list[Interval] = []
-    for seen in observed(await read_polls(q.connection, window), window):
-        if seen.start > moment:
-            unseen.append(Interval(moment, seen.start))
-        moment = max(moment, seen.end)
+    for first, last in await _not_whole(q):
+        window = Interval(midnight(first, q.zone), bounds(last, q.zone).end)
+        window = Interval(window.start, min(window.end, q.span.last_poll))
+        moment = window.start
+        for seen in observed(await read_polls(q.connection, window), window):
+            if seen.start > moment:
+                unseen.append(Interval(moment, seen.start))
+            moment = max(moment, seen.end)
+        if moment < window.end:
+            unseen.append(Interval(moment, window.end))
     return unseen
+
+
+async def _not_whole(q: Question) -> list[tuple[date, date]]:
+    """Runs of days of which a part was not observed; of days without raw polls none is known."""
+    if q.span is None:
+        return []
+    seen = {row.day: row.observed_seconds for row in await q.hub_days()}
+    runs: list[tuple[date, date]] = []
+    for day in days(max(q.first, q.span.raw_from), q.last):
+        if seen.get(day, 0) >= bounds(day, q.zone).seconds:
+            continue
+        if runs and runs[-1][1] == day - timedelta(days=1):
+            runs[-1] = (runs[-1][0], day)
+        else:
+            runs.append((day, day))
+    return runs
 
 
 async def servers_at(q: Question, points: int) -> list[tuple[datetime, int | None]]:
