@@ -1,5 +1,6 @@
 """Homes on a folder that machines share: made once, by the hub, for their owner alone."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -7,13 +8,17 @@ from pathlib import Path
 from urllib.parse import quote
 
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+@-]{0,199}")
+_LONGEST = 200  # of the 255 bytes that a name may have
 
 
 def folder_name(user: str) -> str:
     """The name of a user's folder: the user's own where it can be one, else percent-encoded."""
     if _PLAIN.fullmatch(user):
         return user
-    return "%" + quote(user, safe="")[:200]
+    quoted = quote(user, safe="")
+    if len(quoted) <= _LONGEST:
+        return f"%{quoted}"
+    return f"%{quoted[:_LONGEST]}%{hashlib.sha256(user.encode()).hexdigest()[:32]}"
 
 
 def make_home(homes: Path, user: str, uid: int, skeleton: Path | None = None) -> Path:

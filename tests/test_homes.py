@@ -1,0 +1,49 @@
+"""Homes: made once, complete, and their owner's alone."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from classroom_hub.homes import folder_name, make_home
+
+
+def test_a_home_is_a_copy_of_the_skeleton_for_its_owner_alone(tmp_path: Path) -> None:
+    skeleton = tmp_path / "skeleton"
+    (skeleton / "course").mkdir(parents=True)
+    (skeleton / "course" / "start.txt").write_text("hello")
+    homes = tmp_path / "homes"
+    homes.mkdir()
+    uid = 1_000_007 if os.geteuid() == 0 else os.getuid()
+    home = make_home(homes, "ada", uid, skeleton)
+    assert home.stat().st_mode & 0o7777 == 0o700
+    assert {each.stat().st_uid for each in (home, *home.rglob("*"))} == {uid}
+    assert (home / "course" / "start.txt").read_text() == "hello"
+    assert [each.name for each in homes.iterdir()] == ["ada"]
+
+
+def test_a_home_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
+    home = make_home(tmp_path, "ada", os.getuid())
+    (home / "work").write_text("mine")
+    assert make_home(tmp_path, "ada", os.getuid()) == home
+    assert (home / "work").read_text() == "mine"
+
+
+def test_what_an_interrupted_start_left_is_made_anew(tmp_path: Path) -> None:
+    (tmp_path / f".new-{os.getuid()}-{os.getpid()}").mkdir()
+    make_home(tmp_path, "ada", os.getuid())
+    assert [each.name for each in tmp_path.iterdir()] == ["ada"]
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "..", ".ssh", "x\ny", "é" * 80, "%2e"])
+def test_no_name_leads_out_of_the_homes(name: str) -> None:
+    folder = folder_name(name)
+    assert "/" not in folder
+    assert not folder.startswith(".")
+    assert len(os.fsencode(folder)) <= 255
+
+
+def test_names_that_are_plain_stay_and_all_stay_apart() -> None:
+    assert folder_name("ada@university.example") == "ada@university.example"
+    names = ["a/b", "a%2Fb", "%a%2Fb", "a b", "a+b", "é", "e", "é" * 80, "é" * 81]
+    assert len({folder_name(name) for name in names}) == len(names)
