@@ -23,7 +23,7 @@ from common.decoding import (
     decode_user,
     decode_users_page,
 )
-from common.errors import HubError, HubNotFound, HubRejected
+from common.errors import HubError, HubFailed, HubNotFound, HubRejected
 from common.http import HUB, NO_RETRY, Answer, Retry, plain_url, request
 from common.hub_clock import HubClock
 from common.models import Group, Page, Server, User
@@ -224,7 +224,21 @@ class HubClient:
             answer = await self._send("server", "DELETE", _server_path(user, server), json=body)
         except HubNotFound:
             return StopOutcome.GONE
+        except HubFailed:
+            # JupyterHub before 6 fails (500) where the user is gone.
+            if await self._is_gone(user):
+                return StopOutcome.GONE
+            raise
         return StopOutcome.PENDING if answer.status == 202 else StopOutcome.STOPPED
+
+    async def _is_gone(self, user: str) -> bool:
+        """Whether the Hub says that there is no such user; not knowing is not gone."""
+        url = self._url(f"/users/{_quoted(user)}")
+        try:
+            await self._request("user", "GET", url, retry=NO_RETRY)
+        except HubError as error:
+            return isinstance(error, HubNotFound)
+        return False
 
     async def delete_user(self, name: str) -> bool:
         """Delete a user; False when there was none."""

@@ -270,6 +270,18 @@ async def test_a_stop_is_repeated_only_where_it_was_surely_not_begun(
     assert len(fake_hub.requests("DELETE")) == sent
 
 
+async def test_an_older_hub_fails_where_the_user_is_gone(fake_hub: FakeHub, hub: HubClient) -> None:
+    """JupyterHub 4 and 5 answer 500 then; where the user is there, it is a failure of the Hub's."""
+    fake_hub.add_server("ana")
+    fake_hub.fail("status", status=500, method="DELETE", times=2)
+    assert await hub.stop_server("cleo", "") is StopOutcome.GONE
+    with pytest.raises(HubFailed):
+        await hub.stop_server("ana", "")
+    fake_hub.fail("status", status=500, method="*", times=2)
+    with pytest.raises(HubFailed):
+        await hub.stop_server("cleo", "")
+
+
 @pytest.mark.parametrize("name", NAMES)
 async def test_a_name_reaches_its_own_user_and_nobody_else(
     fake_hub: FakeHub, hub: HubClient, name: str
