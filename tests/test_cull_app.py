@@ -9,11 +9,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 
 from services.cull.app import IdleCuller
+from services.cull.one_pass import undone
+from services.cull.results import PassResult
 from tests.culler import HOUR
 from tests.fakes.hub import FakeHub
 
@@ -155,6 +158,56 @@ async def test_a_pass_that_fails_in_part_ends_with_1(hub: FakeHub, program: Prog
     run = await program.run("--once", "--timeout=3600")
     assert run.code == 1
     assert "idle" in run.err
+
+
+async def test_one_pass_that_a_signal_ends_early_ends_with_1(
+    hub: FakeHub, program: Program
+) -> None:
+    """And says what is left: a cron job that was ended has not done its work."""
+    for number in range(60):
+        hub.add_server(f"idle{number}", idle=2 * HOUR, age=9 * HOUR)
+    hub.stop_seconds = 0.5
+    async with program.running("--once", "--timeout=3600", "--concurrency=1") as run:
+        await run.until(lambda: len(hub.requests("DELETE")) >= 1)
+        assert await run.end() == 1
+        assert "that are due were left as they are" in "".join(run.lines)
+    assert 1 <= len(hub.stopped) < 61
+
+
+async def test_one_pass_that_has_to_be_broken_off_ends_with_1(
+    hub: FakeHub, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stop that hangs may be done or not."""
+    for name, value in program.env.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(program.directory)
+    hub.fail("hang", method="DELETE")
+    app = IdleCuller()
+    app.once, app.timeout, app.stopping = True, 3600, asyncio.Event()
+    main = asyncio.create_task(app.main())
+    async with asyncio.timeout(60):
+        while not hub.requests("DELETE"):
+            await asyncio.sleep(0.01)
+        app.stopping.set()
+        main.cancel()
+        assert await main == 1
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [
+        ({}, ""),
+        ({"skipped": 3, "failures": 1}, ""),
+        ({"whole": False}, "not all servers were looked at"),
+        ({"postponed": 2, "slow": 1}, "2 that are due were left as they are, 1 were slow to stop"),
+    ],
+)
+def test_what_was_left_undone_is_told(numbers: dict[str, Any], words: str) -> None:
+    """What failed or was no longer due is not undone: that is told where it happens."""
+    given: dict[str, Any] = {"started": datetime.now(UTC), "elapsed": 1.0, "whole": True}
+    told = undone(PassResult(**(given | numbers)))
+    assert told.startswith(words)
+    assert bool(told) == bool(words)
 
 
 async def test_a_role_that_lacks_scopes_is_told_which(hub: FakeHub, program: Program) -> None:

@@ -5,6 +5,7 @@ What only the service needs (pages, database, sign-in, metrics) is imported ther
 pass starts fast and stays small.
 """
 
+import asyncio
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -121,9 +122,9 @@ class IdleCuller(ServiceApp):
         help="Show what would go, when and why; stop nothing; exit. (A service that the Hub"
         " starts goes on and shows it after each pass: the Hub would start it anew.)",
     ).tag(config=True)
-    once = Bool(False, help="Make one pass and exit: 0, or 1 when a part of it failed.").tag(
-        config=True
-    )
+    once = Bool(
+        False, help="Make one pass and exit: 0, or 1 when a part of it failed or was left undone."
+    ).tag(config=True)
     max_stops_per_minute = Int(
         0, min=0, help="Stop no more servers than this in any minute; 0 for no limit."
     ).tag(config=True)
@@ -345,13 +346,21 @@ class IdleCuller(ServiceApp):
         return await (self._one_pass() if self.single else self._service())
 
     async def _one_pass(self) -> int:
+        """Who waits for the exit code, such as cron, is to know that not all was done."""
         from services.cull.assembly import assemble
-        from services.cull.one_pass import one_pass
+        from services.cull.one_pass import one_pass, undone
 
         async with assemble(self._plan()) as parts:
-            result = await one_pass(parts, self.stopping)
+            try:
+                result = await one_pass(parts, self.stopping)
+            except asyncio.CancelledError:
+                log.warning("Ended in the middle of the pass: what was under way may not be done.")
+                return 1
             if result.forbidden:
                 await self._tell_missing_scopes(parts.hub)
+        if self.stopping.is_set() and (left := undone(result)):
+            log.warning("Ended by a signal before the pass was over: %s.", left)
+            return 1
         return 0 if result.good else 1
 
     async def _tell_missing_scopes(self, hub: "HubClient") -> None:

@@ -23,3 +23,15 @@ async def one_pass(parts: Parts, stopping: asyncio.Event) -> PassResult:
     finally:
         told.cancel()
         passing.cancel()
+
+
+def undone(result: PassResult) -> str:
+    """What a pass that a signal ended did not come to, in words; empty where it did all."""
+    left = []
+    if not result.whole:
+        left.append("not all servers were looked at")
+    if result.postponed:
+        left.append(f"{result.postponed} that are due were left as they are")
+    if result.slow:
+        left.append(f"{result.slow} were slow to stop, and may still be stopping")
+    return ", ".join(left)

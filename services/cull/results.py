@@ -79,7 +79,8 @@ class PassResult:
     """The numbers of a pass. ``whole`` is: every page was read.
 
     ``seen`` and ``kept`` count servers; ``skipped`` those that were due and not stopped
-    (left, gone, paused, postponed); ``slow`` those that the Hub is still stopping.
+    (left, gone, paused, postponed), ``postponed`` those to which the pass did not come;
+    ``slow`` those that the Hub was slow to stop.
     ``failures`` counts all that went wrong, ``errors`` tells the first of them;
     ``forbidden`` is whether the Hub refused something for our token's sake.
     """
@@ -95,6 +96,7 @@ class PassResult:
     slow: int = 0
     kept: int = 0
     skipped: int = 0
+    postponed: int = 0
     failures: int = 0
     errors: tuple[str, ...] = ()
     forbidden: bool = False
@@ -154,6 +156,7 @@ class Tally:
             slow=sum(self.done[action, Outcome.SLOW] for action in Action),
             kept=self.kept,
             skipped=sum(self.done[action, outcome] for action in Action for outcome in skipped),
+            postponed=sum(self.done[action, Outcome.POSTPONED] for action in Action),
             failures=self.failures,
             errors=tuple(self.errors),
             forbidden=self.forbidden,
