@@ -135,15 +135,27 @@ def by_day(
     """Each day as a period of its own, without asking the database again. now: the last poll."""
     found = {row.day: row for row in rows}
     answer = []
+    for day, seconds in _lengths(first, last, now, zone).items():
+        row = found.get(day)
+        mine, active = ([row], row.active) if row else ([], 0)
+        answer.append(summarise(Period(day, day), mine, active, {day: seconds}))
+    return answer
+
+
+def of_one(
+    rows: Sequence[GroupDay], first: date, last: date, now: datetime, zone: ZoneInfo
+) -> Summary:
+    """All the days of one person in one, as ``by_day``."""
+    active = int(any(row.active for row in rows))
+    return summarise(Period(first, last), rows, active, _lengths(first, last, now, zone))
+
+
+def _lengths(first: date, last: date, now: datetime, zone: ZoneInfo) -> dict[date, float]:
+    """Seconds of each day, until now."""
+    answer = {}
     for day in days(first, last):
         window = bounds(day, zone)
-        seconds = max(0.0, (min(window.end, now) - window.start).total_seconds())
-        row = found.get(day)
-        answer.append(
-            summarise(
-                Period(day, day), [row] if row else [], row.active if row else 0, {day: seconds}
-            )
-        )
+        answer[day] = max(0.0, (min(window.end, now) - window.start).total_seconds())
     return answer
 
 

@@ -101,7 +101,7 @@ class Overview(Pages):
         self, question: Question, span: Span, first: date, last: date, timeline: Timeline
     ) -> dict[str, Any]:
         days = await self.queries.days(question.audience, first, last)
-        (whole,) = await self.queries.summaries(question.audience, [Period(first, last)])
+        whole = figures.of_one(days, first, last, span.last_poll, self.queries.zone)
         summaries = await self.summaries(question, span, first, last, days)
         week = figures.week(days, self.queries.zone)
         return {
