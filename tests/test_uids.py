@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ def test_a_uid_is_for_good(engine: Engine) -> None:
         FIRST_UID + 1,
         FIRST_UID + 2,
     ]
+    assert deepcopy(uids.of)("ada") == FIRST_UID  # traitlets copies what a configuration holds
     again = Uids(engine)
     assert again.of("名前") == FIRST_UID + 1
     assert again.of("new") == FIRST_UID + 3

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from sqlalchemy import create_engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from classroom_hub.sign_in import GOOGLE, SHARED_PASSWORD, SignIn, configure_sign_in
 from classroom_hub.swarm_settings import configure_swarm
@@ -57,7 +58,12 @@ class _Configuration:
         if self._problems:
             raise ConfigError(self._problems)
         # The database is asked only where all else is right.
-        self._spawner(Uids(create_engine(database, pool_pre_ping=True)))
+        try:
+            uids = Uids(create_engine(database, pool_pre_ping=True))
+        except SQLAlchemyError as error:
+            # Its words and not the address, which has the password in it.
+            raise ConfigError([f"the database does not answer: {_words(error)}"]) from None
+        self._spawner(uids)
         if self._problems:
             raise ConfigError(self._problems)
 
@@ -225,3 +231,8 @@ class _Configuration:
         if way == "systemuser":
             spawner.homes = self._setting("HOMES", "/srv/classroom/homes")
             spawner.skeleton = self._setting("SKELETON")
+
+
+def _words(error: SQLAlchemyError) -> str:
+    lines = str(getattr(error, "orig", None) or error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -4,6 +4,8 @@ Home directories outlive containers, machines and the Hub's own database rows, s
 once and never to somebody else, not even after its first owner was deleted.
 """
 
+from typing import Self
+
 from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
@@ -29,6 +31,10 @@ class Uids:
         self._engine = engine
         self._first = first
         _TABLE.metadata.create_all(engine)
+
+    def __deepcopy__(self, memo: object) -> Self:
+        """Ourselves: traitlets copies a configuration and all that is in it."""
+        return self
 
     def of(self, name: str) -> int:
         """The uid of somebody, given now if need be.

@@ -6,6 +6,7 @@ where its tables are; the password goes into no flag and no environment, but int
 database's library reads (PGPASSFILE).
 """
 
+import json
 import os
 import sys
 import urllib.request
@@ -31,6 +32,9 @@ def flags(name: str) -> list[str]:
     """What the service is started with, before the flags that were given."""
     words = [f"--service-name={name}", f"--service-prefix=/services/{name}/"]
     words += ["--ip=0.0.0.0", f"--port={PORT}"]
+    # Who may open its pages: without this, as for any service that the Hub did not start, nobody.
+    access = json.dumps([f"access:services!service={name}"])
+    os.environ.setdefault("JUPYTERHUB_OAUTH_ACCESS_SCOPES", access)
     token = SECRETS / f"{name}_token"
     if token.exists():
         words.append(f"--token-file={token}")
