@@ -325,6 +325,17 @@ async def test_the_description_covers_every_route_and_answer(site: CullSite) -> 
     }
     assert described == served
 
+    for method, template in (("PUT", "holds"), ("DELETE", "servers")):
+        status, answer = await site.api(method, template, user="root")
+        assert (status, answer["status"]) == (405, 405)
+        assert_fits(answer, {"$ref": "#/components/schemas/Error"}, document)
+    for operations in document["paths"].values():
+        for method, operation in operations.items():
+            if method != "parameters":
+                told = operation["responses"]
+                assert "405" in told or operation["summary"] == "This description"
+                assert method != "post" or "413" in told
+
     await site.culler.run_pass()
     await site.api("POST", path("ada"), user="ada")
     await site.api("POST", "holds", user="root", json={"kind": "user", "name": "ada", "hours": 1})

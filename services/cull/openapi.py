@@ -23,7 +23,9 @@ _ERRORS = {
     "401": "Nobody is signed in and no token was sent.",
     "403": "Not yours to do, or the XSRF token is missing.",
     "404": "There is no such thing.",
+    "405": "The path is there for other methods, which `Allow` names.",
     "409": "The rule allows no further extension now.",
+    "413": "The body is too large.",
     "503": "The Hub or the database is out of reach; try again.",
 }
 
@@ -67,7 +69,7 @@ def _paths() -> dict[str, Any]:
     extend = _operation(
         "Keep an own server running as far as its rule allows",
         "Extended",
-        errors=("400", "403", "404", "409", "503"),
+        errors=("400", "403", "404", "409", "413", "503"),
     )
     return {
         "/api/servers": {
@@ -107,7 +109,7 @@ def _paths() -> dict[str, Any]:
                     "Hold a server, a user or a group until a time; replaces an earlier hold",
                     "HoldView",
                     status="201",
-                    errors=("400", "403", "503"),
+                    errors=("400", "403", "413", "503"),
                 ),
                 "requestBody": {
                     "required": True,
@@ -159,7 +161,7 @@ def _operation(
             "description": _ERRORS[code],
             "content": {"application/json": {"schema": _ref("Error")}},
         }
-        for code in ("401", *errors)
+        for code in sorted({"401", "405", *errors})
     }
     described: dict[str, Any] = {"summary": summary, "responses": {status: good, **bad}}
     if parameters:
