@@ -1,5 +1,6 @@
 """What the database answers: small hubs with numbers that can be counted by hand."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -320,3 +321,16 @@ async def test_another_time_zone_counts_its_own_days(store: Store) -> None:
     await roll_up_until(east, at(7, 16))
     (row,) = await Queries(east).summaries(Everybody(), [Period(day(2), day(2))])
     assert (row.active_users, row.active_hours) == (1, 1)  # 22:00 UTC is 7:00 next day
+
+
+async def test_today_is_counted_once_for_all_who_ask(store: Store) -> None:
+    """Who asks meanwhile waits for the same count; a group is told out of it."""
+    queries = Queries(store)
+    await queries.count_today()
+    counted = queries._live._days
+    assert [one.records.day for one in counted] == [day(7)]
+    x, y, hub = Members("nbgrader-x"), Members("nbgrader-y"), Everybody()
+    answers = await asyncio.gather(*(queries.days(who, day(7), day(7)) for who in (x, y, hub, x)))
+    assert [[row.active for row in rows] for rows in answers] == [[1], [0], [1], [1]]
+    assert [rows[0].members for rows in answers] == [3, 0, 3, 3]
+    assert queries._live._days is counted

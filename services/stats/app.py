@@ -319,6 +319,7 @@ class StatsApp(ServiceApp):
             if pseudonyms is not None:
                 recorder.rename = pseudonyms.user
             readiness: Readiness = NoReadiness()
+            queries = None
             if self.serves:
                 queries = Queries(store, name_of=pseudonyms.name if pseudonyms else str)
                 readiness = await self._serve_pages(stack, queries, hub, registry)
@@ -329,6 +330,7 @@ class StatsApp(ServiceApp):
                 readiness=readiness,
                 metric_groups=self.metric_groups,
                 per_user=self.user_metrics,
+                after_poll=queries.count_today if queries else None,
             )
             await service.run(self.stopping, lambda: self._prepare(hub, recorder))
         return 0

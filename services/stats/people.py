@@ -29,7 +29,7 @@ async def count_active(q: Question, period: Period) -> int:
         return await q.connection.scalar(condition) or 0
     if q.windows is None:
         query = _active_in(period, select(t.user_days.c.user_id).distinct())
-        return len(live.union(await q.connection.scalars(query)))
+        return len(live.union((await q.connection.scalars(query)).all()))
     return len(
         live.union(
             row.user_id
@@ -54,7 +54,7 @@ async def _user_days(q: Question) -> list[UserDay]:
         else:
             query = query.where(t.user_days.c.user_id.in_(list(q.windows or ())))
         rows = await q.connection.execute(query)
-        q.user_days = [UserDay(*row) for row in rows if q.visible(row.user_id, row.day)]
+        q.user_days = [UserDay(*row) for row in rows.all() if q.visible(row.user_id, row.day)]
     return q.user_days
 
 
@@ -65,7 +65,7 @@ async def there_now(q: Question) -> set[int]:
         query = query.join(t.memberships).where(
             t.memberships.c.group_id == q.group_id, t.memberships.c.until == FOREVER
         )
-    there = set(await q.connection.scalars(query))
+    there = set((await q.connection.scalars(query)).all())
     return there if q.windows is None else there & set(q.windows)
 
 
@@ -104,7 +104,7 @@ async def _sums(q: Question) -> list[tuple[Any, ...]]:
             .where(c.day >= q.first, c.day <= q.last)
             .group_by(c.user_id)
         )
-        return [tuple(row) for row in await q.connection.execute(query)]
+        return [tuple(row) for row in (await q.connection.execute(query)).all()]
     sums: dict[int, list[Any]] = {}
     for row in await _user_days(q):
         mine = sums.setdefault(row.user_id, [0, 0, 0, 0, None])
@@ -120,7 +120,7 @@ async def _sums(q: Question) -> list[tuple[Any, ...]]:
 async def _named(q: Question, only: set[int] | None) -> list[tuple[int, str, bool]]:
     query = select(t.users).order_by(t.users.c.name, t.users.c.id)
     rows = []
-    for row in await q.connection.execute(query):
+    for row in (await q.connection.execute(query)).all():
         person = person_of(row)
         if only is not None and person.id not in only:
             continue

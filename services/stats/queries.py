@@ -51,6 +51,13 @@ class Queries:
         async with self.store.reading() as connection:
             return await self._span(connection)
 
+    async def count_today(self) -> None:
+        """Count the days that are not rolled up, so that who asks next need not wait for it."""
+        async with self.store.reading() as connection:
+            span = await self._span(connection)
+            if span is not None:
+                await self._live.read(connection, span.last_poll)
+
     async def made_up(self) -> bool:
         """Whether what is in the database is not true, but demo data."""
         async with self.store.reading() as connection:

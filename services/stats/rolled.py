@@ -4,6 +4,7 @@ A day is rolled up some time after its end, when late reports have come in. What
 older day later (an import, a Hub that was away) makes it be rolled up again.
 """
 
+import asyncio
 from collections.abc import Collection
 from datetime import date, datetime, timedelta
 
@@ -14,7 +15,15 @@ from services.stats import tables as t
 from services.stats.days import bounds, day_of, days
 from services.stats.intervals import Interval
 from services.stats.records import MADE_UP, Poll
-from services.stats.rollup import HUB, SAVES_AT_MOST, DayRecords, GroupDay, UserDay, roll_up
+from services.stats.rollup import (
+    HUB,
+    SAVES_AT_MOST,
+    CountedDay,
+    DayRecords,
+    GroupDay,
+    UserDay,
+    roll_up,
+)
 from services.stats.rows import session_of
 from services.stats.sampler import LONGEST
 from services.stats.store import Store
@@ -75,51 +84,61 @@ async def _replace(
     await store.upsert(connection, t.group_days, (row._asdict() for row in rows))
 
 
-async def live_days(
-    store: Store, connection: AsyncConnection, groups: Collection[int] | None = None
-) -> tuple[list[UserDay], list[GroupDay]]:
-    """The rows of the days that are not rolled up yet, up to the last whole poll.
-
-    ``groups``: which to count beside the hub; None for all.
-    """
+async def count_live_days(store: Store, connection: AsyncConnection) -> list[CountedDay]:
+    """The days that are not rolled up yet, up to the last whole poll."""
     meta = await store.read_meta(connection)
     last = await connection.scalar(select(func.max(t.polls.c.time)).where(t.polls.c.whole))
     if "rolled_until" not in meta or last is None:
-        return [], []
+        return []
     first = date.fromisoformat(meta["rolled_until"])
-    user_days: list[UserDay] = []
-    group_days: list[GroupDay] = []
+    counted: list[CountedDay] = []
+    before: set[int] = set()
     for day in days(first, day_of(last, store.zone)):
-        records = await read_day(store, connection, day, last, groups)
-        before = {row.user_id for row in user_days if row.was_active}
+        records = await read_day(store, connection, day, last, groups=())
         records.active_6_before = records.active_6_before | before
         records.active_29_before = records.active_29_before | before
-        users, counted = roll_up(records)
-        user_days += users
-        group_days += counted
-    return user_days, group_days
+        counted.append(CountedDay(records))
+        before |= {row.user_id for row in counted[-1].users() if row.was_active}
+    return counted
 
 
 class LiveDays:
-    """``live_days``, remembered until the next poll: a page asks many questions at once."""
+    """The days not rolled up, counted once a poll: a page asks many questions at once."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._counting = asyncio.Lock()
         self._key: tuple[object, ...] = ()
-        self._known: dict[frozenset[int], tuple[list[UserDay], list[GroupDay]]] = {}
+        self._days: list[CountedDay] = []
+        self._users: list[UserDay] = []
+        self._groups: dict[int, list[GroupDay]] = {}
 
     async def read(
-        self, connection: AsyncConnection, last_poll: datetime, groups: Collection[int]
+        self, connection: AsyncConnection, last_poll: datetime, groups: Collection[int] = ()
     ) -> tuple[list[UserDay], list[GroupDay]]:
         """The rows of days not rolled up, of the hub and these groups. Not to be changed."""
         meta = await self._store.read_meta(connection)
         key = (last_poll, meta.get("rolled_until"), meta.get("edits"))
-        if key != self._key or len(self._known) > 100:
-            self._key, self._known = key, {}
-        wanted = frozenset(groups)
-        if wanted not in self._known:
-            self._known[wanted] = await live_days(self._store, connection, wanted)
-        return self._known[wanted]
+        async with self._counting:  # others who ask meanwhile get the same
+            if key != self._key:
+                self._days = await count_live_days(self._store, connection)
+                self._users = [row for day in self._days for row in day.users()]
+                self._groups = {HUB: [day.hub() for day in self._days]}
+                self._key = key
+            for group_id in groups:
+                if group_id not in self._groups:
+                    self._groups[group_id] = await self._count_group(connection, group_id)
+            rows = [row for group_id in (HUB, *groups) for row in self._groups[group_id]]
+            return self._users, rows
+
+    async def _count_group(self, connection: AsyncConnection, group_id: int) -> list[GroupDay]:
+        rows = []
+        for day in self._days:
+            window = bounds(day.records.day, self._store.zone)
+            members = (await _members(connection, window, (group_id,))).get(group_id, set())
+            if members:
+                rows.append(day.group(group_id, members))
+        return rows
 
 
 async def read_day(
@@ -146,10 +165,10 @@ async def read_day(
         day=day,
         window=window,
         zone=store.zone,
-        sessions=[session_of(row) for row in sessions],
+        sessions=[session_of(row) for row in sessions.all()],
         activity=[
             (row.user_id, Interval(row.start, row.start + timedelta(seconds=row.seconds)))
-            for row in worked
+            for row in worked.all()
         ],
         polls=await read_polls(connection, window),
         people=await connection.scalar(
@@ -180,7 +199,8 @@ async def read_polls(connection: AsyncConnection, window: Interval) -> list[Poll
         )
         .order_by(time)
     )
-    return [Poll(**row._mapping) for row in await connection.execute(query)]
+    rows = await connection.execute(query)
+    return [Poll(**row._mapping) for row in rows.all()]
 
 
 async def _members(
@@ -192,7 +212,7 @@ async def _members(
     if groups is not None:
         query = query.where(t.memberships.c.group_id.in_(groups))
     members: dict[int, set[int]] = {}
-    for row in await connection.execute(query):
+    for row in (await connection.execute(query)).all():
         members.setdefault(row.group_id, set()).add(row.user_id)
     return members
 
@@ -217,4 +237,4 @@ async def _active(connection: AsyncConnection, day: date, before: int) -> set[in
         )
         .distinct()
     )
-    return {row.user_id for row in await connection.execute(query)}
+    return set((await connection.scalars(query)).all())

@@ -8,7 +8,7 @@ import json
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
@@ -106,21 +106,39 @@ class _Person:
     running: list[Interval] = field(default_factory=list)
 
 
+class CountedDay:
+    """A day with everybody counted once, whichever groups are then asked for."""
+
+    def __init__(self, records: DayRecords) -> None:
+        self._people = _people(records)
+        # What is counted is not needed again; of a large hub it is much.
+        self.records = replace(records, sessions=(), activity=())
+        self._seen = union(observed(records.polls, records.window))
+
+    def users(self) -> list[UserDay]:
+        """The rows of who was active or had a server."""
+        day = self.records.day
+        return [
+            UserDay(day, i, p.active_seconds, p.idle_seconds, p.started, was_active=bool(p.active))
+            for i, p in sorted(self._people.items())
+            if p.active or p.running
+        ]
+
+    def hub(self) -> GroupDay:
+        """The row of everybody."""
+        size = self.records.people
+        return _group_day(HUB, size, None, self._people, self.records, self._seen)
+
+    def group(self, group_id: int, members: Set[int]) -> GroupDay:
+        """The row of those who were in the group on that day."""
+        return _group_day(group_id, len(members), members, self._people, self.records, self._seen)
+
+
 def roll_up(records: DayRecords) -> tuple[list[UserDay], list[GroupDay]]:
     """The rows of that day. The hub's row is always there, a group's if it has any number."""
-    people = _people(records)
-    users = [
-        UserDay(
-            records.day, i, p.active_seconds, p.idle_seconds, p.started, was_active=bool(p.active)
-        )
-        for i, p in sorted(people.items())
-        if p.active or p.running
-    ]
-    seen = union(observed(records.polls, records.window))
-    groups = [_group_day(HUB, records.people, None, people, records, seen)]
-    for group_id, members in sorted(records.members.items()):
-        groups.append(_group_day(group_id, len(members), members, people, records, seen))
-    return users, groups
+    day = CountedDay(records)
+    groups = [day.group(i, members) for i, members in sorted(records.members.items())]
+    return day.users(), [day.hub(), *groups]
 
 
 def observed(polls: Iterable[Poll], window: Interval) -> list[Interval]:
@@ -154,10 +172,10 @@ def _count_person(person: _Person, records: DayRecords) -> None:
     for session in sorted(person.sessions, key=lambda s: s.started):
         starts[session.server].append(session.started)
     for session in person.sessions:
-        ended = session.ended or window.end
-        person.running += [
-            run for run in within([Interval(session.started, ended)], window) if run.seconds > 0
-        ]
+        start = max(session.started, window.start)
+        end = min(session.ended or window.end, window.end)
+        if start < end:
+            person.running.append(Interval(start, end))
         person.started += window.start <= session.started < window.end
         if session.ended is None:
             continue
@@ -170,6 +188,7 @@ def _count_person(person: _Person, records: DayRecords) -> None:
     person.server_seconds = int(total_seconds(person.running))
     person.idle_seconds = int(total_seconds(running) - overlap_seconds(running, person.active))
     person.hours = frozenset(h for i in person.active for h in _local_hours(i, records.zone))
+    person.sessions = []
 
 
 def length_class(length: timedelta) -> int:
@@ -185,7 +204,8 @@ def _saved(session: Session, ended: datetime, starts: list[datetime], window: In
     until = ended + SAVES_AT_MOST
     if at < len(starts):
         until = min(until, starts[at])
-    return int(total_seconds(within([Interval(ended, until)], window)))
+    seconds = (min(until, window.end) - max(ended, window.start)).total_seconds()
+    return max(0, int(seconds))
 
 
 def _local_hours(interval: Interval, zone: ZoneInfo) -> set[int]:
@@ -258,7 +278,10 @@ def concurrency(
         now += step
         if now > peak:
             peak, peak_at = now, moment
-    busy = sum(overlap_seconds([run], _near(seen, run)) for run in runs)
+    if len(seen) == 1 and all(seen[0].start <= start and end <= seen[0].end for start, end in runs):
+        busy = total_seconds(runs)  # as on most days: looked all the time
+    else:
+        busy = sum(overlap_seconds([run], _near(seen, run)) for run in runs)
     return busy / duration, peak, peak_at
 
 

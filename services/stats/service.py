@@ -49,6 +49,8 @@ class Service:
     readiness: Readiness
     metric_groups: int = 0
     per_user: bool = False
+    after_poll: Callable[[], Awaitable[None]] | None = None
+    """Called when a poll is written; raises the driver's errors while the database is away."""
     waiting: bool = False
     written_at: float | None = None
 
@@ -90,6 +92,9 @@ class Service:
             await self._show()
             self.readiness.set("poll", None)
             self.readiness.set("database", None)
+            if self.after_poll is not None:
+                with contextlib.suppress(*AWAY):
+                    await self.after_poll()
         elif result.error:
             self.readiness.set("database", result.error)
         hub = result.error if result.poll is not None and not result.poll.whole else None
