@@ -5,9 +5,7 @@ note a change in the audit → forward. Each step can only end it, none can wide
 """
 
 import asyncio
-import json
 import logging
-import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +22,8 @@ from common.oauth import Identity, SignIn
 from common.security import is_websocket
 from services.formgrader_proxy.access import Allowed, Content, Refusal, Role, judge, role_in
 from services.formgrader_proxy.audit import Audit, AuditUnavailable, Change
-from services.formgrader_proxy.courses import Course, Mode
+from services.formgrader_proxy.bodies import field_names, small_body
+from services.formgrader_proxy.courses import Course
 from services.formgrader_proxy.forward_http import (
     Upstream,
     UpstreamUnreachable,
@@ -39,14 +38,13 @@ from services.formgrader_proxy.headers import (
 )
 from services.formgrader_proxy.links import changes, link_script
 from services.formgrader_proxy.metrics import FormgraderMetrics, Outcome
+from services.formgrader_proxy.modes import decide
 from services.formgrader_proxy.paths import PathRefused, Target, read_target
 from services.formgrader_proxy.policy_headers import security_headers
 from services.formgrader_proxy.registry import Courses, Formgrader
 
 log = logging.getLogger("formgrader")
 
-#: A grade or a comment is small; what is larger is none.
-MOST_AUDITED_BYTES = 256 * 1024
 #: How often the Hub is asked whether an open WebSocket may stay.
 ASK_AGAIN_SECONDS = 30.0
 #: Changes whose body's field names are kept, so that the audit tells a score from a comment.
@@ -142,7 +140,7 @@ class Gateway:
         role = self._role(identity, course)
         if role is Role.NOBODY:
             return self._refuse(request, course, role, 403, "You do not grade this course.")
-        allowed = self._allowed(request, segments, role, course)
+        allowed = decide(request.method, segments, role, course.mode)
         if isinstance(allowed, Refusal):
             status, text = _REFUSALS[allowed]
             self._metrics.refused(allowed.value)
@@ -155,21 +153,6 @@ class Gateway:
             request, target, segments, course, identity, role, allowed, upstream, websocket
         )
         return await self._pass(passage, formgrader)
-
-    def _allowed(
-        self, request: web.Request, segments: tuple[str, ...], role: Role, course: Course
-    ) -> Allowed | Refusal:
-        verdict = judge(request.method, segments, role)
-        if verdict.allowed is not None:
-            return verdict.allowed
-        assert verdict.refusal is not None  # noqa: S101 - one of the two is there
-        if course.mode is Mode.FULL and verdict.refusal is not Refusal.ROLE:
-            if request.method not in _READ:
-                return _FULL_WRITE
-            # What Jupyter serves as it lies there may have come from a student.
-            as_it_lies = segments[:1] in _FILES
-            return _FULL_FILE if as_it_lies else _FULL_READ
-        return verdict.refusal
 
     def _refuse(
         self, request: web.Request, course: Course, role: Role, status: int, text: str
@@ -203,10 +186,10 @@ class Gateway:
         fields: tuple[str, ...] = ()
         action = passage.allowed.action or ""
         if action in _FIELDS_KEPT:
-            body = await _small_body(passage.request)
+            body = await small_body(passage.request)
             if body is None:
                 return answer(passage.request, 413, "A score or a comment is never so large.")
-            fields = _field_names(body)
+            fields = field_names(body)
         try:
             number = await self._audit.begin(
                 Change(
@@ -330,35 +313,8 @@ class _Passage(NamedTuple):
     websocket: bool
 
 
-#: What mode = "full" lets pass beyond the list. Its changes are audited as such.
-_ANYTHING = re.compile(r"(?s).*")
-_FULL_READ = Allowed(_READ, _ANYTHING, Role.GRADER, Content.PAGE)
-_FULL_FILE = Allowed(_READ, _ANYTHING, Role.GRADER, Content.ATTACHMENT)
-_FILES = {("files",), ("view",), ("nbconvert",)}
-_FULL_WRITE = Allowed(frozenset(), _ANYTHING, Role.GRADER, Content.API, "other")
-
 _REFUSALS = {
     Refusal.NOT_LISTED: (404, "nbgrader's formgrader has no such page."),
     Refusal.METHOD: (405, "The page is there, but not for this kind of request."),
     Refusal.ROLE: (403, "Only an instructor of this course may do this."),
 }
-
-
-async def _small_body(request: web.Request) -> bytes | None:
-    """The body, None where it is too large."""
-    body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > MOST_AUDITED_BYTES:
-            return None
-    return bytes(body)
-
-
-def _field_names(body: bytes) -> tuple[str, ...]:
-    """The names of a JSON object's fields that look like nbgrader's; never a value."""
-    try:
-        value = json.loads(body)
-    except ValueError:
-        return ()
-    names = value if isinstance(value, dict) else {}
-    return tuple(sorted(name for name in names if name.isidentifier() and len(name) <= 40))[:20]
