@@ -89,15 +89,16 @@ class Queries:
             return []
         async with self._asking(audience, periods[0].first, periods[-1].last) as question:
             rows = await self._days(question)
-            return [
-                summarise(
-                    period,
-                    [row for row in rows if period.first <= row.day <= period.last],
-                    await people.count_active(question, period),
-                    question.lengths_of_days(period),
-                )
-                for period in periods
-            ]
+            return [await _summary(question, rows, period) for period in periods]
+
+    async def overview(
+        self, audience: Audience, first: date, last: date, periods: Sequence[Period]
+    ) -> tuple[list[GroupDay], Summary, list[Summary]]:
+        """``days``, all of them in one summary, and ``summaries``, of one question."""
+        async with self._asking(audience, first, last) as question:
+            rows = await self._days(question)
+            whole = await _summary(question, rows, Period(first, last))
+            return rows, whole, [await _summary(question, rows, period) for period in periods]
 
     async def people(self, audience: Audience, first: date, last: date) -> list[PersonRow]:
         """Everybody in it, also who did nothing; sorted by name."""
@@ -172,3 +173,12 @@ class Queries:
         return await question.days_of_person(
             await raw.sessions_of(question), await raw.work_of(question, user_id)
         )
+
+
+async def _summary(question: Question, rows: Sequence[GroupDay], period: Period) -> Summary:
+    return summarise(
+        period,
+        [row for row in rows if period.first <= row.day <= period.last],
+        await people.count_active(question, period),
+        question.lengths_of_days(period),
+    )

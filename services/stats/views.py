@@ -11,7 +11,7 @@ from common.web import PREFIX
 from services.stats import figures, lanes
 from services.stats.access import Individual
 from services.stats.answers import Span, Timeline
-from services.stats.days import Period
+from services.stats.days import By, periods
 from services.stats.downloads import Downloads
 from services.stats.figures import OVER_TIME, PERSONAL, Figure
 from services.stats.pages import Pages, Question, number, utc
@@ -51,10 +51,13 @@ class Overview(Pages):
         facts: Sequence[figures.Fact] = ()
         week = None
         if first <= last:
-            days = await self.queries.days(question.audience, first, last)
-            (whole,) = await self.queries.summaries(question.audience, [Period(first, last)])
+            cut = [] if question.asked.by is By.DAY else periods(first, last, question.asked.by)
+            days, whole, summaries = await self.queries.overview(
+                question.audience, first, last, cut
+            )
             facts = figures.facts(whole, personal=False)
-            summaries = await self.summaries(question, span, first, last, days)
+            if question.asked.by is By.DAY:
+                summaries = figures.by_day(days, first, last, span.last_poll, self.queries.zone)
             shown = [figures.over_time(key, summaries, question.asked.by) for key in OVER_TIME]
             if self.fine(span, first, last):
                 shown[list(OVER_TIME).index("servers")] = await self.moments(question, first, last)
