@@ -164,10 +164,14 @@ class _Configuration:
                 )
                 continue
             token = self._secret(f"{name}_token")
-            options[argument] = {"url": f"http://{name}:{SERVICE_PORT}", "api_token": token or "x"}
+            options[argument] = {
+                "url": f"http://{name}:{SERVICE_PORT}",
+                "api_token": token or "-" * SHORTEST_SECRET,
+            }
         # The pages of statistics and grading are for whom these say; the culler's for everybody.
-        if "cull" in options and self._setting("CULL_POLICY"):
-            options["cull"]["policy"] = self._setting("CULL_POLICY")
+        policy = self._etc / "cull.toml"
+        if "cull" in options and policy.exists():
+            options["cull"]["policy"] = str(policy)
         try:
             declare(self._c, **options)
         except ConfigError as error:
