@@ -180,6 +180,10 @@ async def test_people(queries: Queries) -> None:
         ("ben", True, 3600),
         ("eva", False, 0),
     ]
+    later = await queries.people(Everybody(), day(0), day(1))
+    assert [(row.name, row.deleted) for row in later] == [("ana", False), ("ben", False)]
+    before = await queries.people(Everybody(), day(-9), day(-1))
+    assert [(row.name, row.deleted) for row in before] == [("ana", False), ("ben", True)]
 
 
 async def test_enrolled_but_inactive(queries: Queries) -> None:

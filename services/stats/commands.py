@@ -12,6 +12,7 @@ from services.stats.access import OPERATOR
 from services.stats.days import By, bounds, day_of, midnight, periods
 from services.stats.demo_data import Semester, last_days, semester_changes
 from services.stats.export import ExportFormat, What
+from services.stats.figures import by_day
 from services.stats.import_activity import Imported, read_changes
 from services.stats.intervals import Interval
 from services.stats.lead import lock_for
@@ -41,7 +42,11 @@ async def report(store: Store, options: Mapping[str, str], pseudonyms: Pseudonym
     first, last = asked.days(span.last_day if span else _today(store))
     if span and asked.since is None:
         first = max(first, span.first_day)
-    rows = await queries.summaries(audience, periods(first, last, by))
+    if by is By.DAY and span and first <= last:
+        days = await queries.days(audience, first, last)
+        rows = by_day(days, first, last, span.last_poll, store.zone)
+    else:
+        rows = await queries.summaries(audience, periods(first, last, by))
     return reports.summaries(rows, form, store.zone)
 
 

@@ -7,12 +7,13 @@ from sqlalchemy import Select, func, select
 from services.stats import tables as t
 from services.stats.access import Members
 from services.stats.answers import PersonRow
-from services.stats.days import Period, day_of
+from services.stats.days import Period, bounds, midnight
 from services.stats.question import Question
-from services.stats.records import Person
 from services.stats.rollup import UserDay
-from services.stats.rows import person_of
 from services.stats.tables import FOREVER
+
+FEW = 500
+"""So many people are asked for by their numbers; of more, all are read."""
 
 
 async def count_active(q: Question, period: Period) -> int:
@@ -118,20 +119,25 @@ async def _sums(q: Question) -> list[tuple[Any, ...]]:
 
 
 async def _named(q: Question, only: set[int] | None) -> list[tuple[int, str, bool]]:
-    query = select(t.users).order_by(t.users.c.name, t.users.c.id)
-    rows = []
-    for row in (await q.connection.execute(query)).all():
-        person = person_of(row)
-        if only is not None and person.id not in only:
-            continue
-        if _was_there(q, person):
-            rows.append((person.id, person.name, person.deleted is not None))
-    return rows
+    """Id, name and whether they are gone, of everybody to be listed."""
+    c = t.users.c
+    query = select(c.id, c.name, (c.deleted < FOREVER).label("gone")).order_by(c.name, c.id)
+    if q.windows is None and q.span is not None:
+        # Whose account was there on one of the days.
+        query = query.where(
+            c.deleted >= midnight(q.first, q.zone), c.first_seen < bounds(q.last, q.zone).end
+        )
+    elif q.windows is not None and len(q.windows) <= FEW:
+        query = query.where(c.id.in_(list(q.windows)))
+    return [
+        (row.id, row.name, bool(row.gone))
+        for row in (await q.connection.execute(query)).all()
+        if (only is None or row.id in only) and _may_be_listed(q, row.id)
+    ]
 
 
-def _was_there(q: Question, person: Person) -> bool:
-    if q.windows is not None:
-        mine = q.windows.get(person.id, ())
-        return any(first <= q.last and last >= q.first for first, last in mine)
-    gone = person.deleted is not None and day_of(person.deleted, q.zone) < q.first
-    return not gone and day_of(person.first_seen, q.zone) <= q.last
+def _may_be_listed(q: Question, user_id: int) -> bool:
+    if q.windows is None:
+        return True
+    mine = q.windows.get(user_id, ())
+    return any(first <= q.last and last >= q.first for first, last in mine)
