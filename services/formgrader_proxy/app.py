@@ -264,6 +264,7 @@ class FormgraderProxy(ServiceApp):
             audit=audit,
             is_admin=self._is_admin,
             problems=lambda: file.problems,
+            look=lambda: self._follow(file, courses),
         ).setup(app)
         gateway = Gateway(
             places=Places(self.prefix, self.public_hub_url, self.frame_ancestors),

@@ -3,7 +3,7 @@
 import asyncio
 import csv
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import aiohttp
@@ -57,13 +57,16 @@ class Views:
         audit: Audit,
         is_admin: IsAdmin,
         problems: Callable[[], Sequence[str]],
+        look: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
+        """``look`` reads the courses file again, so that the list is that of now."""
         self._prefix = prefix
         self._courses = courses
         self._sign_in = sign_in
         self._audit = audit
         self._is_admin = is_admin
         self._problems = problems
+        self._look = look
 
     def setup(self, app: web.Application) -> None:
         """Add the routes."""
@@ -77,8 +80,8 @@ class Views:
     async def home(self, request: web.Request) -> web.Response:
         """GET: my courses."""
         identity = await self._sign_in.require(request)
-        shown = self._problems() if self._is_admin(identity) else ()
         cards = await self._cards(identity)
+        shown = self._problems() if self._is_admin(identity) else ()
         return render(request, "formgrader_courses.html", courses=cards, problems=shown)
 
     async def api_courses(self, request: web.Request) -> web.Response:
@@ -145,6 +148,8 @@ class Views:
         return role_in(identity.groups, formgrader.course.groups, is_admin=admin)
 
     async def _cards(self, identity: Identity) -> list[CourseCard]:
+        if self._look is not None:
+            await self._look()
         mine = [
             (formgrader, role)
             for formgrader in self._courses.all()
