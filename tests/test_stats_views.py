@@ -107,12 +107,14 @@ PATHS = {
     "users' csv": "csv/users.csv?group=nbgrader-x",
     "inactive's csv": "csv/inactive.csv?group=nbgrader-x",
     "week's csv": "csv/week.csv?group=nbgrader-x",
+    "nobody's timeline": "person?group=nbgrader-x",
     "no csv": "csv/nothing.csv",
 }
 SEES: dict[str, dict[str, int]] = {
-    "root": {"nobody": 404, "no csv": 404},
+    "root": {"nobody": 404, "nobody's timeline": 404, "no csv": 404},
     "prof": {
         "nobody": 404,
+        "nobody's timeline": 404,
         "other group": 403,
         "unknown group": 403,
         "graders' group": 403,
@@ -121,6 +123,7 @@ SEES: dict[str, dict[str, int]] = {
     },
     "other": {
         "nobody": 404,
+        "nobody's timeline": 403,
         "group": 403,
         "unknown group": 403,
         "graders' group": 403,

@@ -79,6 +79,8 @@ class Overview(Pages):
     async def person(self, request: web.Request) -> web.Response:
         """One person's timeline; one's own if nobody is named."""
         question = await self.question(request, own=True)
+        if not isinstance(question.audience, Individual):
+            raise NotThere("name the user whose timeline is wanted: user=NAME")
         return await self._person(request, question)
 
     async def _person(self, request: web.Request, question: Question) -> web.Response:

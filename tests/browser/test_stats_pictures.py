@@ -18,7 +18,7 @@ DIRECTORY = os.environ.get("SCREENSHOTS", "")
 
 @pytest.mark.skipif(not DIRECTORY, reason="draws pictures only with SCREENSHOTS=docs/images")
 async def test_draw_the_pictures(visit: Visit, tmp_path: Path) -> None:
-    """The hub by day, a person's timeline in the dark, and the course on a phone."""
+    """The hub by day, and a person's timeline in the dark."""
     database = tmp_path / "stats.sqlite"
     await fill(database)
     wide = {"viewport": {"width": 1200, "height": 800}}
@@ -31,6 +31,3 @@ async def test_draw_the_pictures(visit: Visit, tmp_path: Path) -> None:
         )
         await ready(page)
         await keep(page, "stats-person-dark")
-        phone = {"viewport": {"width": 360, "height": 740}}
-        page = await visit(hub, hub.admin, STATS + "users?sort=-active_hours&q=00", **phone)
-        await page.screenshot(path=Path(DIRECTORY) / "stats-phone.png", scale="css")
