@@ -1,23 +1,19 @@
 """One request, with a token, a time limit and retries, and errors by kind.
 
 A retry is worth it where the other side may answer next time: no connection, a broken
-answer, 429, 500, 502, 503, 504. The pause grows with full jitter (AWS architecture blog,
-"Exponential Backoff And Jitter") and is at least what ``Retry-After`` asks for.
+answer, or one of :data:`~common.retry.RETRIED`.
 
 Only a request that may safely come twice is sent again. Another one, a stop say, only where
 the other side has surely not begun it (no connection, 429, 503) and soon: after a longer
 pause it may no longer be right, which only its sender can tell.
 """
 
-import random
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
-from urllib.parse import unquote, urlsplit
 
 import aiohttp
 import msgspec
@@ -25,6 +21,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from common.clock import Clock, as_utc
+from common.connection import TLSFiles, client_session, plain_url
 from common.errors import (
     HubBadAnswer,
     HubFailed,
@@ -38,10 +35,24 @@ from common.errors import (
     ProxyUnavailable,
     RequestError,
 )
+from common.retry import NO_RETRY, NOT_BEGUN, RETRIED, Retry
 
-RETRIED = frozenset({429, 500, 502, 503, 504})
-#: Statuses by which the other side says that it has not begun.
-NOT_BEGUN = frozenset({429, 503})
+#: What is needed to speak to a peer stands here, wherever it is made.
+__all__ = [
+    "HUB",
+    "NOT_BEGUN",
+    "NO_RETRY",
+    "PROXY",
+    "Answer",
+    "Family",
+    "Observer",
+    "Retry",
+    "TLSFiles",
+    "client_session",
+    "plain_url",
+    "request",
+]
+
 #: More than any honest page: 1,000 users with ten servers each take some 5 MB.
 MAX_BODY_BYTES = 64 * 1024 * 1024
 
@@ -69,28 +80,6 @@ PROXY = Family(
 )
 
 
-@dataclass(frozen=True)
-class Retry:
-    """How often and how patiently. ``attempts`` counts the first; times in seconds.
-
-    ``unsafe_seconds``: the longest pause before what is not repeatable is sent again.
-    """
-
-    attempts: int = 4
-    base_seconds: float = 0.5
-    max_seconds: float = 30.0
-    unsafe_seconds: float = 2.0
-
-    def pause(self, failures: int, retry_after: float | None = None) -> float:
-        """Seconds to wait after so many failures (1 or more)."""
-        ceiling = min(self.max_seconds, self.base_seconds * 2.0 ** min(failures - 1, 64))
-        jittered = random.uniform(0.0, ceiling)  # noqa: S311 - spreads load, hides nothing
-        return max(jittered, min(retry_after or 0.0, self.max_seconds))
-
-
-NO_RETRY = Retry(attempts=1)
-
-
 class Answer(NamedTuple):
     """A whole answer. ``hub_time`` is its ``Date``, None where there is no usable one.
 
@@ -102,64 +91,6 @@ class Answer(NamedTuple):
     headers: CIMultiDictProxy[str]
     hub_time: datetime | None = None
     seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class TLSFiles:
-    """The files of mutual TLS, as JupyterHub's internal_ssl hands them to a service."""
-
-    keyfile: str
-    certfile: str
-    cafile: str
-
-    def client_context(self) -> ssl.SSLContext:
-        """For talking to the Hub. :raises OSError: a file cannot be read or used"""
-        context = ssl.create_default_context(cafile=self.cafile or None)
-        if self.certfile:
-            context.load_cert_chain(self.certfile, self.keyfile or None)
-        return context
-
-    def server_context(self) -> ssl.SSLContext:
-        """For serving; with a CA, only to who has its certificate. :raises OSError:"""
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self.cafile or None)
-        context.load_cert_chain(self.certfile, self.keyfile or None)
-        if self.cafile:
-            context.verify_mode = ssl.CERT_REQUIRED
-        return context
-
-
-#: The part of ``http+unix://%2Fpath%2Fto.sock/hub/api`` that stands for the host afterwards.
-_UNIX_HOST = "localhost"
-
-
-def plain_url(url: str) -> str:
-    """The URL as it goes on the request line: ``http+unix`` becomes plain http."""
-    parts = urlsplit(url)
-    if not parts.scheme.endswith("+unix"):
-        return url.rstrip("/")
-    return f"{parts.scheme.removesuffix('+unix')}://{_UNIX_HOST}{parts.path}".rstrip("/")
-
-
-def client_session(api_url: str, *, tls: TLSFiles | None = None) -> aiohttp.ClientSession:
-    """A session for one peer: its unix socket where the URL has one, its TLS, no cookies."""
-    parts = urlsplit(api_url)
-    connector: aiohttp.BaseConnector
-    if parts.scheme.endswith("+unix"):
-        connector = aiohttp.UnixConnector(unquote(parts.netloc), limit=100)
-    else:
-        connector = aiohttp.TCPConnector(
-            limit=100,
-            ssl=tls.client_context() if tls else True,
-            resolver=aiohttp.ThreadedResolver(),
-        )
-    session = aiohttp.ClientSession(
-        connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
-    )
-    # aiohttp would send a DELETE again by itself when its connection breaks. By then the
-    # first may have been done and the user may have started anew, so we decide on repeats.
-    if hasattr(session, "_retry_connection"):
-        session._retry_connection = False
-    return session
 
 
 #: Told of every attempt: status (None where no answer came) and seconds.
