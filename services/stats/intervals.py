@@ -18,8 +18,11 @@ class Interval(NamedTuple):
 
 def union(intervals: Iterable[Interval]) -> list[Interval]:
     """The same time, sorted, with whatever overlaps or touches made one."""
+    ordered = sorted(intervals)
+    if len(ordered) < 2:
+        return ordered
     merged: list[Interval] = []
-    for interval in sorted(intervals):
+    for interval in ordered:
         if merged and interval.start <= merged[-1].end:
             if interval.end > merged[-1].end:
                 merged[-1] = Interval(merged[-1].start, interval.end)

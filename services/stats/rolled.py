@@ -157,7 +157,7 @@ async def read_day(
         )
     )
     worked = await connection.execute(
-        select(t.activity).where(
+        select(t.activity.c.user_id, t.activity.c.start, t.activity.c.seconds).where(
             t.activity.c.start < window.end, t.activity.c.start >= window.start - LONGEST
         )
     )
@@ -167,8 +167,8 @@ async def read_day(
         zone=store.zone,
         sessions=[session_of(row) for row in sessions.all()],
         activity=[
-            (row.user_id, Interval(row.start, row.start + timedelta(seconds=row.seconds)))
-            for row in worked.all()
+            (user_id, Interval(start, start + timedelta(seconds=seconds)))
+            for user_id, start, seconds in worked.all()
         ],
         polls=await read_polls(connection, window),
         people=await connection.scalar(

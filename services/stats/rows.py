@@ -1,5 +1,6 @@
 """Rows of the database as the values of ``records``, and the recorder's state out of them."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -37,17 +38,12 @@ def person_of(row: Row[Any]) -> Person:
     return Person(row.id, row.name, row.created, row.first_seen, ends)
 
 
-def session_of(row: Row[Any]) -> Session:
+def session_of(row: Sequence[Any]) -> Session:
     """The session in a row of ``sessions``."""
-    return Session(
-        id=row.id,
-        user_id=row.user_id,
-        server=row.server,
-        profile_id=row.profile_id,
-        started=row.started,
-        last_activity=row.last_activity,
-        ended=None if row.ended == FOREVER else row.ended,
-    )
+    # By place: the columns are the fields, and by name each would be looked up, row for row.
+    number, user_id, server, profile_id, started, last, ended = row
+    ends = None if ended == FOREVER else ended
+    return Session(number, user_id, server, profile_id, started, last, ends)
 
 
 async def read_state(connection: AsyncConnection) -> State:

@@ -221,8 +221,8 @@ async def serve(file: Path, stopping: asyncio.Event) -> None:
     async with stats_site(queries) as site:
         site.add_user("root", admin=True)
         browser = await site.browser("root")
-        # What is no page that shows numbers: the first of those is to be measured.
-        answer = await browser.go(PREFIX + "api/about")
+        # A page without a hub's numbers in it: the first of those is to be measured.
+        answer = await browser.go(PREFIX + "person")
         assert answer.status == 200, answer
         cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies().items())
         where = {"origin": site.origin, "prefix": PREFIX, "cookie": cookie}
