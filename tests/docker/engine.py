@@ -27,6 +27,7 @@ PROGRAMS = {
     "ip": "iproute2",
     "mmdebstrap": "mmdebstrap",
     "nsenter": "util-linux",
+    "setpriv": "util-linux",
 }
 #: Not in Debian 12; these come from Debian 13 and need nothing of its libraries.
 PLUGINS = {"docker-compose": "docker-compose", "docker-buildx": "docker-buildx"}
@@ -125,7 +126,9 @@ class Engine:
         log = (self._run_at / "dockerd.log").open("wb")
         undo.callback(log.close)
         # `ip netns exec` would put an empty /sys before the engine, without the control groups.
-        words = ["nsenter", f"--net=/run/netns/{self.name}", "dockerd"]
+        # Should we be killed, the engine ends by itself.
+        words = ["setpriv", "--pdeathsig", "TERM"]
+        words += ["nsenter", f"--net=/run/netns/{self.name}", "dockerd"]
         words += ["--data-root", str(self.data), "--exec-root", str(self._run_at / "exec")]
         words += ["--pidfile", str(self._run_at / "dockerd.pid")]
         words += ["-H", f"unix://{self._run_at / 'docker.sock'}"]
@@ -160,7 +163,9 @@ class Engine:
     def _join_network(self, undo: ExitStack) -> None:
         """A namespace with a way out through this machine's address."""
         inside, outside = f"{self.name}i", f"{self.name}o"
-        remove_namespace(self.name)  # of a run that was killed
+        # Of a run that was killed:
+        remove_namespace(self.name)
+        subprocess.run(["ip", "link", "delete", outside], capture_output=True, check=False)
         run(["ip", "netns", "add", self.name])
         undo.callback(remove_namespace, self.name)
         within = ["ip", "netns", "exec", self.name]
