@@ -84,6 +84,7 @@ def test_a_server_has_no_power_and_its_limits() -> None:
     made = task_template(container, limits, "students", ["node.labels.x == true"])
     assert made["ContainerSpec"]["Env"] == ["A=1"]
     assert made["ContainerSpec"]["CapabilityDrop"] == ["ALL"]
+    assert made["ContainerSpec"]["Healthcheck"] == {"Test": ["NONE"]}
     assert made["ContainerSpec"]["Sysctls"] == {"net.ipv4.ip_unprivileged_port_start": "1024"}
     assert made["Resources"] == {
         "Limits": {"MemoryBytes": 2**30, "NanoCPUs": 500_000_000, "Pids": 1000},

@@ -126,6 +126,9 @@ def container_spec(
         "Mounts": list(mounts),
         "Init": True,
         "StopGracePeriod": 10 * SECOND,
+        # The hub sees by itself when a server answers. Swarm would call it starting until the first
+        # check, after its whole interval, and end one that is too busy to answer, kernels and all.
+        "Healthcheck": {"Test": ["NONE"]},
         # What the entry point needs to become the student; no program of the student has any.
         "CapabilityDrop": ["ALL"],
         "CapabilityAdd": ["CAP_CHOWN", "CAP_SETGID", "CAP_SETUID"],
