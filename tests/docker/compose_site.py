@@ -182,7 +182,7 @@ def make_site(engine: Engine, directory: Path, **settings: str) -> Site:
         DOCKER_SOCKET=engine.environment["DOCKER_HOST"].removeprefix("unix://"),
         MEMORY_LIMIT="512M",
         POSTGRES_IMAGE="classroom-postgres",
-        STATS_INTERVAL="5",
+        STATS_INTERVAL="10",
         **settings,
     )
     site.took["base and database image"] = time.monotonic() - began
