@@ -36,7 +36,7 @@ MAY_HOLD_AN_ENGINE = (
     *("--cap-add", "ALL", "--cap-drop", "SYS_RESOURCE"),
     *("--security-opt", "seccomp=unconfined", "--security-opt", "systempaths=unconfined"),
     *("--device-cgroup-rule", "a *:* rwm", "-v", "/sys/fs/cgroup:/sys/fs/cgroup:rw"),
-    *("--tmpfs", "/run", "--tmpfs", "/run/lock", "-v", "/var/lib/docker", "-v", "/srv"),
+    *("--tmpfs", "/run", "--tmpfs", "/run/lock", "-v", "/var/lib/docker"),
     *("-e", "container=docker"),
 )
 
@@ -63,11 +63,14 @@ class Machines:
             name: SUBNET.replace("0/24", str(number)) for number, name in enumerate(names, start=10)
         }
         self.key = work / "key"
+        #: The same folder on every machine, as kernels of containers have no NFS.
+        self._shared = work / "srv"
 
     def start(self) -> None:
         """Make them. :raises CommandError: systemd does not come up in a container here"""
         image = self._work / "image"
         image.mkdir()
+        self._shared.mkdir()
         run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.key)])
         (image / "Dockerfile").write_text(DOCKERFILE)
         (image / "key.pub").write_bytes(self.key.with_suffix(".pub").read_bytes())
@@ -76,7 +79,8 @@ class Machines:
         for name, address in self.addresses.items():
             self._engine.docker(
                 *("run", "-d", "--name", name, "--hostname", name),
-                *("--network", NETWORK, "--ip", address, *MAY_HOLD_AN_ENGINE, IMAGE),
+                *("--network", NETWORK, "--ip", address, *MAY_HOLD_AN_ENGINE),
+                *("-v", f"{self._shared}:/srv", IMAGE),
             )
         for name in self.addresses:
             until(f"systemd of {name}", lambda name=name: self._is_up(name))
