@@ -185,6 +185,7 @@ def make_site(engine: Engine, directory: Path, **settings: str) -> Site:
         STATS_INTERVAL="10",
         **settings,
     )
+    clear(site)  # of a run that was killed
     site.took["base and database image"] = time.monotonic() - began
     site.timed("docker compose build", "build", "--quiet")
     site.timed("docker compose up", "up", "--detach", "--quiet-pull")
@@ -192,10 +193,22 @@ def make_site(engine: Engine, directory: Path, **settings: str) -> Site:
 
 
 def take_down(site: Site) -> None:
-    """Remove all that a site made, the servers of its users too."""
+    """Remove all that a site made, unless KEEP_DOCKER_SITE asks to look at it."""
     if os.environ.get("KEEP_DOCKER_SITE"):
         return
-    servers = site.engine.docker("ps", "-aq", "--filter", "network=classroom_students").split()
+    clear(site)
+
+
+def clear(site: Site) -> None:
+    """Remove servers, homes and whatever else is left.
+
+    The homes, too: a new database gives the uids in another order, and a server whose home is
+    another uid's does not start.
+    """
+    servers = site.engine.docker("ps", "-aq", "--filter", "name=^classroom-").split()
     if servers:
         site.engine.docker("rm", "-fv", *servers)
     site.compose("down", "--volumes", "--timeout", "5")
+    words = ("volume", "ls", "--quiet", "--filter", "name=classroom-home-")
+    if homes := site.engine.docker(*words).split():
+        site.engine.docker("volume", "rm", *homes)
