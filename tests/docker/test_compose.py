@@ -10,7 +10,7 @@ import pytest
 from yarl import URL
 
 from tests.docker.compose_site import ROSTER, Site, gone, make_site, take_down
-from tests.docker.engine import CommandError, Engine
+from tests.docker.engine import BASE, CommandError, Engine
 
 COURSE = "services/formgrader/course101/"
 REACH = """
@@ -74,8 +74,11 @@ async def test_a_class_from_nothing(site: Site, capsys: pytest.CaptureFixture[st
             print(f"  {what:<28}{seconds:7.1f} s")
 
 
-async def test_students_are_kept_apart(site: Site) -> None:
+@pytest.mark.parametrize("spawner", ["docker", "systemuser"])
+async def test_students_are_kept_apart(site: Site, spawner: str) -> None:
     """Neither gets at the other's files and server, nor at what runs the hub."""
+    await stop_all(site)
+    await only_hub_again(site, SPAWNER=spawner)
     async with site.person("ada") as ada, site.person("bob") as bob:
         await asyncio.gather(ada.start(), bob.start())
         site.within("bob", "open('/home/bob/secret.txt', 'w').write('of bob')")
@@ -111,6 +114,7 @@ async def test_students_are_kept_apart(site: Site) -> None:
         "    print(error.code)\n"
     )
     assert site.within("ada", program) in {"403", "401"}
+    await stop_all(site)
 
 
 async def test_a_program_of_a_student_cannot_become_more(site: Site) -> None:
@@ -135,8 +139,8 @@ async def test_a_program_of_a_student_cannot_become_more(site: Site) -> None:
 @pytest.mark.parametrize("spawner", ["docker", "systemuser"])
 async def test_files_outlive_servers_and_hubs(site: Site, spawner: str, tmp_path: Path) -> None:
     """After a stop and a new hub: the same files, the same uid, a home of its owner's alone."""
-    if spawner == "systemuser":
-        await only_hub_again(site, SPAWNER="systemuser")
+    await stop_all(site)
+    await only_hub_again(site, SPAWNER=spawner)
     async with site.person("ada") as ada:
         await ada.start()
         site.within("ada", "open('/home/ada/work.txt', 'w').write('of long ago')")
@@ -191,6 +195,42 @@ def test_setup_overwrites_nothing_and_names_what_is_wrong(site: Site) -> None:
         path.chmod(0o444)
     with pytest.raises(CommandError, match="the docker engine does not answer"):
         site.setup("--check", DOCKER_HOST="unix:///nowhere.sock")
+
+
+def test_a_port_that_a_container_holds_is_told(site: Site, engine: Engine) -> None:
+    """With the container's name and what to write."""
+    publish = ("--publish", "18777:80")
+    engine.docker("run", "--detach", "--name", "holder", *publish, BASE, "sleep", "600")
+    settings = site.directory / ".env"
+    kept = settings.read_text()
+    try:
+        site.configure(PORT="18777")
+        with pytest.raises(CommandError, match="port 18777 is taken by the container holder: stop"):
+            site.setup("--check")
+    finally:
+        settings.write_text(kept)
+        engine.docker("rm", "--force", "holder")
+
+
+def test_no_secret_is_in_a_containers_settings(site: Site) -> None:
+    """Neither in its environment nor among its words: each is read from its file."""
+    names = ("proxy_token", "cookie_secret", "postgres_password", "cull_token", "grading_token")
+    secrets = [site.secret(name) for name in names]
+    containers = site.compose("ps", "--all", "--quiet").split()
+    assert len(containers) >= 8
+    for container in containers:
+        settings = site.engine.docker("inspect", "--format", "{{json .Config}}", container)
+        assert "Env" in json.loads(settings)
+        assert [name for name, text in zip(names, secrets, strict=True) if text in settings] == []
+
+
+async def stop_all(site: Site) -> None:
+    """Stop whichever students' servers run."""
+    for name in ("ada", "bob"):
+        words = ("ps", "-q", "--filter", f"name=^{site.container(name)}$")
+        if site.engine.docker(*words).strip():
+            async with site.person(name) as person:
+                await person.stop()
 
 
 async def only_hub_again(site: Site, **settings: str) -> None:
