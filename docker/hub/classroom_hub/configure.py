@@ -103,6 +103,8 @@ class _Configuration:
             "PROXY_API_URL", "http://proxy-api:8001"
         )
         self._c.ConfigurableHTTPProxy.auth_token = self._secret("proxy_token")
+        # No connection is kept: one to a proxy or server whose machine is gone would hang for long.
+        self._c.JupyterHubHTTPClient.connector_options = {"force_close": True}
         # Neither the servers nor the way to them ends with the hub.
         hub.cleanup_servers = False
         hub.cleanup_proxy = False
