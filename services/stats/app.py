@@ -1,6 +1,7 @@
 """The statistics' settings and commands, and how their parts are put together."""
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -225,6 +226,7 @@ class StatsApp(ServiceApp):
                 pause = min(2 * pause, 30.0)
         try:
             await store.keep_names_as(pseudonyms.fingerprint() if pseudonyms else "plain")
+            gc.freeze()  # collections then leave alone what was imported: most of all there is
             yield store
         except StoreError as exc:
             raise ConfigError([str(exc)]) from exc
@@ -323,6 +325,7 @@ class StatsApp(ServiceApp):
             if self.serves:
                 queries = Queries(store, name_of=pseudonyms.name if pseudonyms else str)
                 readiness = await self._serve_pages(stack, queries, hub, registry)
+            gc.freeze()
             service = Service(
                 recorder=recorder,
                 clock=clock,

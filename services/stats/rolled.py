@@ -5,7 +5,7 @@ older day later (an import, a Hub that was away) makes it be rolled up again.
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import delete, func, literal, select, true
@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.stats import tables as t
 from services.stats.days import bounds, day_of, days
 from services.stats.intervals import Interval
-from services.stats.records import MADE_UP, Poll
+from services.stats.records import MADE_UP, Poll, Session
 from services.stats.rollup import (
     HUB,
     SAVES_AT_MOST,
@@ -31,6 +31,9 @@ from services.stats.store import Store
 LATE = timedelta(hours=1)
 """How long after midnight a day is rolled up."""
 
+DAYS_AT_ONCE = 3
+"""Days whose records are read together: commonly one or two are not rolled up."""
+
 
 async def roll_up_until(store: Store, now: datetime) -> list[date]:
     """Roll up every day that is over and not yet done; which those were.
@@ -44,7 +47,8 @@ async def roll_up_until(store: Store, now: datetime) -> list[date]:
             meta = await store.read_meta(connection, lock=True)
             if meta.get("rolled_until") != day.isoformat():
                 continue  # marked again meanwhile
-            records = await read_day(store, connection, day, bounds(day, store.zone).end)
+            end = bounds(day, store.zone).end
+            (records,) = [one async for one in read_days(store, connection, [day], end)]
             user_days, group_days = roll_up(records)
             await _replace(store, connection, day, user_days, group_days)
             await store.write_meta(
@@ -90,16 +94,9 @@ async def count_live_days(store: Store, connection: AsyncConnection) -> list[Cou
     last = await connection.scalar(select(func.max(t.polls.c.time)).where(t.polls.c.whole))
     if "rolled_until" not in meta or last is None:
         return []
-    first = date.fromisoformat(meta["rolled_until"])
-    counted: list[CountedDay] = []
-    before: set[int] = set()
-    for day in days(first, day_of(last, store.zone)):
-        records = await read_day(store, connection, day, last, groups=())
-        records.active_6_before = records.active_6_before | before
-        records.active_29_before = records.active_29_before | before
-        counted.append(CountedDay(records))
-        before |= {row.user_id for row in counted[-1].users() if row.was_active}
-    return counted
+    wanted = list(days(date.fromisoformat(meta["rolled_until"]), day_of(last, store.zone)))
+    records = read_days(store, connection, wanted, last, groups=())
+    return [CountedDay(of_day) async for of_day in records]
 
 
 class LiveDays:
@@ -141,47 +138,82 @@ class LiveDays:
         return rows
 
 
-async def read_day(
+async def read_days(
     store: Store,
     connection: AsyncConnection,
-    day: date,
+    wanted: Sequence[date],
     until: datetime,
     groups: Collection[int] | None = None,
-) -> DayRecords:
-    """Everything recorded about the day, up to a moment."""
-    whole = bounds(day, store.zone)
-    window = Interval(whole.start, max(whole.start, min(whole.end, until)))
-    sessions = await connection.execute(
-        select(t.sessions).where(
-            t.sessions.c.started < window.end, t.sessions.c.ended > window.start - SAVES_AT_MOST
-        )
-    )
-    worked = await connection.execute(
-        select(t.activity.c.user_id, t.activity.c.start, t.activity.c.seconds).where(
-            t.activity.c.start < window.end, t.activity.c.start >= window.start - LONGEST
-        )
-    )
-    return DayRecords(
-        day=day,
-        window=window,
-        zone=store.zone,
-        sessions=[session_of(row) for row in sessions.all()],
-        activity=[
-            (user_id, Interval(start, start + timedelta(seconds=seconds)))
-            for user_id, start, seconds in worked.all()
-        ],
-        polls=await read_polls(connection, window),
-        people=await connection.scalar(
-            select(func.count()).where(
-                t.users.c.first_seen < whole.end, t.users.c.deleted > whole.start
+) -> AsyncIterator[DayRecords]:
+    """Everything recorded about these days, which follow each other, up to a moment.
+
+    The days before the first must have been rolled up, and no later one is asked about them.
+    """
+    last_active = await _last_active(connection, wanted[0]) if wanted else {}
+    for at in range(0, len(wanted), DAYS_AT_ONCE):
+        some = wanted[at : at + DAYS_AT_ONCE]
+        wholes = [bounds(day, store.zone) for day in some]
+        windows = [Interval(w.start, max(w.start, min(w.end, until))) for w in wholes]
+        span = Interval(windows[0].start, windows[-1].end)
+        sessions = await _read_sessions(connection, span)
+        activity = await _read_activity(connection, span)
+        for day, whole, window in zip(some, wholes, windows, strict=True):
+            worked = [
+                (user_id, interval)
+                for user_id, interval in activity
+                if interval.start < window.end
+                and (interval.end > window.start or interval.start == window.start)
+            ]
+            yield DayRecords(
+                day=day,
+                window=window,
+                zone=store.zone,
+                sessions=[
+                    session
+                    for session in sessions
+                    if session.started < window.end
+                    and (session.ended is None or session.ended > window.start - SAVES_AT_MOST)
+                ],
+                activity=worked,
+                polls=await read_polls(connection, window),
+                people=await _count_people(connection, whole),
+                members=await _members(connection, whole, groups),
+                newcomers=await _newcomers(connection, whole),
+                active_6_before=_since(last_active, day - timedelta(days=6)),
+                active_29_before=_since(last_active, day - timedelta(days=29)),
             )
-        )
-        or 0,
-        members=await _members(connection, whole, groups),
-        newcomers=await _newcomers(connection, whole),
-        active_6_before=await _active(connection, day, 6),
-        active_29_before=await _active(connection, day, 29),
+            last_active |= {user_id: day for user_id, _ in worked}
+
+
+async def _read_sessions(connection: AsyncConnection, span: Interval) -> list[Session]:
+    """Those that ran in it, or ended in the 24 hours before it.
+
+    This looks at every session: an index on their ends would be a fifth of the database.
+    """
+    ended = t.sessions.c.ended > span.start - SAVES_AT_MOST
+    rows = await connection.execute(
+        select(t.sessions).where(t.sessions.c.started < span.end, ended)
     )
+    return [session_of(row) for row in rows.all()]
+
+
+async def _read_activity(connection: AsyncConnection, span: Interval) -> list[tuple[int, Interval]]:
+    c = t.activity.c
+    query = select(c.user_id, c.start, c.seconds)
+    rows = await connection.execute(
+        query.where(c.start < span.end, c.start >= span.start - LONGEST)
+    )
+    return [
+        (user_id, Interval(start, start + timedelta(seconds=seconds)))
+        for user_id, start, seconds in rows.all()
+    ]
+
+
+async def _count_people(connection: AsyncConnection, whole: Interval) -> int:
+    query = select(func.count()).where(
+        t.users.c.first_seen < whole.end, t.users.c.deleted > whole.start
+    )
+    return await connection.scalar(query) or 0
 
 
 async def read_polls(connection: AsyncConnection, window: Interval) -> list[Poll]:
@@ -227,14 +259,16 @@ async def _newcomers(connection: AsyncConnection, window: Interval) -> set[int]:
     return {row.id for row in rows}
 
 
-async def _active(connection: AsyncConnection, day: date, before: int) -> set[int]:
+async def _last_active(connection: AsyncConnection, before: date) -> dict[int, date]:
+    """The last day on which somebody was active, of the 29 rolled-up days before that one."""
+    c = t.user_days.c
     query = (
-        select(t.user_days.c.user_id)
-        .where(
-            t.user_days.c.day >= day - timedelta(days=before),
-            t.user_days.c.day < day,
-            t.user_days.c.was_active,
-        )
-        .distinct()
+        select(c.user_id, func.max(c.day))
+        .where(c.day >= before - timedelta(days=29), c.day < before, c.was_active)
+        .group_by(c.user_id)
     )
-    return set((await connection.scalars(query)).all())
+    return dict(tuple(row) for row in (await connection.execute(query)).all())
+
+
+def _since(last_active: Mapping[int, date], first: date) -> set[int]:
+    return {user_id for user_id, day in last_active.items() if day >= first}

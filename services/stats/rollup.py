@@ -166,23 +166,24 @@ def _people(records: DayRecords) -> dict[int, _Person]:
 
 
 def _count_person(person: _Person, records: DayRecords) -> None:
-    window = records.window
+    begin, end = window = records.window
     person.active = union(person.active)
-    starts: dict[str, list[datetime]] = defaultdict(list)
-    for session in sorted(person.sessions, key=lambda s: s.started):
-        starts[session.server].append(session.started)
     for session in person.sessions:
-        start = max(session.started, window.start)
-        end = min(session.ended or window.end, window.end)
-        if start < end:
-            person.running.append(Interval(start, end))
-        person.started += window.start <= session.started < window.end
-        if session.ended is None:
+        started, ended = session.started, session.ended
+        if ended is None or ended > begin:
+            run = Interval(max(started, begin), end if ended is None else min(ended, end))
+            if run.start < run.end:
+                person.running.append(run)
+        if begin <= started < end:
+            person.started += 1
+        if ended is None:
             continue
-        if window.start <= session.ended < window.end:
-            person.minutes.append(length_class(session.ended - session.started))
-            person.after_seconds += int((session.ended - session.last_activity).total_seconds())
-        person.saved_seconds += _saved(session, session.ended, starts[session.server], window)
+        idle = ended - session.last_activity
+        if begin <= ended < end:
+            person.minutes.append(length_class(ended - started))
+            person.after_seconds += int(idle.total_seconds())
+        if idle >= CULLED_AFTER:
+            person.saved_seconds += _saved(session.server, ended, person.sessions, window)
     running = union(person.running)
     person.active_seconds = int(total_seconds(person.active))
     person.server_seconds = int(total_seconds(person.running))
@@ -197,15 +198,14 @@ def length_class(length: timedelta) -> int:
     return minutes if minutes < 60 else minutes // 5 * 5
 
 
-def _saved(session: Session, ended: datetime, starts: list[datetime], window: Interval) -> int:
-    if ended - session.last_activity < CULLED_AFTER:
-        return 0
-    at = bisect_left(starts, ended)
-    until = ended + SAVES_AT_MOST
-    if at < len(starts):
-        until = min(until, starts[at])
-    seconds = (min(until, window.end) - max(ended, window.start)).total_seconds()
-    return max(0, int(seconds))
+def _saved(server: str, ended: datetime, sessions: Iterable[Session], window: Interval) -> int:
+    """How long the server would have run on in the window: until it was used again."""
+    until = min(ended + SAVES_AT_MOST, window.end)
+    since = max(ended, window.start)
+    if since < until:
+        again = [s.started for s in sessions if s.server == server and s.started >= ended]
+        until = min([until, *again])
+    return max(0, int((until - since).total_seconds()))
 
 
 def _local_hours(interval: Interval, zone: ZoneInfo) -> set[int]:
