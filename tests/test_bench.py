@@ -56,6 +56,17 @@ def test_a_target_is_kept_or_missed(changes: dict[str, object], verdict: str) ->
     assert line.startswith(verdict)
 
 
+def test_time_that_the_host_gave_to_others_is_told_of_the_time_worked(tmp_path: Path) -> None:
+    """Idle time counts on neither side; a system without /proc tells nothing."""
+    stat = tmp_path / "stat"
+    stat.write_text("cpu  100 0 50 9000 10 0 0 20 0 0\ncpu0 1 2 3\n")
+    stolen = measure.Stolen(stat)
+    assert stolen.share() == 0.0
+    stat.write_text("cpu  130 0 60 9999 99 0 10 70 0 0\ncpu0 1 2 3\n")
+    assert stolen.share() == pytest.approx(0.5)
+    assert measure.Stolen(tmp_path / "none").share() == 0.0
+
+
 def test_a_table_shows_the_hub_only_where_it_was_measured() -> None:
     """The Hub's CPU takes two columns more."""
     hub = {name: [sample(hub_cpu=0.5)] for name in ("peer", "ours")}

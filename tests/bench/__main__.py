@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from . import cull_fake, cull_real, formgrader, report, stats
-from .measure import ROOT, BenchError
+from .measure import ROOT, BenchError, Stolen
 from .report import Table
 
 BENCHMARKS: dict[str, Callable[[int], list[Table]]] = {
@@ -32,6 +32,9 @@ LONG: dict[str, Callable[[int], list[Table]]] = {
     "hub-slow-stop-500": partial(cull_real.stops, "hub-slow-stop-500", cull_real.IDLE, 1.0, 0.15),
 }
 
+NOTABLE = 0.05
+"""Of the time: what others on the host take is told from here on."""
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -49,12 +52,19 @@ def main() -> int:
     failures = 0
     for name in options.names or BENCHMARKS:
         begun = time.monotonic()
+        stolen = Stolen()
         try:
             tables = known[name](options.repeats)
         except BenchError as error:
             failures += 1
             print(f"{name} failed: {error}", file=sys.stderr)
             continue
+        if (share := stolen.share()) >= NOTABLE:
+            for table in tables:
+                table.notes.append(
+                    f"A virtual machine: its host gave {share:.0%} of the time to others,"
+                    " which wall times hold."
+                )
         whole = report.write(tables, options.to)
         if options.document:
             shutil.copyfile(whole, options.document)

@@ -90,6 +90,27 @@ def peak_mb(pid: int) -> float:
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
 
 
+class Stolen:
+    """How much of the machine's time its host gave to others, since this was made."""
+
+    def __init__(self, stat: Path = Path("/proc/stat")) -> None:
+        self._stat = stat
+        self._before = self._read()
+
+    def _read(self) -> list[int]:
+        try:
+            return [int(field) for field in self._stat.read_text().split("\n", 1)[0].split()[1:9]]
+        except OSError:  # not Linux
+            return []
+
+    def share(self) -> float:
+        """Of the time in which there was work to do; 0 where the system does not tell."""
+        # user nice system idle iowait irq softirq steal: proc(5)
+        spent = [now - then for now, then in zip(self._read(), self._before, strict=True)]
+        wanted = sum(spent) - sum(spent[3:5])
+        return spent[7] / wanted if wanted else 0.0
+
+
 @contextmanager
 def background(command: Sequence[str], log: Path) -> Iterator[tuple[str, int]]:
     """A server that prints one line (its address) when it is ready: that line, and its pid."""
