@@ -14,7 +14,8 @@ from common.errors import ConfigError
 c = get_config()  # type: ignore[name-defined]  # noqa: F821 - JupyterHub gives it
 
 try:
-    configure(c, os.environ, Path("/run/secrets"), Path("/etc/classroom"))
+    # As long as Docker waits for the hub itself to be healthy, less the seconds that it starts in.
+    configure(c, os.environ, Path("/run/secrets"), Path("/etc/classroom"), patience=60)
 except ConfigError as error:
     sys.exit("\n".join(["The hub does not start:", *(f"- {each}" for each in error.problems)]))
 

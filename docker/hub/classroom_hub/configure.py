@@ -17,6 +17,7 @@ from classroom_hub.sign_in import GOOGLE, SHARED_PASSWORD, SignIn, configure_sig
 from classroom_hub.swarm_settings import configure_swarm
 from classroom_hub.sync import SCOPES as SYNC_SCOPES
 from classroom_hub.uids import Uids
+from classroom_hub.waiting import wait_for
 from common.errors import ConfigError
 from common.settings_file import did_you_mean
 from services.declare import declare
@@ -33,19 +34,28 @@ SERVICE_PORT = 8000
 _MEMORY = re.compile(r"\d+(\.\d+)?[KMGT]?")
 
 
-def configure(c: Any, environ: Mapping[str, str], secrets: Path, etc: Path) -> None:
-    """Set up ``c``. :raises ConfigError: with all that is wrong"""
-    _Configuration(c, environ, secrets, etc).make()
+def configure(
+    c: Any, environ: Mapping[str, str], secrets: Path, etc: Path, patience: float = 0
+) -> None:
+    """Set up ``c``. :raises ConfigError: with all that is wrong
+
+    ``patience`` is for how many seconds to wait for each of the database and the proxy; 0: the
+    database must be there, the proxy is not looked at.
+    """
+    _Configuration(c, environ, secrets, etc, patience).make()
 
 
 class _Configuration:
     """One configuration in the making; what is wrong is collected."""
 
-    def __init__(self, c: Any, environ: Mapping[str, str], secrets: Path, etc: Path) -> None:
+    def __init__(
+        self, c: Any, environ: Mapping[str, str], secrets: Path, etc: Path, patience: float
+    ) -> None:
         self._c = c
         self._environ = environ
         self._secrets = secrets
         self._etc = etc
+        self._patience = patience
         self._problems: list[str] = []
 
     def make(self) -> None:
@@ -58,6 +68,7 @@ class _Configuration:
         if self._problems:
             raise ConfigError(self._problems)
         # The database is asked only where all else is right.
+        self._wait_for("the database", database, 5432)
         try:
             uids = Uids(create_engine(database, pool_pre_ping=True))
         except SQLAlchemyError as error:
@@ -66,6 +77,12 @@ class _Configuration:
         self._spawner(uids)
         if self._problems:
             raise ConfigError(self._problems)
+        self._wait_for("the proxy's API", self._c.ConfigurableHTTPProxy.api_url, 8001)
+
+    def _wait_for(self, what: str, url: str, port: int) -> None:
+        parts = urlsplit(url)
+        if self._patience and parts.hostname:
+            wait_for(what, parts.hostname, parts.port or port, self._patience)
 
     def _setting(self, name: str, default: str = "") -> str:
         return self._environ.get(name) or default
@@ -96,6 +113,9 @@ class _Configuration:
                 " https://hub.university.example"
             )
         hub.public_url = public
+        if urlsplit(public).scheme == "https":
+            # The Hub's own do by themselves, but not its token against forged requests.
+            hub.tornado_settings = {"cookie_options": {"secure": True}}
         hub.cookie_secret = self._secret("cookie_secret").encode()
         self._c.CryptKeeper.keys = [self._secret("crypt_key")]
         self._c.ConfigurableHTTPProxy.should_start = False
