@@ -99,18 +99,21 @@ programs:
 	       apt-get install -y -qq --no-install-recommends $$wanted; } >/dev/null 2>&1 \
 	  || echo "That did not work; the tests that need them are skipped."; \
 	fi
-# Prometheus tries the dashboards' queries. Its two programs are unpacked out of Debian's package,
-# which would start a server if it were installed.
-	@beside='$(abspath $(VENV))/lib/prometheus'; \
-	if ! command -v prometheus >/dev/null && [ ! -x "$$beside/prometheus" ] \
-	   && command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null; then \
-	  echo "Fetching for the tests: prometheus"; \
-	  fetched=$$(mktemp -d) && cd "$$fetched" && mkdir -p "$$beside" && { \
-	    timeout 120 apt-get download -qq prometheus \
-	    || { [ "$$(id -u)" = 0 ] && timeout 120 apt-get update -qq \
-	         && timeout 120 apt-get download -qq prometheus; }; \
-	  } >/dev/null 2>&1 && dpkg-deb --fsys-tarfile prometheus_*.deb \
-	  | tar -x -C "$$beside" --strip-components=3 ./usr/bin/prometheus ./usr/bin/promtool \
-	  || echo "That did not work; the tests that need it are skipped."; \
-	  rm -rf "$$fetched"; \
-	fi
+# Prometheus tries the dashboards' queries, caddy the way over https. Their programs are unpacked out
+# of Debian's packages, which would start servers if they were installed.
+	@for name in prometheus caddy; do \
+	  beside='$(abspath $(VENV))/lib/'"$$name"; \
+	  if ! command -v "$$name" >/dev/null && [ ! -x "$$beside/$$name" ] \
+	     && command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null; then \
+	    echo "Fetching for the tests: $$name"; \
+	    fetched=$$(mktemp -d); \
+	    ( cd "$$fetched" && mkdir -p "$$beside" && { \
+	      timeout 120 apt-get download -qq "$$name" \
+	      || { [ "$$(id -u)" = 0 ] && timeout 120 apt-get update -qq \
+	           && timeout 120 apt-get download -qq "$$name"; }; \
+	    } >/dev/null 2>&1 && dpkg-deb --fsys-tarfile "$$name"_*.deb \
+	    | tar -x -C "$$beside" --strip-components=3 ./usr/bin ) \
+	    || echo "That did not work; the tests that need it are skipped."; \
+	    rm -rf "$$fetched"; \
+	  fi; \
+	done

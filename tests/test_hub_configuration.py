@@ -76,6 +76,16 @@ def test_the_services_get_their_addresses_tokens_and_roles(files: Files) -> None
     assert "admin:users" not in roles["cull"]["scopes"]
 
 
+@pytest.mark.parametrize(("scheme", "secure"), [("https", True), ("http", False)])
+def test_cookies_are_for_https_alone_where_it_is_to_be_had(
+    files: Files, scheme: str, secure: bool
+) -> None:
+    """Every one of them; a trial on http://localhost would have none otherwise."""
+    c = files.configure(PUBLIC_URL=f"{scheme}://hub.test")
+    settings = c.JupyterHub.get("tornado_settings", {})
+    assert settings.get("cookie_options", {}).get("secure", False) is secure
+
+
 @pytest.mark.parametrize("way", ["docker", "systemuser"])
 def test_a_users_server_has_limits_and_its_own_uid(files: Files, way: str) -> None:
     """The homes are a folder of the machine for systemuser alone."""

@@ -113,6 +113,40 @@ def test_it_asks_three_things(folder: Folder) -> None:
     ]
 
 
+CADDY = [
+    "TLS_HOST=class.test",
+    "COMPOSE_FILE=compose.yaml:compose.tls.yaml",
+    "COMPOSE_PROFILES=tls",
+]
+
+
+@pytest.mark.parametrize(
+    ("url", "said", "written"),
+    [
+        ("https://class.test", "", CADDY),
+        ("https://class.test:443/", "caddy", CADDY),
+        ("https://class.test", "own", ["TLS_HOST="]),
+        ("https://class.test:8443", "", ["TLS_HOST="]),
+        ("http://class.test", "", ["TLS_HOST="]),
+    ],
+)
+def test_https_brings_certificates_unless_a_proxy_of_ones_own_does(
+    folder: Folder, url: str, said: str, written: list[str]
+) -> None:
+    """By caddy, before a proxy that is published no more; at another port it is somebody else's."""
+    folder.setup(said=f"{url}\n\n\n{said}\n", PORT=free_port())
+    assert (folder.path / ".env").read_text().splitlines()[5:] == written
+
+
+def test_certificates_need_a_name(folder: Folder) -> None:
+    """Caddy would take an empty one for something else altogether."""
+    folder.setup("--defaults", PORT=free_port())
+    with (folder.path / ".env").open("a") as file:
+        file.write("COMPOSE_PROFILES=monitoring,tls\n")
+    problems = folder.setup("--check")
+    assert problems[0].startswith("- TLS_HOST is empty: write the hub's name")
+
+
 def test_check_makes_nothing(folder: Folder) -> None:
     """It says what is missing, and how to make it."""
     problems = folder.setup("--check")
@@ -166,6 +200,20 @@ def test_a_taken_port_is_told(folder: Folder) -> None:
     assert problems[1] == (
         f"- the port {port} is taken by another program: stop it, or write PORT=8001 into .env"
     )
+
+
+def test_a_way_to_certificates_that_is_none_is_refused(folder: Folder) -> None:
+    """With exit code 2, and no settings are written."""
+    done = subprocess.run(
+        [str(folder.path / "setup"), "--defaults"],
+        env={"PATH": os.environ["PATH"], "PUBLIC_URL": "https://class.test", "TLS": "cady"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr == "docker/setup: TLS=cady is neither caddy nor own\n"
+    assert not (folder.path / ".env").exists()
 
 
 def test_a_word_that_is_none_is_refused(folder: Folder) -> None:

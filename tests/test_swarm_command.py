@@ -1,6 +1,9 @@
 """docker/swarm: what it says before it lets anything be deployed."""
 
 import importlib.util
+import socket
+import subprocess
+import sys
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
@@ -105,6 +108,64 @@ def test_settings_that_cannot_work_are_told(
 ) -> None:
     (line,) = swarm.wrong_settings(settings)
     assert said in line
+
+
+def says(swarm: ModuleType, tmp_path: Path, docker: str | None, **settings: str) -> list[str]:
+    """What the program says, where docker is a script of this text, or is not there."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    if docker is not None:
+        (programs / "docker").write_text(f"#!/bin/sh\n{docker}\n")
+        (programs / "docker").chmod(0o755)
+    done = subprocess.run(
+        [sys.executable, swarm.__file__, "check"],
+        env={"PATH": f"{programs}", "FILES_TYPE": "none", **settings},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=90,
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    return done.stderr.splitlines()
+
+
+def test_a_machine_without_docker_is_told(swarm: ModuleType, tmp_path: Path) -> None:
+    """In one line: what else is missing does not matter yet."""
+    assert says(swarm, tmp_path, None) == ["There is no docker command: apt-get install docker.io"]
+
+
+def test_an_engine_that_does_not_answer_is_told(swarm: ModuleType, tmp_path: Path) -> None:
+    """With the two usual reasons."""
+    (line,) = says(swarm, tmp_path, "exit 1")
+    assert line.startswith("No Docker engine answers: systemctl start docker, and are you root")
+
+
+#: What docker says on a manager that is labelled for all, and has no service yet.
+MANAGER = """case "$1 $2" in
+  info*) echo '{"Swarm": {"LocalNodeState": "active", "ControlAvailable": true}}' ;;
+  "node ls") echo one ;;
+  "node inspect") echo '[{"Status": {"State": "ready"}, "Spec": {"Availability": "active",
+    "Labels": {"classroom.hub": "true", "classroom.worker": "true"}}}]' ;;
+esac"""
+
+
+def test_a_port_that_is_taken_is_told(swarm: ModuleType, tmp_path: Path) -> None:
+    """With how to see by whom, and the setting that moves the hub."""
+    with socket.socket() as taken:
+        taken.bind(("", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        lines = says(swarm, tmp_path, MANAGER, PORT=str(port))
+    assert lines[0] == (
+        f"The port {port} is taken (ss -ltnp 'sport = :{port}'): write another as PORT"
+    )
+
+
+def test_a_port_that_is_none_is_told(swarm: ModuleType, tmp_path: Path) -> None:
+    """Whatever else is missing."""
+    lines = says(swarm, tmp_path, MANAGER, PORT="http")
+    assert lines[0] == "PORT=http is no port: write a number, such as PORT=8080"
 
 
 def test_settings_are_read_as_compose_reads_them(swarm: ModuleType, tmp_path: Path) -> None:
