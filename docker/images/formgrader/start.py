@@ -1,20 +1,26 @@
-"""Serve one course's formgrader: COURSE_ID in /srv/course, below BASE_URL, with a token.
+"""Serve one course's formgrader: COURSE_ID in the folder COURSE, below BASE_URL, with a token.
 
-Starts as root to own the course's folder where it is new, then goes on as the course's account
-(COURSE_UID, 65533 by itself). The token, /run/secrets/grading_token, is read before and reaches
-the server by its standard input: what students' code can read has no secret in it.
+Started as root it owns the course's folder where that is new, and goes on as the course's account
+(COURSE_UID, 65533 by itself); any other account it stays. The token, grading_token in the folder
+SECRETS, is read before and reaches the server by its standard input: students' code that is graded
+does not inherit it. The folder EXCHANGE is nbgrader's; where it is missing it is made.
 """
 
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
-COURSE = Path("/srv/course")
-TOKEN = Path("/run/secrets/grading_token")
+COURSE = Path(os.environ.get("COURSE", "/srv/course"))
+EXCHANGE = Path(os.environ.get("EXCHANGE", "/srv/nbgrader/exchange"))
+TOKEN = Path(os.environ.get("SECRETS", "/run/secrets")) / "grading_token"
+#: Only the formgrader service is in this container's network.
+ADDRESS = os.environ.get("ADDRESS", "0.0.0.0")  # noqa: S104 - as above
+PORT = int(os.environ.get("PORT", "8000"))
 CONFIG = """c = get_config()
-c.Exchange.root = "/srv/nbgrader/exchange"
+c.Exchange.root = {exchange!r}
 c.CourseDirectory.course_id = {course_id!r}
 """
 
@@ -29,7 +35,7 @@ def main() -> None:
     except OSError as error:
         sys.exit(f"The token {TOKEN} cannot be read: {error.strerror}.")
     uid = int(os.environ.get("COURSE_UID", "65533"))
-    if os.getuid() == 0:
+    if os.getuid() == 0 and uid != 0:
         if COURSE.stat().st_uid == 0:
             os.chmod(COURSE, 0o700)
             os.chown(COURSE, uid, uid)
@@ -40,17 +46,22 @@ def main() -> None:
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
     os.umask(0o022)  # the exchange is read by students
-    os.makedirs("/tmp/course", exist_ok=True)  # noqa: S108 - of this container alone
-    os.environ.update(HOME="/tmp/course", USER="course", LOGNAME="course")  # noqa: S108 - as above
+    home = Path(tempfile.gettempdir()) / "course"
+    home.mkdir(exist_ok=True)
+    os.environ.update(HOME=str(home), USER="course", LOGNAME="course")
+    if not EXCHANGE.exists():
+        EXCHANGE.mkdir(exist_ok=True)
+        EXCHANGE.chmod(0o1777)  # everybody hands in, nobody takes another's away
     os.chdir(COURSE)
     config = COURSE / "nbgrader_config.py"
     if not config.exists():
-        config.write_text(CONFIG.format(course_id=course_id), encoding="utf-8")
+        text = CONFIG.format(course_id=course_id, exchange=str(EXCHANGE))
+        config.write_text(text, encoding="utf-8")
     start = {
         "course_id": course_id,
         "base_url": base_url,
-        "address": "0.0.0.0",  # noqa: S104 - only the formgrader service is in its network
-        "port": 8000,
+        "address": ADDRESS,
+        "port": PORT,
         "token": token,
         "parent": os.getpid(),
     }

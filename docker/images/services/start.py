@@ -1,19 +1,22 @@
 """Start one of the services: ``start.py cull [FLAGS]``, ``stats``, ``formgrader``.
 
-Secrets come from files in /run/secrets: ``<service>_token`` is the service's token at the Hub, and
-``postgres_password`` that of the database. DATABASE, such as postgresql://classroom@db/cull, is
-where its tables are; the password goes into no flag and no environment, but into a file that the
-database's library reads (PGPASSFILE).
+Secrets come from files in the folder SECRETS (/run/secrets): ``<service>_token`` is the service's
+token at the Hub, and ``postgres_password`` that of the database. DATABASE, such as
+postgresql://classroom@db/cull, is where its tables are; the password goes into no flag and no
+environment, but into a file that the database's library reads (PGPASSFILE).
 """
 
 import json
 import os
 import sys
+import tempfile
 import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
-SECRETS = Path("/run/secrets")
+SECRETS = Path(os.environ.get("SECRETS", "/run/secrets"))
+#: A file system of this container alone.
+SCRATCH = Path(tempfile.gettempdir())
 MODULES = {"cull": "cull", "stats": "stats", "formgrader": "formgrader_proxy"}
 PORT = 8000
 
@@ -44,7 +47,7 @@ def flags(name: str) -> list[str]:
         password = secret("postgres_password")
         host = urlsplit(database).hostname
         if password is not None and host:
-            path = Path("/tmp/pgpass")  # noqa: S108 - a file system of this container alone
+            path = SCRATCH / "pgpass"
             path.touch(mode=0o600)
             escaped = password.replace("\\", "\\\\").replace(":", "\\:")
             path.write_text(f"{host}:*:*:*:{escaped}\n", encoding="utf-8")
@@ -54,7 +57,7 @@ def flags(name: str) -> list[str]:
 
 def healthy() -> int:
     """Whether the service serves, for Docker. :returns: an exit code"""
-    name = Path("/tmp/service").read_text()  # noqa: S108 - as above
+    name = (SCRATCH / "service").read_text()
     url = f"http://127.0.0.1:{PORT}/services/{name}/health"
     try:
         with urllib.request.urlopen(url, timeout=4) as answer:
@@ -72,7 +75,7 @@ def main() -> None:
         print(__doc__)
         sys.exit(f"Name the service first: {', '.join(MODULES)}.")
     name, *given = words
-    Path("/tmp/service").write_text(name)  # noqa: S108 - as above
+    (SCRATCH / "service").write_text(name)
     command = [sys.executable, "-m", f"services.{MODULES[name]}"]
     os.execv(sys.executable, command + (given if given[:1] == ["--help"] else flags(name) + given))
 
