@@ -1,5 +1,6 @@
 """Signing in to a real Hub with docker/hub's roster: through Google's stand-in, or a password."""
 
+import html
 import json
 import sys
 from collections.abc import AsyncIterator
@@ -167,6 +168,32 @@ async def test_who_leaves_the_roster_is_out(site: Site) -> None:
     site.roster.write_text("admins = [")
     assert await site.status(f"ada@{DOMAIN}") == 200
     assert await members("nbgrader-course101") == {"ada"}
+
+
+async def test_a_sign_in_that_began_elsewhere_is_told_where_to_begin(site: Site) -> None:
+    """The page names the address to open; the log names both, and what may have to be corrected."""
+    hub, google = site.hub, site.google
+    google.account = Account(f"ada@{DOMAIN}", DOMAIN)
+    elsewhere = hub.url.replace("127.0.0.1", "localhost")
+    jar = aiohttp.CookieJar(unsafe=True)
+    async with aiohttp.ClientSession(cookie_jar=jar, headers=BROWSER) as session:
+        async with session.get(f"{elsewhere}hub/oauth_login") as page:
+            text = html.unescape(await page.text())
+        assert page.status == 400
+        assert page.url.host == "127.0.0.1"
+        assert f"open {hub.url} and sign in there. (OAuth state missing from cookies)" in text
+        async with session.get(f"{hub.url}hub/oauth_login") as page:
+            assert page.status == 200, "at the address that was named it works"
+
+    here, there = (url.split("/")[2] for url in (elsewhere, hub.url))
+    line = f"somebody signs in at {here} and will be sent back to {there}: open the hub as {there}"
+
+    async def told() -> bool:
+        return line in hub.log()
+
+    await hub.until("the line in the log", told, seconds=90)
+    assert f"the redirect URI, which is to be {hub.url}hub/oauth_callback letter" in hub.log()
+    assert hub.log().count("somebody signs in at") == 1
 
 
 async def test_a_shared_password_lets_in_whom_the_roster_names(

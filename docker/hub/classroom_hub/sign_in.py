@@ -16,6 +16,7 @@ from jupyterhub.auth import Authenticator
 from traitlets import Unicode
 from traitlets.utils.importstring import import_item
 
+from classroom_hub import way_back
 from classroom_hub.roster import Roster, RosterFile
 from common.errors import ConfigError
 
@@ -161,6 +162,9 @@ def with_roster(base: type[Authenticator]) -> type[Authenticator]:
                 return {"name": user.name, "admin": admin}
             return refreshed
 
+    if hasattr(base, "callback_handler"):
+        RosterAuthenticator.login_handler = way_back.begins(base.login_handler)
+        RosterAuthenticator.callback_handler = way_back.returns(base.callback_handler)
     return RosterAuthenticator
 
 
