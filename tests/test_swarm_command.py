@@ -110,7 +110,7 @@ def test_settings_that_cannot_work_are_told(
     assert said in line
 
 
-def says(swarm: ModuleType, tmp_path: Path, docker: str | None, **settings: str) -> list[str]:
+def says(tmp_path: Path, docker: str | None, **settings: str) -> list[str]:
     """What the program says, where docker is a script of this text, or is not there."""
     programs = tmp_path / "bin"
     programs.mkdir()
@@ -118,7 +118,7 @@ def says(swarm: ModuleType, tmp_path: Path, docker: str | None, **settings: str)
         (programs / "docker").write_text(f"#!/bin/sh\n{docker}\n")
         (programs / "docker").chmod(0o755)
     done = subprocess.run(
-        [sys.executable, swarm.__file__, "check"],
+        [sys.executable, str(ROOT / "docker" / "swarm"), "check"],
         env={"PATH": f"{programs}", "FILES_TYPE": "none", **settings},
         capture_output=True,
         text=True,
@@ -127,17 +127,17 @@ def says(swarm: ModuleType, tmp_path: Path, docker: str | None, **settings: str)
     )
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
-    return done.stderr.splitlines()
+    return str(done.stderr).splitlines()
 
 
-def test_a_machine_without_docker_is_told(swarm: ModuleType, tmp_path: Path) -> None:
+def test_a_machine_without_docker_is_told(tmp_path: Path) -> None:
     """In one line: what else is missing does not matter yet."""
-    assert says(swarm, tmp_path, None) == ["There is no docker command: apt-get install docker.io"]
+    assert says(tmp_path, None) == ["There is no docker command: apt-get install docker.io"]
 
 
-def test_an_engine_that_does_not_answer_is_told(swarm: ModuleType, tmp_path: Path) -> None:
+def test_an_engine_that_does_not_answer_is_told(tmp_path: Path) -> None:
     """With the two usual reasons."""
-    (line,) = says(swarm, tmp_path, "exit 1")
+    (line,) = says(tmp_path, "exit 1")
     assert line.startswith("No Docker engine answers: systemctl start docker, and are you root")
 
 
@@ -150,21 +150,21 @@ MANAGER = """case "$1 $2" in
 esac"""
 
 
-def test_a_port_that_is_taken_is_told(swarm: ModuleType, tmp_path: Path) -> None:
+def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
     """With how to see by whom, and the setting that moves the hub."""
     with socket.socket() as taken:
         taken.bind(("", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        lines = says(swarm, tmp_path, MANAGER, PORT=str(port))
+        lines = says(tmp_path, MANAGER, PORT=str(port))
     assert lines[0] == (
         f"The port {port} is taken (ss -ltnp 'sport = :{port}'): write another as PORT"
     )
 
 
-def test_a_port_that_is_none_is_told(swarm: ModuleType, tmp_path: Path) -> None:
+def test_a_port_that_is_none_is_told(tmp_path: Path) -> None:
     """Whatever else is missing."""
-    lines = says(swarm, tmp_path, MANAGER, PORT="http")
+    lines = says(tmp_path, MANAGER, PORT="http")
     assert lines[0] == "PORT=http is no port: write a number, such as PORT=8080"
 
 
