@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml  # type: ignore[import-untyped]
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = ROOT / "docker" / "memory.py"
@@ -35,7 +36,20 @@ def test_the_document_shows_the_class_of_the_brief() -> None:
     assert any(
         "--students=220 --limit=1 --guarantee=0.5 --machines=7" in words for words, _ in SHOWN
     )
-    assert len(SHOWN) == 3
+    assert len(SHOWN) == 4
+
+
+def test_the_document_knows_what_composes_own_containers_take() -> None:
+    """The sums of their limits, without and with the profiles."""
+    compose = (ROOT / "docker" / "compose.yaml").read_text("utf-8")
+    services = yaml.safe_load(compose)["services"]
+    sums = {False: 0.0, True: 0.0}
+    for service in services.values():
+        limit = str(service.get("mem_limit", "0m"))
+        number, unit = float(limit[:-1]), {"m": 1 / 1024, "g": 1.0}[limit[-1]]
+        sums["profiles" in service] += number * unit
+    assert f"take up to {sums[False]:g} GB (the sum of" in DOCUMENT
+    assert f"and certificates {sums[True]:g} GB more" in DOCUMENT
 
 
 def test_a_server_is_never_split_over_machines() -> None:
