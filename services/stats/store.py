@@ -8,19 +8,19 @@ recorders can never both count, whatever a lock that was lost has let through.
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, datetime, timedelta
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Dialect, Table, delete, func, select, text
+from sqlalchemy import Table, delete, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-from sqlalchemy.types import TypeEngine
 
 from common.errors import ServiceError
 from services.stats import tables as t
@@ -238,10 +238,17 @@ class Store:
         rest = {c.name: insert.excluded[c.name] for c in table.columns if c.name not in keys}
         statement = insert.on_conflict_do_update(index_elements=keys, set_=rest)
         compiled = str(statement.compile(dialect=dialect))
-        stored = [(c.name, _converter(c.type, dialect)) for c in table.columns]
+        values_of = itemgetter(*table.columns.keys())
+        converters = [c.type.dialect_impl(dialect).bind_processor(dialect) for c in table.columns]
+        to_convert = [(place, c) for place, c in enumerate(converters) if c is not None]
         for batch in _batches(rows, BATCH):
-            values = [tuple(convert(row[name]) for name, convert in stored) for row in batch]
-            await connection.exec_driver_sql(compiled, values)
+            stored = []
+            for row in batch:
+                values = list(values_of(row))
+                for place, convert in to_convert:
+                    values[place] = convert(values[place])
+                stored.append(tuple(values))
+            await connection.exec_driver_sql(compiled, stored)
 
     async def _insert_missing(
         self, connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]
@@ -311,14 +318,6 @@ class Store:
                 rows += (await connection.execute(delete(table).where(condition))).rowcount
             await self.write_meta(connection, pruned_before=day.isoformat())
         return rows
-
-
-def _converter(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any]:
-    return kind.dialect_impl(dialect).bind_processor(dialect) or _as_it_is
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
 
 
 def _make_private(path: Path) -> None:

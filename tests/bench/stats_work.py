@@ -189,6 +189,7 @@ async def poll(file: Path, url: str, token: str) -> dict[str, Any]:
         await hub.info()
         recorder = Recorder(hub, store, Settings())
         assert await recorder.lead()
+        gc.freeze()  # as the application does
         begun = time.perf_counter()
         result = await recorder.poll()
         seconds = time.perf_counter() - begun
