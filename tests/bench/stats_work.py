@@ -228,6 +228,7 @@ async def serve(file: Path, stopping: asyncio.Event) -> None:
         answer = await browser.go(PREFIX + "person")
         assert answer.status == 200, answer
         cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies().items())
+        gc.freeze()  # as the application does
         where = {"origin": site.origin, "prefix": PREFIX, "cookie": cookie}
         print(json.dumps(where | counting), flush=True)
         await stopping.wait()
