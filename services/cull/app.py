@@ -1,15 +1,12 @@
-"""The culler's settings and commands, and how its parts are put together.
+"""The culler's settings and commands.
 
 A superset of jupyterhub-idle-culler's: the same flags, the same ``c.IdleCuller`` section.
 What only the service needs (pages, database, sign-in, metrics) is imported there: a single
 pass starts fast and stays small.
 """
 
-import asyncio
-import logging
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -17,20 +14,13 @@ from typing import TYPE_CHECKING, ClassVar
 from traitlets import Bool, Callable, Int, List, Unicode, default
 
 from common.config import ServiceApp
-from common.errors import ConfigError, HubError
+from common.errors import ConfigError
 from common.launch import Command
 
 if TYPE_CHECKING:
-    from common.hub import HubClient
-    from common.metrics import Metrics
-    from services.cull.assembly import Parts, Plan
     from services.cull.executor import CullSettings
-    from services.cull.metrics import CullMetrics
     from services.cull.policy import Flags
     from services.cull.policy_file import PolicyFile
-    from services.cull.service import Readiness
-
-log = logging.getLogger("cull")
 
 SETTLE_SECONDS = 360
 DEFAULT_DB_URL = "sqlite:///cull.sqlite"
@@ -247,12 +237,13 @@ class IdleCuller(ServiceApp):
             found += error.problems
         if self.policy:
             try:
-                self._policy_file()
+                self.policy_file()
             except ConfigError as error:
                 found += [f"--policy: {problem}" for problem in error.problems]
         return found
 
-    def _policy_file(self) -> "PolicyFile":
+    def policy_file(self) -> "PolicyFile":
+        """The rules, read again when they change. Raises ConfigError."""
         from services.cull.policy_file import PolicyFile
 
         return PolicyFile(Path(self.policy), self.policy_flags)
@@ -269,39 +260,11 @@ class IdleCuller(ServiceApp):
         if self.cull_users:
             needed["delete:users"] = "to delete users (--cull-users)"
             needed["read:users"] = "to see when a user was created (--cull-users)"
-        if self.policy and self._policy_file().policy.needs_groups:
+        if self.policy and self.policy_file().policy.needs_groups:
             needed["read:users:groups"] = "because a rule of the policy asks for groups"
         elif self.keeps_store:
             needed["read:users:groups"] = "so that holds of groups can be honoured"
         return needed
-
-    def _plan(
-        self,
-        file: "PolicyFile | None" = None,
-        metrics: "CullMetrics | None" = None,
-        registry: "Metrics | None" = None,
-    ) -> "Plan":
-        from services.cull.assembly import Plan
-        from services.cull.policy import Policy
-
-        if file is None and self.policy:
-            file = self._policy_file()
-        fixed = Policy.from_flags(self.policy_flags)
-        return Plan(
-            api_url=self.url,
-            token=self.token,
-            tls=self.hub_tls,
-            timeout_seconds=float(self.request_timeout),
-            page_size=self.api_page_size,
-            settle_seconds=float(self.settle),
-            policy=(lambda: file.policy) if file is not None else (lambda: fixed),
-            settings=self.cull_settings,
-            arbiter=self.cull_arbiter_hook,
-            db_url=self.db_url if self.keeps_store else None,
-            observer=metrics,
-            on_request=registry.hub_requests if registry is not None else None,
-            dry=self.dry_run,
-        )
 
     # -- commands
 
@@ -323,9 +286,10 @@ class IdleCuller(ServiceApp):
         """``explain USER[/SERVER]``"""
         from services.cull.assembly import assemble
         from services.cull.command_explain import explain
+        from services.cull.running import plan
 
         name, slash, server = words[0].partition("/")
-        async with assemble(self._plan()) as parts:
+        async with assemble(plan(self)) as parts:
             if parts.store is not None:
                 await parts.store.open()
             lines = await explain(
@@ -343,90 +307,6 @@ class IdleCuller(ServiceApp):
 
     async def main(self) -> int:
         """One pass, or passes until told to stop."""
-        return await (self._one_pass() if self.single else self._service())
+        from services.cull.running import run_once, run_service
 
-    async def _one_pass(self) -> int:
-        """Who waits for the exit code, such as cron, is to know that not all was done."""
-        from services.cull.assembly import assemble
-        from services.cull.one_pass import one_pass, undone
-
-        async with assemble(self._plan()) as parts:
-            try:
-                result = await one_pass(parts, self.stopping)
-            except asyncio.CancelledError:
-                log.warning("Ended in the middle of the pass: what was under way may not be done.")
-                return 1
-            if result.forbidden:
-                await self._tell_missing_scopes(parts.hub)
-        if self.stopping.is_set() and (left := undone(result)):
-            log.warning("Ended by a signal before the pass was over: %s.", left)
-            return 1
-        return 0 if result.good else 1
-
-    async def _tell_missing_scopes(self, hub: "HubClient") -> None:
-        try:
-            await self.check_scopes(hub, self.needed_scopes, wait=False)
-        except HubError as error:
-            log.debug("own scopes are not known: %s", error)
-
-    async def _service(self) -> int:
-        from common.metrics import Metrics
-        from services.cull.assembly import assemble
-        from services.cull.metrics import CullMetrics
-        from services.cull.service import NoReadiness, Service
-
-        registry = Metrics("cull", version=self.version)
-        metrics = CullMetrics(registry)
-        file = self._policy_file() if self.policy else None
-        async with AsyncExitStack() as stack:
-            plan = self._plan(file, metrics, registry)
-            parts = await stack.enter_async_context(assemble(plan))
-            readiness: Readiness = NoReadiness()
-            if self.serves:
-                readiness = await self._serve_pages(stack, parts, registry)
-            service = Service(
-                culler=parts.culler,
-                watch=parts.watch,
-                clock=parts.clock,
-                period=self.period,
-                metrics=metrics,
-                readiness=readiness,
-                policy_file=file,
-                store=parts.store,
-            )
-            await service.run(self.stopping, lambda: self._check_role(parts.hub))
-        return 0
-
-    async def _check_role(self, hub: "HubClient") -> None:
-        await self.check_scopes(hub, self.needed_scopes)
-
-    async def _serve_pages(
-        self, stack: AsyncExitStack, parts: "Parts", registry: "Metrics"
-    ) -> "Readiness":
-        from common.web import Bind, Readiness
-        from services.cull.site import SiteSettings, site
-
-        if parts.store is None:
-            raise ConfigError(["--db-url is needed for the pages."])
-        readiness = Readiness()
-        readiness.set("pass", "no pass was made yet")
-        tls = self.server_tls
-        settings = SiteSettings(
-            bind=Bind(self.ip, self.port or 0, tls.server_context() if tls else None),
-            prefix=self.prefix,
-            hub_url=self.public_hub_url,
-            oauth=self.oauth_settings(),
-            authenticate_prometheus=self.authenticate_prometheus,
-            admin_groups=frozenset(self.admin_groups),
-        )
-        serving = site(
-            settings,
-            culler=parts.culler,
-            store=parts.store,
-            hub=parts.hub,
-            metrics=registry,
-            readiness=readiness,
-        )
-        port = await stack.enter_async_context(serving)
-        log.info("Pages at http://%s:%d%s", self.ip, port, self.prefix)
-        return readiness
+        return await (run_once(self) if self.single else run_service(self))

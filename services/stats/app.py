@@ -1,10 +1,10 @@
-"""The statistics' settings and commands, and how their parts are put together."""
+"""The statistics' settings and commands."""
 
 import asyncio
 import gc
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,13 +18,8 @@ from common.launch import Command
 from services.stats.access import ADMIN_SCOPE
 
 if TYPE_CHECKING:
-    from common.hub import HubClient
-    from common.metrics import Metrics
     from services.stats.pseudonyms import Pseudonyms
-    from services.stats.queries import Queries
-    from services.stats.recorder import Recorder
     from services.stats.recorder import Settings as RecorderSettings
-    from services.stats.service import Readiness
     from services.stats.store import Store
 
 log = logging.getLogger("stats")
@@ -287,92 +282,6 @@ class StatsApp(ServiceApp):
 
     async def main(self) -> int:
         """Record and serve until told to stop."""
-        from common.clock import SystemClock
-        from common.http import client_session
-        from common.hub import HubClient
-        from common.metrics import Metrics
-        from services.stats.metrics import StatsMetrics
-        from services.stats.queries import Queries
-        from services.stats.recorder import Recorder
-        from services.stats.service import NoReadiness, Service
+        from services.stats.running import run_service
 
-        registry = Metrics("stats", version=self.version)
-        pseudonyms = self.pseudonyms()
-        clock = SystemClock()
-        async with AsyncExitStack() as stack:
-            opening = asyncio.ensure_future(stack.enter_async_context(self.store(wait=True)))
-            stopped = asyncio.ensure_future(self.stopping.wait())
-            await asyncio.wait({opening, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            stopped.cancel()
-            if not opening.done():
-                opening.cancel()
-                return 0
-            store = await opening
-            session = await stack.enter_async_context(client_session(self.url, tls=self.hub_tls))
-            hub = HubClient(
-                session,
-                self.url,
-                self.token,
-                clock=clock,
-                timeout_seconds=float(self.request_timeout),
-                on_request=registry.hub_requests,
-            )
-            recorder = Recorder(hub, store, self.recorder_settings(), clock=clock)
-            if pseudonyms is not None:
-                recorder.rename = pseudonyms.user
-            readiness: Readiness = NoReadiness()
-            queries = None
-            if self.serves:
-                queries = Queries(store, name_of=pseudonyms.name if pseudonyms else str)
-                readiness = await self._serve_pages(stack, queries, hub, registry)
-            gc.freeze()
-            service = Service(
-                recorder=recorder,
-                clock=clock,
-                metrics=StatsMetrics(registry, per_user=self.user_metrics),
-                readiness=readiness,
-                metric_groups=self.metric_groups,
-                per_user=self.user_metrics,
-                after_poll=queries.count_today if queries else None,
-            )
-            await service.run(self.stopping, lambda: self._prepare(hub, recorder))
-        return 0
-
-    async def _prepare(self, hub: "HubClient", recorder: "Recorder") -> None:
-        """Wait for the Hub, and hear its time; without the scope for groups leave them alone."""
-        from dataclasses import replace
-
-        missing = await self.check_scopes(hub, self.needed_scopes)
-        if "read:users" in missing:
-            recorder.settings = replace(recorder.settings, groups_readable=False)
-
-    async def _serve_pages(
-        self, stack: AsyncExitStack, queries: "Queries", hub: "HubClient", registry: "Metrics"
-    ) -> "Readiness":
-        """Serve pages, API, health and metrics until the stack is closed."""
-        from common.oauth import SignIn
-        from common.web import Bind, Readiness, create_app, serve
-        from services.stats.api import add_api
-        from services.stats.viewers import Viewers
-        from services.stats.views import add_pages
-
-        readiness = Readiness()
-        readiness.set("poll", "no poll was made yet")
-        sign_in = SignIn(self.oauth_settings())
-        app = create_app(
-            prefix=self.prefix,
-            metrics=registry,
-            readiness=readiness,
-            sign_in=sign_in,
-            authenticate_prometheus=self.authenticate_prometheus,
-            title="Statistics",
-            hub_url=self.public_hub_url,
-        )
-        viewers = Viewers(sign_in, hub, frozenset(self.admin_groups))
-        add_pages(app, queries=queries, viewers=viewers)
-        add_api(app, queries=queries, viewers=viewers)
-        tls = self.server_tls
-        bind = Bind(self.ip, self.port or 0, tls.server_context() if tls else None)
-        port = await stack.enter_async_context(serve(app, bind))
-        log.info("Pages at http://%s:%d%s", self.ip, port, self.prefix)
-        return readiness
+        return await run_service(self)
