@@ -54,12 +54,16 @@ class Cluster:
 
     def pod(self, name: str) -> "Pod":
         """The pod of a Deployment that is behind a Service of the same name."""
+        return Pod(self, name, self.spec(name))
+
+    def spec(self, name: str) -> Any:
+        """What a Deployment says of its pods."""
         (found,) = (
             each["spec"]["template"]["spec"]
             for each in self.manifests
             if each["kind"] == "Deployment" and each["metadata"]["name"] == name
         )
-        return Pod(self, name, found)
+        return found
 
     def files(self, volume: Mapping[str, Any]) -> dict[str, str]:
         """The files that a volume begins with."""
