@@ -6,7 +6,8 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -52,9 +53,14 @@ class Cluster:
             text = text.replace(f"//{there}", f"//{here}")
         return text
 
-    def pod(self, name: str) -> "Pod":
-        """The pod of a Deployment that is behind a Service of the same name."""
-        return Pod(self, name, self.spec(name))
+    @contextmanager
+    def pods(self, *names: str) -> Iterator[None]:
+        """Deployments behind Services of the same names at work: one process each."""
+        with ExitStack() as undo:
+            started = [undo.enter_context(Pod(self, name, self.spec(name))) for name in names]
+            for pod in started:
+                pod.wait()
+            yield
 
     def spec(self, name: str) -> Any:
         """What a Deployment says of its pods."""
@@ -85,7 +91,7 @@ class Cluster:
 
 
 class Pod:
-    """``with cluster.pod("cull"):`` the process of its container, from when it serves."""
+    """The process of a pod's container, which begins and ends with the context."""
 
     def __init__(self, cluster: Cluster, name: str, spec: Mapping[str, Any]) -> None:
         self._cluster = cluster
@@ -132,12 +138,15 @@ class Pod:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        wait_until(f"{self.address}: {words}", self._serves, seconds=PATIENCE)
         return self
 
     def __exit__(self, *exc: object) -> None:
         if self._process is not None:
             end(self._process)
+
+    def wait(self) -> None:
+        """Wait until it serves."""
+        wait_until(f"{self._container['name']} at {self.address}", self._serves, seconds=PATIENCE)
 
     def log(self) -> str:
         """What it said."""

@@ -1,7 +1,6 @@
 """The containers of docker/kubernetes at work: with the Hub's services and roles of values.yaml."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from typing import Any
 
 import aiohttp
@@ -42,11 +41,9 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealHub]:
         "['custom_scopes']\n",
     )
     cluster.addresses["hub:8081"] = made.api_url.split("/")[2]
-    with ExitStack() as pods:
-        # Services wait for a hub that is away; a hub waits only so long for its services.
-        for name in (*NAMES, "formgrader-course101"):
-            pods.enter_context(cluster.pod(name))
-        yield pods.enter_context(made)
+    # Services wait for a hub that is away; a hub waits only so long for its services.
+    with cluster.pods(*NAMES, "formgrader-course101"), made:
+        yield made
 
 
 async def page(session: aiohttp.ClientSession, url: str) -> tuple[int, str, str]:

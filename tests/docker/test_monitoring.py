@@ -8,10 +8,12 @@ who reaches it.
 
 import asyncio
 import json
+import os
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from tests.docker.compose_site import Site, clear, take_down
-from tests.docker.engine import BASE, KEPT, ROOT, CommandError, Engine, run, until
+from tests.docker.engine import BASE, KEPT, ROOT, CommandError, Engine, plugins, run, until
 from tests.docker.secure import HOST, browser, insecure_cookies
 from tests.integration.realhub import sign_in
 from tests.test_grafana import program
@@ -51,14 +53,25 @@ PROVIDER = {
 # -- the files
 
 
+@cache
+def compose_program() -> str:
+    """Where docker compose is, which needs no engine to read files; empty: not to be had."""
+    with suppress(CommandError, OSError, subprocess.TimeoutExpired):
+        plugins()
+    plugin = KEPT / "config" / "cli-plugins" / "docker-compose"
+    return str(plugin) if plugin.exists() else ""
+
+
 def composed(*words: str, **settings: str) -> Any:
     """What docker compose makes of our files; skips where it is not to be had."""
-    plugin = KEPT / "config" / "cli-plugins" / "docker-compose"
-    if not plugin.exists():
-        pytest.skip("docker compose is not here; the tests with an engine bring it")
+    if not compose_program():
+        reason = "docker compose cannot be had here (root and Debian)"
+        if os.environ.get("REQUIRE_DOCKER") == "1":
+            pytest.fail(f"REQUIRE_DOCKER=1, but {reason}")
+        pytest.skip(f"NO DOCKER: {reason}")
     environment = {"PUBLIC_URL": "https://hub.test", **settings}
     files = ("-f", "compose.yaml", *words, "config", "--format", "json")
-    return json.loads(run([str(plugin), *files], env=environment, cwd=DOCKER))
+    return json.loads(run([compose_program(), *files], env=environment, cwd=DOCKER))
 
 
 @pytest.mark.parametrize(
