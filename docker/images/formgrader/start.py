@@ -8,6 +8,7 @@ does not inherit it. The folder EXCHANGE is nbgrader's; where it is missing it i
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -67,6 +68,8 @@ def main() -> None:
     }
     words = [sys.executable, "-I", "-m", "services.formgrader_proxy.formgrader_server"]
     server = subprocess.Popen(words, stdin=subprocess.PIPE)  # noqa: S603 - words of ours
+    # The first process of a container is not ended by a signal that it does not handle.
+    signal.signal(signal.SIGTERM, lambda *_: server.terminate())
     assert server.stdin is not None  # noqa: S101 - it was asked for above
     server.stdin.write(json.dumps(start).encode())
     server.stdin.close()
