@@ -4,6 +4,7 @@ Handlers parse, call and render; errors become answers in one place
 (:mod:`common.error_pages`), and every answer carries the security headers.
 """
 
+import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -120,6 +121,7 @@ async def serve(
     try:
         site = web.TCPSite(runner, bind.host, bind.port, ssl_context=bind.ssl)
         await site.start()
+        gc.freeze()  # what was set up stays: no collection need look at it again
         yield int(runner.addresses[0][1])
     finally:
         await runner.cleanup()

@@ -1,7 +1,6 @@
 """The recorder and the pages put together as the settings say, and run."""
 
 import asyncio
-import gc
 import logging
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -54,7 +53,6 @@ async def run_service(app: "StatsApp") -> int:
         if app.serves:
             queries = Queries(store, name_of=pseudonyms.name if pseudonyms else str)
             readiness = await _serve_pages(app, stack, queries, hub, registry)
-        gc.freeze()  # as when the store was opened: now with what serves
         service = Service(
             recorder=recorder,
             clock=clock,
