@@ -1,20 +1,31 @@
-"""A classroom of three machines that site.yml made: its inventory and images, and looks at it."""
+"""A classroom of three machines that site.yml made: its inventory and images, and looks at it.
+
+Its images come out of a registry, as in a room of machines.
+"""
 
 import json
-import secrets
-import shutil
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.docker.engine import BASE, ROOT, CommandError, Engine, run
-from tests.docker.machines import ANSIBLE, Machines, ansible_programs, changes
+import yaml  # type: ignore[import-untyped]
+
+from tests.docker.engine import BASE, ROOT, CommandError, Engine, until
+from tests.docker.inventory import encrypt, write_inventory
+from tests.docker.machines import ANSIBLE, NETWORK, SUBNET, Machines, changes, play
+from tests.docker.registry import Registry
 
 NAMES = ("hub1", "files1", "worker1")
 POSTGRES = "classroom-test-postgres"
-OURS = ("proxy", "hub", "services", "singleuser")
+OURS = ("proxy", "hub", "services", "formgrader", "singleuser")
+VERSION = "0.1.0"
+#: Services of the stack that run by an image of ours.
+SERVICES = ("proxy", "hub", "cull", "stats", "formgrader", "course101")
 TOKEN = "t" * 40
+DAEMON = yaml.safe_load((ANSIBLE / "roles/docker/defaults/main.yml").read_text("utf-8"))[
+    "docker_daemon"
+]
 #: What only the tests need: a way to ask the hub in everybody's name.
 HUB_TEST = f"""
 c.JupyterHub.services.append({{"name": "tests", "api_token": "{TOKEN}", "display": False}})
@@ -22,11 +33,17 @@ c.JupyterHub.load_roles.append({{
     "name": "tests-service", "scopes": ["admin:users", "admin:servers"], "services": ["tests"],
 }})
 """
+#: And updates are watched for as long as a bad one needs to show, which is less than in use.
 MORE = """
 version: "3.8"
+x-update: &update {deploy: {update_config: {monitor: 5s}}}
 services:
-  hub: {configs: [{source: tests, target: /etc/classroom/hub.d/tests.py}]}
-  course101: {deploy: {replicas: 0}}
+  hub: {<<: *update, configs: [{source: tests, target: /etc/classroom/hub.d/tests.py}]}
+  proxy: *update
+  cull: *update
+  stats: *update
+  formgrader: *update
+  course101: *update
 configs:
   tests: {file: ./etc/tests.py}
 """
@@ -45,47 +62,64 @@ class AnsibleSite:
     def __init__(self, engine: Engine, work: Path) -> None:
         self.engine = engine
         self.machines = Machines(engine, work, NAMES)
+        self.registry = Registry(engine, work, NETWORK, SUBNET.replace("0/24", "2"))
         self.addresses = self.machines.addresses
         self.changed: dict[str, int] = {}
         # Every hour, but half an hour from now: the only backups are those that tests ask for.
         self.calendar = f"*-*-* *:{(datetime.now(tz=UTC).minute + 30) % 60:02}:00"
+        self._work = work
         self._inventory = work / "inventory"
         self._password = work / "vault-password"
 
     def make(self) -> None:
         """From bare machines to a hub that serves."""
         self._build()
-        self._write_inventory()
+        self.machines.connect()
+        self.registry.start()
         self.machines.start()
-        said = changes(self.play("site.yml", "--skip-tags=images,stack,backup"))
-        for name, words in (("hub1", (*OURS, POSTGRES)), ("worker1", ("singleuser",))):
-            images = [each if each == POSTGRES else f"classroom-{each}:0.1.0" for each in words]
-            self.machines.give_images(name, *images)
-        for each in ("proxy", "hub", "services"):
-            name = f"classroom-{each}"
-            self.on("hub1", "docker", "tag", f"{name}:0.1.0", f"{name}:0.2.0")
-        rest = changes(self.play("site.yml"))
-        self.changed = {name: said.get(name, 0) + rest.get(name, 0) for name in NAMES}
+        self.registry.push(POSTGRES)
+        for name in OURS:
+            self.registry.push(f"classroom-{name}:{VERSION}")
+        self._write_inventory()
+        self.changed = changes(self.play("site.yml"))
 
     def clear(self) -> None:
         """Take everything away again."""
-        with suppress(CommandError):
-            self.machines.stop()
+        self.machines.stop()
+        self.registry.stop()
+        self.machines.disconnect()
+
+    def release(self, version: str, **more: str) -> None:
+        """Put a version into the registry; ``more`` are lines of Dockerfiles, by image."""
+        for name in OURS:
+            directory = self._work / f"{name}-{version}"
+            directory.mkdir(exist_ok=True)
+            image = f"classroom-{name}:{version}"
+            lines = [f"FROM classroom-{name}:{VERSION}", f"LABEL version={version}"]
+            (directory / "Dockerfile").write_text("\n".join([*lines, more.get(name, "")]))
+            self.engine.docker("build", "-q", "-t", image, str(directory))
+            self.registry.push(image)
+            self.engine.docker("rmi", image)
 
     def play(self, playbook: str, *words: str) -> str:
         """What a playbook prints. :raises CommandError: it failed"""
         vault = f"--vault-password-file={self._password}"
-        return self.machines.play(playbook, self._inventory / "hosts.yml", vault, *words)
+        hosts, env = self._inventory / "hosts.yml", self.engine.environment
+        return play(playbook, hosts, vault, *words, env=env)
 
     def on(self, name: str, *words: str) -> str:
         """What a command prints on a machine. :raises CommandError: it failed"""
         return self.machines.on(name, *words)
 
-    def version(self) -> str:
-        """The image that the hub runs by."""
+    def versions(self) -> set[str]:
+        """The versions by which the stack's services are meant to run, and do."""
         form = "{{.Spec.TaskTemplate.ContainerSpec.Image}}"
-        said = self.on("hub1", "docker", "service", "inspect", "classroom_hub", "--format", form)
-        return said.strip()
+        names = [f"classroom_{name}" for name in SERVICES]
+        meant = self.on("hub1", "docker", "service", "inspect", *names, "--format", form)
+        words = ("--filter", "label=com.docker.stack.namespace=classroom", "--format", "{{.Image}}")
+        run = self.on("hub1", "docker", "ps", *words)
+        images = {each.partition("@")[0] for each in (*meant.split(), *run.split())}
+        return {each.rpartition(":")[2] for each in images if POSTGRES not in each}
 
     def ask(self, method: str, path: str) -> str:
         """What the Hub's API answers, asked from the worker. :raises CommandError: it refuses"""
@@ -102,51 +136,67 @@ class AnsibleSite:
             return "version" in self.ask("GET", "/")
         return False
 
+    def start(self, user: str) -> str:
+        """Start a user's server where it does not run. :returns: its container"""
+        until("the hub", self.serves, seconds=180)
+        self.add(user)
+        if not self.is_ready(user):
+            self.ask("POST", f"/users/{user}/server")
+            until(f"{user}'s server", lambda: self.is_ready(user), seconds=180)
+        return self.container(user)
+
     def is_ready(self, user: str) -> bool:
-        """Whether the user's server runs."""
+        """Whether the hub holds that the user's server runs."""
         servers: dict[str, Any] = json.loads(self.ask("GET", f"/users/{user}"))["servers"]
         return bool(servers.get("", {}).get("ready"))
 
+    def container(self, user: str) -> str:
+        """The container of a user's server on the worker: its id, image and start; else empty."""
+        words = (
+            "ps",
+            "-q",
+            "--filter",
+            f"label=com.docker.swarm.service.name=classroom-user-{user}",
+        )
+        found = self.on("worker1", "docker", *words).split()
+        form = "{{.Id}} {{.Config.Image}} {{.State.StartedAt}}"
+        return self.on("worker1", "docker", "inspect", *found, "--format", form) if found else ""
+
+    def back_up(self) -> None:
+        """As the timers do."""
+        for name in ("files1", "hub1"):
+            self.on(name, "systemctl", "start", "classroom-backup.service")
+
     def _build(self) -> None:
         for name in OURS:
-            directory, tag = ROOT / "docker/images" / name, f"classroom-{name}:0.1.0"
-            self.engine.build(directory, tag, BASE_IMAGE=BASE, VERSION="0.1.0")
+            directory, tag = ROOT / "docker/images" / name, f"classroom-{name}:{VERSION}"
+            self.engine.build(directory, tag, BASE_IMAGE=BASE, VERSION=VERSION)
         self.engine.docker("build", "-q", "-t", POSTGRES, str(ROOT / "tests/docker/postgres"))
 
     def _write_inventory(self) -> None:
         """The example's, with these machines, secrets in a vault, and what only tests need."""
-        shutil.copytree(ANSIBLE / "inventory.example", self._inventory)
+        hub, files, worker = NAMES
+        groups = {"hub": [hub], "nfs": [files], "workers": [worker]}
+        write_inventory(self._inventory, groups, self.addresses, self._settings())
         etc = self._inventory / "etc"
-        shutil.copytree(ROOT / "docker/etc.example", etc)
         (etc / "roster.toml").write_text(ROSTER)
         (etc / "tests.py").write_text(HUB_TEST)
         (etc / "more.yaml").write_text(MORE)
-        hub, files, worker = (
-            {"hosts": {name: {"cluster_address": self.addresses[name]}}} for name in NAMES
-        )
-        hosts = {"all": {"children": {"hub": hub, "nfs": files, "workers": worker}}}
-        (self._inventory / "hosts.yml").write_text(json.dumps(hosts))
-        group_vars = self._inventory / "group_vars" / "all"
-        (group_vars / "tests.yml").write_text(json.dumps(self._settings()))
-        example = (group_vars / "vault.yml.example").read_text("utf-8")
-        names = [line.partition(":")[0] for line in example.splitlines() if "CHANGE-ME" in line]
-        vault = group_vars / "vault.yml"
-        vault.write_text(
-            json.dumps({name: secrets.token_hex(32) for name in names if name.startswith("vault")})
-        )
         self._password.write_text("of these tests")
-        encrypt = [str(ansible_programs() / "ansible-vault"), "encrypt", str(vault)]
-        run([*encrypt, f"--vault-password-file={self._password}"])
-        assert "vault_cull_token" not in vault.read_text("utf-8")
+        encrypt(self._inventory, self._password)
 
     def _settings(self) -> dict[str, Any]:
+        registry = self.registry.address
         return {
             "ansible_user": "root",
             "ansible_ssh_private_key_file": str(self.machines.key),
             "ansible_ssh_common_args": self.machines.ssh_arguments,
             "nfs_server_manage_service": False,
             "nfs_client_check": False,
-            "classroom_registry": "",
+            # Without certificates; all else as in the role's defaults.
+            "docker_daemon": {**DAEMON, "insecure-registries": [registry]},
+            "classroom_registry": f"{registry}/",
+            "classroom_version": VERSION,
             "classroom_stack_more": ["etc/more.yaml"],
             "classroom_environment": {
                 "PUBLIC_URL": f"http://{self.addresses['hub1']}",
@@ -155,8 +205,7 @@ class AnsibleSite:
                 "FILES_OPTIONS": "bind",
                 "FILES_DEVICE": "/srv/classroom",
                 "MEMORY_GUARANTEE": "64M",
-                "POSTGRES_IMAGE": POSTGRES,
-                "SINGLEUSER_IMAGE": "classroom-singleuser:0.1.0",
+                "POSTGRES_IMAGE": f"{registry}/{POSTGRES}",
                 "CULL_EVERY": "600",
             },
             "backup_calendar": self.calendar,

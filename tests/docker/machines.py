@@ -1,16 +1,20 @@
 """Debian machines for a playbook: containers with systemd and sshd, reached by ssh.
 
-They have what a fresh Debian server has (systemd, ssh, python3) and nothing else. ssh goes through
-``docker exec``, so that no port is published and no address of theirs need be reached.
+They have what a fresh Debian server has (systemd, ssh, python3 with apt's) and nothing else. ssh
+goes through ``docker exec``, so that no port is published and no address of theirs need be reached.
 """
 
 import hashlib
+import os
 import re
-import subprocess
 import sys
 import venv
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.docker.engine import BASE, KEPT, ROOT, CommandError, Engine, run, until
 
@@ -23,11 +27,10 @@ SUBNET = "198.51.100.0/24"
 DOCKERFILE = f"""FROM {BASE}
 RUN rm -f /etc/apt/apt.conf.d/docker-clean && apt-get update -qq \\
  && export DEBIAN_FRONTEND=noninteractive && apt-get install -y -qq --no-install-recommends \\
-      dbus iproute2 openssh-server python3 systemd systemd-sysv \\
+      dbus iproute2 openssh-server python3 python3-apt systemd systemd-sysv \\
  && apt-get install -y -qq --no-install-recommends --download-only \\
-      docker.io nfs-common nfs-kernel-server nftables python3-apt restic \\
+      docker.io nfs-common nfs-kernel-server nftables restic \\
  && echo force-unsafe-io >/etc/dpkg/dpkg.cfg.d/fast && mkdir -p -m 0700 /root/.ssh
-COPY key.pub /root/.ssh/authorized_keys
 STOPSIGNAL SIGRTMIN+3
 CMD ["/sbin/init"]
 """
@@ -53,6 +56,26 @@ def ansible_programs() -> Path:
     return directory / "bin"
 
 
+def needs_ansible() -> Path:
+    """The directory of Ansible's programs; the test is skipped where it cannot be installed."""
+    try:
+        return ansible_programs()
+    except CommandError as error:
+        if os.environ.get("REQUIRE_DOCKER") == "1":
+            raise
+        pytest.skip(f"NO ANSIBLE: {str(error).splitlines()[-1]}")
+
+
+def play(playbook: str, inventory: Path, *words: str, env: Mapping[str, str] = os.environ) -> str:
+    """What ansible-playbook prints. :raises CommandError: the play failed"""
+    program = str(ansible_programs() / "ansible-playbook")
+    return run(
+        [program, "-i", str(inventory), playbook, *words],
+        env={**env, "ANSIBLE_NOCOLOR": "1"},
+        cwd=ANSIBLE,
+    )
+
+
 class Machines:
     """Machines of the given names, with the addresses .10, .11 and so on."""
 
@@ -66,6 +89,10 @@ class Machines:
         #: The same folder on every machine, as kernels of containers have no NFS.
         self._shared = work / "srv"
 
+    def connect(self) -> None:
+        """Make the network that they are in."""
+        self._engine.docker("network", "create", "--subnet", SUBNET, NETWORK)
+
     def start(self) -> None:
         """Make them. :raises CommandError: systemd does not come up in a container here"""
         image = self._work / "image"
@@ -73,13 +100,12 @@ class Machines:
         self._shared.mkdir()
         run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.key)])
         (image / "Dockerfile").write_text(DOCKERFILE)
-        (image / "key.pub").write_bytes(self.key.with_suffix(".pub").read_bytes())
         self._engine.docker("build", "-q", "-t", IMAGE, str(image))
-        self._engine.docker("network", "create", "--subnet", SUBNET, NETWORK)
         for name, address in self.addresses.items():
             self._engine.docker(
                 *("run", "-d", "--name", name, "--hostname", name),
                 *("--network", NETWORK, "--ip", address, *MAY_HOLD_AN_ENGINE),
+                *("-v", f"{self.key}.pub:/root/.ssh/authorized_keys:ro"),
                 *("-v", f"{self._shared}:/srv", IMAGE),
             )
         for name in self.addresses:
@@ -87,8 +113,14 @@ class Machines:
 
     def stop(self) -> None:
         """Remove them with all that they hold."""
-        self._engine.docker("rm", "-fv", *self.addresses)
-        self._engine.docker("network", "rm", NETWORK)
+        for name in self.addresses:
+            with suppress(CommandError):
+                self._engine.docker("rm", "-fv", name)
+
+    def disconnect(self) -> None:
+        """Remove their network."""
+        with suppress(CommandError):
+            self._engine.docker("network", "rm", NETWORK)
 
     def _is_up(self, name: str) -> bool:
         try:
@@ -100,15 +132,6 @@ class Machines:
         """What a command prints on a machine. :raises CommandError: it failed"""
         return self._engine.docker("exec", name, *words, **options)
 
-    def give_images(self, name: str, *images: str) -> None:
-        """Put images of the tests' engine into the machine's own, without a registry."""
-        env = self._engine.environment
-        with subprocess.Popen(
-            ["docker", "save", *images], env=env, stdout=subprocess.PIPE
-        ) as saving:
-            run(["docker", "exec", "-i", name, "docker", "load"], env=env, stdin=saving.stdout)
-        assert saving.returncode == 0
-
     @property
     def ssh_arguments(self) -> str:
         """How ssh reaches a machine by its name."""
@@ -116,17 +139,6 @@ class Machines:
             '-o ProxyCommand="docker exec -i %h sh -c '
             "'mkdir -p /run/sshd; exec /usr/sbin/sshd -i'\" "
             "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
-        )
-
-    def play(self, playbook: str, inventory: Path, *words: str) -> str:
-        """What ansible-playbook prints. :raises CommandError: the play failed"""
-        return run(
-            [
-                str(ansible_programs() / "ansible-playbook"),
-                *("-i", str(inventory), playbook, *words),
-            ],
-            env={**self._engine.environment, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORKS": "3"},
-            cwd=ANSIBLE,
         )
 
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.docker.ansible_site import NAMES, AnsibleSite
-from tests.docker.engine import BASE, CommandError, Engine, until
+from tests.docker.ansible_site import NAMES, VERSION, AnsibleSite
+from tests.docker.engine import CommandError, Engine, until
 from tests.docker.machines import ANSIBLE, changes
 
 
@@ -18,6 +18,7 @@ from tests.docker.machines import ANSIBLE, changes
 def site(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AnsibleSite]:
     """A hub, a machine of files and a worker, as site.yml makes them of bare ones."""
     made = AnsibleSite(engine, tmp_path_factory.mktemp("site"))
+    made.clear()  # of a run that was killed
     try:
         made.make()
         yield made
@@ -27,10 +28,7 @@ def site(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[A
 
 def test_the_stack_serves(site: AnsibleSite) -> None:
     """A student's server runs on the worker, with a home of the student's own uid."""
-    site.add("ada")
-    site.ask("POST", "/users/ada/server")
-    until("ada's server", lambda: site.is_ready("ada"), seconds=180)
-    assert "classroom-user" in site.on("worker1", "docker", "ps", "--format", "{{.Names}}")
+    assert site.start("ada")
     owner = site.on("files1", "stat", "-c", "%u %a", "/srv/classroom/homes/ada")
     assert int(owner.split()[0]) >= 1_000_000
     assert owner.split()[1] == "700"
@@ -88,8 +86,9 @@ def test_no_container_speaks_nfs_in_a_workers_name(site: AnsibleSite) -> None:
     site.on("files1", "systemd-run", "--unit=port2049", "python3", "-m", "http.server", "2049")
     reached = ["python3", "-c", CONNECT, files, "2049", "700"]
     until("the port 2049", lambda: site.on("worker1", *reached) == "reached\n")
-    site.machines.give_images("worker1", BASE)
-    student = ["docker", "run", "--rm", "--user=1000001", "--cap-drop=ALL", BASE]
+    image = f"{site.registry.address}/classroom-singleuser:{VERSION}"
+    student = ["docker", "run", "--rm", "--user=1000001", "--cap-drop=ALL", "--entrypoint="]
+    student += ["--pull=never", image]
     assert "not reached" in site.on("worker1", *student, *reached)
     for address in (files, hub):
         ssh = ["python3", "-c", CONNECT, address, "22", "any"]
@@ -141,7 +140,7 @@ def test_a_home_that_was_deleted_comes_back(site: AnsibleSite) -> None:
     site.on("files1", "bash", "-c", HOMES)
     before = _state(site)
     assert "ana@uni.example/work/one.ipynb 1999991:1999991 640 f" in before
-    site.on("files1", "systemctl", "start", "classroom-backup.service")
+    site.back_up()
     site.on("files1", "rm", "-r", "/srv/classroom/homes/ana@uni.example")
     assert _state(site) != before
 
@@ -159,6 +158,68 @@ def test_nothing_is_restored_outside_of_the_classrooms_files(site: AnsibleSite) 
     """Such a path is refused with a line that says what to write."""
     with pytest.raises(CommandError, match=r"restore_path=homes/ana"):
         site.play("restore.yml", "--tags=files", "-e", "restore_path=homes/../../etc")
+
+
+def _users(site: AnsibleSite) -> list[str]:
+    query = "--command=SELECT name FROM users ORDER BY name"
+    words = ("psql", "--no-align", "--tuples-only", "--dbname=hub", query)
+    return site.on("hub1", "classroom-backup", "database", *words).splitlines()
+
+
+def test_a_database_comes_back(site: AnsibleSite) -> None:
+    """The hub knows again whom it knew when the backup was made; servers ran on meanwhile."""
+    server = site.start("ada")
+    site.add("zoe")
+    before = _users(site)
+    assert "zoe" in before
+    site.back_up()
+    site.ask("DELETE", "/users/zoe")
+    assert "zoe" not in _users(site)
+    site.play("restore.yml", "--tags=databases", "-e", "restore_databases=hub,stats")
+    assert _users(site) == before
+    until("the hub", site.serves, seconds=180)
+    assert json.loads(site.ask("GET", "/users/zoe"))["name"] == "zoe"
+    assert site.is_ready("ada")
+    assert site.container("ada") == server
+
+
+def test_a_new_version_is_rolled_out_and_back(site: AnsibleSite) -> None:
+    """Of hub and services; a server runs on with its image, and only the next has the new one."""
+    server = site.start("ada")
+    site.release("0.2.0")
+    site.play("upgrade.yml", "-e", "classroom_version=0.2.0")
+    assert site.versions() == {"0.2.0"}
+    assert "classroom-singleuser:0.2.0" in site.start("bob")
+    assert site.is_ready("ada")
+    assert site.container("ada") == server
+
+    assert "0.1.0 runs" in site.play("rollback.yml")
+    assert site.versions() == {VERSION}
+    assert site.serves()
+    assert site.is_ready("ada")
+    assert site.container("ada") == server
+
+
+def test_a_version_that_does_not_come_up_is_taken_back(site: AnsibleSite) -> None:
+    """All of it, though only the hub was bad; the play fails and says why and what runs."""
+    server = site.start("ada")
+    site.release("0.3.0", hub='CMD ["false"]')
+    with pytest.raises(
+        CommandError, match=r"0\.3\.0 did not come up, so 0\.1\.0 runs again"
+    ) as said:
+        site.play("upgrade.yml", "-e", "classroom_version=0.3.0")
+    assert "classroom_hub was taken back" in str(said.value)
+    assert site.versions() == {VERSION}
+    assert site.serves()
+    assert site.is_ready("ada")
+    assert site.container("ada") == server
+
+
+def test_a_version_that_nobody_pushed_is_not_rolled_out(site: AnsibleSite) -> None:
+    """It ends where the images are fetched, before anything is replaced."""
+    with pytest.raises(CommandError, match=r"classroom-singleuser:0\.9\.9 not found"):
+        site.play("upgrade.yml", "-e", "classroom_version=0.9.9")
+    assert site.versions() == {VERSION}
 
 
 def test_the_backup_runs_every_hour(site: AnsibleSite) -> None:

@@ -4,20 +4,13 @@ import os
 import re
 import subprocess
 
-import pytest
 import yaml  # type: ignore[import-untyped]
 
-from tests.docker.engine import CommandError
-from tests.docker.machines import ANSIBLE, ansible_programs
+from tests.docker.machines import ANSIBLE, needs_ansible
 
 
 def _lint(directory: str) -> subprocess.CompletedProcess[str]:
-    try:
-        programs = ansible_programs()
-    except CommandError as error:
-        if os.environ.get("REQUIRE_DOCKER") == "1":
-            raise
-        pytest.skip(f"NO ANSIBLE: {str(error).splitlines()[-1]}")
+    programs = needs_ansible()
     return subprocess.run(
         [str(programs / "ansible-lint"), "--nocolor", "--offline", "--strict"],
         cwd=directory,

@@ -1,0 +1,69 @@
+"""A registry of images, as many machines have one between them; Debian's program in a container.
+
+It keeps what it was given in a volume of the engine's, so that a second run hands over little.
+"""
+
+from contextlib import suppress
+from pathlib import Path
+
+from tests.docker.engine import BASE, CommandError, Engine, until
+
+NAME = "classroom-test-registry"
+PORT = "5000"
+#: An engine trusts its own loopback without certificates; others have to be told to.
+HERE = f"127.0.0.1:{PORT}"
+DOCKERFILE = f"""FROM {BASE}
+RUN apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \\
+      --no-install-recommends docker-registry && rm -rf /var/lib/apt/lists/*
+COPY config.yml /config.yml
+CMD ["docker-registry", "serve", "/config.yml"]
+"""
+CONFIG = f"""version: 0.1
+log: {{level: warn}}
+storage: {{filesystem: {{rootdirectory: /var/lib/registry}}}}
+http: {{addr: ":{PORT}"}}
+"""
+
+
+class Registry:
+    """On a network of the engine's, under an address of it; images are pushed from the engine."""
+
+    def __init__(self, engine: Engine, work: Path, network: str, address: str) -> None:
+        self._engine = engine
+        self._work = work
+        self._network = network
+        self._ip = address
+        #: By which the network's machines know it.
+        self.address = f"{address}:{PORT}"
+
+    def start(self) -> None:
+        """Serve; the network is there already."""
+        image = self._work / "registry"
+        image.mkdir()
+        (image / "Dockerfile").write_text(DOCKERFILE)
+        (image / "config.yml").write_text(CONFIG)
+        self._engine.docker("build", "-q", "-t", NAME, str(image))
+        self._engine.docker(
+            *("run", "-d", "--name", NAME, "--network", self._network, "--ip", self._ip),
+            *("-p", f"{HERE}:{PORT}", "-v", f"{NAME}:/var/lib/registry", NAME),
+        )
+        until("the registry", self._answers)
+
+    def stop(self) -> None:
+        """End it; what it has is kept."""
+        with suppress(CommandError):
+            self._engine.docker("rm", "-f", NAME)
+
+    def push(self, image: str, name: str | None = None) -> None:
+        """Put an image of the engine's into it, under its own or another name."""
+        there = f"{HERE}/{name or image}"
+        self._engine.docker("tag", image, there)
+        self._engine.docker("push", "-q", there)
+        self._engine.docker("rmi", there)
+
+    def _answers(self) -> bool:
+        words = ("python3", "-c", f"import socket; socket.create_connection(('127.0.0.1', {PORT}))")
+        with suppress(CommandError):
+            self._engine.docker("exec", NAME, *words)
+            return True
+        return False
