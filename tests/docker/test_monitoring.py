@@ -308,6 +308,19 @@ def test_students_reach_neither_prometheus_nor_grafana(site: Site) -> None:
     assert said == "proxy 8000\n"
 
 
+def test_setup_tells_caddys_ports_from_those_of_others(site: Site) -> None:
+    """Its own are as they should be; somebody else's are told, with by whom they are held."""
+    assert site.setup("--check") == "All is well.\n"
+    settings = site.directory / ".env"
+    kept = settings.read_text()
+    try:
+        site.configure(COMPOSE_PROFILES="", PORT="443")
+        with pytest.raises(CommandError, match="443 is taken by the container classroom-caddy-1"):
+            site.setup("--check")
+    finally:
+        settings.write_text(kept)
+
+
 @pytest.fixture(scope="module")
 def authority(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The certificate of caddy's own authority."""
