@@ -45,6 +45,7 @@ def environment(directory: Path, **settings: str) -> dict[str, str]:
         **{name: str(place) for name, place in places.items()},
         "HOST": HOST,
         "CERTIFICATE": "",
+        "AUTHORITY": "",
         **settings,
     }
 
@@ -225,6 +226,14 @@ def test_certificates_come_from_where_the_setting_says(
     assert {each["module"] for each in policy["issuers"]} <= issuers
     if "@" in certificate:
         assert {each["email"] for each in policy["issuers"]} == {"it@university.example"}
+
+
+def test_another_authority_is_asked_where_one_is_named(tmp_path: Path) -> None:
+    """By its ACME directory, and none but it."""
+    directory = "https://acme.university.example/directory"
+    config = adapted(tmp_path, AUTHORITY=f"acme_ca {directory}")
+    (policy,) = config["apps"]["tls"]["automation"]["policies"]
+    assert [each["ca"] for each in policy["issuers"]] == [directory]
 
 
 def test_caddy_takes_no_orders_and_trusts_nobody_anew(tmp_path: Path) -> None:
