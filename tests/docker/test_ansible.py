@@ -204,11 +204,12 @@ def test_a_version_that_does_not_come_up_is_taken_back(site: AnsibleSite) -> Non
     """All of it, though only the hub was bad; the play fails and says why and what runs."""
     server = site.start("ada")
     site.release("0.3.0", hub='CMD ["false"]')
-    with pytest.raises(
-        CommandError, match=r"0\.3\.0 did not come up, so 0\.1\.0 runs again"
-    ) as said:
+    with pytest.raises(CommandError) as refused:
         site.play("upgrade.yml", "-e", "classroom_version=0.3.0")
-    assert "classroom_hub was taken back" in str(said.value)
+    said = " ".join(str(refused.value).split())
+    assert (
+        "Version 0.3.0 did not come up, so 0.1.0 runs again (classroom_hub was taken back" in said
+    )
     assert site.versions() == {VERSION}
     assert site.serves()
     assert site.is_ready("ada")
@@ -217,7 +218,7 @@ def test_a_version_that_does_not_come_up_is_taken_back(site: AnsibleSite) -> Non
 
 def test_a_version_that_nobody_pushed_is_not_rolled_out(site: AnsibleSite) -> None:
     """It ends where the images are fetched, before anything is replaced."""
-    with pytest.raises(CommandError, match=r"classroom-singleuser:0\.9\.9 not found"):
+    with pytest.raises(CommandError, match=r"classroom-singleuser:0\.9\.9\s+not found"):
         site.play("upgrade.yml", "-e", "classroom_version=0.9.9")
     assert site.versions() == {VERSION}
 
