@@ -101,15 +101,24 @@ class Machines:
         run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.key)])
         (image / "Dockerfile").write_text(DOCKERFILE)
         self._engine.docker("build", "-q", "-t", IMAGE, str(image))
-        for name, address in self.addresses.items():
-            self._engine.docker(
-                *("run", "-d", "--name", name, "--hostname", name),
-                *("--network", NETWORK, "--ip", address, *MAY_HOLD_AN_ENGINE),
-                *("-v", f"{self.key}.pub:/root/.ssh/authorized_keys:ro"),
-                *("-v", f"{self._shared}:/srv", IMAGE),
-            )
+        for name in self.addresses:
+            self._make(name)
         for name in self.addresses:
             until(f"systemd of {name}", lambda name=name: self._is_up(name))
+
+    def _make(self, name: str) -> None:
+        self._engine.docker(
+            *("run", "-d", "--name", name, "--hostname", name),
+            *("--network", NETWORK, "--ip", self.addresses[name], *MAY_HOLD_AN_ENGINE),
+            *("-v", f"{self.key}.pub:/root/.ssh/authorized_keys:ro"),
+            *("-v", f"{self._shared}:/srv", IMAGE),
+        )
+
+    def replace(self, name: str) -> None:
+        """Lose a machine with all that it holds, and have a bare one of its name and address."""
+        self._engine.docker("rm", "-fv", name)
+        self._make(name)
+        until(f"systemd of {name}", lambda: self._is_up(name))
 
     def stop(self) -> None:
         """Remove them with all that they hold."""
