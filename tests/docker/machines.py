@@ -71,7 +71,12 @@ def play(playbook: str, inventory: Path, *words: str, env: Mapping[str, str] = o
     program = str(ansible_programs() / "ansible-playbook")
     return run(
         [program, "-i", str(inventory), playbook, *words],
-        env={**env, "ANSIBLE_NOCOLOR": "1"},
+        # Connections are kept, by the machines' names: those of another run are not to be taken.
+        env={
+            **env,
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_SSH_CONTROL_PATH_DIR": f"{inventory.parent}/.ssh",
+        },
         cwd=ANSIBLE,
     )
 
