@@ -121,9 +121,13 @@ class AnsibleSite:
         images = {each.partition("@")[0] for each in (*meant.split(), *run.split())}
         return {each.rpartition(":")[2] for each in images if POSTGRES not in each}
 
-    def ask(self, method: str, path: str) -> str:
-        """What the Hub's API answers, asked from the worker. :raises CommandError: it refuses"""
-        return self.on("worker1", "python3", "-c", ASK, self.addresses["hub1"], method, path, TOKEN)
+    def ask(self, method: str, path: str, *, patience: float = 60) -> str:
+        """What the Hub's API answers, asked from the worker.
+
+        :raises CommandError: it refuses, or is away for longer than ``patience`` seconds
+        """
+        words = (self.addresses["hub1"], method, path, TOKEN, str(patience))
+        return self.on("worker1", "python3", "-c", ASK, *words)
 
     def add(self, user: str) -> None:
         """Make a user, unless the roster has made it already."""
@@ -133,17 +137,22 @@ class AnsibleSite:
     def serves(self) -> bool:
         """Whether the hub answers."""
         with suppress(CommandError):
-            return "version" in self.ask("GET", "/")
+            return "version" in self.ask("GET", "/", patience=0)
         return False
 
     def start(self, user: str) -> str:
         """Start a user's server where it does not run. :returns: its container"""
         until("the hub", self.serves, seconds=180)
         self.add(user)
-        if not self.is_ready(user):
-            self.ask("POST", f"/users/{user}/server")
-            until(f"{user}'s server", lambda: self.is_ready(user), seconds=180)
+        until(f"{user}'s server", lambda: self._runs(user), seconds=180)
         return self.container(user)
+
+    def _runs(self, user: str) -> bool:
+        if self.is_ready(user):
+            return True
+        with suppress(CommandError):  # it is being started already
+            self.ask("POST", f"/users/{user}/server")
+        return self.is_ready(user)
 
     def is_ready(self, user: str) -> bool:
         """Whether the hub holds that the user's server runs."""
@@ -212,9 +221,19 @@ class AnsibleSite:
         }
 
 
-ASK = """import sys, urllib.request
-address, method, path, token = sys.argv[1:]
+#: A busy machine's hub or proxy may be replaced at any time, as Swarm ends who is slow to answer.
+ASK = """import sys, time, urllib.error, urllib.request
+address, method, path, token, patience = sys.argv[1:]
 request = urllib.request.Request(f"http://{address}/hub/api{path}", method=method,
                                  headers={"Authorization": f"token {token}"})
-print(urllib.request.urlopen(request, timeout=60).read().decode())
+end = time.monotonic() + float(patience)
+while True:
+    try:
+        print(urllib.request.urlopen(request, timeout=60).read().decode())
+        break
+    except OSError as error:
+        answered = isinstance(error, urllib.error.HTTPError) and error.code != 503
+        if answered or time.monotonic() > end:
+            sys.exit(f"{method} {path}: {error}")
+    time.sleep(0.5)
 """
