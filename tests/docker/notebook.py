@@ -36,7 +36,7 @@ class Hub:
 
     async def ask(self, method: str, path: str, **options: Any) -> Any:
         """The JSON of an answer, if any. :raises aiohttp.ClientResponseError: for 400 and above"""
-        timeout = aiohttp.ClientTimeout(total=30)
+        timeout = aiohttp.ClientTimeout(total=20)
         async with self.session.request(
             method, self.url + path, headers=self.headers, timeout=timeout, **options
         ) as answer:
@@ -44,9 +44,18 @@ class Hub:
             answer.raise_for_status()
             return json.loads(text) if text else None
 
+    async def answers(self) -> None:
+        """Wait until the hub answers."""
+        await eventually("the hub", lambda: self.ask("GET", "/hub/api/"), seconds=90)
+
+    async def signed_in(self, user: str) -> "Hub":
+        """The hub, asked with a new token of somebody's own."""
+        made = await self.ask("POST", f"/hub/api/users/{user}/tokens", json={"note": "tests"})
+        return Hub(self.session, self.url, made["token"])
+
     async def start(self, user: str, *, seconds: float = 150) -> None:
         """Start somebody's server and wait until it is ready."""
-        await eventually("the hub", lambda: self.ask("GET", "/hub/api/"), seconds=90)
+        await self.answers()
         known = await eventually(user, lambda: self._known(user), seconds=90)
         if "" not in known["servers"]:
             await self.ask("POST", f"/hub/api/users/{user}/server")
@@ -72,15 +81,19 @@ class Hub:
     async def write(self, user: str, name: str, text: str) -> None:
         """Save a file in somebody's home, as JupyterLab does."""
         body = {"type": "file", "format": "text", "content": text}
-        await self.ask("PUT", f"/user/{user}/api/contents/{name}", json=body)
+        path = f"/user/{user}/api/contents/{name}"
+        await eventually(name, lambda: self.ask("PUT", path, json=body), seconds=90)
 
     async def read(self, user: str, name: str) -> str:
         """A file in somebody's home."""
-        return str((await self.ask("GET", f"/user/{user}/api/contents/{name}"))["content"])
+        path = f"/user/{user}/api/contents/{name}"
+        found = await eventually(name, lambda: self.ask("GET", path), seconds=90)
+        return str(found["content"])
 
     async def kernel(self, user: str) -> "Kernel":
         """A new kernel on somebody's server."""
-        made = await self.ask("POST", f"/user/{user}/api/kernels", json={"name": "python3"})
+        path, body = f"/user/{user}/api/kernels", {"name": "python3"}
+        made = await eventually("a kernel", lambda: self.ask("POST", path, json=body), seconds=90)
         kernel = Kernel(self, user, str(made["id"]))
         await kernel.connect()
         return kernel
@@ -98,9 +111,10 @@ class Kernel:
         """Connect, anew where the connection was cut."""
 
         async def connected() -> aiohttp.ClientWebSocketResponse:
-            return await self._hub.session.ws_connect(
-                self._hub.url + self._path, headers=self._hub.headers, max_msg_size=0
-            )
+            async with asyncio.timeout(20):
+                return await self._hub.session.ws_connect(
+                    self._hub.url + self._path, headers=self._hub.headers, max_msg_size=0
+                )
 
         await self.close()
         self._socket = await eventually("the kernel's connection", connected, seconds=90)

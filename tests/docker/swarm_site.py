@@ -10,7 +10,9 @@ import os
 import shutil
 import socket
 import subprocess
-from contextlib import suppress
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,12 @@ NODE_IMAGE = "classroom-test-node"
 NETWORK = "classroom-nodes"
 POSTGRES = "classroom-test-postgres"
 VERSION = "0.1.0"
+#: Our images, and the services of the stack.
+IMAGES = ("hub", "proxy", "services", "singleuser", "formgrader")
+SERVICES = ("proxy", "db", "hub", "cull", "stats", "formgrader", "course101")
 #: The manager's address as the node has it: the gateway of the network between them.
 MANAGER = "10.79.0.1"
+NODE_ADDRESS = "10.79.0.2"
 TOKEN = "t" * 40
 STUDENTS = ("ada", "bob", "cyd", "dan", "eve")
 
@@ -42,12 +48,14 @@ NODE_RIGHTS = (
     *("--security-opt", "seccomp=unconfined", "--security-opt", "systempaths=unconfined"),
     *("--device-cgroup-rule", "a *:* rwm"),
 )
-#: What only the tests need of the hub: a way to ask it in everybody's name.
+#: What only the tests need of the hub: a way to ask it in everybody's name, and no late comparison
+#: of the proxy's routes that would hide that a new proxy gets none.
 HUB_TEST = f"""
+c.JupyterHub.last_activity_interval = 3600
 c.JupyterHub.services.append({{"name": "tests", "api_token": "{TOKEN}", "display": False}})
 c.JupyterHub.load_roles.append({{
     "name": "tests-service",
-    "scopes": ["admin:users", "admin:servers", "access:servers"],
+    "scopes": ["admin:users", "admin:servers", "access:servers", "tokens"],
     "services": ["tests"],
 }})
 """
@@ -55,7 +63,6 @@ MORE = """
 version: "3.8"
 services:
   hub: {configs: [{source: tests, target: /etc/classroom/hub.d/tests.py}]}
-  course101: {deploy: {replicas: 0}}
 configs:
   tests: {file: ./tests.py}
 """
@@ -69,7 +76,11 @@ students = {json.dumps(list(STUDENTS))}
 
 
 class Site:
-    """The machines; ``said`` has what docker/swarm said at each step of their making."""
+    """The machines.
+
+    ``said`` has what docker/swarm said at each step of their making, ``took`` the seconds of each
+    step of the tests.
+    """
 
     def __init__(self, engine: Engine, work: Path) -> None:
         self.engine = engine
@@ -80,12 +91,31 @@ class Site:
         self.url = f"http://{engine.address}:{self._port}"
         self.files = work / "files"
         self.said: dict[str, str] = {}
+        self.took: dict[str, float] = {}
         self._work = work
         self._here = work / "docker"
 
     def make(self) -> None:
         """From an engine to a hub that answers."""
-        self._build()
+        with self.timed("images"):
+            self._build()
+        with self.timed("two machines"):
+            self._machines()
+        with self.timed("the stack"):
+            self.said["deploy"] = self.swarm("deploy", "-c", str(self._here / "more.yaml"))
+            for name in SERVICES:
+                until(f"the service {name}", lambda name=name: self.is_up(name), seconds=240)
+
+    @contextmanager
+    def timed(self, step: str) -> Iterator[None]:
+        """Keep how long something took."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.took[step] = time.monotonic() - began
+
+    def _machines(self) -> None:
         self._settings()
         self.said["no swarm"] = self.swarm("check")
         self.engine.docker("network", "create", "--subnet", "10.79.0.0/24", NETWORK)
@@ -95,9 +125,6 @@ class Site:
         self._join()
         self.label(self.node, "worker")
         self.said["ready"] = self.swarm("check")
-        self.said["deploy"] = self.swarm("deploy", "-c", str(self._here / "more.yaml"))
-        for name in ("proxy", "db", "hub", "cull", "stats", "formgrader"):
-            until(f"the service {name}", lambda name=name: self.is_up(name), seconds=180)
 
     def clear(self) -> None:
         """Take everything away again."""
@@ -121,7 +148,7 @@ class Site:
         """The images; with CLASSROOM_DOCKER_IMAGES=there those that the engine has."""
         if os.environ.get("CLASSROOM_DOCKER_IMAGES") == "there":
             return
-        for name in ("hub", "proxy", "services", "singleuser"):
+        for name in IMAGES:
             self.engine.build(
                 ROOT / "docker" / "images" / name,
                 f"classroom-{name}:{VERSION}",
@@ -170,7 +197,8 @@ class Site:
     def _join(self) -> None:
         """Make the second machine, give it the students' image and let it join."""
         self.engine.docker(
-            *("run", "-d", "--name", NODE, "--hostname", "node", "--network", NETWORK),
+            *("run", "-d", "--name", NODE, "--hostname", "node"),
+            *("--network", NETWORK, "--ip", NODE_ADDRESS),
             *(*NODE_RIGHTS, "-v", "/data", "-v", f"{self.files}:{self.files}"),
             *(NODE_IMAGE, "sh", "-c", NODE_START),
         )
@@ -226,6 +254,20 @@ class Site:
             list(json.loads(self.engine.docker("inspect", "--type", "task", *ids))) if ids else []
         )
 
+    def addresses(self, name: str) -> list[tuple[str, str]]:
+        """The networks and addresses at which a service of the stack is."""
+        return [
+            (network["Network"]["Spec"]["Name"], address.split("/")[0])
+            for task in self.tasks(f"{STACK}_{name}")
+            for network in task["NetworksAttachments"]
+            for address in network["Addresses"]
+        ]
+
+    def is_ready(self, node: str) -> bool:
+        """Whether the swarm has a node."""
+        words = ("node", "inspect", "--format", "{{.Status.State}}", node)
+        return self.engine.docker(*words) == "ready\n"
+
     def where(self, student: str) -> str | None:
         """The id of the node on which a student's server runs; None while it does not."""
         with suppress(CommandError):  # there is no such service
@@ -244,6 +286,10 @@ class Site:
 
     def update(self, name: str) -> None:
         """Replace a service's container, as an upgrade does, and wait until the new one is up."""
+        with self.timed(f"a new {name}"):
+            self._update(name)
+
+    def _update(self, name: str) -> None:
         before = {task["ID"] for task in self.tasks(f"{STACK}_{name}")}
         words = ("service", "update", "--force", "--detach", "--no-resolve-image")
         self.engine.docker(*words, f"{STACK}_{name}")

@@ -4,26 +4,40 @@ In the place of the NFS mount stands a folder that both machines have (see swarm
 server with our exports keeps homes apart is tested in test_nfs.
 """
 
+from ast import literal_eval
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 
 import aiohttp
 import pytest
 
 from tests.docker.engine import Engine, until
-from tests.docker.notebook import Hub, eventually
+from tests.docker.notebook import Hub, Kernel, eventually
 from tests.docker.swarm_site import NODE, STACK, TOKEN, VERSION, Site
+
+#: What an upgrade replaces while students work; the proxy, which cuts connections, comes last.
+REPLACED = ("cull", "stats", "formgrader", "course101", "db", "hub")
+STATUS_OF_BOB = "/user/bob/api/status"
 
 
 @pytest.fixture(scope="module")
-def site(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Two machines with the stack on them."""
+def site(
+    engine: Engine, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Iterator[Site]:
+    """Two machines with the stack on them; how long each step took is printed at the end."""
     made = Site(engine, tmp_path_factory.mktemp("swarm"))
     made.clear()  # of a run that was killed
     try:
         made.make()
         yield made
     finally:
-        made.clear()
+        with made.timed("the end"):
+            made.clear()
+        capture = pytestconfig.pluginmanager.getplugin("capturemanager")
+        with capture.global_and_fixture_disabled():
+            print()
+            for step, seconds in made.took.items():
+                print(f"  {step:<40}{seconds:7.1f} s")
 
 
 @pytest.fixture
@@ -46,31 +60,53 @@ def test_what_is_missing_is_said(site: Site) -> None:
 
 async def test_a_server_elsewhere_has_its_users_home(site: Site, hub: Hub) -> None:
     """It runs on the worker, as its user, and its files outlive it."""
-    await hub.start("ada")
+    with site.timed("a server on the worker"):
+        await hub.start("ada")
     assert site.where("ada") == site.node != site.manager
     await hub.write("ada", "work.txt", "mine")
     home = site.files / "homes/ada"
     assert home.stat().st_mode & 0o7777 == 0o700
     assert (home / "work.txt").stat().st_uid == home.stat().st_uid >= 1_000_000
     assert (home / "WELCOME.txt").stat().st_uid == home.stat().st_uid
-    await hub.stop("ada")
+    with site.timed("its end"):
+        await hub.stop("ada")
     assert site.where("ada") is None
-    await hub.start("ada")
+    with site.timed("its second start"):
+        await hub.start("ada")
     assert await hub.read("ada", "work.txt") == "mine"
+    await hub.stop("ada")
 
 
 async def test_kernels_run_on_while_the_hub_and_services_are_replaced(site: Site, hub: Hub) -> None:
-    """The connection to the kernel holds, too."""
+    """The connection to the kernel holds, too; only a new proxy cuts it, and finds the kernel.
+
+    Each finds those that were replaced, at their new addresses.
+    """
     await hub.start("bob")
     kernel = await hub.kernel("bob")
-    await kernel.run("answer = 6 * 7")
-    for name in ("hub", "cull", "stats", "formgrader", "db"):
+    await kernel.run("answer = 0")
+    for count, name in enumerate(REPLACED, start=1):
         site.update(name)
-        assert await kernel.run("answer += 1", "answer") == str(43), name
-        await kernel.run("answer = 42")
-    await kernel.close()
-    await eventually("the hub", lambda: hub.ask("GET", "/hub/api/users/bob"), seconds=90)
+        assert await kernel.run("answer += 1", "answer") == str(count), name
+
+    with site.timed("the new hub answers"):
+        await hub.answers()
     assert "" in (await hub.ask("GET", "/hub/api/users/bob"))["servers"]
+    with site.timed("the server asks the new hub who that is"):
+        bob = await hub.signed_in("bob")
+        await eventually("bob's server", lambda: bob.ask("GET", STATUS_OF_BOB), seconds=90)
+    with site.timed("the services ask the new hub who that is"):
+        await eventually("cull", lambda: bob.ask("GET", "/services/cull/api/servers"), seconds=90)
+
+    site.update("proxy")
+    with site.timed("the way back to the kernel"):
+        await kernel.connect()
+    assert await kernel.run("answer += 1", "answer") == str(len(REPLACED) + 1)
+    with site.timed("the ways back to the services"):
+        for name in ("cull", "stats", "formgrader"):
+            await eventually(name, partial(hub.ask, "GET", f"/services/{name}/health"), seconds=90)
+    await kernel.close()
+    await hub.stop("bob")
 
 
 async def test_a_server_comes_back_elsewhere_when_its_machine_is_lost(site: Site, hub: Hub) -> None:
@@ -80,22 +116,21 @@ async def test_a_server_comes_back_elsewhere_when_its_machine_is_lost(site: Site
     assert site.where("cyd") == node
     await hub.write("cyd", "exam.txt", "half done")
     site.label(manager, "worker")
-    site.engine.docker("kill", NODE)
     try:
-        until("a server on the other machine", lambda: site.where("cyd") == manager, seconds=120)
-
-        async def reads() -> bool:
-            return await hub.read("cyd", "exam.txt") == "half done"
-
-        await eventually("cyd's file", reads, seconds=120)
+        site.engine.docker("kill", NODE)
+        with site.timed("a server elsewhere after its machine"):
+            until("the other machine's", lambda: site.where("cyd") == manager, seconds=180)
+        with site.timed("until its files are read there"):
+            assert await hub.read("cyd", "exam.txt") == "half done"
         await hub.write("cyd", "exam.txt", "done")
+        assert (site.files / "homes/cyd/exam.txt").read_text() == "done"
         assert "" in (await hub.ask("GET", "/hub/api/users/cyd"))["servers"]
-    finally:
         await hub.stop("cyd")
+    finally:
         site.engine.docker("start", NODE)
         site.label(manager, "worker", "false")
-        status = ("node", "inspect", "--format", "{{.Status.State}}", node)
-        until("the machine's return", lambda: site.engine.docker(*status) == "ready\n", seconds=120)
+        with site.timed("the machine's return"):
+            until("the machine's return", lambda: site.is_ready(node), seconds=180)
 
 
 async def test_what_was_left_of_a_server_is_in_nobodys_way(site: Site, hub: Hub) -> None:
@@ -110,31 +145,89 @@ async def test_what_was_left_of_a_server_is_in_nobodys_way(site: Site, hub: Hub)
     assert name not in site.engine.docker("service", "ls", "--format", "{{.Name}}").split()
 
 
-async def test_a_student_reaches_neither_the_proxys_api_nor_the_database(
-    site: Site, hub: Hub
-) -> None:
-    """Not by name, and not by any address in the network of hub and services."""
-    await hub.start("eve")
-    kernel = await hub.kernel("eve")
-    addresses = []
-    for service, port in (("proxy", 8001), ("db", 5432), ("cull", 8000), ("stats", 8000)):
-        for task in site.tasks(f"{STACK}_{service}"):
-            for network in task["NetworksAttachments"]:
-                addresses += [(each.split("/")[0], port) for each in network["Addresses"]]
-    names = [("proxy-api", 8001), ("db", 5432), ("cull", 8000), ("stats", 8000)]
-    await kernel.run(
-        """
-import socket
-def reached(where):
+#: Where those of the stack listen.
+PORTS = {
+    "proxy": 8000,
+    "hub": 8081,
+    "db": 5432,
+    **dict.fromkeys(("cull", "stats", "formgrader", "course101"), 8000),
+}
+#: What a student's kernel tries: to connect, and to ask with the token that its server has.
+TRY = """
+import os, socket, urllib.error, urllib.request
+from concurrent.futures import ThreadPoolExecutor
+
+def listens(place):
     try:
-        socket.create_connection(where, 2).close()
+        socket.create_connection(place, 5).close()
     except OSError:
         return False
     return True
+
+def reached(places):
+    with ThreadPoolExecutor(len(places)) as pool:
+        return [place for place, yes in zip(places, pool.map(listens, places)) if yes]
+
+def status(url):
+    token = os.environ["JUPYTERHUB_API_TOKEN"]
+    request = urllib.request.Request(url, headers={"Authorization": f"token {token}"})
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
 """
+
+
+async def test_students_are_kept_apart(site: Site, hub: Hub) -> None:
+    """One reaches neither the other's files and server nor what runs the hub, by any address."""
+    await hub.start("ada")
+    await hub.write("ada", "secret.txt", "of ada")
+    await hub.start("eve")
+    kernel = await hub.kernel("eve")
+    await kernel.run(TRY)
+    assert await kernel.run("pass", "os.listdir('/home')") == "['eve']"
+    uid = (site.files / "homes/eve").stat().st_uid
+    assert await kernel.run("pass", "os.getresuid()") == str((uid, uid, uid))
+    assert uid != (site.files / "homes/ada").stat().st_uid
+
+    places = [("proxy-api", 8001), ("proxy", 8001)]
+    places += [(name, port) for name, port in PORTS.items() if name not in ("hub", "proxy")]
+    for name, port in PORTS.items():
+        addresses = site.addresses(name)
+        assert addresses, name
+        for network, address in addresses:
+            if network != f"{STACK}_students":
+                places += [(address, port), (address, 8001)]
+            elif name == "proxy":
+                places.append((address, 8001))
+    may = [("proxy", 8000), ("hub", 8081)]
+    assert await kernel.run("pass", f"reached({[*places, *may]!r})") == repr(may)
+
+    # ... which tell to whom they belong, and nothing to others.
+    proxy, api, server = "http://proxy:8000", "http://hub:8081/hub/api", f"http://{STACK}-user-"
+    own, theirs = "/user/eve/api/status", "/user/ada/api/contents/secret.txt"
+    assert await answers(kernel, f"{api}/user", f"{proxy}{own}", f"{server}eve:8888{own}") == {
+        f"{api}/user": 200,
+        f"{proxy}{own}": 200,
+        f"{server}eve:8888{own}": 200,
+    }
+    refused = await answers(
+        kernel,
+        f"{server}ada:8888{theirs}",
+        f"{proxy}{theirs}",
+        f"{api}/users/ada",
+        f"{api}/proxy",
+        "http://hub:8081/hub/metrics",
+        *(f"{proxy}/services/{name}/metrics" for name in ("cull", "stats", "formgrader")),
     )
-    assert await kernel.run("pass", "reached(('hub', 8081))") == "True"
-    assert len(addresses) >= 5
-    asked = f"[each for each in {[*names, *addresses]!r} if reached(each)]"
-    assert await kernel.run("pass", asked) == "[]"
+    assert set(refused.values()) <= {401, 403, 404}, refused
     await kernel.close()
+    await hub.stop("eve")
+    await hub.stop("ada")
+
+
+async def answers(kernel: Kernel, *urls: str) -> dict[str, int]:
+    """The status of each answer that a student's kernel gets with the token of its server."""
+    found = literal_eval(await kernel.run("pass", f"{{url: status(url) for url in {urls!r}}}"))
+    return dict(found)

@@ -118,6 +118,7 @@ class _Configuration:
             hub.tornado_settings = {"cookie_options": {"secure": True}}
         hub.cookie_secret = self._secret("cookie_secret").encode()
         self._c.CryptKeeper.keys = [self._secret("crypt_key")]
+        hub.proxy_class = "classroom_hub.proxy.WatchedProxy"
         self._c.ConfigurableHTTPProxy.should_start = False
         self._c.ConfigurableHTTPProxy.api_url = self._setting(
             "PROXY_API_URL", "http://proxy-api:8001"
@@ -128,7 +129,7 @@ class _Configuration:
         # Neither the servers nor the way to them ends with the hub.
         hub.cleanup_servers = False
         hub.cleanup_proxy = False
-        # A proxy that was replaced knows no routes; this is how often the hub looks, in seconds.
+        # How often servers' activity is read off the proxy's routes, in seconds.
         hub.last_activity_interval = 60
         hub.allow_named_servers = self._setting("NAMED_SERVERS", "no") == "yes"
 

@@ -48,5 +48,3 @@ def configure_swarm(c: Any, environ: Mapping[str, str], uid_of: Callable[[str], 
     # A hub that is replaced leaves servers and routes as they are, and takes them over again.
     c.JupyterHub.cleanup_servers = False
     c.JupyterHub.cleanup_proxy = False
-    # A proxy that was replaced knows no routes; this is how often the hub looks, in seconds.
-    c.JupyterHub.last_activity_interval = 30
