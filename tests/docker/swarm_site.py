@@ -263,6 +263,17 @@ class Site:
             for address in network["Addresses"]
         ]
 
+    def no_way_around(self) -> None:
+        """See to it that nothing beyond the worker answers in the name of the stack's networks.
+
+        Whoever is not in such a network sends to it what it sends to the internet, and a machine's
+        way there may lead through one that takes connections to any address.
+        """
+        for name in ("control", "grading"):
+            words = ("--format", "{{(index .IPAM.Config 0).Subnet}}", f"{STACK}_{name}")
+            subnet = self.engine.docker("network", "inspect", *words).strip()
+            self.on_node("iptables", "-w", "-I", "FORWARD", "-d", subnet, "-j", "REJECT")
+
     def is_ready(self, node: str) -> bool:
         """Whether the swarm has a node."""
         words = ("node", "inspect", "--format", "{{.Status.State}}", node)
