@@ -85,9 +85,17 @@ def site(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     site.compose("build", "--quiet", "proxy", "hub", "cull")
     site.compose("up", "--detach", "--quiet-pull", *wanted)
     try:
+        until("the hub and the services", lambda: _healthy(site), seconds=300)
         yield site
     finally:
         take_down(site)
+
+
+def _healthy(site: Site) -> bool:
+    """Whether all that Prometheus asks say of themselves that they serve."""
+    names = [f"classroom-{name}-1" for name in JOBS]
+    said = site.engine.docker("inspect", "--format", "{{.State.Health.Status}}", *names)
+    return said.split() == ["healthy"] * len(JOBS)
 
 
 def test_without_the_token_there_is_nothing_to_see(site: Site) -> None:

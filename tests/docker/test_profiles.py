@@ -81,6 +81,22 @@ def test_each_profile_is_valid_and_adds_what_it_says(
     assert set(plain["services"]) <= set(with_them["services"])
 
 
+def test_no_setting_is_missed() -> None:
+    """Compose warns of each that has no default, at every command."""
+    words = [compose_program() or "false", "--profile", "monitoring", "--profile", "tls"]
+    composed()  # skips where there is no Compose
+    done = subprocess.run(
+        [*words, "-f", "compose.yaml", "config", "--quiet"],
+        env={"PUBLIC_URL": "https://hub.test", "TLS_AUTHORITY": "https://acme.test/directory"},
+        cwd=DOCKER,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=90,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_with_certificates_the_proxy_is_published_no_more() -> None:
     """By compose.tls.yaml, which docker/setup writes into .env; else on this machine alone."""
     (port,) = composed("--profile", "tls")["services"]["proxy"]["ports"]
