@@ -132,6 +132,11 @@ class Site:
         with suppress(CommandError):
             if services := docker("service", "ls", "-q").split():
                 docker("service", "rm", *services)
+        # Nothing of them is kept, so they need not end by themselves.
+        with suppress(CommandError):
+            if tasks := docker("ps", "-aq", "--filter", TASKS).split():
+                docker("rm", "-fv", *tasks)
+        with suppress(CommandError):
             until("the end of the tasks", lambda: not docker("ps", "-q", "--filter", TASKS).split())
         with suppress(CommandError):
             docker("rm", "-fv", NODE)
@@ -306,10 +311,12 @@ class Site:
         self.engine.docker(*words, f"{STACK}_{name}")
 
         def replaced() -> bool:
-            now = self.tasks(f"{STACK}_{name}")
-            return any(t["ID"] not in before and t["Status"]["State"] == "running" for t in now)
+            with suppress(CommandError):  # a task was forgotten between two looks
+                now = self.tasks(f"{STACK}_{name}")
+                return any(t["ID"] not in before and t["Status"]["State"] == "running" for t in now)
+            return False
 
-        until(f"the new {name}", replaced, seconds=180)
+        until(f"the new {name}", replaced, seconds=240)
 
 
 TASKS = "label=com.docker.swarm.task"
