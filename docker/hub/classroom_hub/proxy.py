@@ -1,9 +1,9 @@
 """The proxy in a container of its own: it may be replaced at any time and knows no route then."""
 
+import asyncio
 from typing import Any
 
 from jupyterhub.proxy import ConfigurableHTTPProxy
-from tornado.ioloop import PeriodicCallback
 from traitlets import Float
 
 
@@ -18,22 +18,34 @@ class WatchedProxy(ConfigurableHTTPProxy):  # type: ignore[misc]  # jupyterhub h
         config=True
     )
 
-    _looking: PeriodicCallback | None = None
+    _looking: asyncio.Task[None] | None = None
 
     async def get_all_routes(self) -> Any:
         """As the Hub asks for them, first at its start; from then on we look by ourselves."""
         routes = await super().get_all_routes()
         if self._looking is None:
-            self._looking = PeriodicCallback(self._look, 1000 * self.look_interval)
-            self._looking.start()
+            self._looking = asyncio.create_task(self._look_on())
         return routes
 
+    async def stop_looking(self) -> None:
+        """End what get_all_routes began. The Hub does not: this ends with it."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait([self._looking])
+
+    async def _look_on(self) -> None:
+        while True:
+            await asyncio.sleep(self.look_interval)
+            try:
+                await self._look()
+            except TimeoutError:
+                self.log.error("The proxy's API at %s does not answer; trying on", self.api_url)
+            except Exception:
+                # Whatever it was, the next look is due.
+                self.log.exception("The proxy's routes could not be looked at")
+
     async def _look(self) -> None:
-        try:
-            routes = await self.get_all_routes()
-        except TimeoutError:
-            self.log.error("The proxy's API at %s does not answer; trying again", self.api_url)
-            return
+        routes = await self.get_all_routes()
         # One that has just started knows the Hub as well, but not from the Hub.
         if self.app.hub.routespec not in routes:
             self.log.warning("The proxy is a new one: it gets its routes")
