@@ -136,7 +136,7 @@ class Site:
         with suppress(CommandError):
             if tasks := docker("ps", "-aq", "--filter", TASKS).split():
                 docker("rm", "-fv", *tasks)
-        with suppress(CommandError):
+        with suppress(AssertionError):  # then the rest is tried nevertheless
             until("the end of the tasks", lambda: not docker("ps", "-q", "--filter", TASKS).split())
         with suppress(CommandError):
             docker("rm", "-fv", NODE)
