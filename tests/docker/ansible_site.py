@@ -101,6 +101,17 @@ class AnsibleSite:
             self.registry.push(image)
             self.engine.docker("rmi", image)
 
+    def archive(self, image: str) -> Path:
+        """A file with an image, as docker save makes it. The image has next to nothing in it."""
+        directory = self._work / "archive"
+        directory.mkdir()
+        (directory / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n")
+        self.engine.docker("build", "-q", "-t", image, str(directory))
+        made = directory / "images.tar"
+        self.engine.docker("save", "-o", str(made), image)
+        self.engine.docker("rmi", image)
+        return made
+
     def play(self, playbook: str, *words: str) -> str:
         """What a playbook prints. :raises CommandError: it failed"""
         vault = f"--vault-password-file={self._password}"

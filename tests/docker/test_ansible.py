@@ -223,6 +223,22 @@ def test_a_version_that_nobody_pushed_is_not_rolled_out(site: AnsibleSite) -> No
     assert site.versions() == {VERSION}
 
 
+def test_without_a_registry_the_images_come_out_of_a_file(site: AnsibleSite) -> None:
+    """On every machine that runs some; a second time nothing is done."""
+    image = "classroom-singleuser:0.5.0"
+    settings = {
+        "classroom_registry": "",
+        "classroom_version": "0.5.0",
+        "classroom_images_archive": str(site.archive(image)),
+    }
+    words = ["--tags=images", "-e", json.dumps(settings)]
+    site.play("site.yml", *words)
+    for name in ("hub1", "worker1"):
+        assert site.on(name, "docker", "images", "-q", image)
+    again = site.play("site.yml", *words)
+    assert set(changes(again).values()) == {0}, again
+
+
 def test_the_backup_runs_every_hour(site: AnsibleSite) -> None:
     """The timers wait for it, and the repository is whole."""
     for name in ("hub1", "files1"):
