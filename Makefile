@@ -9,7 +9,7 @@ PORT ?= 8000
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-docker lint bench clean programs
+.PHONY: help setup demo test test-docker test-uml lint bench clean programs
 
 help: ## say what the targets do
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1|/' \
@@ -25,6 +25,9 @@ test: $(STAMP) programs ## run every test (ARGS="..." goes to pytest)
 
 test-docker: $(STAMP) ## try docker/ on an engine of the tests' own (root on Debian; else skipped)
 	@$(RUN) -m pytest tests/docker $(ARGS)
+
+test-uml: $(STAMP) ## the kernel's NFS mounts, in a User-Mode Linux guest (root on Debian; else skipped)
+	@$(RUN) -m pytest tests/uml $(ARGS)
 
 lint: $(STAMP) ## ruff and strict mypy
 	@$(RUN) -m ruff check .

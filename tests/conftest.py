@@ -19,9 +19,12 @@ settings.load_profile("ours")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave tests/docker, which wants an engine, to those who ask for it by name."""
-    named = any("docker" in str(argument) for argument in config.invocation_params.args)
-    return True if collection_path == Path(__file__).parent / "docker" and not named else None
+    """Leave tests/docker and tests/uml, which want an engine or a guest, to who names them."""
+    for name in ("docker", "uml"):
+        named = any(name in str(argument) for argument in config.invocation_params.args)
+        if collection_path == Path(__file__).parent / name and not named:
+            return True
+    return None
 
 
 @pytest.fixture

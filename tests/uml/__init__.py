@@ -1,0 +1,1 @@
+"""What needs a kernel with NFS: tried in a User-Mode Linux guest."""

@@ -1,0 +1,123 @@
+"""A User-Mode Linux guest: a kernel with NFS, as a process of this machine.
+
+Its root is a folder made of Debian's packages, kept in a cache; what it changes is in its memory.
+It has no network but its own: no tap, no rule of a firewall, nothing to take back.
+"""
+
+import fcntl
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from tests.docker.engine import ROOT, CommandError, apt, mirror, run
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
+KEPT = Path(os.environ.get("CLASSROOM_UML_CACHE", CACHE / "jupyterhub-classroom-uml"))
+PACKAGES = (
+    "docker.io,iptables,nfs-common,nfs-ganesha,nfs-ganesha-vfs,iproute2,kmod,mount,busybox-static"
+)
+HERE = Path(__file__).parent
+#: As long as a busy machine of two cores may take, in seconds.
+LONGEST = 900
+
+
+class GuestMissingError(Exception):
+    """There can be no guest here; the text says in a line why."""
+
+
+def prepare() -> None:
+    """Make kernel and root where they are not there yet. :raises GuestMissingError: it fails"""
+    if os.geteuid():
+        raise GuestMissingError("a User-Mode Linux guest needs root, to make its file system")
+    if shutil.which("apt-get") is None:
+        raise GuestMissingError("a User-Mode Linux guest is made of Debian's packages")
+    KEPT.mkdir(parents=True, exist_ok=True)
+    try:
+        if shutil.which("mmdebstrap") is None:
+            apt(["update"])
+            apt(["install", "-y", "--no-install-recommends", "mmdebstrap"])
+        if not (KEPT / "kernel").exists():
+            _kernel()
+        if not (KEPT / "root").exists():
+            _root()
+    except (CommandError, FileNotFoundError, subprocess.TimeoutExpired) as error:
+        said = str(error).strip().splitlines()[-1]
+        raise GuestMissingError(f"cannot make a User-Mode Linux guest: {said}") from None
+
+
+def _kernel() -> None:
+    with tempfile.TemporaryDirectory(dir=KEPT) as directory:
+        work = Path(directory)
+        run(["apt-get", "-q", "download", "user-mode-linux"], cwd=work, timeout=300)
+        package = next(work.glob("*.deb"))
+        run(["dpkg-deb", "-x", str(package), str(work / "x")])
+        (work / "x").rename(KEPT / "kernel")
+
+
+def _root() -> None:
+    unfinished = KEPT / "root.new"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    words = ["mmdebstrap", "--quiet", "--variant=minbase", "--mode=root", f"--include={PACKAGES}"]
+    run([*words, "bookworm", str(unfinished), mirror()])
+    modules = KEPT / "kernel/usr/lib/uml/modules"
+    shutil.copytree(modules, unfinished / "lib/modules", dirs_exist_ok=True)
+    unfinished.rename(KEPT / "root")
+
+
+def files_options() -> str:
+    """The mount options that docker/stack.yaml advises, with its example of an address."""
+    stack = (ROOT / "docker/stack.yaml").read_text()
+    found = re.search(r"FILES_OPTIONS=(addr=192\.0\.2\.20,\S+)\}", stack)
+    assert found, "docker/stack.yaml names no example of FILES_OPTIONS"
+    return found[1]
+
+
+def answers() -> dict[str, str]:
+    """Boot a guest, let init.sh do its work, and give what it wrote, by the files' names."""
+    with (KEPT / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one guest at a time has the folder
+        share = KEPT / "root/guest"
+        shutil.rmtree(share, ignore_errors=True)
+        (share / "out").mkdir(parents=True)
+        for path in (ROOT / "docker/nfs/ganesha.conf", ROOT / "docker/nfs/serve"):
+            shutil.copy2(path, share)
+        for name in ("init.sh",):
+            shutil.copy2(HERE / name, share)
+        (share / "init.sh").chmod(0o755)
+        (share / "settings").write_text(f"FILES_OPTIONS={files_options()}\n")
+        _boot(share / "console")
+        return {
+            path.name: path.read_text(errors="replace")
+            for path in sorted((share / "out").iterdir())
+        }
+
+
+def _boot(console: Path) -> None:
+    words = ["setpriv", "--pdeathsig", "KILL", str(KEPT / "kernel/usr/bin/linux.uml")]
+    words += ["mem=1500M", "root=none", "rootfstype=hostfs", f"rootflags={KEPT / 'root'}", "rw"]
+    words += ["con=null", "con0=null,fd:1", "panic=-1", "init=/guest/init.sh"]
+    env = {**os.environ, "TMPDIR": "/dev/shm"}  # where the guest's memory is a file
+    with console.open("wb") as log, tempfile.NamedTemporaryFile(dir=KEPT) as disk:
+        disk.truncate(256 * 2**20)
+        words.append(f"ubd0={disk.name}")
+        guest = subprocess.Popen(
+            words,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        try:
+            guest.wait(LONGEST)
+        except subprocess.TimeoutExpired:
+            pass  # what it wrote until then says how far it came
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(guest.pid, signal.SIGKILL)
+            guest.wait()
