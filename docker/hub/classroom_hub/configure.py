@@ -125,7 +125,11 @@ class _Configuration:
         )
         self._c.ConfigurableHTTPProxy.auth_token = self._secret("proxy_token")
         # No connection is kept: one to a proxy or server whose machine is gone would hang for long.
-        self._c.JupyterHubHTTPClient.connector_options = {"force_close": True}
+        # Nor is an address: who is replaced has another.
+        self._c.JupyterHubHTTPClient.connector_options = {
+            "force_close": True,
+            "use_dns_cache": False,
+        }
         # Neither the servers nor the way to them ends with the hub.
         hub.cleanup_servers = False
         hub.cleanup_proxy = False
