@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from dockerspawner import DockerSpawner
 from traitlets import Any as AnyTrait
@@ -15,6 +16,10 @@ from classroom_hub.homes import folder_name, make_home
 CAPABILITIES = ("CHOWN", "SETGID", "SETUID")
 #: A student's loop of forks ends at this many processes and not with the machine.
 MOST_PROCESSES = 1000
+#: For how long a new container is watched, seconds: an entry point that refuses does so at once.
+WATCHED_SECONDS = 10
+#: How much of what it said last is told to whom it was for; characters.
+MOST_TOLD = 300
 
 
 class ClassroomDockerSpawner(DockerSpawner):  # type: ignore[misc]  # dockerspawner has no types
@@ -41,6 +46,49 @@ class ClassroomDockerSpawner(DockerSpawner):  # type: ignore[misc]  # dockerspaw
         who = {"NB_USER": self.user.name, "NB_UID": str(uid), "NB_GID": str(uid), "HOME": self.home}
         return {**super().get_env(), **who}
 
+    async def start(self) -> Any:
+        """Start the container; where it ends at once, say what it said last.
+
+        :raises RuntimeError: it ended, such as for a home that belongs to somebody else
+        """
+        address = await super().start()
+        loop = asyncio.get_running_loop()
+        end = loop.time() + WATCHED_SECONDS
+        while not await self._listens(address):
+            if await self.poll() is not None:
+                raise await self._ended()
+            if loop.time() >= end:
+                break
+            await asyncio.sleep(0.3)
+        return address
+
+    async def _listens(self, address: Any) -> bool:
+        """Whether the server at an address, a URL or host and port, takes connections."""
+        if isinstance(address, str):
+            parts = urlsplit(address)
+            host, port = parts.hostname, parts.port
+        else:
+            host, port = address
+        try:
+            async with asyncio.timeout(1):
+                _, writer = await asyncio.open_connection(host, port)
+        except OSError:
+            return False
+        writer.close()
+        return True
+
+    async def _ended(self) -> RuntimeError:
+        """The error of a container that ended; its last lines go to the Hub's log."""
+        said = await self.docker("logs", self.container_name, tail=20)
+        lines = said.decode(errors="replace").strip().splitlines()
+        for line in lines:
+            self.log.error("server of %s: %s", self._log_name, line)
+        last = lines[-1].strip()[:MOST_TOLD] if lines else "It said nothing."
+        error = RuntimeError(f"the server of {self._log_name} ended at once: {last}")
+        message = f"Your server ended as soon as it was started. {last}"
+        error.jupyterhub_message = message  # type: ignore[attr-defined]  # JupyterHub asks for it
+        return error
+
     async def create_object(self) -> Any:
         """Make the home if it is the first time, and the container."""
         folder = folder_name(self.user.name)
@@ -56,6 +104,8 @@ class ClassroomDockerSpawner(DockerSpawner):  # type: ignore[misc]  # dockerspaw
             self.read_only_volumes = {self.courses: "/srv/courses"}
         self.extra_host_config: dict[str, Any] = {
             **self.trait_values()["extra_host_config"],
+            # Kept when it ends by itself, until the next start: what it said last is asked for.
+            "auto_remove": False,
             "cap_add": list(CAPABILITIES),
             "cap_drop": ["ALL"],
             "init": True,
