@@ -26,7 +26,7 @@ test: $(STAMP) programs ## run every test (ARGS="..." goes to pytest)
 test-docker: $(STAMP) ## try docker/ on an engine of the tests' own (root on Debian; else skipped)
 	@$(RUN) -m pytest tests/docker $(ARGS)
 
-test-uml: $(STAMP) ## the kernel's NFS mounts, in a User-Mode Linux guest (root on Debian; else skipped)
+test-uml: $(STAMP) ## NFS mounts and virtual addresses, in a User-Mode Linux guest (root on Debian)
 	@$(RUN) -m pytest tests/uml $(ARGS)
 
 lint: $(STAMP) ## ruff and strict mypy

@@ -1,1 +1,1 @@
-"""What needs a kernel with NFS: tried in a User-Mode Linux guest."""
+"""What needs a kernel with NFS and IPVS: tried in a User-Mode Linux guest."""

@@ -1,4 +1,4 @@
-"""A User-Mode Linux guest: a kernel with NFS, as a process of this machine.
+"""A User-Mode Linux guest: a kernel with NFS and IPVS, as a process of this machine.
 
 Its root is a folder made of Debian's packages, kept in a cache; what it changes is in its memory.
 It has no network but its own: no tap, no rule of a firewall, nothing to take back.
@@ -86,7 +86,7 @@ def answers() -> dict[str, str]:
         (share / "out").mkdir(parents=True)
         for path in (ROOT / "docker/nfs/ganesha.conf", ROOT / "docker/nfs/serve"):
             shutil.copy2(path, share)
-        for name in ("init.sh",):
+        for name in ("init.sh", "stack.yaml"):
             shutil.copy2(HERE / name, share)
         (share / "init.sh").chmod(0o755)
         (share / "settings").write_text(f"FILES_OPTIONS={files_options()}\n")

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The guest's first process: tries NFS volumes, each answer a file in $OUT.
+# The guest's first process: tries NFS volumes and virtual addresses, each answer a file in $OUT.
 # Its root is this machine's folder, so all that changes is kept in the guest's memory.
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t cgroup2 cgroup /sys/fs/cgroup
@@ -67,4 +67,20 @@ docker volume rm homes
 docker volume create --opt type=nfs --opt o="$FILES_OPTIONS" --opt device=:/srv/classroom/homes homes
 in_container again 1000000 cat /homes/ada/work
 say server stat -c %u:%a /srv/classroom/homes/ada/work
+
+docker swarm init --advertise-addr 192.0.2.20
+ENDPOINT_MODE=vip docker stack deploy --resolve-image=never -c /guest/stack.yaml uml
+say mode docker service inspect --format '{{.Spec.EndpointSpec.Mode}}' uml_web
+address() { docker service inspect --format '{{range .Endpoint.VirtualIPs}}{{.Addr}} {{end}}' uml_web; }
+address >"$OUT/vips"
+asker() { docker ps -q --filter label=com.docker.swarm.service.name=uml_asker | grep .; }
+wait_for asker
+inside() { docker exec "$(asker)" "$@"; }
+wait_for inside wget -qO- http://web/
+inside wget -qO- http://web/ >"$OUT/by_name" 2>&1
+inside nslookup web >"$OUT/name" 2>&1
+inside nslookup tasks.web >"$OUT/tasks" 2>&1
+wait_for busybox wget -qO- http://192.0.2.20:8080/
+busybox wget -qO- http://192.0.2.20:8080/ >"$OUT/ingress" 2>&1
+docker service ps uml_web >"$OUT/ps" 2>&1
 end well

@@ -1,4 +1,4 @@
-"""NFS volumes by the kernel's client, in a User-Mode Linux guest."""
+"""NFS volumes by the kernel's client, and virtual addresses, in a User-Mode Linux guest."""
 
 import os
 
@@ -46,3 +46,26 @@ def test_nobody_else_reaches_a_home(said: dict[str, str], name: str) -> None:
 
 def test_root_of_a_worker_writes_as_nobody(said: dict[str, str]) -> None:
     assert said["root_shares"] == "65534\nexit 0\n"
+
+
+def test_a_name_is_one_virtual_address_that_answers(said: dict[str, str]) -> None:
+    """Two tasks have addresses of their own, the service's name has the one of the service."""
+    assert said["mode"] == "vip\nexit 0\n"
+    vips = {each.split("/")[0] for each in said["vips"].split()}
+    named, tasks = _addresses(said["name"]), _addresses(said["tasks"])
+    assert len(named) == 1
+    assert named <= vips
+    assert len(tasks) == 2
+    assert not tasks & named
+    assert said["by_name"] == "served\n"
+
+
+def test_a_published_port_answers_by_the_ingress_network(said: dict[str, str]) -> None:
+    assert said["ingress"] == "served\n"
+
+
+def _addresses(lookup: str) -> set[str]:
+    """What an nslookup found, without the server that it asked."""
+    answer = lookup.partition("Name:")[2]
+    words = answer.replace("Address:", " ").split()
+    return {word for word in words if word.count(".") == 3}
