@@ -31,6 +31,9 @@ PROGRAMS = {
 }
 #: Not in Debian 12; these come from Debian 13 and need nothing of its libraries.
 PLUGINS = {"docker-compose": "docker-compose", "docker-buildx": "docker-buildx"}
+#: The machine's setting, which an engine needs to be 1, and what the first of them found.
+FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
+FORWARDING_FOUND = Path("/run/jupyterhub-classroom-forwarding")
 BASE = "classroom-base:bookworm"
 #: The names under which our Dockerfiles ask for their bases.
 BASE_TAGS = ("python:3.12-slim-bookworm", "debian:bookworm-slim")
@@ -177,11 +180,10 @@ class Engine:
         run([*within, "ip", "link", "set", inside, "up"])
         run([*within, "ip", "link", "set", "lo", "up"])
         run([*within, "ip", "route", "add", "default", "via", self._outside])
-        forward = Path("/proc/sys/net/ipv4/ip_forward")
-        before = forward.read_text()
-        if before.strip() != "1":
-            undo.callback(forward.write_text, before)
-            forward.write_text("1")
+        undo.callback(self._leave_forwarding)
+        if FORWARDING.read_text().strip() != "1":
+            FORWARDING_FOUND.write_text(FORWARDING.read_text())
+            FORWARDING.write_text("1")
         for rule in (
             [
                 "-t",
@@ -203,6 +205,13 @@ class Engine:
             undo.callback(
                 run, ["iptables", "-w", *("-D" if word == "-I" else word for word in rule)]
             )
+
+    def _leave_forwarding(self) -> None:
+        """Have the machine forward packets as we found it, unless another engine needs it to."""
+        there = {path.name for path in Path("/run/netns").glob("classroom*")}
+        if there <= {self.name} and FORWARDING_FOUND.exists():
+            FORWARDING.write_text(FORWARDING_FOUND.read_text())
+            FORWARDING_FOUND.unlink()
 
 
 def remove_namespace(name: str) -> None:
