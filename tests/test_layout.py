@@ -41,6 +41,7 @@ DATABASE = {
 PURE = (
     "common/flags.py",
     "common/models.py",
+    "common/openapi.py",
     "common/xsrf.py",
     "services/cull/decide.py",
     "services/cull/durations.py",

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from common.openapi import ERROR, document
 from services.cull import api_types
 from services.cull.inputs import LONGEST_HOLD, Show, Sort
 
@@ -35,34 +36,13 @@ def describe(prefix: str, version: str) -> dict[str, Any]:
     schemas = msgspec.json.schema_components(_ANSWERS, ref_template="#/components/schemas/{name}")[
         1
     ]
-    return {
-        "openapi": "3.1.0",
-        "info": {
-            "title": "JupyterHub idle culler",
-            "version": version,
-            "description": "When servers will be stopped, and how to keep them running.",
-        },
-        "servers": [{"url": prefix.rstrip("/")}],
-        "security": [{"token": []}, {"cookie": [], "xsrf": []}, {"cookie": []}],
-        "paths": _paths(),
-        "components": {
-            "schemas": {**schemas, "NewHold": _new_hold(), "Error": _error()},
-            "securitySchemes": {
-                "token": {
-                    "type": "http",
-                    "scheme": "bearer",
-                    "description": "A Hub token that has access to this service.",
-                },
-                "cookie": {
-                    "type": "apiKey",
-                    "in": "cookie",
-                    "name": "service-cull",
-                    "description": "Set by signing in; its name is the OAuth client's.",
-                },
-                "xsrf": {"type": "apiKey", "in": "header", "name": "X-XSRFToken"},
-            },
-        },
+    info = {
+        "title": "JupyterHub idle culler",
+        "version": version,
+        "description": "When servers will be stopped, and how to keep them running.",
     }
+    components = {"schemas": {**schemas, "NewHold": _new_hold(), "Error": _error()}}
+    return document("cull", info, prefix, _paths(), components)
 
 
 def _paths() -> dict[str, Any]:
@@ -204,18 +184,9 @@ def _new_hold() -> dict[str, Any]:
 
 
 def _error() -> dict[str, Any]:
-    return {
-        "type": "object",
-        "required": ["status", "message"],
-        "properties": {
-            "status": {"type": "integer"},
-            "message": {"type": "string"},
-            "problems": {"type": "array", "items": {"type": "string"}},
-            "again_at": {
-                "type": ["string", "null"],
-                "format": "date-time",
-                "description": "With 409: when the next extension is allowed.",
-            },
-            "error_id": {"type": "string", "description": "To be found in the log."},
-        },
+    again = {
+        "type": ["string", "null"],
+        "format": "date-time",
+        "description": "With 409: when the next extension is allowed.",
     }
+    return {**ERROR, "properties": {**ERROR["properties"], "again_at": again}}

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from common.openapi import ERROR, document
 from services.stats import api_types
 from services.stats.api_query import MOST_DAYS, MOST_POINTS, MOST_RAW_DAYS, USUAL_POINTS
 from services.stats.days import By
@@ -50,35 +51,9 @@ def describe(prefix: str, version: str) -> dict[str, Any]:
     _, schemas = msgspec.json.schema_components(
         _ANSWERS.values(), ref_template="#/components/schemas/{name}"
     )
-    return {
-        "openapi": "3.1.0",
-        "info": {
-            "title": "JupyterHub statistics",
-            "version": version,
-            "description": _DESCRIPTION,
-        },
-        "servers": [{"url": prefix.rstrip("/")}],
-        "security": [{"token": []}, {"cookie": [], "xsrf": []}, {"cookie": []}],
-        "paths": _paths(),
-        "components": {
-            "schemas": {**schemas, "Error": _error()},
-            "parameters": _parameters(),
-            "securitySchemes": {
-                "token": {
-                    "type": "http",
-                    "scheme": "bearer",
-                    "description": "A Hub token that has access to this service.",
-                },
-                "cookie": {
-                    "type": "apiKey",
-                    "in": "cookie",
-                    "name": "service-stats",
-                    "description": "Set by signing in; its name is the OAuth client's.",
-                },
-                "xsrf": {"type": "apiKey", "in": "header", "name": "X-XSRFToken"},
-            },
-        },
-    }
+    info = {"title": "JupyterHub statistics", "version": version, "description": _DESCRIPTION}
+    components = {"schemas": {**schemas, "Error": ERROR}, "parameters": _parameters()}
+    return document("stats", info, prefix, _paths(), components)
 
 
 def _paths() -> dict[str, Any]:
@@ -192,17 +167,4 @@ def _parameters() -> dict[str, Any]:
     return {
         key: {"name": key, "in": "query", "schema": schema, "description": description}
         for key, (schema, description) in described.items()
-    }
-
-
-def _error() -> dict[str, Any]:
-    return {
-        "type": "object",
-        "required": ["status", "message"],
-        "properties": {
-            "status": {"type": "integer"},
-            "message": {"type": "string"},
-            "problems": {"type": "array", "items": {"type": "string"}},
-            "error_id": {"type": "string", "description": "To be found in the log."},
-        },
     }
