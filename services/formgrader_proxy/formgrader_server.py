@@ -3,7 +3,8 @@
 Run as ``python -I -m services.formgrader_proxy.formgrader_server`` in the course's
 directory by :mod:`.upstream`, which writes one JSON object to its standard input:
 ``{"course_id", "base_url", "socket", "token", "db_url", "parent"}``, with "address" and "port"
-in place of "socket" where it has a container of its own. The token comes that way and
+in place of "socket" where it has a container of its own, and "exchange", the folder of nbgrader's
+exchange where the course's nbgrader_config.py names none. The token comes that way and
 not in the environment, because autograding runs students' code in a child of this
 process, and a child can read its parents' environment.
 """
@@ -56,6 +57,8 @@ def configuration(start: dict[str, Any]) -> Config:
     config.HTMLExporter.preprocessors = [SANITIZER]
     config.CourseDirectory.root = os.getcwd()
     config.CourseDirectory.course_id = start["course_id"]
+    if start.get("exchange"):
+        config.Exchange.root = start["exchange"]
     if start.get("db_url"):
         config.CourseDirectory.db_url = gradebook_url(start["db_url"])
     # Shows the whole configuration, a database's password too, on a page.

@@ -61,6 +61,7 @@ def main() -> None:
     start = {
         "course_id": course_id,
         "base_url": base_url,
+        "exchange": str(EXCHANGE),
         "address": ADDRESS,
         "port": PORT,
         "token": token,
