@@ -98,12 +98,31 @@ def test_a_users_server_has_limits_and_its_own_uid(files: Files, way: str) -> No
 
 
 @pytest.mark.parametrize(
+    ("way", "firewall", "let_in"),
+    [
+        ("docker", "yes", "hub proxy"),
+        ("systemuser", "no", ""),
+        ("swarm", "yes", "tasks.hub tasks.proxy"),
+        ("swarm", "no", ""),
+    ],
+)
+def test_a_users_server_lets_in_hub_and_proxy_alone(
+    files: Files, way: str, firewall: str, let_in: str
+) -> None:
+    """Unless that is switched off."""
+    more = {"FILES_OPTIONS": "addr=192.0.2.20", "STUDENTS_NETWORK": "students"}
+    c = files.configure(SPAWNER=way, STUDENTS_FIREWALL=firewall, **more)
+    assert c[c.JupyterHub.spawner_class.rpartition(".")[2]].let_in == let_in
+
+
+@pytest.mark.parametrize(
     ("settings", "said"),
     [
         ({"SPAWNER": "swram"}, "SPAWNER=swram: write one of docker, systemuser, swarm"),
         ({"MEMORY_LIMIT": "lots"}, "MEMORY_LIMIT=lots: write a size such as 512M or 1G"),
         ({"CPU_LIMIT": "two"}, "CPU_LIMIT=two: write a number of cores, such as 0.5 or 2"),
         ({"PUBLIC_URL": "hub.test"}, 'PUBLIC_URL="hub.test": write the address that browsers'),
+        ({"STUDENTS_FIREWALL": "on"}, "STUDENTS_FIREWALL=on: write yes or no"),
         ({"SERVICES": "cul"}, "SERVICES: cul is none"),
         ({"AUTHENTICATOR": "no.Such"}, 'there is no authenticator "no.Such"'),
         ({"HUB_DATABASE": "sqlite:////no/such/folder/x"}, "the database does not answer: "),

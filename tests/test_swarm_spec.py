@@ -79,11 +79,13 @@ def test_names_fit_into_a_host_name_and_stay_apart() -> None:
 
 
 def test_a_server_has_no_power_and_its_limits() -> None:
-    container = container_spec("image", ["jupyterhub-singleuser"], {"A": 1, "B": None}, [])
+    command = ["jupyterhub-singleuser"]
+    container = container_spec("image", command, {"A": 1, "B": None}, [], ["CHOWN"])
     limits = Limits(memory=2**30, memory_guarantee=2**29, cpus=0.5)
     made = task_template(container, limits, "students", ["node.labels.x == true"])
     assert made["ContainerSpec"]["Env"] == ["A=1"]
     assert made["ContainerSpec"]["CapabilityDrop"] == ["ALL"]
+    assert made["ContainerSpec"]["CapabilityAdd"] == ["CAP_CHOWN"]
     assert made["ContainerSpec"]["Healthcheck"] == {"Test": ["NONE"]}
     assert made["ContainerSpec"]["Sysctls"] == {"net.ipv4.ip_unprivileged_port_start": "1024"}
     assert made["Resources"] == {

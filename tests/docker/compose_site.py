@@ -5,16 +5,18 @@ import os
 import shutil
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+from yarl import URL
 
 from tests.docker.engine import ROOT, Engine, run
 from tests.integration.realhub import BROWSER, sign_in
 
 PORT = 8000
+COURSE = "services/formgrader/course101/"
 #: What of the project the images are made of.
 PARTS = ("common", "services", "docker", "examples")
 FILES = ("pyproject.toml", "README.md", "LICENSE", "requirements.lock")
@@ -125,7 +127,9 @@ class Person:
         try:
             async with asyncio.timeout(seconds):
                 while True:
-                    seen = await self.get(path)
+                    # A proxy that has just started takes no connection yet, or knows no way.
+                    with suppress(aiohttp.ClientError):
+                        seen = await self.get(path)
                     if seen[0] == 200 and words in seen[1]:
                         return
                     await asyncio.sleep(0.5)
@@ -146,6 +150,29 @@ class Person:
         url = f"{self.site.url}hub/api/{path}"
         async with self.session.request(method, url, headers=headers, json=json) as answer:
             return answer.status, await answer.text()
+
+    async def server(self, method: str, path: str, json: Any = None) -> Any:
+        """One request to one's own server's API, as JupyterLab makes them."""
+        base = URL(f"{self.site.url}user/{self.name}/")
+        headers = {"X-XSRFToken": self.session.cookie_jar.filter_cookies(base)["_xsrf"].value}
+        url = f"{base}{path}"
+        async with self.session.request(method, url, headers=headers, json=json) as answer:
+            assert answer.status in {200, 201}, await answer.text()
+            return await answer.json(content_type=None)
+
+    async def formgrader(self, method: str, path: str, json: Any = None) -> Any:
+        """One request to the API of the course's formgrader, as its own scripts make them."""
+        base = URL(self.site.url + COURSE)
+        headers = {
+            "X-CSRFToken": self.session.cookie_jar.filter_cookies(base)["_xsrf"].value,
+            "Sec-Fetch-Mode": "cors",
+            "Sec-Fetch-Site": "same-origin",
+            "Origin": self.site.url.rstrip("/"),
+        }
+        url = f"{base}formgrader/api/{path}"
+        async with self.session.request(method, url, headers=headers, json=json) as answer:
+            assert answer.status == 200, await answer.text()
+            return await answer.json(content_type=None)
 
     async def stop(self) -> None:
         """Stop one's server and wait until its container is gone."""

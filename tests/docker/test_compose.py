@@ -2,17 +2,19 @@
 
 import asyncio
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
 import pytest
-from yarl import URL
 
-from tests.docker.compose_site import ROSTER, Site, gone, make_site, take_down
-from tests.docker.engine import BASE, CommandError, Engine
+from examples.demo.course import GOOD
+from tests.docker.compose_site import COURSE, ROSTER, Person, Site, gone, make_site, take_down
+from tests.docker.engine import BASE, CommandError, Engine, until
 
-COURSE = "services/formgrader/course101/"
+#: What an image may have at most, base included: a fifth more than it has.
+MOST_MEGABYTES = {"hub": 510, "proxy": 440, "services": 500, "formgrader": 760, "singleuser": 740}
 REACH = """
 import socket, sys
 for place in {places!r}:
@@ -59,12 +61,9 @@ async def test_a_class_from_nothing(site: Site, capsys: pytest.CaptureFixture[st
     make_course(site)
     async with site.person("grader") as grader:
         await grader.until(f"{COURSE}formgrader/gradebook", "nbgrader")
-        grade = await ungraded(site, grader.session)
-        headers = formgrader_headers(site, grader.session)
-        url = f"{site.url}{COURSE}formgrader/api/grade/{grade}"
-        body = json.dumps({"manual_score": 2, "extra_credit": 0})
-        async with grader.session.put(url, data=body, headers=headers) as answer:
-            assert answer.status == 200, await answer.text()
+        grade = await ungraded(grader)
+        points = {"manual_score": 2, "extra_credit": 0}
+        await grader.formgrader("PUT", f"grade/{grade}", points)
     query = "SELECT count(*) FROM classroom_uids"
     assert int(site.database("hub", query)) >= 2
     site.took["a grade given"] = loop.time() - began
@@ -72,6 +71,46 @@ async def test_a_class_from_nothing(site: Site, capsys: pytest.CaptureFixture[st
         print()
         for what, seconds in site.took.items():
             print(f"  {what:<28}{seconds:7.1f} s")
+
+
+async def test_an_assignment_goes_out_and_comes_back_graded(site: Site) -> None:
+    """Through the exchange, where nobody sees another's work and only the course gives any out."""
+    make_course(site)
+    ps1 = {"course_id": "course101", "assignment_id": "ps1"}
+    async with site.person("ada") as ada, site.person("bob") as bob:
+        await asyncio.gather(ada.start(), bob.start())
+        async with site.person("instructor") as instructor:
+            await instructor.until(f"{COURSE}formgrader/gradebook", "nbgrader")
+            await instructors_step(instructor, "assignment/ps1/release")
+            for student in (ada, bob):
+                await students_step(student, "fetch", ps1)
+            await answer_squares(ada)
+            for student in (ada, bob):
+                await students_step(student, "submit", ps1)
+            await instructors_step(instructor, "assignment/ps1/collect")
+            score = {}
+            for name in ("ada", "bob"):
+                await instructors_step(instructor, f"submission/ps1/{name}/autograde")
+                found = await instructor.formgrader("GET", f"submission/ps1/{name}")
+                score[name] = found["score"]
+            assert score["ada"] > score["bob"] == 0
+            await instructors_step(instructor, "assignment/ps1/generate_feedback")
+            await instructors_step(instructor, "assignment/ps1/release_feedback")
+        await students_step(ada, "fetch_feedback", ps1)
+        look = (
+            "from pathlib import Path; "
+            "print(*{p.name for p in Path('ps1/feedback').rglob('*.html')})"
+        )
+        assert "problem1.html" in site.within("ada", f"import os; os.chdir('/home/ada'); {look}")
+        course = "/srv/nbgrader/exchange/course101"
+        for attempt in (
+            f"os.listdir('{course}/inbound')",
+            f"os.listdir('{course}/feedback')",
+            f"open('{course}/outbound/ps1/problem1.ipynb', 'a')",
+            f"os.rename('{course}', '{course}-away')",
+        ):
+            with pytest.raises(CommandError, match="PermissionError"):
+                site.within("bob", f"import os; {attempt}")
 
 
 @pytest.mark.parametrize("spawner", ["docker", "systemuser"])
@@ -104,17 +143,35 @@ async def test_students_are_kept_apart(site: Site, spawner: str) -> None:
     # The two at the end show that the program can reach what it may.
     assert reached == ["reached proxy 8000", "reached hub 8081"]
 
-    # What the other's server answers to somebody in the same network: a way to sign in, no more.
-    program = (
-        "import urllib.request, urllib.error\n"
-        "try:\n"
-        "    with urllib.request.urlopen('http://classroom-bob:8888/user/bob/api/contents') as a:\n"
-        "        print(a.status, a.url)\n"
-        "except urllib.error.HTTPError as error:\n"
-        "    print(error.code)\n"
-    )
-    assert site.within("ada", program) in {"403", "401"}
+    # Nor what the other listens on without a password: only hub and proxy come to a server.
+    listen_in_bobs(site)
+    servers = [("classroom-bob", 8888), ("classroom-bob", 9999)]
+    program = REACH.format(places=servers)
+    assert site.within("ada", program) == ""
+    assert len(site.within("bob", program).splitlines()) == 2
+    assert len(site.compose("exec", "-T", "hub", "python3", "-c", program).splitlines()) == 2
     await stop_all(site)
+
+
+async def test_a_server_follows_the_proxy_and_knows_nobody_at_its_old_address(site: Site) -> None:
+    """The new proxy gets in, and whoever now has the address of the old one does not."""
+    stranger = ("--name", "stranger", "--network", "classroom_students")
+    async with site.person("ada") as ada:
+        await ada.start()
+        old = address_of(site, "classroom-proxy-1")
+        site.compose("stop", "proxy")
+        try:
+            site.engine.docker("run", "--detach", *stranger, BASE, "sleep", "600")
+            site.compose("start", "proxy")
+            assert address_of(site, "stranger") == old != address_of(site, "classroom-proxy-1")
+            await ada.until("user/ada/lab", "jupyter-config-data", seconds=60)
+            program = REACH.format(places=[("classroom-ada", 8888), ("proxy", 8000)])
+            look = ("exec", "stranger", "python3", "-c", program)
+            until("its end", lambda: site.engine.docker(*look) == "reached proxy 8000\n")
+        finally:
+            site.engine.docker("rm", "--force", "stranger")
+        await ada.get("user/ada/lab")
+        await ada.stop()
 
 
 async def test_a_program_of_a_student_cannot_become_more(site: Site) -> None:
@@ -161,6 +218,23 @@ async def test_files_outlive_servers_and_hubs(site: Site, spawner: str, tmp_path
                 "['ada']"
             )
         await ada.stop()
+
+
+async def test_why_a_server_ended_at_once_is_told(site: Site) -> None:
+    """To the student on the page, to the administrator in the hub's log."""
+    await only_hub_again(site, SPAWNER="docker")
+    reason = "/home/bob belongs to the uid 4242"
+    home = ("--volume", "classroom-home-bob:/home/bob", BASE, "chown", "4242", "/home/bob")
+    site.engine.docker("run", "--rm", *home)
+    try:
+        async with site.person("bob") as bob:
+            await bob.get("hub/spawn")
+            async with asyncio.timeout(60):
+                while reason not in (await bob.get("hub/spawn-pending/bob"))[1]:
+                    await asyncio.sleep(0.5)
+        assert reason in site.compose("logs", "hub")
+    finally:
+        site.engine.docker("run", "--rm", *home[:-2], site.uid("bob"), "/home/bob")
 
 
 async def test_a_mistake_is_told_and_the_last_good_roster_holds(site: Site) -> None:
@@ -212,6 +286,33 @@ def test_a_port_that_a_container_holds_is_told(site: Site, engine: Engine) -> No
         engine.docker("rm", "--force", "holder")
 
 
+def test_images_are_small_and_hold_no_secret(
+    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In no layer, though the secrets lay beside the Dockerfiles when these were built."""
+    images = [f"classroom-{name}:0.1.0" for name in MOST_MEGABYTES]
+    secrets = [path.read_text().strip() for path in (site.directory / "secrets").iterdir()]
+    label = "JupyterLab and nbgrader for one user of a JupyterHub"
+    (tmp_path / "words").write_text("\n".join([label, *filter(None, secrets)]))
+    grep = f"grep --text -o --fixed-strings --file={tmp_path}/words"
+    found = subprocess.run(
+        ["bash", "-c", f"docker save {' '.join(images)} | {grep} | sort -u"],
+        env={**site.engine.environment, "LC_ALL": "C"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    # The label shows that it was looked for in the right place.
+    assert (found.stdout, found.stderr) == (f"{label}\n", "")
+    megabytes = {
+        name: int(site.engine.docker("inspect", "--format", "{{.Size}}", image)) // 10**6
+        for name, image in zip(MOST_MEGABYTES, images, strict=True)
+    }
+    with capsys.disabled():
+        print(f"\n  megabytes of each image, base included: {megabytes}")
+    assert all(megabytes[name] <= most for name, most in MOST_MEGABYTES.items()), megabytes
+
+
 def test_no_secret_is_in_a_containers_settings(site: Site) -> None:
     """Neither in its environment nor among its words: each is read from its file."""
     names = ("proxy_token", "cookie_secret", "postgres_password", "cull_token", "grading_token")
@@ -222,6 +323,21 @@ def test_no_secret_is_in_a_containers_settings(site: Site) -> None:
         settings = site.engine.docker("inspect", "--format", "{{json .Config}}", container)
         assert "Env" in json.loads(settings)
         assert [name for name, text in zip(names, secrets, strict=True) if text in settings] == []
+
+
+def listen_in_bobs(site: Site) -> None:
+    """A program of bob's that anybody may connect to who reaches it."""
+    program = "import http.server as s; s.test(s.SimpleHTTPRequestHandler, port=9999)"
+    words = ("exec", "--detach", "-u", site.uid("bob"), site.container("bob"))
+    site.engine.docker(*words, "python3", "-c", program)
+    look = REACH.format(places=[("127.0.0.1", 9999)])
+    until("bob's program", lambda: site.within("bob", look))
+
+
+def address_of(site: Site, container: str) -> str:
+    """A container's address in the students' network."""
+    words = "{{.NetworkSettings.Networks.classroom_students.IPAddress}}"
+    return site.engine.docker("inspect", "--format", words, container).strip()
 
 
 async def stop_all(site: Site) -> None:
@@ -249,40 +365,43 @@ async def only_hub_again(site: Site, **settings: str) -> None:
 
 
 def make_course(site: Site) -> None:
-    """The demo's course, made by nbgrader itself where the course's formgrader runs."""
+    """The demo's course, made by nbgrader itself where its formgrader runs, unless it is there."""
     container = "classroom-course101-1"
     site.engine.docker("cp", str(site.directory.parent / "examples"), f"{container}:/tmp/examples")
     program = (
-        "cd /tmp && HOME=/tmp/course python -m examples.demo.course /tmp/made/course101"
+        "[ -d /srv/course/source ] && exit"
+        "; cd /tmp && HOME=/tmp/course python -m examples.demo.course /tmp/made/course101"
         " && cp -a /tmp/made/course101/. /srv/course/"
     )
     site.engine.docker("exec", "-u", "65533", container, "sh", "-c", program)
 
 
-def formgrader_headers(site: Site, session: aiohttp.ClientSession) -> dict[str, str]:
-    """What nbgrader's own scripts send."""
-    cookies = session.cookie_jar.filter_cookies(URL(site.url + COURSE))
-    return {
-        "X-CSRFToken": cookies["_xsrf"].value,
-        "Sec-Fetch-Mode": "cors",
-        "Sec-Fetch-Site": "same-origin",
-        "Origin": site.url.rstrip("/"),
-        "Content-Type": "application/json",
-    }
+async def students_step(student: Person, action: str, what: dict[str, str]) -> None:
+    """A button of JupyterLab's list of assignments."""
+    done = await student.server("POST", f"assignments/{action}", what)
+    assert done["success"], done
 
 
-async def ungraded(site: Site, session: aiohttp.ClientSession) -> str:
+async def instructors_step(instructor: Person, path: str) -> None:
+    """A button of the formgrader's."""
+    done = await instructor.formgrader("POST", path)
+    assert done["success"], done["log"]
+
+
+async def answer_squares(student: Person) -> None:
+    """Solve what nbgrader's example begins with, as JupyterLab saves it."""
+    path = "api/contents/ps1/problem1.ipynb"
+    file = await student.server("GET", path)
+    for cell in file["content"]["cells"]:
+        if cell["metadata"].get("nbgrader", {}).get("grade_id") == "squares":
+            cell["source"] = GOOD["squares"]
+    await student.server("PUT", path, {key: file[key] for key in ("type", "format", "content")})
+
+
+async def ungraded(grader: Person) -> str:
     """The id of a grade that only a person can give."""
-    url = f"{site.url}{COURSE}formgrader/api/"
-    headers = formgrader_headers(site, session)
-    async with session.get(f"{url}submitted_notebooks/ps1/problem1", headers=headers) as answer:
-        assert answer.status == 200, await answer.text()
-        notebooks = await answer.json(content_type=None)
-    for notebook in notebooks:
-        async with session.get(
-            f"{url}grades?submission_id={notebook['id']}", headers=headers
-        ) as answer:
-            for grade in await answer.json(content_type=None):
-                if grade["auto_score"] is None:
-                    return str(grade["id"])
+    for notebook in await grader.formgrader("GET", "submitted_notebooks/ps1/problem1"):
+        for grade in await grader.formgrader("GET", f"grades?submission_id={notebook['id']}"):
+            if grade["auto_score"] is None:
+                return str(grade["id"])
     raise AssertionError("nothing to grade by hand")

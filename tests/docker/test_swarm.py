@@ -192,7 +192,7 @@ async def test_students_are_kept_apart(site: Site, hub: Hub) -> None:
     assert uid != (site.files / "homes/ada").stat().st_uid
 
     site.no_way_around()
-    places = [("proxy-api", 8001), ("proxy", 8001)]
+    places = [("proxy-api", 8001), ("proxy", 8001), (f"{STACK}-user-ada", 8888)]
     places += [(name, port) for name, port in PORTS.items() if name not in ("hub", "proxy")]
     for name, port in PORTS.items():
         addresses = site.addresses(name)
@@ -216,7 +216,6 @@ async def test_students_are_kept_apart(site: Site, hub: Hub) -> None:
     }
     refused = await answers(
         kernel,
-        f"{server}ada:8888{theirs}",
         f"{proxy}{theirs}",
         f"{api}/users/ada",
         f"{api}/proxy",

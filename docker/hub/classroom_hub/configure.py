@@ -238,12 +238,15 @@ class _Configuration:
 
     def _spawner(self, uids: Uids) -> None:
         way = self._setting("SPAWNER", "docker")
+        walls = self._setting("STUDENTS_FIREWALL", "yes")
+        if walls not in {"yes", "no"}:
+            self._problems.append(f"STUDENTS_FIREWALL={walls}: write yes or no")
         self._c.DockerSpawner.image = self._setting(
             "SINGLEUSER_IMAGE", "classroom-singleuser:latest"
         )
         if way == "swarm":
             try:
-                configure_swarm(self._c, self._environ, uids.of)
+                configure_swarm(self._c, self._environ, uids.of, firewall=walls == "yes")
             except ConfigError as error:
                 self._problems += error.problems
             return
@@ -253,6 +256,7 @@ class _Configuration:
         self._c.JupyterHub.spawner_class = "classroom_hub.spawner.ClassroomDockerSpawner"
         spawner = self._c.ClassroomDockerSpawner
         spawner.uid_of = uids.of
+        spawner.let_in = "hub proxy" if walls == "yes" else ""
         spawner.prefix = self._setting("SERVERS_PREFIX", "classroom")
         spawner.network_name = self._setting("STUDENTS_NETWORK", "classroom_students")
         spawner.use_internal_ip = True

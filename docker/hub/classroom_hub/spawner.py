@@ -10,10 +10,9 @@ from dockerspawner import DockerSpawner
 from traitlets import Any as AnyTrait
 from traitlets import Unicode
 
+from classroom_hub.entry import capabilities, environment
 from classroom_hub.homes import folder_name, make_home
 
-#: What the image's entry point needs to become the user; of the user's programs none has any.
-CAPABILITIES = ("CHOWN", "SETGID", "SETUID")
 #: A student's loop of forks ends at this many processes and not with the machine.
 MOST_PROCESSES = 1000
 #: For how long a new container is watched, seconds: an entry point that refuses does so at once.
@@ -34,6 +33,9 @@ class ClassroomDockerSpawner(DockerSpawner):  # type: ignore[misc]  # dockerspaw
     courses = Unicode("", help="The volume or folder of course material, read-only").tag(
         config=True
     )
+    let_in = Unicode("", help="The names of who may connect to a server; empty: everybody").tag(
+        config=True
+    )
 
     @property
     def home(self) -> str:
@@ -42,8 +44,7 @@ class ClassroomDockerSpawner(DockerSpawner):  # type: ignore[misc]  # dockerspaw
 
     def get_env(self) -> dict[str, Any]:
         """The user's name, uid and home, for the image's entry point to become the user."""
-        uid = self._uid()
-        who = {"NB_USER": self.user.name, "NB_UID": str(uid), "NB_GID": str(uid), "HOME": self.home}
+        who = environment(self.user.name, self._uid(), self.home, self.let_in)
         return {**super().get_env(), **who}
 
     async def start(self) -> Any:
@@ -106,7 +107,7 @@ class ClassroomDockerSpawner(DockerSpawner):  # type: ignore[misc]  # dockerspaw
             **self.trait_values()["extra_host_config"],
             # Kept when it ends by itself, until the next start: what it said last is asked for.
             "auto_remove": False,
-            "cap_add": list(CAPABILITIES),
+            "cap_add": capabilities(self.let_in),
             "cap_drop": ["ALL"],
             "init": True,
             "pids_limit": MOST_PROCESSES,

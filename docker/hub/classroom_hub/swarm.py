@@ -15,6 +15,7 @@ from dockerspawner import SwarmSpawner
 from traitlets import Any as AnyTrait
 from traitlets import Enum, List, Unicode
 
+from classroom_hub.entry import capabilities, environment
 from classroom_hub.homes import folder_name, make_home
 from classroom_hub.swarm_spec import (
     ENDPOINT_MODES,
@@ -52,6 +53,9 @@ class ClassroomSwarmSpawner(SwarmSpawner):  # type: ignore[misc]  # dockerspawne
     constraints = List(
         Unicode(), ["node.labels.classroom.worker == true"], help="Which machines may run servers"
     ).tag(config=True)
+    let_in = Unicode("", help="The names of who may connect to a server; empty: everybody").tag(
+        config=True
+    )
     endpoint_mode = Enum(
         ENDPOINT_MODES, "dnsrr", help="How a server's name leads to it; vip needs kernel's IPVS"
     ).tag(config=True)
@@ -68,8 +72,7 @@ class ClassroomSwarmSpawner(SwarmSpawner):  # type: ignore[misc]  # dockerspawne
 
     def get_env(self) -> dict[str, Any]:
         """The user's name, uid and home, for the image's entry point to become the user."""
-        uid = self._uid_of(self.user.name)
-        who = {"NB_USER": self.user.name, "NB_UID": uid, "NB_GID": uid, "HOME": self.home}
+        who = environment(self.user.name, self._uid_of(self.user.name), self.home, self.let_in)
         return {**super().get_env(), **who}
 
     async def create_object(self) -> Any:
@@ -86,7 +89,13 @@ class ClassroomSwarmSpawner(SwarmSpawner):  # type: ignore[misc]  # dockerspawne
                 "docker/nfs/check_exports.py --manager ADDRESS:/srv/classroom/homes"
             ) from None
         task = task_template(
-            container_spec(self.image, await self.get_command(), self.get_env(), self._mounts()),
+            container_spec(
+                self.image,
+                await self.get_command(),
+                self.get_env(),
+                self._mounts(),
+                capabilities(self.let_in),
+            ),
             Limits(self.mem_limit, self.mem_guarantee, self.cpu_limit, self.cpu_guarantee),
             self.network_name,
             self.constraints,

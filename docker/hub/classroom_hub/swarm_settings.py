@@ -7,11 +7,14 @@ from classroom_hub.swarm_spec import ENDPOINT_MODES, Files
 from common.errors import ConfigError
 
 
-def configure_swarm(c: Any, environ: Mapping[str, str], uid_of: Callable[[str], int]) -> None:
+def configure_swarm(
+    c: Any, environ: Mapping[str, str], uid_of: Callable[[str], int], *, firewall: bool = True
+) -> None:
     """Have ``c``, the configuration in jupyterhub_config.py, run servers in the swarm.
 
     The image, the command and the limits are set as for any spawner (``c.Spawner``,
-    ``c.DockerSpawner.image``). :raises ConfigError: with all that is wrong
+    ``c.DockerSpawner.image``). ``firewall``: whether only hub and proxy may connect to a server.
+    :raises ConfigError: with all that is wrong
     """
     problems: list[str] = []
     files = None
@@ -38,6 +41,8 @@ def configure_swarm(c: Any, environ: Mapping[str, str], uid_of: Callable[[str], 
     spawner.endpoint_mode = mode
     spawner.network_name = network
     spawner.constraints = [each.strip() for each in constraint.split(",") if each.strip()]
+    # The tasks': a service's own name may lead to a virtual address, from which nobody comes.
+    spawner.let_in = "tasks.hub tasks.proxy" if firewall else ""
     spawner.prefix = environ.get("SERVERS_PREFIX", "jupyter")
     spawner.use_internal_ip = True
     spawner.homes_here = environ.get("HOMES_HERE", "/srv/classroom/homes")

@@ -116,9 +116,13 @@ def service_name(prefix: str, user: str, server: str = "") -> str:
 
 
 def container_spec(
-    image: str, command: Sequence[str], environment: Mapping[str, object], mounts: Sequence[Any]
+    image: str,
+    command: Sequence[str],
+    environment: Mapping[str, object],
+    mounts: Sequence[Any],
+    capabilities: Sequence[str],
 ) -> dict[str, Any]:
-    """The container of a student's server."""
+    """The container of a student's server; the capabilities are its entry point's alone."""
     return {
         "Image": image,
         "Args": list(command),
@@ -129,9 +133,8 @@ def container_spec(
         # The hub sees by itself when a server answers. Swarm would call it starting until the first
         # check, after its whole interval, and end one that is too busy to answer, kernels and all.
         "Healthcheck": {"Test": ["NONE"]},
-        # What the entry point needs to become the student; no program of the student has any.
         "CapabilityDrop": ["ALL"],
-        "CapabilityAdd": ["CAP_CHOWN", "CAP_SETGID", "CAP_SETUID"],
+        "CapabilityAdd": [f"CAP_{each}" for each in capabilities],
         # As on any machine, so that nobody in a container speaks to an NFS server as root does.
         "Sysctls": {"net.ipv4.ip_unprivileged_port_start": "1024"},
         "Privileges": {

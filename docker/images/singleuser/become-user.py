@@ -1,17 +1,20 @@
 """Become the user that the hub names, then do what was to be done.
 
 NB_USER: the name; NB_UID, NB_GID: the numbers; HOME: the home, which is made ours where it is new
-and still root's. As root is needed for that alone, nothing of it is left after: no capability,
-and none to be had by a program with the setuid bit.
+and still root's. CLASSROOM_LET_IN: the names of those who may connect to this container; empty or
+missing: everybody in its network. As root is needed for that alone, nothing of it is left after: no
+capability, and none to be had by a program with the setuid bit.
 """
 
 import ctypes
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
 _PR_SET_NO_NEW_PRIVS = 38  # linux/prctl.h
+_FIREWALL = Path(__file__).with_name("firewall.py")
 _NAME = re.compile(r"[^:\n/]{1,200}")
 LOWEST_UID = 1000
 
@@ -54,11 +57,19 @@ def take_home(home: str, uid: int, gid: int) -> None:
         sys.exit(f"{home} belongs to the uid {owner}, not to {uid}: ask who runs the hub.")
 
 
+def close_the_ways(names: list[str]) -> None:
+    """Let only these connect to the container; what cannot be closed ends the program."""
+    words = [sys.executable, "-I", "-S", str(_FIREWALL), *names]
+    if names and subprocess.run(words, check=False).returncode:  # noqa: S603 - words of ours
+        sys.exit(1)  # it said why
+
+
 def main() -> None:
     """Become the user and run the command."""
     command = sys.argv[1:] or ["jupyterhub-singleuser"]
     name, uid, gid, home = who()
     if os.getuid() == 0:
+        close_the_ways(os.environ.get("CLASSROOM_LET_IN", "").split())
         add_account(name, uid, gid, home)
         take_home(home, uid, gid)
         os.setgroups([])
