@@ -128,6 +128,8 @@ async def test_students_are_kept_apart(site: Site, spawner: str) -> None:
             status, text = await ada.get(path)
             assert status in {403, 404}
             assert "of bob" not in text
+    with pytest.raises(CommandError, match="Read-only file system"):
+        site.within("ada", "open('/srv/courses/week1.ipynb', 'w')")
     look = "import os; print(os.path.exists('/home/bob'), os.getuid(), os.listdir('/home'))"
     assert site.within("ada", look) == f"False {site.uid('ada')} ['ada']"
 
@@ -143,34 +145,36 @@ async def test_students_are_kept_apart(site: Site, spawner: str) -> None:
     # The two at the end show that the program can reach what it may.
     assert reached == ["reached proxy 8000", "reached hub 8081"]
 
-    # Nor what the other listens on without a password: only hub and proxy come to a server.
+    # Nor what the other listens on without a password; hub and proxy do.
     listen_in_bobs(site)
     servers = [("classroom-bob", 8888), ("classroom-bob", 9999)]
     program = REACH.format(places=servers)
     assert site.within("ada", program) == ""
     assert len(site.within("bob", program).splitlines()) == 2
-    assert len(site.compose("exec", "-T", "hub", "python3", "-c", program).splitlines()) == 2
+    assert len(in_hub(site, program)) == 2
     await stop_all(site)
 
 
-async def test_a_server_follows_the_proxy_and_knows_nobody_at_its_old_address(site: Site) -> None:
-    """The new proxy gets in, and whoever now has the address of the old one does not."""
-    stranger = ("--name", "stranger", "--network", "classroom_students")
+async def test_a_server_finds_the_new_proxy_and_nobody_at_the_address_of_the_old(
+    site: Site,
+) -> None:
+    """Whoever has it now is a neighbour like any other."""
+    serve = ("python3", "-m", "http.server", "8000")
     async with site.person("ada") as ada:
         await ada.start()
         old = address_of(site, "classroom-proxy-1")
         site.compose("stop", "proxy")
         try:
-            site.engine.docker("run", "--detach", *stranger, BASE, "sleep", "600")
+            words = ("--detach", "--name", "stranger", "--network", "classroom_students")
+            site.engine.docker("run", *words, BASE, *serve)
             site.compose("start", "proxy")
             assert address_of(site, "stranger") == old != address_of(site, "classroom-proxy-1")
+            program = REACH.format(places=[("stranger", 8000), ("proxy", 8000)])
+            until("the stranger", lambda: len(in_hub(site, program)) == 2)
+            until("the way", lambda: site.within("ada", program) == "reached proxy 8000")
             await ada.until("user/ada/lab", "jupyter-config-data", seconds=60)
-            program = REACH.format(places=[("classroom-ada", 8888), ("proxy", 8000)])
-            look = ("exec", "stranger", "python3", "-c", program)
-            until("its end", lambda: site.engine.docker(*look) == "reached proxy 8000\n")
         finally:
             site.engine.docker("rm", "--force", "stranger")
-        await ada.get("user/ada/lab")
         await ada.stop()
 
 
@@ -191,6 +195,27 @@ async def test_a_program_of_a_student_cannot_become_more(site: Site) -> None:
     assert inspected["NanoCpus"] == 2_000_000_000 or inspected["CpuQuota"] == 200_000
     assert inspected["PidsLimit"] == 1000
     assert not inspected["Privileged"]
+
+
+async def test_a_student_cannot_open_the_firewall(site: Site) -> None:
+    """Neither change its rules nor end what keeps them, which takes little memory."""
+    async with site.person("ada") as ada:
+        await ada.start()
+        with pytest.raises(CommandError, match="Operation not permitted"):
+            site.within("ada", "import os; os.execl('/usr/sbin/nft', 'nft', 'flush', 'ruleset')")
+        look = (
+            "from pathlib import Path\n"
+            "for each in Path('/proc').glob('[0-9]*/cmdline'):\n"
+            "    if each.read_bytes().split(b'\\0')[3:4] == [b'/opt/jupyter/firewall.py']:\n"
+            "        print(each.parent.name)\n"
+        )
+        process = site.within("ada", look)
+        with pytest.raises(CommandError, match="PermissionError"):
+            site.within("ada", f"import os; os.kill({process}, 9)")
+        status = site.within("ada", f"print(open('/proc/{process}/status').read())")
+        values = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+        assert int(values["RssAnon"].split()[0]) < 8000  # kB
+        await ada.stop()
 
 
 @pytest.mark.parametrize("spawner", ["docker", "systemuser"])
@@ -332,6 +357,11 @@ def listen_in_bobs(site: Site) -> None:
     site.engine.docker(*words, "python3", "-c", program)
     look = REACH.format(places=[("127.0.0.1", 9999)])
     until("bob's program", lambda: site.within("bob", look))
+
+
+def in_hub(site: Site, program: str) -> list[str]:
+    """The lines that a Python program prints in the hub's container."""
+    return site.compose("exec", "-T", "hub", "python3", "-c", program).splitlines()
 
 
 def address_of(site: Site, container: str) -> str:

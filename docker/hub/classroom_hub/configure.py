@@ -256,7 +256,7 @@ class _Configuration:
         self._c.JupyterHub.spawner_class = "classroom_hub.spawner.ClassroomDockerSpawner"
         spawner = self._c.ClassroomDockerSpawner
         spawner.uid_of = uids.of
-        spawner.let_in = "hub proxy" if walls == "yes" else ""
+        spawner.may_reach = "hub proxy" if walls == "yes" else ""
         spawner.prefix = self._setting("SERVERS_PREFIX", "classroom")
         spawner.network_name = self._setting("STUDENTS_NETWORK", "classroom_students")
         spawner.use_internal_ip = True

@@ -33,9 +33,9 @@ class ClassroomDockerSpawner(DockerSpawner):  # type: ignore[misc]  # dockerspaw
     courses = Unicode("", help="The volume or folder of course material, read-only").tag(
         config=True
     )
-    let_in = Unicode("", help="The names of who may connect to a server; empty: everybody").tag(
-        config=True
-    )
+    may_reach = Unicode(
+        "", help="The names of whom a server may reach in its network; empty: all"
+    ).tag(config=True)
 
     @property
     def home(self) -> str:
@@ -44,7 +44,7 @@ class ClassroomDockerSpawner(DockerSpawner):  # type: ignore[misc]  # dockerspaw
 
     def get_env(self) -> dict[str, Any]:
         """The user's name, uid and home, for the image's entry point to become the user."""
-        who = environment(self.user.name, self._uid(), self.home, self.let_in)
+        who = environment(self.user.name, self._uid(), self.home, self.may_reach)
         return {**super().get_env(), **who}
 
     async def start(self) -> Any:
@@ -107,7 +107,7 @@ class ClassroomDockerSpawner(DockerSpawner):  # type: ignore[misc]  # dockerspaw
             **self.trait_values()["extra_host_config"],
             # Kept when it ends by itself, until the next start: what it said last is asked for.
             "auto_remove": False,
-            "cap_add": capabilities(self.let_in),
+            "cap_add": capabilities(self.may_reach),
             "cap_drop": ["ALL"],
             "init": True,
             "pids_limit": MOST_PROCESSES,

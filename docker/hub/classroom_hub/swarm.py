@@ -53,9 +53,9 @@ class ClassroomSwarmSpawner(SwarmSpawner):  # type: ignore[misc]  # dockerspawne
     constraints = List(
         Unicode(), ["node.labels.classroom.worker == true"], help="Which machines may run servers"
     ).tag(config=True)
-    let_in = Unicode("", help="The names of who may connect to a server; empty: everybody").tag(
-        config=True
-    )
+    may_reach = Unicode(
+        "", help="The names of whom a server may reach in its network; empty: all"
+    ).tag(config=True)
     endpoint_mode = Enum(
         ENDPOINT_MODES, "dnsrr", help="How a server's name leads to it; vip needs kernel's IPVS"
     ).tag(config=True)
@@ -72,7 +72,7 @@ class ClassroomSwarmSpawner(SwarmSpawner):  # type: ignore[misc]  # dockerspawne
 
     def get_env(self) -> dict[str, Any]:
         """The user's name, uid and home, for the image's entry point to become the user."""
-        who = environment(self.user.name, self._uid_of(self.user.name), self.home, self.let_in)
+        who = environment(self.user.name, self._uid_of(self.user.name), self.home, self.may_reach)
         return {**super().get_env(), **who}
 
     async def create_object(self) -> Any:
@@ -94,7 +94,7 @@ class ClassroomSwarmSpawner(SwarmSpawner):  # type: ignore[misc]  # dockerspawne
                 await self.get_command(),
                 self.get_env(),
                 self._mounts(),
-                capabilities(self.let_in),
+                capabilities(self.may_reach),
             ),
             Limits(self.mem_limit, self.mem_guarantee, self.cpu_limit, self.cpu_guarantee),
             self.network_name,

@@ -13,7 +13,7 @@ def configure_swarm(
     """Have ``c``, the configuration in jupyterhub_config.py, run servers in the swarm.
 
     The image, the command and the limits are set as for any spawner (``c.Spawner``,
-    ``c.DockerSpawner.image``). ``firewall``: whether only hub and proxy may connect to a server.
+    ``c.DockerSpawner.image``). ``firewall``: whether a server reaches only hub and proxy.
     :raises ConfigError: with all that is wrong
     """
     problems: list[str] = []
@@ -41,8 +41,8 @@ def configure_swarm(
     spawner.endpoint_mode = mode
     spawner.network_name = network
     spawner.constraints = [each.strip() for each in constraint.split(",") if each.strip()]
-    # The tasks': a service's own name may lead to a virtual address, from which nobody comes.
-    spawner.let_in = "tasks.hub tasks.proxy" if firewall else ""
+    # A service's name may lead to a virtual address, behind which are those of its tasks.
+    spawner.may_reach = "hub proxy tasks.hub tasks.proxy" if firewall else ""
     spawner.prefix = environ.get("SERVERS_PREFIX", "jupyter")
     spawner.use_internal_ip = True
     spawner.homes_here = environ.get("HOMES_HERE", "/srv/classroom/homes")

@@ -1,9 +1,9 @@
 """Become the user that the hub names, then do what was to be done.
 
 NB_USER: the name; NB_UID, NB_GID: the numbers; HOME: the home, which is made ours where it is new
-and still root's. CLASSROOM_LET_IN: the names of those who may connect to this container; empty or
-missing: everybody in its network. As root is needed for that alone, nothing of it is left after: no
-capability, and none to be had by a program with the setuid bit.
+and still root's. CLASSROOM_MAY_REACH: the names of whom it may connect to in its network; empty or
+missing: everybody. As root is needed for that alone, nothing of it is left after: no capability,
+and none to be had by a program with the setuid bit.
 """
 
 import ctypes
@@ -58,7 +58,7 @@ def take_home(home: str, uid: int, gid: int) -> None:
 
 
 def close_the_ways(names: list[str]) -> None:
-    """Let only these connect to the container; what cannot be closed ends the program."""
+    """Close the ways to all neighbours but these; where that fails the program ends."""
     words = [sys.executable, "-I", "-S", str(_FIREWALL), *names]
     if names and subprocess.run(words, check=False).returncode:  # noqa: S603 - words of ours
         sys.exit(1)  # it said why
@@ -69,7 +69,7 @@ def main() -> None:
     command = sys.argv[1:] or ["jupyterhub-singleuser"]
     name, uid, gid, home = who()
     if os.getuid() == 0:
-        close_the_ways(os.environ.get("CLASSROOM_LET_IN", "").split())
+        close_the_ways(os.environ.get("CLASSROOM_MAY_REACH", "").split())
         add_account(name, uid, gid, home)
         take_home(home, uid, gid)
         os.setgroups([])

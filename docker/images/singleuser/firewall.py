@@ -1,13 +1,16 @@
-"""Let nobody connect to this container but those whose names are given: the hub and the proxy.
+"""Let this container connect to none of its neighbours but those whose names are given.
 
-    python3 -I -S firewall.py tasks.hub tasks.proxy
+    python3 -I -S firewall.py hub proxy
 
 Students' containers share a network, in which each would reach every port of each other's. The
 rules are in this container's own network namespace and need CAP_NET_ADMIN, which no program of the
-student has. When this returns they hold; a child stays, as hub and proxy have other addresses when
-they are replaced. Should it ever end, those who are in stay in and nobody new comes.
+student has. They are about what goes out: hub and proxy always get in, wherever they are.
+
+When this returns the rules hold; a child stays, as hub and proxy have other addresses when they are
+replaced. Should it ever end, the way to those who are new stays shut.
 """
 
+import ipaddress
 import os
 import signal
 import socket
@@ -15,28 +18,55 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
 NFT = "/usr/sbin/nft"
-#: Seconds between two looks at the addresses: a connection's second attempt comes after one.
+#: Seconds between two looks at the addresses. What is sent to a new one meanwhile is dropped and
+#: not refused: TCP sends it again after 1 s and 3 s.
 LOOK_SECONDS = 2.0
 RULES = """
-table inet classroom {
-  set ways {
+table inet classroom {{
+  set neighbours {{
     type ipv4_addr
-  }
-  chain input {
-    type filter hook input priority filter; policy drop;
-    iifname "lo" accept
+    flags interval
+    elements = {{ {neighbours} }}
+  }}
+  set ways {{
+    type ipv4_addr
+  }}
+  chain output {{
+    type filter hook output priority filter; policy accept;
+    oifname "lo" accept
     ct state established,related accept
-    meta l4proto 58 accept comment "ICMPv6; a bare Debian does not know its name"
-    ip saddr @ways accept
-  }
-}
+    ip daddr @neighbours ip daddr != @ways drop
+    meta nfproto ipv6 meta l4proto != 58 drop comment "58: ICMPv6"
+  }}
+}}
 """
 
 
+def neighbours(table: str) -> list[str]:
+    """The networks that begin at our own interfaces, by the kernel's table (/proc/net/route).
+
+    :raises OSError: there is none
+    """
+    found = []
+    for line in table.splitlines()[1:]:
+        _, destination, gateway, _, _, _, _, mask, *_ = line.split()
+        if int(gateway, 16) == 0 and int(mask, 16):
+            found.append(ipaddress.ip_network(f"{_address(destination)}/{_address(mask)}"))
+    if not found:
+        raise OSError("this container has no network")
+    return [str(each) for each in ipaddress.collapse_addresses(found)]
+
+
+def _address(number: str) -> ipaddress.IPv4Address:
+    """An address of the table, which has its bytes as the machine has them in a number."""
+    return ipaddress.IPv4Address(int(number, 16).to_bytes(4, sys.byteorder))
+
+
 def ways(addresses: Iterable[str]) -> str:
-    """The rules that let in these addresses and no longer any others, in one step."""
+    """The rules that leave open the way to these addresses and no longer any other, in one step."""
     elements = ", ".join(sorted(addresses))
     added = f"add element inet classroom ways {{ {elements} }}\n" if elements else ""
     return "flush set inet classroom ways\n" + added
@@ -83,7 +113,8 @@ def main() -> None:
     names = sys.argv[1:]
     known = look_up(names)
     try:
-        load(RULES + ways(known))
+        around = neighbours(Path("/proc/net/route").read_text(encoding="ascii"))
+        load(RULES.format(neighbours=", ".join(around)) + ways(known))
     except OSError as error:
         sys.exit(
             f"No firewall can be made around this server ({error}). The image needs nftables,"
