@@ -52,7 +52,7 @@ admins = ["admin"]
 [[course]]
 id = "course101"
 instructors = ["instructor"]
-students = ["ada", "bob"]
+students = ["ada", "bob", "cyd"]
 """
 
 
