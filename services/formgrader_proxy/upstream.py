@@ -8,10 +8,8 @@ dies is started again at the next request, after a pause that grows with each de
 import asyncio
 import json
 import os
-import pwd
 import secrets
 import shutil
-import signal
 import sys
 import tempfile
 from collections import deque
@@ -25,11 +23,11 @@ import aiohttp
 
 from common.clock import Clock, SystemClock
 from services.formgrader_proxy.forward_http import Upstream
+from services.formgrader_proxy.process import Account, Process
 
 #: What a formgrader may know of our environment: where programs and words are, no secret.
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
 LOG_LINES = 500
-STOP_SECONDS = 5.0
 _PROBE_SECONDS = 0.1
 
 
@@ -167,10 +165,10 @@ class ManagedUpstream:
 
     async def _live(self, private: Path) -> None:
         socket, token = private / "socket", secrets.token_urlsafe(32)
-        process = await self._spawn(private, socket, token)
+        process = self._spawn(private, socket, token)
+        gone = asyncio.create_task(process.wait())
         reader = asyncio.create_task(self._read_log(process))
         upstream = Upstream.at(f"http+unix://{quote(str(socket), safe='')}", token)
-        gone = asyncio.create_task(process.wait())
         stopping = asyncio.create_task(self._stop.wait())
         try:
             if await self._wait_until_serving(upstream, gone, stopping):
@@ -182,7 +180,7 @@ class ManagedUpstream:
         finally:
             stopping.cancel()
             await upstream.close()
-            await _end(process, gone)
+            await process.end()
             await asyncio.gather(reader, return_exceptions=True)
 
     def _after(self, gone: asyncio.Task[int], stopping: asyncio.Task[bool]) -> None:
@@ -203,9 +201,9 @@ class ManagedUpstream:
         self.trouble = why
         self._enter(State.PAUSING)
 
-    async def _spawn(self, private: Path, socket: Path, token: str) -> asyncio.subprocess.Process:
+    def _spawn(self, private: Path, socket: Path, token: str) -> Process:
         settings = self.settings
-        account = _account(settings.user)
+        account = Account.named(settings.user)
         if account.uid is not None:
             os.chown(private, account.uid, account.gid or -1)
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
@@ -214,19 +212,6 @@ class ManagedUpstream:
         environment["PATH"] = os.pathsep.join((programs, environment.get("PATH", os.defpath)))
         environment |= {"HOME": account.home, "USER": account.name, "LOGNAME": account.name}
         environment |= {"JUPYTER_RUNTIME_DIR": str(private / "runtime"), **settings.environment}
-        process = await asyncio.create_subprocess_exec(
-            *settings.command,
-            cwd=settings.directory,
-            env=environment,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,
-            umask=0o027,
-            user=account.uid,
-            group=account.gid,
-            extra_groups=account.groups,
-        )
         start = {
             "course_id": settings.course_id,
             "base_url": settings.base_url,
@@ -235,21 +220,17 @@ class ManagedUpstream:
             "db_url": settings.db_url,
             "parent": os.getpid(),
         }
-        assert process.stdin is not None  # noqa: S101 - it was asked for above
-        process.stdin.write(json.dumps(start).encode())
-        process.stdin.close()
-        return process
+        return Process(
+            settings.command,
+            account=account,
+            directory=settings.directory,
+            environment=environment,
+            given=json.dumps(start).encode(),
+        )
 
-    async def _read_log(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout is not None  # noqa: S101 - it was asked for above
-        while True:
-            try:
-                line = await process.stdout.readline()
-            except ValueError:  # a line beyond the stream's limit; what follows is still read
-                continue
-            if not line:
-                return
-            self._log.append(line.decode(errors="replace").rstrip()[:2000])
+    async def _read_log(self, process: Process) -> None:
+        async for line in process.lines():
+            self._log.append(line[:2000])
 
     async def _wait_until_serving(
         self, upstream: Upstream, gone: asyncio.Task[int], stopping: asyncio.Task[bool]
@@ -287,43 +268,3 @@ class ManagedUpstream:
         if self._in_flight:
             return self.settings.idle_seconds
         return self._last_used + self.settings.idle_seconds - self._clock.monotonic()
-
-
-@dataclass(frozen=True)
-class _Account:
-    name: str
-    home: str
-    uid: int | None = None
-    gid: int | None = None
-
-    @property
-    def groups(self) -> list[int] | None:
-        """The account's further groups; None leaves ours as they are."""
-        if self.uid is None or self.gid is None:
-            return None
-        return os.getgrouplist(self.name, self.gid)
-
-
-def _account(user: str | None) -> _Account:
-    """The system account to run as; ours when none is named.
-
-    :raises LookupError: no such account
-    """
-    if user is None:
-        own = pwd.getpwuid(os.getuid())
-        return _Account(own.pw_name, own.pw_dir)
-    found = pwd.getpwnam(user)
-    return _Account(found.pw_name, found.pw_dir, found.pw_uid, found.pw_gid)
-
-
-async def _end(process: asyncio.subprocess.Process, gone: asyncio.Task[int]) -> None:
-    """End the process and everything that it started, politely first."""
-    for sign in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, sign)
-        except (ProcessLookupError, PermissionError):
-            break
-        await asyncio.wait({gone}, timeout=STOP_SECONDS)
-        if gone.done() and sign is signal.SIGTERM:
-            continue  # its kernels may outlive it: they share its process group
-    await gone
