@@ -161,6 +161,10 @@ class ServiceApp(Addressed):
 
     # -- running
 
+    def new_loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop that the service runs in."""
+        return asyncio.new_event_loop()
+
     async def main(self) -> int:
         """The service's work, until ``self.stopping`` is set. Returns the exit code."""
         raise NotImplementedError

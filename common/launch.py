@@ -109,7 +109,8 @@ def _run_loop(app: "ServiceApp", main: Main) -> int:
     guard = threading.Timer(FINISH_SECONDS + CANCEL_SECONDS + 0.5, os._exit, (0,))
     guard.daemon = True
     try:
-        return asyncio.run(supervise(app, main, on_stop=guard.start))
+        with asyncio.Runner(loop_factory=app.new_loop) as runner:
+            return runner.run(supervise(app, main, on_stop=guard.start))
     finally:
         guard.cancel()
 

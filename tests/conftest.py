@@ -1,6 +1,7 @@
 """Fixtures that most tests share."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import aiohttp
@@ -9,6 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from common.http import Retry, client_session
 from common.hub import HubClient
+from services.formgrader_proxy.app import FormgraderProxy
 from tests.fakes.clock import FakeClock
 from tests.fakes.hub import FakeHub
 from tests.fakes.proxy import FakeProxy
@@ -25,6 +27,15 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
         if collection_path == Path(__file__).parent / name and not named:
             return True
     return None
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The formgrader proxy's tests run in the loop in which it runs."""
+    if item.path.name.startswith("test_formgrader_"):
+        return {"uvloop": FormgraderProxy().new_loop}
+    return {"asyncio": asyncio.new_event_loop}
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from common.errors import ConfigError
 from common.launch import Command
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
     from collections.abc import Sequence
 
     from common.oauth import Identity
@@ -166,6 +167,12 @@ class FormgraderProxy(ServiceApp):
     def is_admin(self, identity: "Identity") -> bool:
         """Whether they may do all in every course."""
         return ADMIN_SCOPE in identity.scopes or not identity.groups.isdisjoint(self.admin_groups)
+
+    def new_loop(self) -> "AbstractEventLoop":
+        """uvloop's, with which a request takes less CPU than with asyncio's own."""
+        import uvloop
+
+        return uvloop.new_event_loop()
 
     async def main(self) -> int:
         """Serve until told to stop."""

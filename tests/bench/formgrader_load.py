@@ -16,6 +16,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from functools import partial
+from typing import cast
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -44,8 +45,7 @@ class Connection(asyncio.Protocol):
     wrong: bytes = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by its class
         self.done = asyncio.get_running_loop().create_future()
         self.received = b""
         self._send()
