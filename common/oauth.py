@@ -116,10 +116,6 @@ class SignIn:
         """Whether the access scopes let them in."""
         return allows(self.settings.access_scopes, identity.scopes)
 
-    def is_https(self, request: web.Request) -> bool:
-        """Whether the browser speaks https, by the outermost proxy's word."""
-        return self._cookies.is_https(request)
-
     def xsrf_token(self, request: web.Request) -> str:
         """The token that forms (as ``_xsrf``) and scripts (as X-XSRFToken) must send back."""
         return self._cookies.xsrf_token(request)

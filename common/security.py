@@ -23,13 +23,12 @@ _HEADER_TOKEN = re.compile(r"(?i)(?:token|bearer)\s+(\S+)\s*")  # as HubAuth.aut
 BEGAN: web.RequestKey[bool] = web.RequestKey("began", bool)  # the answer is on its way
 
 
-async def mark_begun(request: web.Request, _response: web.StreamResponse) -> None:
-    """Note that an answer has begun, after which no error page can be sent."""
+async def begin(request: web.Request, response: web.StreamResponse) -> None:
+    """Set the headers a handler has not set itself; nothing personal is to be cached.
+
+    The answer is then on its way, and no error page can be sent any more.
+    """
     request[BEGAN] = True
-
-
-async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
-    """Set the headers a handler has not set itself; nothing personal is to be cached."""
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers.setdefault("Cache-Control", "no-store")

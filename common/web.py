@@ -78,8 +78,7 @@ def create_app(
     app[PREFIX], app[METRICS], app[READINESS] = prefix, metrics, readiness
     app[PAGES] = Pages(prefix, title=title, hub_url=hub_url)
     app[_OPEN_METRICS] = not authenticate_prometheus
-    app.on_response_prepare.append(security.mark_begun)
-    app.on_response_prepare.append(security.add_headers)
+    app.on_response_prepare.append(security.begin)
     if prefix != "/":
         app.router.add_get(prefix.rstrip("/"), _to_prefix)
     app.router.add_get(prefix + "health", _health)

@@ -18,6 +18,8 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import HttpProcessingError, RawResponseMessage
 from multidict import CIMultiDictProxy
 
+from services.formgrader_proxy.kept import Kept
+
 CONNECT_SECONDS = 5.0
 #: How long an unused connection is kept, and how many are.
 KEEP_SECONDS = 15.0
@@ -176,10 +178,23 @@ FAULTS = (ServerDisconnectedError, ClientPayloadError, HttpProcessingError)
 
 def _head(method: str, raw_target: str, authority: str, headers: Mapping[str, str]) -> bytes:
     """The request as it goes over the wire. :raises ValueError: a line break in it"""
-    lines = [f"{method} {raw_target} HTTP/1.1", f"Host: {authority}"]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
-    text = "\r\n".join(lines)
-    if not text.count("\r") == text.count("\n") == len(lines) - 1 or "\0" in text:
+    fields = tuple(headers.items())
+    lines = _lines.get(fields)
+    if lines is None:
+        lines = _encode("".join(f"{name}: {value}\r\n" for name, value in fields), len(fields))
+        if len(lines) <= KEPT_BYTES:
+            _lines.put(fields, lines)
+    start = _encode(f"{method} {raw_target} HTTP/1.1\r\nHost: {authority}\r\n", 2)
+    return b"%b%b\r\n" % (start, lines)
+
+
+#: The fields of requests as they were written, for the next that brings the same.
+_lines: Kept[tuple[tuple[str, str], ...], bytes] = Kept(512)
+KEPT_BYTES = 8 * 1024
+
+
+def _encode(text: str, lines: int) -> bytes:
+    if not text.count("\r") == text.count("\n") == lines or "\0" in text:
         raise ValueError("a line break in a request's head")
     # As aiohttp's server decoded them: bytes that are no UTF-8 go on as they came.
-    return (text + "\r\n\r\n").encode("utf-8", "surrogateescape")
+    return text.encode("utf-8", "surrogateescape")

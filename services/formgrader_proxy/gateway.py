@@ -30,18 +30,14 @@ from services.formgrader_proxy.forward_http import (
     forward_http,
 )
 from services.formgrader_proxy.forward_ws import UpstreamRefusedWebSocket, forward_ws
-from services.formgrader_proxy.headers import (
-    HeadersRefused,
-    Outside,
-    check_request_head,
-    to_upstream,
-)
+from services.formgrader_proxy.headers import HeadersRefused
 from services.formgrader_proxy.links import changes, link_script
 from services.formgrader_proxy.metrics import FormgraderMetrics, Outcome
 from services.formgrader_proxy.modes import decide
 from services.formgrader_proxy.paths import PathRefused, Target, read_target
 from services.formgrader_proxy.policy_headers import security_headers
 from services.formgrader_proxy.registry import Courses, Formgrader
+from services.formgrader_proxy.request_head import RequestHead, read_head
 
 log = logging.getLogger("formgrader")
 
@@ -97,7 +93,10 @@ class Gateway:
         """The answer to a request below ``<prefix><course>/``."""
         try:
             target = read_target(request.raw_path)
-            check_request_head(request.method, request.headers)
+            head = read_head(
+                request.method, request.raw_headers, request.remote or "", request.scheme
+            )
+            head.check()
         except (PathRefused, HeadersRefused) as refused:
             self._metrics.refused(refused.fault.value)
             log.warning("refused: %s (%s)", refused, request.method)
@@ -112,7 +111,7 @@ class Gateway:
             formgrader = self._courses.get(course_id)
         if formgrader is None:
             return answer(request, 404, "There is no such course here.")
-        return await self._enter(request, target, segments, formgrader)
+        return await self._enter(request, head, target, segments, formgrader)
 
     def _below_prefix(self, target: Target) -> tuple[str, tuple[str, ...]]:
         """The course's id and the segments below its address."""
@@ -124,6 +123,7 @@ class Gateway:
     async def _enter(
         self,
         request: web.Request,
+        head: RequestHead,
         target: Target,
         segments: tuple[str, ...],
         formgrader: Formgrader,
@@ -150,7 +150,7 @@ class Gateway:
             self._metrics.request(course.id, role, Outcome.STARTING)
             return self._waiting_page(request, formgrader)
         passage = _Passage(
-            request, target, segments, course, identity, role, allowed, upstream, websocket
+            request, head, target, segments, course, identity, role, allowed, upstream, websocket
         )
         return await self._pass(passage, formgrader)
 
@@ -215,8 +215,8 @@ class Gateway:
 
     async def _forward(self, passage: "_Passage", body: bytes | None = None) -> web.StreamResponse:
         request, content = passage.request, passage.allowed.content
-        outside = self._outside(request)
-        headers = to_upstream(request.headers, token=passage.upstream.token, outside=outside)
+        outside = passage.head.outside
+        headers = passage.head.to_upstream(passage.upstream.token)
         if passage.websocket:
             return await self._websocket(passage, headers)
         if content is Content.PAGE:
@@ -283,13 +283,6 @@ class Gateway:
             passage.request, 502, text, title=f"{course.title} cannot be graded right now"
         )
 
-    def _outside(self, request: web.Request) -> Outside:
-        return Outside(
-            client=request.remote or "",
-            scheme="https" if self._sign_in.is_https(request) else "http",
-            host=request.headers.get("Host", ""),
-        )
-
     def _course_path(self, course: Course) -> str:
         return f"{self._places.prefix}{course.id}/"
 
@@ -303,6 +296,7 @@ class _Passage(NamedTuple):
     """A request that may pass, with all that was found out about it."""
 
     request: web.Request
+    head: RequestHead
     target: Target
     segments: tuple[str, ...]
     course: Course
