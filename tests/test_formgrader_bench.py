@@ -43,10 +43,19 @@ def test_targets_are_kept_or_missed(ours: dict[str, float], missed: tuple[str, .
 
 def test_the_cpu_of_a_request_is_compared() -> None:
     """In the table and in words, for it is what a busy machine does not blur."""
-    assert "With the CPU of one request of jupyter-server-proxy's, ours answers 7.0." in (
-        table().verdicts()
-    )
+    words = "A request of ours takes 0.14 of the CPU of one of jupyter-server-proxy's."
+    assert words in table().verdicts()
     assert "10: CPU µs" in table().markdown()
+
+
+def test_who_is_compared_is_so_turn_by_turn() -> None:
+    """A slow moment of the machine slows both in its turn; the middle ratio counts."""
+    results = {OURS: [turn(rate=rate) for rate in (600, 60, 6)], NGINX: []}
+    results[NGINX] = [turn(rate=rate) for rate in (1000, 150, 12)]
+    found = RateTable("formgrader", "A title", {}, DIRECT, results=results)
+    (line,) = found.verdicts()
+    assert line.startswith("Kept: ours does 0.50 of nginx's")
+    assert "(by turn 0.40 to 0.60)" in line
 
 
 @pytest.mark.parametrize("by_wrk", [True, False], ids=["wrk", "python"])

@@ -1,9 +1,10 @@
 """Load on one address, from a process of its own; one JSON object on its output.
 
-``python -m tests.bench.formgrader_load URL HEADERS SECONDS PID...``: small answers over 1, 10 and
-100 connections, the large answer with the memory of PID... meanwhile, WebSocket round trips.
-HEADERS is a JSON object. The small answers are asked for by wrk where it is installed (Debian's
-package): it takes the least of the machine that is measured.
+``python -m tests.bench.formgrader_load LOAD URL HEADERS SECONDS PID...``. LOAD is a number of
+connections, over which small answers are asked for, ``big`` for the large answer with the memory
+of PID... meanwhile, or ``socket`` for WebSocket round trips. HEADERS is a JSON object. The small
+answers are asked for by wrk where it is installed (Debian's package): it takes the least of the
+machine that is measured.
 """
 
 import asyncio
@@ -204,18 +205,19 @@ async def socket(url: str, headers: dict[str, str], seconds: float) -> dict[str,
     return {"rate": rounds / passed}
 
 
-async def main(url: str, headers: dict[str, str], seconds: float, pids: list[int]) -> None:
-    found: dict[str, dict[str, float] | None] = {
-        str(n): await small(url, headers, n, seconds, pids) for n in (1, 10, 100)
-    }
-    found["big"] = await big(url, headers, pids)
-    found["socket"] = await socket(url, headers, seconds)
+async def main(
+    load: str, url: str, headers: dict[str, str], seconds: float, pids: list[int]
+) -> None:
+    found: dict[str, float] | None
+    if load == "big":
+        found = await big(url, headers, pids)
+    elif load == "socket":
+        found = await socket(url, headers, seconds)
+    else:
+        found = await small(url, headers, int(load), seconds, pids)
     print(json.dumps(found))
 
 
 if __name__ == "__main__":
-    asyncio.run(
-        main(
-            sys.argv[1], json.loads(sys.argv[2]), float(sys.argv[3]), [int(p) for p in sys.argv[4:]]
-        )
-    )
+    load, url, headers, seconds, *pids = sys.argv[1:]
+    asyncio.run(main(load, url, json.loads(headers), float(seconds), [int(pid) for pid in pids]))
