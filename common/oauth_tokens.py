@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import re
+from functools import lru_cache
 
 from aiohttp import web
 
@@ -94,5 +95,6 @@ class Tokens:
         return owner
 
 
+@lru_cache(maxsize=1024)  # a browser brings the same with each request
 def _hash(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()

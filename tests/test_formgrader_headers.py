@@ -121,7 +121,7 @@ def test_the_upstreams_cookies_never_reach_the_browser() -> None:
             ("Content-Type", "text/html"),
             ("Content-Security-Policy", "frame-ancestors *"),
         ),
-        added=[("Content-Security-Policy", "sandbox")],
+        added=(("Content-Security-Policy", "sandbox"),),
     )
     assert dict(answer) == {"Content-Type": "text/html", "Content-Security-Policy": "sandbox"}
 

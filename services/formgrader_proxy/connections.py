@@ -55,6 +55,8 @@ class Answer:
 
     async def read(self) -> bytes:
         """The whole body. :raises ClientPayloadError: it broke off"""
+        if self.content.is_eof():  # it came with the head, as small ones do
+            return self.content.read_nowait()
         return await self.content.read()
 
     def release(self) -> None:

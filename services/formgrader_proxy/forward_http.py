@@ -6,7 +6,7 @@ length is small is taken whole, for one write instead of two.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 from ssl import create_default_context
@@ -89,13 +89,13 @@ async def forward_http(
     raw_target: str,
     headers: CIMultiDict[str],
     *,
-    added: Callable[[int], Iterable[tuple[str, str]]],
+    added: tuple[tuple[str, str], ...],
     body: bytes | None = None,
     append: bytes = b"",
 ) -> web.StreamResponse:
     """Send the request on and give its answer back.
 
-    ``added`` gives the security headers for an answer's status. ``body`` stands for one that
+    ``added`` are the answer's security headers. ``body`` stands for one that
     was read already. ``append`` is put behind a small answer of status 200; the upstream is
     then asked for it plain and whole.
 
@@ -122,7 +122,7 @@ async def forward_http(
         raise UpstreamUnreachable(type(error).__name__) from error
     # Leaving without release() closes the connection, which tells the upstream to stop.
     try:
-        passed = to_client(answer.headers, added=added(answer.status))
+        passed = to_client(answer.headers, added=added)
         response = await _answer(request, answer, passed, append)
     except BaseException:
         answer.close()

@@ -233,7 +233,7 @@ class Gateway:
             passage.upstream,
             passage.target.raw_target,
             headers,
-            added=lambda status: added,
+            added=added,
             body=body,
             append=append,
         )

@@ -6,7 +6,6 @@ upstream's cookies stay there, and what a client says of ``X-Forwarded-*`` is it
 only, so it is made anew.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -157,20 +156,21 @@ def to_upstream(
 
 
 def to_client(
-    headers: CIMultiDictProxy[str], *, added: Iterable[tuple[str, str]] = ()
+    headers: CIMultiDictProxy[str], *, added: tuple[tuple[str, str], ...] = ()
 ) -> CIMultiDict[str]:
     """The head of the answer that goes back, with our security headers in ``added``."""
-    named = named_in_connection(headers)
-    passed = CIMultiDict(
-        [
-            (name, value)
-            for name, value in headers.items()
-            if (field := _field(name)).to_client and field.lower not in named
-        ]
-    )
-    for name, value in added:
-        passed[name] = value
-    return passed
+    left_out = named_in_connection(headers) | _names(added)
+    passed = [
+        (name, value)
+        for name, value in headers.items()
+        if (field := _field(name)).to_client and field.lower not in left_out
+    ]
+    return CIMultiDict([*passed, *added])
+
+
+@lru_cache(maxsize=64)
+def _names(fields: tuple[tuple[str, str], ...]) -> frozenset[str]:
+    return frozenset(name.lower() for name, _ in fields)
 
 
 @dataclass(frozen=True, slots=True)
