@@ -18,6 +18,7 @@ from common.clock import as_utc
 from common.errors import ConfigError
 
 CONNECT_SECONDS = 10
+BUSY_SECONDS = 10  # for as long SQLite waits for another process that writes
 COMMAND_SECONDS = 60  # a database that hangs must not hang its service
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
@@ -93,8 +94,9 @@ def _sqlite_engine(url: sa.URL) -> AsyncEngine:
     def connected(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # the driver must not open transactions by itself
         cursor = connection.cursor()
-        for setting in ("busy_timeout = 10000", "journal_mode = WAL", "synchronous = FULL"):
-            cursor.execute(f"PRAGMA {setting}")
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
+        cursor.execute("PRAGMA synchronous = FULL")
+        use_wal(cursor)
         cursor.close()
 
     @sa.event.listens_for(engine.sync_engine, "begin")
@@ -104,6 +106,19 @@ def _sqlite_engine(url: sa.URL) -> AsyncEngine:
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def use_wal(cursor: Any) -> None:
+    """Let readers and a writer of the connection's SQLite file not wait for each other.
+
+    Of several that open a new file at once, one changes its mode for all; the others are told,
+    without any wait, that it is locked, and that is no fault.
+    """
+    try:
+        cursor.execute("PRAGMA journal_mode = WAL")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:  # without what is said beyond it
+            raise
 
 
 def try_file(url: sa.URL) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from common.database import use_wal
 from common.errors import ConfigError, ServiceError
 
 log = logging.getLogger(__name__)
@@ -90,8 +91,9 @@ def _prepare_sqlite(engine: AsyncEngine) -> None:
         # We begin transactions ourselves, below, or a writer could not take its lock first.
         connection.isolation_level = None
         cursor = connection.cursor()
-        for setting in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        for setting in ("synchronous=FULL", "foreign_keys=ON"):
             cursor.execute(f"PRAGMA {setting}")
+        use_wal(cursor)
         cursor.close()
 
     @event.listens_for(engine.sync_engine, "begin")
