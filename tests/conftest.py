@@ -8,8 +8,8 @@ import aiohttp
 import pytest
 from hypothesis import HealthCheck, settings
 
-from common.http import Retry, client_session
-from common.hub import HubClient
+from common.hub.client import HubClient
+from common.hub.http import Retry, client_session
 from services.formgrader_proxy.app import FormgraderProxy
 from tests.fakes.clock import FakeClock
 from tests.fakes.hub import FakeHub
@@ -33,7 +33,7 @@ def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """The formgrader proxy's tests run in the loop in which it runs."""
-    if item.path.name.startswith("test_formgrader_"):
+    if "formgrader_proxy" in item.path.parts or "formgrader" in item.path.name:
         return {"uvloop": FormgraderProxy().new_loop}
     return {"asyncio": asyncio.new_event_loop}
 

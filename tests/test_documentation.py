@@ -2,14 +2,14 @@
 
 import re
 import tomllib
-from pathlib import Path, PurePath
+from pathlib import PurePath
 
 from traitlets.config import Config
 
 from services.cull.app import IdleCuller
 from services.declare import declare
+from tests.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 
 

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from traitlets import Bool, Callable, Int, List, Unicode, default
 
-from common.config import ServiceApp
+from common.config.application import ServiceApp
+from common.config.launch import Command
 from common.errors import ConfigError
-from common.launch import Command
 
 if TYPE_CHECKING:
-    from services.cull.executor import CullSettings
-    from services.cull.policy import Flags
-    from services.cull.policy_file import PolicyFile
+    from services.cull.passes.executor import CullSettings
+    from services.cull.policy.file import PolicyFile
+    from services.cull.policy.model import Flags
 
 SETTLE_SECONDS = 360
 DEFAULT_DB_URL = "sqlite:///cull.sqlite"
@@ -183,7 +183,7 @@ class IdleCuller(ServiceApp):
     @property
     def policy_flags(self) -> "Flags":
         """The command line's part of the policy."""
-        from services.cull.policy import Flags
+        from services.cull.policy.model import Flags
 
         return Flags(
             timeout=self.timeout,
@@ -200,7 +200,7 @@ class IdleCuller(ServiceApp):
     @property
     def cull_settings(self) -> "CullSettings":
         """How passes are made."""
-        from services.cull.executor import CullSettings
+        from services.cull.passes.executor import CullSettings
 
         return CullSettings(
             concurrency=self.concurrency,
@@ -219,7 +219,7 @@ class IdleCuller(ServiceApp):
     @property
     def keeps_store(self) -> bool:
         """Whether there is a database to ask: pages need one, a single pass only looks."""
-        from services.cull.database_url import sqlite_file
+        from services.cull.store.database_url import sqlite_file
 
         file = sqlite_file(self.db_url)
         if file is None or file.exists():
@@ -228,7 +228,7 @@ class IdleCuller(ServiceApp):
 
     def problems(self) -> list[str]:
         """As of every service, and those of the policy file and the database's URL."""
-        from services.cull.database_url import async_url
+        from services.cull.store.database_url import async_url
 
         found = super().problems()
         try:
@@ -244,7 +244,7 @@ class IdleCuller(ServiceApp):
 
     def policy_file(self) -> "PolicyFile":
         """The rules, read again when they change. Raises ConfigError."""
-        from services.cull.policy_file import PolicyFile
+        from services.cull.policy.file import PolicyFile
 
         return PolicyFile(Path(self.policy), self.policy_flags)
 
@@ -270,9 +270,9 @@ class IdleCuller(ServiceApp):
 
     def check_policy(self, words: Sequence[str], _options: Mapping[str, str]) -> int:
         """``check-policy FILE``"""
-        from services.cull.describe import describe_policy
-        from services.cull.policy_file import PolicyFile
-        from services.cull.remarks import remarks
+        from services.cull.policy.describe import describe_policy
+        from services.cull.policy.file import PolicyFile
+        from services.cull.policy.lint import remarks
 
         policy = PolicyFile(Path(words[0]), self.policy_flags).policy  # its ConfigError is told
         print(f"{words[0]} is good. The first rule that matches a server holds for it:")
@@ -285,8 +285,8 @@ class IdleCuller(ServiceApp):
     async def explain(self, words: Sequence[str], _options: Mapping[str, str]) -> int:
         """``explain USER[/SERVER]``"""
         from services.cull.assembly import assemble
-        from services.cull.command_explain import explain
-        from services.cull.running import plan
+        from services.cull.commands.explain import explain
+        from services.cull.main import plan
 
         name, slash, server = words[0].partition("/")
         async with assemble(plan(self)) as parts:
@@ -307,6 +307,6 @@ class IdleCuller(ServiceApp):
 
     async def main(self) -> int:
         """One pass, or passes until told to stop."""
-        from services.cull.running import run_once, run_service
+        from services.cull.main import run_once, run_service
 
         return await (run_once(self) if self.single else run_service(self))

@@ -4,8 +4,8 @@ import inspect
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
-from common.models import Server
-from services.cull.rules import Rule
+from common.hub.models import Server
+from services.cull.policy.rules import Rule
 
 #: Called with ``inactive`` (timedelta), ``inactive_limit`` (seconds) and ``server`` (the
 #: Hub's own model of it, a dict), by name. True: stop it.

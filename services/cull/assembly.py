@@ -7,18 +7,18 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from common.clock import Clock, SystemClock
-from common.http import NO_RETRY, TLSFiles, client_session
-from common.hub import HubClient, OnRequest
+from common.hub.client import HubClient, OnRequest
+from common.hub.http import NO_RETRY, TLSFiles, client_session
 from services.cull.arbiter import Arbiter
 from services.cull.audit import Audit
-from services.cull.executor import Culler, CullSettings, Observer
-from services.cull.hubwatch import HubWatch
-from services.cull.judge import Judge
-from services.cull.policy import Policy
-from services.cull.survey import Survey
+from services.cull.passes.candidates import Survey
+from services.cull.passes.executor import Culler, CullSettings, Observer
+from services.cull.passes.hub_health import HubWatch
+from services.cull.passes.judge import Judge
+from services.cull.policy.model import Policy
 
 if TYPE_CHECKING:
-    from services.cull.holds import HoldStore
+    from services.cull.store.holds import HoldStore
 
 #: A Hub that does not answer the smallest question for so long is out of reach.
 PROBE_SECONDS = 30.0
@@ -64,7 +64,7 @@ async def assemble(plan: Plan) -> AsyncIterator[Parts]:
     clock = SystemClock()
     store = None
     if plan.db_url is not None:
-        from services.cull.holds import HoldStore  # SQLAlchemy: slow to import, and large
+        from services.cull.store.holds import HoldStore  # SQLAlchemy: slow to import, and large
 
         store = HoldStore(plan.db_url)
     async with client_session(plan.api_url, tls=plan.tls) as session:
@@ -107,7 +107,7 @@ async def assemble(plan: Plan) -> AsyncIterator[Parts]:
 
 
 def _print(survey: Survey, policy: Policy, now: datetime) -> None:
-    from services.cull.dry_run import dry_run
+    from services.cull.commands.dry_run import dry_run
 
     for line in dry_run(survey, policy, now):
         print(line, flush=True)

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Protocol
 
 from common.errors import ServiceError
-from services.cull.records import Event
-from services.cull.results import Done, Outcome
+from services.cull.passes.results import Done, Outcome
+from services.cull.store.records import Event
 
 log = logging.getLogger("audit")
 

@@ -1,11 +1,11 @@
 """The culler's numbers for Prometheus. Every series is there from the start, at 0."""
 
-from common.metrics import Metrics
-from common.settings_file import Reload
-from services.cull.hubwatch import HubWatch
-from services.cull.policy import Action, Protections, Reason
-from services.cull.results import Done, Outcome, PassResult
-from services.cull.survey import STATES
+from common.config.settings_file import Reload
+from common.web.metrics import Metrics
+from services.cull.passes.candidates import STATES
+from services.cull.passes.hub_health import HubWatch
+from services.cull.passes.results import Done, Outcome, PassResult
+from services.cull.policy.model import Action, Protections, Reason
 
 WHY = (Reason.IDLE, Reason.MAX_AGE)
 #: How long passes take: the listing of a small hub to slow stops under a rate limit.

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from common.clock import Clock
+from common.config.settings_file import Reload
 from common.errors import ServiceError
-from common.settings_file import Reload
 from common.ticker import Ticker
-from services.cull.executor import Culler
-from services.cull.hubwatch import HubWatch
 from services.cull.metrics import CullMetrics
-from services.cull.policy_file import PolicyFile
-from services.cull.records import StoreError
+from services.cull.passes.executor import Culler
+from services.cull.passes.hub_health import HubWatch
+from services.cull.policy.file import PolicyFile
+from services.cull.store.records import StoreError
 
 log = logging.getLogger("cull")
 
@@ -29,7 +29,7 @@ LATE_PERIODS = 3
 
 
 class Readiness(Protocol):
-    """Who is told which parts are not ready: common.web.Readiness."""
+    """Who is told which parts are not ready: common.web.application.Readiness."""
 
     def set(self, part: str, reason: str | None) -> None: ...
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, ClassVar
 
 from traitlets import List, Unicode, default
 
-from common.config import ServiceApp
+from common.config.application import ServiceApp
+from common.config.launch import Command
 from common.errors import ConfigError
-from common.launch import Command
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Sequence
 
-    from common.oauth import Identity
+    from common.oauth.sign_in import Identity
     from services.formgrader_proxy.courses import Course, CoursesFile
 
 ADMIN_SCOPE = "custom:jupyterhub-formgrader:admin"
@@ -98,7 +98,7 @@ class FormgraderProxy(ServiceApp):
 
     def problems(self) -> list[str]:
         """As of every service, and those of the courses file and of registering."""
-        from common.database import parse_url
+        from common.db.engine import parse_url
 
         found = super().problems()
         if not self.needs_hub:  # check-courses, which serves nothing
@@ -140,7 +140,7 @@ class FormgraderProxy(ServiceApp):
 
     def _load(self, text: str) -> "dict[str, Course]":
         from services.formgrader_proxy.courses import load_courses
-        from services.formgrader_proxy.registry import may_run_as_others
+        from services.formgrader_proxy.upstream.registry import may_run_as_others
 
         return load_courses(
             text, instructors=frozenset(self.instructor_groups), root=may_run_as_others()
@@ -176,6 +176,6 @@ class FormgraderProxy(ServiceApp):
 
     async def main(self) -> int:
         """Serve until told to stop."""
-        from services.formgrader_proxy.running import Running
+        from services.formgrader_proxy.main import Running
 
         return await Running(self).run()

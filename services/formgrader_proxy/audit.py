@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from common.database import UtcDateTime, make_engine, parse_url, try_file
+from common.db.engine import UtcDateTime, make_engine, parse_url, try_file
 from common.errors import ServiceError
 
 SCHEMA = 1

@@ -12,8 +12,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
+from common.config.settings_file import SettingsFile, did_you_mean, read_tables
 from common.errors import ConfigError
-from common.settings_file import SettingsFile, did_you_mean, read_tables
 from services.formgrader_proxy.access import CourseGroups
 
 KEYS = (

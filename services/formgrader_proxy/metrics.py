@@ -6,12 +6,12 @@ from enum import StrEnum
 
 from prometheus_client import Counter
 
-from common.metrics import Metrics
-from common.route_keeper import RouteEvent
+from common.proxy.route_keeper import RouteEvent
+from common.web.metrics import Metrics
 from services.formgrader_proxy.access import Refusal, Role
-from services.formgrader_proxy.headers import HeaderFault
-from services.formgrader_proxy.paths import PathFault
-from services.formgrader_proxy.upstream import State
+from services.formgrader_proxy.proxy.headers import HeaderFault
+from services.formgrader_proxy.proxy.target import PathFault
+from services.formgrader_proxy.upstream.supervisor import State
 
 
 class Outcome(StrEnum):

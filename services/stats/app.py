@@ -12,15 +12,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from traitlets import Bool, Int, List, Unicode
 
-from common.config import ServiceApp
+from common.config.application import ServiceApp
+from common.config.launch import Command
 from common.errors import ConfigError
-from common.launch import Command
-from services.stats.access import ADMIN_SCOPE
+from services.stats.query.access import ADMIN_SCOPE
 
 if TYPE_CHECKING:
     from services.stats.pseudonyms import Pseudonyms
-    from services.stats.recorder import Settings as RecorderSettings
-    from services.stats.store import Store
+    from services.stats.record.recorder import Settings as RecorderSettings
+    from services.stats.store.writer import Store
 
 log = logging.getLogger("stats")
 
@@ -153,7 +153,7 @@ class StatsApp(ServiceApp):
 
     def problems(self) -> list[str]:
         """As of every service, and those of the database's URL, time zone and key."""
-        from services.stats.schema import parse_db_url
+        from services.stats.store.schema import parse_db_url
 
         found = super().problems()
         try:
@@ -188,7 +188,7 @@ class StatsApp(ServiceApp):
 
     def recorder_settings(self) -> "RecorderSettings":
         """How to record."""
-        from services.stats.recorder import Settings
+        from services.stats.record.recorder import Settings
 
         return Settings(
             interval=self.interval,
@@ -199,8 +199,8 @@ class StatsApp(ServiceApp):
     @asynccontextmanager
     async def store(self, *, wait: bool = False) -> "AsyncIterator[Store]":
         """The open database. With ``wait`` one that is away is waited for."""
-        from services.stats.schema import SchemaError
-        from services.stats.store import AWAY, Store, StoreError
+        from services.stats.store.schema import SchemaError
+        from services.stats.store.writer import AWAY, Store, StoreError
 
         pseudonyms = self.pseudonyms()
         pause = 1.0
@@ -232,7 +232,7 @@ class StatsApp(ServiceApp):
 
     async def report(self, _words: Sequence[str], options: Mapping[str, str]) -> int:
         """``report``"""
-        from services.stats import commands
+        from services.stats.commands import run as commands
 
         async with self.store() as store:
             print(await commands.report(store, options, self.pseudonyms()), end="")
@@ -240,7 +240,7 @@ class StatsApp(ServiceApp):
 
     async def export(self, words: Sequence[str], options: Mapping[str, str]) -> int:
         """``export DIRECTORY``"""
-        from services.stats import commands
+        from services.stats.commands import run as commands
 
         async with self.store() as store:
             print(await commands.export_tables(store, Path(words[0]), options), end="")
@@ -248,7 +248,7 @@ class StatsApp(ServiceApp):
 
     async def import_activity(self, words: Sequence[str], _options: Mapping[str, str]) -> int:
         """``import-activity FILE``"""
-        from services.stats import commands
+        from services.stats.commands import run as commands
 
         async with self.store() as store:
             told = await commands.import_activity(store, Path(words[0]), self.pseudonyms())
@@ -272,7 +272,7 @@ class StatsApp(ServiceApp):
 
     async def demo_data(self, _words: Sequence[str], options: Mapping[str, str]) -> int:
         """``demo-data``"""
-        from services.stats import commands
+        from services.stats.commands import run as commands
 
         async with self.store() as store:
             print(await commands.demo_data(store, options), end="")
@@ -282,6 +282,6 @@ class StatsApp(ServiceApp):
 
     async def main(self) -> int:
         """Record and serve until told to stop."""
-        from services.stats.running import run_service
+        from services.stats.main import run_service
 
         return await run_service(self)

@@ -1,8 +1,8 @@
 """The statistics' numbers for Prometheus."""
 
-from common.metrics import Metrics
-from services.stats.current import PERIODS, Current
-from services.stats.recorder import PollResult
+from common.web.metrics import Metrics
+from services.stats.record.recorder import PollResult
+from services.stats.store.latest_poll import PERIODS, Current
 
 OUTCOMES = ("whole", "partial", "skipped")
 ENDPOINTS = ("GET info", "GET user_self", "GET users", "GET user")

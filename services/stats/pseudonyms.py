@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from common.errors import ConfigError
-from common.models import User
+from common.hub.models import User
 
 SHORTEST_KEY = 16
 """Bytes."""

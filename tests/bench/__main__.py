@@ -8,9 +8,14 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from . import cull_fake, cull_real, formgrader, report, stats
-from .measure import ROOT, BenchError, Stolen
-from .report import Table
+from tests.bench import report
+from tests.bench.cull import fake_hub as cull_fake
+from tests.bench.cull import real_hub as cull_real
+from tests.bench.formgrader_proxy import compare as formgrader
+from tests.bench.measure import BenchError, Stolen
+from tests.bench.report import Table
+from tests.bench.stats import measure as stats
+from tests.paths import ROOT
 
 BENCHMARKS: dict[str, Callable[[int], list[Table]]] = {
     "cull-5k": partial(cull_fake.pass_at, 5_000),

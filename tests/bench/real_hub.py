@@ -13,10 +13,10 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.bench import measure
+from tests.bench.measure import BenchError
 from tests.integration.processes import free_port, proxy_command
-
-from . import measure
-from .measure import ROOT, BenchError
+from tests.paths import ROOT
 
 TOKENS = {"peer": "peer-token-of-the-bench", "ours": "our-token-of-the-bench"}
 START_SECONDS = 120
@@ -40,7 +40,7 @@ class RealHub:
 @contextmanager
 def rows(folder: Path, *, users: int, running: int, idle: int) -> Iterator[Path]:
     """A database for `hub()` to copy, good as long as the context: its servers answer."""
-    backend = measure.python("-m", "tests.bench.fast_hub", "--users=0")
+    backend = measure.python("-m", "tests.bench.cull.fast_hub", "--users=0")
     with measure.background(backend, folder / "backend.log") as (url, _):
         port = url.split("/")[2].partition(":")[2]
         template = folder / f"rows-{users}-{running}-{idle}.sqlite"

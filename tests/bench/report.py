@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from .measure import Sample, Spread
+from tests.bench.measure import Sample, Spread
 
 PACKAGES = ("jupyterhub-classroom", "jupyterhub-idle-culler", "jupyterhub", "aiohttp", "msgspec")
 

@@ -11,8 +11,8 @@ import pytest
 from playwright.async_api import Page
 
 from tests.browser.conftest import Visit, cull_config
-from tests.integration.processes import ROOT
 from tests.integration.realhub import RealHub
+from tests.paths import ROOT
 
 DIRECTORY = os.environ.get("SCREENSHOTS", "")
 CULL = "services/cull/"

@@ -10,8 +10,8 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import CHROMIUM, Visit
-from tests.integration.course import ASSIGNMENT, NOTEBOOK
-from tests.integration.formgrader_hub import (
+from tests.integration.formgrader_proxy.course import ASSIGNMENT, NOTEBOOK
+from tests.integration.formgrader_proxy.hub import (
     COURSE,
     GRADER,
     INSTRUCTOR,

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from services.stats.demo_data import Semester, last_days, semester_changes
-from services.stats.rolled import roll_up_until
-from services.stats.store import Store
+from services.stats.commands.demo_data import Semester, last_days, semester_changes
+from services.stats.store.daily_rows import roll_up_until
+from services.stats.store.writer import Store
 from tests.browser.conftest import CHROMIUM, WARDEN, Visit
 from tests.integration.processes import proxy_command
 from tests.integration.realhub import RealHub

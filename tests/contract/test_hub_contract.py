@@ -9,9 +9,9 @@ import aiohttp
 import pytest
 
 from common.errors import HubForbidden, HubNotFound, HubRejected
-from common.http import NO_RETRY
-from common.hub import PAGINATED, HubClient, StopOutcome
-from common.models import User
+from common.hub.client import PAGINATED, HubClient, StopOutcome
+from common.hub.http import NO_RETRY
+from common.hub.models import User
 from tests.fakes.hub import FakeHub
 from tests.integration.conftest import real_hub
 from tests.integration.realhub import RealHub

@@ -6,8 +6,8 @@ import aiohttp
 import pytest
 
 from common.errors import ProxyForbidden, ProxyRejected, ProxyUnavailable
-from common.http import NO_RETRY
-from common.proxy import ProxyClient
+from common.hub.http import NO_RETRY
+from common.proxy.client import ProxyClient
 from tests.fakes.proxy import FakeProxy
 from tests.integration.conftest import real_hub
 from tests.integration.realhub import RealHub

@@ -16,7 +16,8 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Self
 
-ROOT = Path(__file__).parents[2]
+from tests.paths import ROOT
+
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
 #: Images, packages and the engine's data stay here, so that only the first run is slow.
 KEPT = Path(os.environ.get("CLASSROOM_DOCKER_CACHE", CACHE / "jupyterhub-classroom-docker"))

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from tests.docker.engine import BASE, KEPT, ROOT, CommandError, Engine, run, until
+from tests.docker.engine import BASE, KEPT, CommandError, Engine, run, until
+from tests.paths import ROOT
 
 ANSIBLE = ROOT / "docker" / "ansible"
 IMAGE = "classroom-test-machine"

@@ -4,12 +4,12 @@ import re
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-ROOT = Path(__file__).parents[2]
+from tests.paths import ROOT
+
 PROGRAM = ROOT / "docker" / "memory.py"
 DOCUMENT = (ROOT / "docs" / "deployment.md").read_text("utf-8")
 SHOWN = re.findall(r"^    \$ python docker/memory\.py (.*)\n((?:    .*\n)+)", DOCUMENT, re.M)

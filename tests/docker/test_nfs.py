@@ -6,13 +6,13 @@ ports below 1024 for anybody but root. No kernel module is needed: the clients a
 
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
 from tests.docker.engine import CommandError, Engine, until
+from tests.paths import ROOT
 
-NFS = Path(__file__).parents[2] / "docker" / "nfs"
+NFS = ROOT / "docker" / "nfs"
 IMAGE = "classroom-nfs:test"
 NETWORK = "classroom-nfs"
 SERVER, MANAGER, WORKER, STRANGER = (f"10.78.9.{last}" for last in (2, 10, 11, 13))

@@ -6,9 +6,9 @@ from typing import Any
 
 from aiohttp import web
 
-from common.metrics import Metrics
-from common.oauth import OAuthSettings, SignIn
-from common.web import Bind, Readiness, create_app, serve
+from common.oauth.sign_in import OAuthSettings, SignIn
+from common.web.application import Bind, Readiness, create_app, serve
+from common.web.metrics import Metrics
 from tests.fakes.clock import FakeClock
 from tests.fakes.oauth import Browser, FakeOAuth
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import psutil
 
-ROOT = Path(__file__).resolve().parents[2]
 NODE_MODULES = Path(sys.prefix) / "lib" / "node_modules"
 
 

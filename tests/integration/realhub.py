@@ -30,7 +30,6 @@ from urllib.parse import quote
 import aiohttp
 
 from tests.integration.processes import (
-    ROOT,
     end,
     end_marked,
     free_port,
@@ -39,6 +38,7 @@ from tests.integration.processes import (
     status_of,
     wait_until,
 )
+from tests.paths import ROOT
 
 HERE = Path(__file__).parent
 ADMIN = "admin"

@@ -15,8 +15,9 @@ import aiohttp
 import psutil
 import pytest
 
-from tests.integration.processes import ROOT, free_port, proxy_command, wait_until
+from tests.integration.processes import free_port, proxy_command, wait_until
 from tests.integration.realhub import BROWSER, sign_in
+from tests.paths import ROOT
 
 FORMGRADER = "services/formgrader/course101/formgrader"
 DEMO = ROOT / "examples" / "demo" / "demo.py"

@@ -14,7 +14,8 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from tests.docker.engine import ROOT, CommandError, apt, mirror, run
+from tests.docker.engine import CommandError, apt, mirror, run
+from tests.paths import ROOT
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
 KEPT = Path(os.environ.get("CLASSROOM_UML_CACHE", CACHE / "jupyterhub-classroom-uml"))

@@ -14,12 +14,12 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from classroom_hub.sign_in import GOOGLE, SHARED_PASSWORD, SignIn, configure_sign_in
-from classroom_hub.swarm_settings import configure_swarm
+from classroom_hub.swarm.settings import configure_swarm
 from classroom_hub.sync import SCOPES as SYNC_SCOPES
 from classroom_hub.uids import Uids
 from classroom_hub.waiting import wait_for
+from common.config.settings_file import did_you_mean
 from common.errors import ConfigError
-from common.settings_file import did_you_mean
 from services.declare import declare
 
 SPAWNERS = ("docker", "systemuser", "swarm")

@@ -25,8 +25,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from common.config.settings_file import did_you_mean
 from common.errors import ConfigError
-from common.settings_file import did_you_mean
 
 KEYS = ("domains", "admins", "course")
 COURSE_KEYS = ("id", "instructors", "graders", "students", "students_file")

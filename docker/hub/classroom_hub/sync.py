@@ -23,9 +23,9 @@ from classroom_hub.roster import Roster, RosterFile
 from common import logs
 from common.clock import SystemClock
 from common.errors import ConfigError, HubError, HubRejected
-from common.http import HUB, Retry, client_session, plain_url, request
-from common.hub import HubClient
-from common.models import Group
+from common.hub.client import HubClient
+from common.hub.http import HUB, Retry, client_session, plain_url, request
+from common.hub.models import Group
 from common.ticker import Ticker
 
 log = logging.getLogger("roster")

@@ -67,7 +67,7 @@ def main() -> None:
         "token": token,
         "parent": os.getpid(),
     }
-    words = [sys.executable, "-I", "-m", "services.formgrader_proxy.formgrader_server"]
+    words = [sys.executable, "-I", "-m", "services.formgrader_proxy.upstream.server"]
     server = subprocess.Popen(words, stdin=subprocess.PIPE)  # noqa: S603 - words of ours
     # The first process of a container is not ended by a signal that it does not handle.
     signal.signal(signal.SIGTERM, lambda *_: server.terminate())

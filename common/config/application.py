@@ -1,0 +1,190 @@
+"""The traitlets application under all services: settings, their sources, and every mistake.
+
+Sources, the later winning: defaults, the JUPYTERHUB_* environment, ``--config FILE.py``, the
+command line. All that is wrong is collected and told at once. Importing this module is cheap
+on purpose: nothing of jupyterhub, aiohttp.web or SQLAlchemy comes with it.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from traitlets import Bool, Enum, Int, Unicode, default
+
+from common import logs
+from common.config import environment, launch
+from common.config.address import Addressed
+from common.config.launch import Command
+from common.config.sources import LEVELS
+
+if TYPE_CHECKING:
+    from common.hub.client import HubClient
+    from common.oauth.sign_in import OAuthSettings
+
+
+class ServiceApp(Addressed):
+    """What every service can be told. Subclasses add traits, ``problems()`` and ``main()``."""
+
+    name = "service"
+    version = "0.1.0"
+    description = "A JupyterHub service."
+    examples = ""  # one or two lines that can be copied, for --help
+    teach: ClassVar[Sequence[str]] = ("url", "config", "log-format")  # the options --help shows
+    commands: ClassVar[Mapping[str, Command]] = {}
+    needs_hub: ClassVar[bool] = True
+
+    # -- the Hub
+    url = Unicode(help="The Hub's API URL. Default: $JUPYTERHUB_API_URL.").tag(config=True)
+    api_token = Unicode(
+        help="The token of this service at the Hub. Default: $JUPYTERHUB_API_TOKEN."
+        " Better kept in a file (--token-file) than written here."
+    ).tag(config=True)
+    token_file = Unicode(help="A file that holds the token and nothing else.").tag(config=True)
+    request_timeout = Int(
+        help="Seconds for one request to the Hub. Default: $JUPYTERHUB_REQUEST_TIMEOUT or 60.",
+        min=1,
+    ).tag(config=True)
+
+    # -- the rest
+    log_style = Enum(
+        ("human", "json"), "human", help="Logs for people, or one JSON object a line."
+    ).tag(config=True)
+    authenticate_prometheus = Bool(
+        True, help="Ask for a Hub token at metrics, as the Hub itself does."
+    ).tag(config=True)
+    config_file = Unicode(help="Configuration file to read (Python or JSON).").tag(config=True)
+    generate_config = Bool(False, help="Print a configuration file with every setting.").tag(
+        config=True
+    )
+
+    aliases: dict[str, str] = {  # noqa: RUF012 - traitlets' own shape
+        "url": "ServiceApp.url",
+        "token-file": "ServiceApp.token_file",
+        "request-timeout": "ServiceApp.request_timeout",
+        "service-name": "ServiceApp.service_name",
+        "service-prefix": "ServiceApp.service_prefix",
+        "ip": "ServiceApp.ip",
+        "port": "ServiceApp.port",
+        "base-url": "ServiceApp.base_url",
+        "public-hub-url": "ServiceApp.public_hub_url",
+        "ssl-key": "ServiceApp.ssl_key",
+        "ssl-cert": "ServiceApp.ssl_cert",
+        "ssl-ca": "ServiceApp.ssl_ca",
+        "ssl-enabled": "ServiceApp.ssl_enabled",
+        "internal-certs-location": "ServiceApp.internal_certs_location",
+        "log-format": "ServiceApp.log_style",
+        "log-level": "Application.log_level",
+        "authenticate-prometheus": "ServiceApp.authenticate_prometheus",
+        "config": "ServiceApp.config_file",
+    }
+    flags: dict[str, Any] = {  # noqa: RUF012 - traitlets' own shape
+        "debug": ({"Application": {"log_level": logging.DEBUG}}, "Log all there is to know."),
+    }
+
+    stopping: asyncio.Event  # set at SIGTERM and SIGINT; main() watches it
+
+    # -- defaults out of the environment, read when first asked for
+
+    @default("url")
+    def _default_url(self) -> str:
+        return os.environ.get("JUPYTERHUB_API_URL", "")
+
+    @default("api_token")
+    def _default_api_token(self) -> str:
+        return os.environ.get("JUPYTERHUB_API_TOKEN", "")
+
+    @default("request_timeout")
+    def _default_request_timeout(self) -> int:
+        try:
+            return max(1, int(os.environ.get("JUPYTERHUB_REQUEST_TIMEOUT") or 60))
+        except ValueError:
+            return 60  # problems() tells
+
+    @default("log_level")
+    def _default_log_level(self) -> int:
+        return logging.INFO
+
+    # -- what the settings come to
+
+    @property
+    def token(self) -> str:
+        """The token, from its file when there is one."""
+        if self.token_file:
+            return Path(self.token_file).read_text("utf-8").strip()
+        return self.api_token
+
+    def oauth_settings(self, **changes: Any) -> "OAuthSettings":
+        """The settings for ``SignIn``, made of ours and the environment."""
+        from common.oauth.sign_in import OAuthSettings
+
+        settings: dict[str, Any] = {
+            "api_url": self.url,
+            "api_token": self.token,
+            "client_id": os.environ.get("JUPYTERHUB_CLIENT_ID") or f"service-{self.service_name}",
+            "prefix": self.prefix,
+            "access_scopes": environment.access_scopes(),
+            "public_hub_url": self.public_hub_url,
+            "redirect_path": os.environ.get("JUPYTERHUB_OAUTH_CALLBACK_URL", ""),
+            "tls": self.hub_tls,
+            "cookie_host_prefix": environment.truth("JUPYTERHUB_COOKIE_HOST_PREFIX_ENABLED"),
+            "cookie_options": environment.cookie_options(),
+        }
+        return OAuthSettings(**(settings | changes))
+
+    # -- mistakes
+
+    def problems(self) -> list[str]:
+        """Everything that is wrong, each with what to write instead. Services extend it."""
+        found = list(self.mistakes)
+        if self.needs_hub:
+            found += environment.hub_problems(self.url, self.api_token, self.token_file)
+        found += environment.environment_problems()
+        found += environment.prefix_problems(self.service_prefix)
+        if self.ssl_enabled:
+            found += environment.internal_certs_problems(self.internal_certs_location)
+        if tls := self._own_tls():
+            found += environment.tls_problems(tls)
+        return list(dict.fromkeys(found))
+
+    def _configure_logging(self) -> None:
+        level = self.log_level
+        if isinstance(level, str):
+            level = LEVELS.get(level.upper(), logging.INFO)
+        logs.configure(level=int(str(level)), style=str(self.log_style))
+        self._logging_configured = False  # nothing for traitlets to close
+
+    @default("log")
+    def _default_log(self) -> logging.Logger:
+        return logging.getLogger(self.name)
+
+    # -- running
+
+    def new_loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop that the service runs in."""
+        return asyncio.new_event_loop()
+
+    async def main(self) -> int:
+        """The service's work, until ``self.stopping`` is set. Returns the exit code."""
+        raise NotImplementedError
+
+    async def check_scopes(
+        self, hub: "HubClient", needed: Mapping[str, str], *, wait: bool = True
+    ) -> frozenset[str]:
+        """Ask the Hub for our own scopes; say which of ``needed`` (scope: why) are missing.
+
+        Waits for the Hub while it is away (unless ``wait`` is False), until ``stopping``.
+        Returns the missing ones.
+        """
+        from common.hub.scopes import check
+
+        return await check(
+            hub, needed, service=self.service_name, stopping=self.stopping, wait=wait
+        )
+
+    @classmethod
+    def launch(cls, argv: Sequence[str] | None = None) -> None:
+        """Run the program and exit: 0 when all went well, 1 when a setting is wrong."""
+        raise SystemExit(launch.run(cls, argv))

@@ -1,0 +1,126 @@
+"""The help texts of the command line."""
+
+import inspect
+import logging
+import os
+from textwrap import fill
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from common.config.application import ServiceApp
+    from common.config.launch import Command
+
+
+def help_short(cls: "type[ServiceApp]", name: str = "", command: "Command | None" = None) -> str:
+    """What a newcomer needs, on one screen."""
+    if command is not None:
+        return _help_command(cls, name, command)
+    lines = [str(cls.description).strip(), "", f"Usage: {program(cls)} [options]"]
+    if cls.commands:
+        lines += [f"       {program(cls)} COMMAND [options]", "", "Commands:"]
+        width = max(len(_shape(n, c)) for n, c in cls.commands.items())
+        lines += [f"  {_shape(n, c):{width}}  {c.help}" for n, c in cls.commands.items()]
+    lines += ["", "Options:", *_options(cls, cls.teach)]
+    if cls.examples:
+        lines += ["", "Example:", *("  " + one.strip() for one in _lines(cls.examples))]
+    lines += ["", "--help-all shows every option, --generate-config writes a file with them."]
+    return "\n".join(lines)
+
+
+def help_all(cls: "type[ServiceApp]") -> str:
+    """Every option with its meaning and default."""
+    lines = [help_short(cls), "", "Every option:", *_options(cls, cls.aliases)]
+    lines += [f"  --{name}\n      {text}" for name, (_, text) in cls.flags.items()]
+    return "\n".join(lines)
+
+
+def config_file(cls: "type[ServiceApp]") -> str:
+    """A configuration file with every setting and its meaning, all commented out."""
+    name = cls.__name__
+    defaults = _defaults(cls)
+    lines = [f"# Configuration of {program(cls)}.", "", "c = get_config()  # noqa"]
+    for setting, trait in sorted(cls.class_traits(config=True).items()):
+        # What is traitlets' own (formats of logs and the like) has no effect here.
+        if setting in ("config_file", "generate_config"):
+            continue
+        if setting != "log_level" and trait.this_class.__module__.startswith("traitlets"):
+            continue
+        text = inspect.cleandoc(str(trait.help or ""))
+        lines.append("")
+        for line in text.splitlines():
+            lines.append(fill(line, 96, initial_indent="# ", subsequent_indent="# ") or "#")
+        lines.append(f"# c.{name}.{setting} = {defaults[setting]!r}".splitlines()[0])
+    return "\n".join(lines)
+
+
+def program(cls: "type[ServiceApp]") -> str:
+    """How the program is called."""
+    module = cls.__module__.rpartition(".")[0]
+    return f"python -m {module}" if module.startswith("services.") else str(cls.name)
+
+
+def _help_command(cls: "type[ServiceApp]", name: str, command: "Command") -> str:
+    lines = [command.help, "", f"Usage: {program(cls)} {_shape(name, command)} [options]"]
+    own = {f"--{n}=VALUE": t for n, t in command.options.items()}
+    own |= {f"--{n}": t for n, t in command.switches.items()}
+    if own:
+        width = max(map(len, own))
+        lines += ["", "Options:", *(f"  {n:{width}}  {t}" for n, t in own.items())]
+    return "\n".join([*lines, "", "The service's own options may be given too."])
+
+
+def _shape(name: str, command: "Command") -> str:
+    words = (f"[{w[:-1]}]" if w.endswith("?") else w for w in command.words)
+    return " ".join([name, *words])
+
+
+def _options(cls: "type[ServiceApp]", names: object) -> list[str]:
+    traits = cls.class_traits(config=True)
+    defaults = _defaults(cls)
+    lines = []
+    for name in names if isinstance(names, list | tuple | dict) else ():
+        setting = cls.aliases.get(name, "").rpartition(".")[2]
+        trait = traits.get(setting)
+        if trait is None:
+            continue
+        default = defaults[setting]
+        kind = _kind(trait)
+        text = " ".join(str(trait.help or "").split())
+        if default and isinstance(default, int | float | str) and "Default:" not in text:
+            text += f" [{str(default).lower() if default is True else default}]"
+        indent = "      "
+        lines += [
+            f"  --{name}[={kind}]" if kind == "true|false" else f"  --{name}={kind}",
+            fill(text, 88, initial_indent=indent, subsequent_indent=indent),
+        ]
+    return lines
+
+
+def _defaults(cls: "type[ServiceApp]") -> dict[str, Any]:
+    """The settings of a service that was told nothing, not even by its environment.
+
+    Some defaults follow from other settings, so an application has to be asked for them.
+    """
+    told = {
+        name: os.environ.pop(name) for name in list(os.environ) if name.startswith("JUPYTERHUB_")
+    }
+    try:
+        app = cls()
+        found = {name: getattr(app, name) for name in cls.class_traits(config=True)}
+    finally:
+        os.environ.update(told)
+    return found | {"log_level": logging.getLevelName(found["log_level"])}
+
+
+def _kind(trait: Any) -> str:
+    """What to write after the equals sign."""
+    name = type(trait).__name__
+    if name == "Bool":
+        return "true|false"
+    if values := getattr(trait, "values", None):
+        return "|".join(str(value) for value in values if isinstance(value, str))
+    return "NUMBER" if name in ("Int", "Integer", "Float", "CInt", "CFloat") else "TEXT"
+
+
+def _lines(text: str) -> list[str]:
+    return [line for line in text.strip().splitlines() if line.strip()]

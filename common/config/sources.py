@@ -1,0 +1,173 @@
+"""Where settings come from: a configuration file and the command line, mistakes and all.
+
+traitlets stops at the first wrong value; here each is kept in ``mistakes`` and the rest is
+loaded, so that a person can mend everything in one go.
+"""
+
+import json
+from collections.abc import Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from traitlets import Bool, Container, TraitError
+from traitlets.config import Application, Config
+from traitlets.config.loader import (
+    DeferredConfig,
+    DeferredConfigList,
+    DeferredConfigString,
+    JSONFileConfigLoader,
+    LazyConfigValue,
+    PyFileConfigLoader,
+)
+
+from common.config.flags import Takes, did_you_mean
+
+LEVELS = {"DEBUG": 10, "INFO": 20, "WARN": 30, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
+_SECRET_SETTINGS = frozenset({"api_token", "db_url"})  # their values are never repeated
+
+_WORDS = {
+    "an int": "a whole number",
+    "an int or None": "a whole number",
+    "a float": "a number",
+    "a float or None": "a number",
+    "a boolean": "true or false",
+    "a unicode string": "text",
+}
+
+
+class Configured(Application):
+    """An application that collects the mistakes in its settings."""
+
+    config_file: Any
+
+    def __init__(self, **kwargs: Any) -> None:
+        self.mistakes: list[str] = []
+        super().__init__(**kwargs)
+
+    @classmethod
+    def options(cls) -> dict[str, Takes]:
+        """Every option of the command line, and what it takes."""
+        known = dict.fromkeys(cls.flags, Takes.NOTHING)
+        traits = cls.class_traits(config=True)
+        for option, target in cls.aliases.items():
+            trait = traits.get(target.partition(".")[2])
+            known[option] = Takes.TRUTH if isinstance(trait, Bool) else Takes.VALUE
+        return known
+
+    def read_config_file(self, path: str, *, named: bool) -> Config:
+        """The file's settings. A missing file is a mistake only if it was ``named``."""
+        if not Path(path).is_file():
+            if named:
+                self.mistakes.append(f"--config: there is no file {path}.")
+            return Config()
+        full = str(Path(path).resolve())
+        loader_class = JSONFileConfigLoader if full.endswith(".json") else PyFileConfigLoader
+        try:
+            config: Config = loader_class(full).load_config()
+        except SyntaxError as error:
+            self.mistakes.append(f"{path}, line {error.lineno}: {error.msg}.")
+        except json.JSONDecodeError as error:
+            self.mistakes.append(f"{path}, line {error.lineno}: {error.msg}.")
+        except Exception as error:  # the file is a program and can raise anything
+            self.mistakes.append(f"{path}: {_where(error, full)}{type(error).__name__}: {error}")
+        else:
+            sections = {cls.__name__ for cls in type(self).mro()}
+            for section in config:
+                if section not in sections and (
+                    hint := did_you_mean(section, list(sections), dashes="c.")
+                ):
+                    self.mistakes.append(f"{path}: c.{section} is nothing of ours.{hint}")
+            return config
+        return Config()
+
+    def configure(self, options: Sequence[tuple[str, str | None]]) -> None:
+        """Load the configuration file and then the options of the command line."""
+        line = self._read_options(options)
+        named = any("config_file" in section for section in line.values())
+        path = self.config_file
+        for section in line.values():
+            path = section.get("config_file", path)
+        config = self.read_config_file(str(path), named=named) if path else Config()
+        # traitlets lets the section of the special class win over those of its bases: so all
+        # that the command line says goes there, or the file could win over it.
+        for section in line.values():
+            config[type(self).__name__].merge(section)
+        self.update_config(config)
+
+    def _read_options(self, options: Sequence[tuple[str, str | None]]) -> Config:
+        config = Config()
+        ours = {cls.__name__ for cls in type(self).mro()}
+        for name, value in options:
+            if name in self.flags:
+                config.merge(Config(self.flags[name][0]))
+                continue
+            section, _, trait = self.aliases.get(name, name).rpartition(".")
+            if section not in ours:
+                self.mistakes.append(f"--{name}: nothing of ours is called {section}.")
+                continue
+            text = "true" if value is None else value
+            if isinstance(self.traits().get(trait), Container):
+                # A list takes every value that is given, not the last alone.
+                before = config[section].get(trait, [])
+                config[section][trait] = DeferredConfigList([*before, text])
+            else:
+                config[section][trait] = DeferredConfigString(text)
+        return config
+
+    def _load_config(
+        self,
+        cfg: Config,
+        section_names: Any = None,
+        traits: Any = None,
+    ) -> None:
+        """As traitlets does, but a wrong value is kept as a mistake and the rest goes on."""
+        known = self.traits(config=True)
+        for name, value in self._find_my_config(cfg).items():
+            if name in known:
+                self._set(name, known[name], value)
+            elif not name[:1].isupper() and not isinstance(value, Config):
+                hint = did_you_mean(name, list(known), dashes="")
+                self.mistakes.append(f"There is no setting {type(self).__name__}.{name}.{hint}")
+
+    def _set(self, name: str, trait: Any, value: Any) -> None:
+        option = next((k for k, v in self.aliases.items() if v.endswith("." + name)), None)
+        shown = f"--{option}" if option else f"{type(self).__name__}.{name}"
+        try:
+            if isinstance(value, LazyConfigValue):
+                value = value.get_value(getattr(self, name))
+            elif isinstance(value, DeferredConfig):
+                value = value.get_value(trait)
+            if name == "log_level" and isinstance(value, str):
+                value = LEVELS.get(value.upper(), value)
+            setattr(self, name, deepcopy(value))
+        except (TraitError, ValueError, TypeError) as error:
+            self.mistakes.append(_wrong_value(shown, trait, value, str(error)))
+
+
+def _wrong_value(shown: str, trait: Any, value: object, error: str) -> str:
+    info = str(trait.info())
+    what = f"{shown}: {_WORDS.get(info, info)} is needed"
+    if trait.name in _SECRET_SETTINGS:
+        return what + "."  # never repeat what may be a secret
+    if trait.name == "port" or "should not be" in error:
+        return f"{shown}: {_range(trait)} is needed, not {str(value)[:80]!r}."
+    if "was provided" in error or "expected" in error or not error:
+        return f"{what}, not {str(value)[:80]!r}."
+    return f"{shown}: {error.rstrip('.')}."
+
+
+def _range(trait: Any) -> str:
+    low, high = getattr(trait, "min", None), getattr(trait, "max", None)
+    if low is not None and high is not None:
+        return f"a number from {low} to {high}"
+    return f"a number of at least {low}" if low is not None else f"a number of at most {high}"
+
+
+def _where(error: BaseException, path: str) -> str:
+    trace, line = error.__traceback__, None
+    while trace:
+        if trace.tb_frame.f_code.co_filename == path:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return f"line {line}: " if line else ""

@@ -1,0 +1,1 @@
+"""Database addresses, engines, transactions and schemas."""

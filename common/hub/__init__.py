@@ -1,0 +1,1 @@
+"""A client for the Hub's REST API, and what its answers mean."""

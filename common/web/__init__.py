@@ -1,0 +1,1 @@
+"""The web application: pages, errors, security headers, metrics, OpenAPI."""

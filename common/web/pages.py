@@ -1,0 +1,103 @@
+"""Pages: Jinja templates with everything escaped, and static files with their fingerprints."""
+
+import hashlib
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from common.oauth.state import local_path
+
+_HERE = Path(__file__).parent
+_YEAR_SECONDS = 365 * 24 * 3600
+
+
+class Pages:
+    """The templates and static files of one application."""
+
+    def __init__(self, prefix: str, *, title: str = "", hub_url: str = "/hub/") -> None:
+        self.prefix = prefix
+        self.files: dict[str, tuple[Path, str]] = {}
+        self._loader = FileSystemLoader([str(_HERE / "templates")])
+        self.environment = Environment(
+            loader=self._loader,
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self.environment.globals.update(
+            prefix=prefix, service_title=title, hub_url=hub_url, static_url=self.static_url, nav=[]
+        )
+        self.add_static(_HERE / "static")
+
+    def add_templates(self, package: str, name: str) -> None:
+        """Search ``package``'s templates/ first, and serve its static/ as NAME/FILE."""
+        spec = find_spec(package)
+        for place in (spec.submodule_search_locations or []) if spec else []:
+            self._loader.searchpath.insert(0, str(Path(place) / "templates"))
+            self.add_static(Path(place) / "static", name + "/")
+
+    def add_static(self, directory: Path, under: str = "") -> None:
+        """Serve the files of ``directory`` below static/``under``. Only these can be asked for."""
+        for path in sorted(directory.rglob("*")) if directory.is_dir() else []:
+            if path.is_file():
+                name = under + path.relative_to(directory).as_posix()
+                mark = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+                self.files[name] = (path, mark)
+
+    def static_url(self, name: str) -> str:
+        """The address of a static file; it changes with the content, so it is kept for a year."""
+        return f"{self.prefix}static/{name}?v={self.files[name][1]}"
+
+    def render(self, template: str, context: Mapping[str, Any]) -> str:
+        """The page as text."""
+        return self.environment.get_template(template).render(context)
+
+    async def serve_static(self, request: web.Request) -> web.StreamResponse:
+        """Answer ``GET static/NAME``."""
+        found = self.files.get(request.match_info["name"])
+        if found is None:
+            raise web.HTTPNotFound
+        path, mark = found
+        current = request.query.get("v") == mark
+        cache = f"public, max-age={_YEAR_SECONDS}, immutable" if current else "no-cache"
+        return web.FileResponse(path, headers={"Cache-Control": cache})
+
+
+PAGES: web.AppKey[Pages] = web.AppKey("pages", Pages)
+
+
+def add_templates(app: web.Application, package: str, name: str) -> None:
+    """Add the templates/ and static/ of ``package`` to ``app``, the latter below static/NAME/."""
+    app[PAGES].add_templates(package, name)
+
+
+def render(
+    request: web.Request,
+    template: str,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    **context: Any,
+) -> web.Response:
+    """Answer with a page. It sees ``identity`` and ``xsrf_token()`` besides ``context``."""
+    from common.oauth.sign_in import (  # here, not above: oauth imports what we are part of
+        IDENTITY,
+        SIGN_IN,
+    )
+
+    sign_in = request.app.get(SIGN_IN)
+    standard: dict[str, Any] = {
+        "identity": request.get(IDENTITY),
+        "xsrf_token": (lambda: sign_in.xsrf_token(request)) if sign_in else (lambda: ""),
+        "path": request.path,
+        "here": local_path(request.raw_path, request.app[PAGES].prefix),
+    }
+    text = request.app[PAGES].render(template, standard | context)
+    return web.Response(
+        text=text, status=status, headers=headers, content_type="text/html", charset="utf-8"
+    )

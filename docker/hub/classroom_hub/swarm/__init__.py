@@ -1,0 +1,1 @@
+"""Students' servers as services of a Docker swarm."""

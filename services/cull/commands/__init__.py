@@ -1,0 +1,1 @@
+"""The culler's commands: ``--once``, ``--dry-run`` and ``explain``."""

@@ -1,0 +1,1 @@
+"""Passes over the Hub's servers: survey, re-read, stop."""

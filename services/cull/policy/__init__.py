@@ -1,0 +1,1 @@
+"""The policy: its file, its rules and the decisions. Pure."""

@@ -1,0 +1,165 @@
+"""What decisions are made of: the rules, the flags, who is protected, and the decision. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from common.hub.models import Server, User
+from services.cull.policy.rules import Rule, RuleAction
+
+DEFAULT_RULE = "default"
+
+
+class Action(StrEnum):
+    """What to do."""
+
+    KEEP = "keep"
+    STOP = "stop"
+    REMOVE = "remove"
+    DELETE_USER = "delete_user"
+
+
+class Reason(StrEnum):
+    """Why; a closed set, used as a metric label."""
+
+    IDLE = "idle"
+    MAX_AGE = "max_age"
+    ACTIVE = "active"
+    NEVER = "never"
+    HELD = "held"
+    EXTENDED = "extended"
+    SETTLING = "settling"
+    PENDING = "pending"
+    NOT_READY = "not_ready"
+    NO_TIME = "no_time"
+    NO_PROFILE = "no_profile"
+    DEFAULT_SPARED = "default_spared"
+    NAMED_SPARED = "named_spared"
+    ADMIN_SPARED = "admin_spared"
+    ARBITER = "arbiter"
+    SERVERS_RUNNING = "servers_running"
+    NOT_CULLED = "not_culled"
+
+
+@dataclass(frozen=True)
+class Flags:
+    """The command line's part of the policy, with jupyterhub-idle-culler's names. Seconds.
+
+    ``max_age`` of 0 is none. ``cull_admin_users`` is off here and on there.
+    """
+
+    timeout: float = 600
+    max_age: float = 0
+    cull_users: bool = False
+    cull_admin_users: bool = False
+    cull_default_servers: bool = True
+    cull_named_servers: bool = True
+    remove_named_servers: bool = False
+    extend_by: float = 3600
+    extensions_per_day: int = 3
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The rules in their order. The last one, made of the flags, matches everything."""
+
+    rules: tuple[Rule, ...]
+    flags: Flags = Flags()
+
+    @classmethod
+    def from_flags(cls, flags: Flags) -> "Policy":
+        """The policy that has nothing but the flags."""
+        return cls((default_rule(flags),), flags)
+
+    @property
+    def needs_groups(self) -> bool:
+        """Whether a rule asks for groups, so that our token must be allowed to read them."""
+        return any(rule.match.groups for rule in self.rules)
+
+    @property
+    def needs_profile(self) -> bool:
+        """Whether a rule asks for the profile that a server was started with."""
+        return any(rule.match.profiles for rule in self.rules)
+
+    def rule_for(self, user: User, server: Server, now: datetime) -> Rule:
+        """The first rule that matches a server at this moment."""
+        for rule in self.rules:  # a loop, not next(...): this is asked for every server
+            if rule.match.holds_for(user, server, now):
+                return rule
+        return self.rules[-1]
+
+    def rule_for_user(self, user: User, now: datetime) -> Rule:
+        """The first rule that matches a user as a whole at this moment."""
+        return next(
+            rule
+            for rule in self.rules
+            if not rule.match.only_servers and rule.match.holds_for_user(user, now)
+        )
+
+
+def default_rule(flags: Flags) -> Rule:
+    """The rule that the flags make."""
+    return Rule(
+        name=DEFAULT_RULE,
+        action=RuleAction.REMOVE if flags.remove_named_servers else RuleAction.STOP,
+        idle_timeout=flags.timeout,
+        max_age=flags.max_age or None,
+        extend_by=flags.extend_by or None,
+        extensions_per_day=flags.extensions_per_day,
+        user_timeout=flags.timeout,
+        user_max_age=flags.max_age or None,
+    )
+
+
+@dataclass(frozen=True)
+class Protections:
+    """Who may not be stopped before when: extensions by users, holds by administrators."""
+
+    extensions: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+    server_holds: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+    user_holds: Mapping[str, datetime] = field(default_factory=dict)
+    group_holds: Mapping[str, datetime] = field(default_factory=dict)
+
+    def held_until(self, user: User, server: str | None) -> datetime | None:
+        """The latest hold on the server (for None: any of the user's), its user and groups."""
+        if not (self.user_holds or self.group_holds or self.server_holds):
+            return None
+        ends = [self.user_holds.get(user.name)]
+        ends += [self.group_holds.get(group) for group in user.groups if self.group_holds]
+        ends += _of_server(self.server_holds, user.name, server)
+        return max((end for end in ends if end is not None), default=None)
+
+    def extended_until(self, user: User, server: str | None) -> datetime | None:
+        """The latest extension of the server (for None: of any of the user's)."""
+        if not self.extensions:
+            return None
+        return max(_of_server(self.extensions, user.name, server), default=None)
+
+
+def _of_server(
+    ends: Mapping[tuple[str, str], datetime], user: str, server: str | None
+) -> list[datetime]:
+    if server is not None:
+        end = ends.get((user, server))
+        return [] if end is None else [end]
+    return [end for (name, _), end in ends.items() if name == user]
+
+
+NO_PROTECTIONS = Protections()
+
+
+class Decision(msgspec.Struct, frozen=True, gc=False):
+    """What to do, why, by which rule.
+
+    ``due`` is when it would be stopped if nothing changed (None: never under this rule);
+    ``idle_since`` the last sign of life, None where there is no usable one.
+    """
+
+    action: Action
+    reason: Reason
+    rule: str
+    due: datetime | None = None
+    idle_since: datetime | None = None

@@ -1,0 +1,1 @@
+"""The culler's database: extensions, holds and the audit log."""

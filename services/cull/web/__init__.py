@@ -1,0 +1,1 @@
+"""The culler's pages and JSON API."""

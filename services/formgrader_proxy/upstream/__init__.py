@@ -1,0 +1,1 @@
+"""The formgrader processes that this service runs."""

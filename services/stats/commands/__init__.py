@@ -1,0 +1,1 @@
+"""The subcommands: report, export, import, forget, demo data."""

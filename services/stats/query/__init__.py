@@ -1,0 +1,1 @@
+"""Questions and their figures, without a database. Pure."""

@@ -1,0 +1,1 @@
+"""Polling the Hub and recording activity."""

@@ -1,0 +1,1 @@
+"""The statistics database: schema, writes and daily rollups."""

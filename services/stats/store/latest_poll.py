@@ -1,0 +1,125 @@
+"""How things are at the last poll: what the metrics show."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.stats.days import day_of
+from services.stats.record.sampler import LONGEST
+from services.stats.store import tables as t
+from services.stats.store.tables import FOREVER
+from services.stats.store.writer import Store
+
+PERIODS = {"24h": 24, "7d": 7 * 24, "30d": 30 * 24}
+"""Hours; as in the Hub's own ``active_users``."""
+
+
+@dataclass(frozen=True)
+class Current:
+    """Counts by group name; the hub's own under the empty name."""
+
+    running: dict[str, int] = field(default_factory=dict)
+    active: dict[tuple[str, str], int] = field(default_factory=dict)
+    """By period and group."""
+    running_by_user: dict[str, int] = field(default_factory=dict)
+
+
+async def read_current(
+    store: Store, now: datetime, *, groups: int = 0, per_user: bool = False
+) -> Current:
+    """As of ``now``. ``groups``: only so many are told apart, the largest."""
+    current = Current()
+    async with store.reading() as connection:
+        largest = await _largest(connection, groups)
+        running = t.sessions.c.ended == FOREVER
+        current.running[""] = (
+            await connection.scalar(select(func.count()).select_from(t.sessions).where(running))
+            or 0
+        )
+        current.running.update(dict.fromkeys(largest.values(), 0))
+        for group_id, number in await _running_by_group(connection, largest):
+            current.running[largest[group_id]] = number
+        for period, hours in PERIODS.items():
+            await _active(store, connection, current, period, now - timedelta(hours=hours), largest)
+        if per_user:
+            query = (
+                select(t.users.c.name, func.count().label("servers"))
+                .join(t.sessions)
+                .where(running)
+                .group_by(t.users.c.name)
+            )
+            for row in await connection.execute(query):
+                current.running_by_user[row.name] = row.servers
+    return current
+
+
+async def _largest(connection: AsyncConnection, number: int) -> dict[int, str]:
+    if number <= 0:
+        return {}
+    size = func.count(t.memberships.c.user_id)
+    query: Select[tuple[int, str]] = (
+        select(t.groups.c.id, t.groups.c.name)
+        .join(t.memberships)
+        .where(t.memberships.c.until == FOREVER)
+        .group_by(t.groups.c.id, t.groups.c.name)
+        .order_by(size.desc(), t.groups.c.name)
+        .limit(number)
+    )
+    return {row.id: row.name for row in await connection.execute(query)}
+
+
+async def _active(
+    store: Store,
+    connection: AsyncConnection,
+    current: Current,
+    period: str,
+    since: datetime,
+    largest: dict[int, str],
+) -> None:
+    """Who worked since then; by whole days where the raw records do not go back so far."""
+    start, user = t.activity.c.start, t.activity.c.user_id
+    condition: ColumnElement[bool] = start >= since
+    reaching = select(user, t.activity.c.seconds, start).where(
+        start >= since - LONGEST, start < since
+    )
+    before = {
+        row.user_id
+        for row in await connection.execute(reaching)
+        if row.start + timedelta(seconds=row.seconds) > since
+    }
+    meta = await store.read_meta(connection)
+    if meta.get("pruned_before", "") > day_of(since, store.zone).isoformat():
+        user = t.user_days.c.user_id
+        condition = (t.user_days.c.day >= day_of(since, store.zone)) & t.user_days.c.was_active
+    active = set(await connection.scalars(select(user).where(condition).distinct())) | before
+    current.active[period, ""] = len(active)
+    if not largest:
+        return
+    query = select(t.memberships.c.group_id, t.memberships.c.user_id).where(
+        t.memberships.c.until == FOREVER, t.memberships.c.group_id.in_(list(largest))
+    )
+    current.active.update({(period, name): 0 for name in largest.values()})
+    for row in await connection.execute(query):
+        current.active[period, largest[row.group_id]] += row.user_id in active
+
+
+async def _running_by_group(
+    connection: AsyncConnection, largest: dict[int, str]
+) -> list[tuple[int, int]]:
+    if not largest:
+        return []
+    group = t.memberships.c.group_id
+    query = (
+        select(group, func.count().label("servers"))
+        .select_from(t.memberships)
+        .join(t.sessions, t.sessions.c.user_id == t.memberships.c.user_id)
+        .where(
+            t.sessions.c.ended == FOREVER,
+            t.memberships.c.until == FOREVER,
+            group.in_(list(largest)),
+        )
+        .group_by(group)
+    )
+    return [(row.group_id, row.servers) for row in await connection.execute(query)]

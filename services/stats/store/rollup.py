@@ -1,0 +1,291 @@
+"""A day's raw records made into one row per user and per group. Pure, and repeatable.
+
+The whole hub is group 0. A group's row counts those who were members on that day, so a
+course of last semester can still be reported when its group is empty.
+"""
+
+import json
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from itertools import pairwise
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from services.stats.intervals import Interval, overlap_seconds, total_seconds, union, within
+from services.stats.record.sampler import GAP
+from services.stats.records import Poll, Session
+
+HUB = 0
+"""The id under which the whole hub is counted; groups begin at 1."""
+
+CULLED_AFTER = timedelta(minutes=15)
+"""A server that ends this long after its last activity was not stopped by its user."""
+
+SAVES_AT_MOST = timedelta(hours=24)
+"""A stop is credited with no more than this, however long the user stays away."""
+
+
+@dataclass
+class DayRecords:
+    """Everything known about one day."""
+
+    day: date
+    window: Interval
+    """The day in UTC; its end is the last poll where the day is not over."""
+    zone: ZoneInfo
+    sessions: Sequence[Session] = ()
+    """Those that ran in the window, and those that ended in the 24 hours before it."""
+    activity: Sequence[tuple[int, Interval]] = ()
+    polls: Sequence[Poll] = ()
+    """Whole ones in the window, with the last before and the first after it."""
+    people: int = 0
+    members: Mapping[int, Set[int]] = field(default_factory=dict)
+    newcomers: Set[int] = frozenset()
+    active_6_before: Set[int] = frozenset()
+    active_29_before: Set[int] = frozenset()
+
+
+class UserDay(NamedTuple):
+    """One person's day."""
+
+    day: date
+    user_id: int
+    active_seconds: int
+    idle_seconds: int
+    """A server ran and they did not work: counted once, however many servers ran."""
+    sessions: int
+    was_active: bool
+
+
+class GroupDay(NamedTuple):
+    """One group's day, or the hub's. Sums are over members; a server counts every second."""
+
+    day: date
+    group_id: int
+    members: int
+    newcomers: int
+    active: int
+    active_7: int
+    active_30: int
+    active_seconds: int
+    idle_seconds: int
+    server_seconds: int
+    after_seconds: int
+    """Of servers that ended on the day: how long they ran after their last activity."""
+    saved_seconds: int
+    """How long stopped idle servers would have run on: until used again, at most 24 hours."""
+    sessions: int
+    observed_seconds: int
+    mean_running: float | None
+    """Over the time observed; None (as the peak) where nothing was."""
+    peak: int | None
+    peak_at: datetime | None
+    lengths: str
+    """Sessions that ended, by their length in minutes (``length_class``), as JSON."""
+    hours: str
+    """Users active in each of the 24 hours of the local clock, as a JSON list."""
+
+
+@dataclass
+class _Person:
+    """One person's day in the making."""
+
+    active: list[Interval] = field(default_factory=list)
+    sessions: list[Session] = field(default_factory=list)
+    active_seconds: int = 0
+    idle_seconds: int = 0
+    server_seconds: int = 0
+    after_seconds: int = 0
+    saved_seconds: int = 0
+    started: int = 0
+    minutes: list[int] = field(default_factory=list)
+    hours: frozenset[int] = frozenset()
+    running: list[Interval] = field(default_factory=list)
+
+
+class CountedDay:
+    """A day with everybody counted once, whichever groups are then asked for."""
+
+    def __init__(self, records: DayRecords) -> None:
+        self._people = _people(records)
+        # What is counted is not needed again; of a large hub it is much.
+        self.records = replace(records, sessions=(), activity=())
+        self._seen = union(observed(records.polls, records.window))
+
+    def users(self) -> list[UserDay]:
+        """The rows of who was active or had a server."""
+        day = self.records.day
+        return [
+            UserDay(day, i, p.active_seconds, p.idle_seconds, p.started, was_active=bool(p.active))
+            for i, p in sorted(self._people.items())
+            if p.active or p.running
+        ]
+
+    def hub(self) -> GroupDay:
+        """The row of everybody."""
+        size = self.records.people
+        return _group_day(HUB, size, None, self._people, self.records, self._seen)
+
+    def group(self, group_id: int, members: Set[int]) -> GroupDay:
+        """The row of those who were in the group on that day."""
+        return _group_day(group_id, len(members), members, self._people, self.records, self._seen)
+
+
+def roll_up(records: DayRecords) -> tuple[list[UserDay], list[GroupDay]]:
+    """The rows of that day. The hub's row is always there, a group's if it has any number."""
+    day = CountedDay(records)
+    groups = [day.group(i, members) for i, members in sorted(records.members.items())]
+    return day.users(), [day.hub(), *groups]
+
+
+def observed(polls: Iterable[Poll], window: Interval) -> list[Interval]:
+    """When the recorder was looking: between whole polls that follow each other.
+
+    Where they are more than two and a half intervals apart, the time between is a gap.
+    """
+    seen = []
+    for before, poll in pairwise(sorted(p for p in polls if p.whole)):
+        if poll.time - before.time <= GAP * timedelta(seconds=poll.interval):
+            seen.append(Interval(before.time, poll.time))
+    return within(seen, window)
+
+
+def _people(records: DayRecords) -> dict[int, _Person]:
+    people: dict[int, _Person] = defaultdict(_Person)
+    for user_id, interval in records.activity:
+        if parts := within([interval], records.window):
+            people[user_id].active += parts
+    for session in records.sessions:
+        people[session.user_id].sessions.append(session)
+    for person in people.values():
+        _count_person(person, records)
+    return people
+
+
+def _count_person(person: _Person, records: DayRecords) -> None:
+    begin, end = window = records.window
+    person.active = union(person.active)
+    for session in person.sessions:
+        started, ended = session.started, session.ended
+        if ended is None or ended > begin:
+            run = Interval(max(started, begin), end if ended is None else min(ended, end))
+            if run.start < run.end:
+                person.running.append(run)
+        if begin <= started < end:
+            person.started += 1
+        if ended is None:
+            continue
+        idle = ended - session.last_activity
+        if begin <= ended < end:
+            person.minutes.append(length_class(ended - started))
+            person.after_seconds += int(idle.total_seconds())
+        if idle >= CULLED_AFTER:
+            person.saved_seconds += _saved(session.server, ended, person.sessions, window)
+    running = union(person.running)
+    person.active_seconds = int(total_seconds(person.active))
+    person.server_seconds = int(total_seconds(person.running))
+    person.idle_seconds = int(total_seconds(running) - overlap_seconds(running, person.active))
+    person.hours = frozenset(h for i in person.active for h in _local_hours(i, records.zone))
+    person.sessions = []
+
+
+def length_class(length: timedelta) -> int:
+    """Whole minutes; from an hour on in steps of five, which is the accuracy of it all."""
+    minutes = length // timedelta(minutes=1)
+    return minutes if minutes < 60 else minutes // 5 * 5
+
+
+def _saved(server: str, ended: datetime, sessions: Iterable[Session], window: Interval) -> int:
+    """How long the server would have run on in the window: until it was used again."""
+    until = min(ended + SAVES_AT_MOST, window.end)
+    since = max(ended, window.start)
+    if since < until:
+        again = [s.started for s in sessions if s.server == server and s.started >= ended]
+        until = min([until, *again])
+    return max(0, int((until - since).total_seconds()))
+
+
+def _local_hours(interval: Interval, zone: ZoneInfo) -> set[int]:
+    hours = set()
+    moment = interval.start
+    while moment < interval.end or moment == interval.start:
+        local = moment.astimezone(zone)
+        hours.add(local.hour)
+        moment += timedelta(seconds=3600 - local.minute * 60 - local.second)
+    return hours
+
+
+def _group_day(
+    group_id: int,
+    size: int,
+    members: Set[int] | None,
+    people: Mapping[int, _Person],
+    records: DayRecords,
+    seen: Sequence[Interval],
+) -> GroupDay:
+    mine = [p for i, p in people.items() if members is None or i in members]
+    active = {i for i, p in people.items() if p.active and (members is None or i in members)}
+    before_7, before_30 = records.active_6_before, records.active_29_before
+    newcomers = records.newcomers
+    if members is not None:
+        before_7, before_30 = before_7 & members, before_30 & members
+        newcomers = newcomers & members
+    running = [run for p in mine for run in p.running]
+    mean, peak, peak_at = concurrency(running, seen)
+    hours = Counter(hour for p in mine for hour in p.hours)
+    lengths = Counter(minutes for p in mine for minutes in p.minutes)
+    return GroupDay(
+        day=records.day,
+        group_id=group_id,
+        members=size,
+        newcomers=len(newcomers),
+        active=len(active),
+        active_7=len(active | before_7),
+        active_30=len(active | before_30),
+        active_seconds=sum(p.active_seconds for p in mine),
+        idle_seconds=sum(p.idle_seconds for p in mine),
+        server_seconds=sum(p.server_seconds for p in mine),
+        after_seconds=sum(p.after_seconds for p in mine),
+        saved_seconds=sum(p.saved_seconds for p in mine),
+        sessions=sum(p.started for p in mine),
+        observed_seconds=int(total_seconds(seen)),
+        mean_running=mean,
+        peak=peak,
+        peak_at=peak_at,
+        lengths=json.dumps({str(k): lengths[k] for k in sorted(lengths)}, separators=(",", ":")),
+        hours=json.dumps([hours[h] for h in range(24)], separators=(",", ":")) if hours else "",
+    )
+
+
+def concurrency(
+    running: Iterable[Interval], seen: Sequence[Interval]
+) -> tuple[float | None, int | None, datetime | None]:
+    """Servers at a time: mean over the time seen, peak, and when it was first reached."""
+    duration = total_seconds(seen)
+    if duration <= 0:
+        return None, None, None
+    runs = list(running)
+    steps: list[tuple[datetime, int]] = []
+    for start, end in runs:
+        steps += [(start, 1), (end, -1)]
+    steps.sort()  # an end before a start at the same moment: they do not overlap
+    now = peak = 0
+    peak_at = seen[0].start
+    for moment, step in steps:
+        now += step
+        if now > peak:
+            peak, peak_at = now, moment
+    if len(seen) == 1 and all(seen[0].start <= start and end <= seen[0].end for start, end in runs):
+        busy = total_seconds(runs)  # as on most days: looked all the time
+    else:
+        busy = sum(overlap_seconds([run], _near(seen, run)) for run in runs)
+    return busy / duration, peak, peak_at
+
+
+def _near(seen: Sequence[Interval], run: Interval) -> Sequence[Interval]:
+    first = max(bisect_left(seen, run) - 1, 0)
+    last = bisect_left(seen, Interval(run.end, run.end))
+    return seen[first : last + 1]

@@ -1,0 +1,205 @@
+"""From the answers of the database to those of the API. Pure.
+
+``days`` is the range answered, None where there is no record; ``zone`` the time zone in which
+moments are to be told, None for UTC.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from services.stats.days import days as each_day
+from services.stats.intervals import Interval
+from services.stats.query.access import Viewer
+from services.stats.query.answers import GroupRow, Span, Timeline
+from services.stats.query.figures import LENGTHS
+from services.stats.query.people_list import PAGE_SIZE, Listed
+from services.stats.query.summary import Summary, percentile, session_lengths
+from services.stats.query.summary import week_by_hour as by_hour
+from services.stats.store.rollup import GroupDay
+from services.stats.web.api import types as a
+
+Days = tuple[date, date] | None
+
+
+def about(
+    viewer: Viewer, span: Span | None, timezone: str, zone: ZoneInfo | None, made_up: bool
+) -> a.About:
+    return a.About(
+        user=viewer.name,
+        whole_hub=viewer.everything,
+        groups=() if viewer.everything else tuple(sorted(viewer.teaches)),
+        timezone=timezone,
+        first_day=span.first_day if span else None,
+        last_day=span.last_day if span else None,
+        last_poll=_at(span.last_poll, zone) if span else None,
+        timelines_from=span.raw_from if span else None,
+        made_up=made_up,
+    )
+
+
+def period(row: Summary, zone: ZoneInfo | None) -> a.PeriodView:
+    peak_at = _at(row.peak_at, zone) if row.peak_at else None
+    return a.PeriodView(**row._replace(peak_at=peak_at)._asdict())
+
+
+def summary(
+    total: Sequence[Summary],
+    rows: Iterable[Summary],
+    of: Days,
+    timezone: str,
+    zone: ZoneInfo | None,
+) -> a.SummaryAnswer:
+    return a.SummaryAnswer(
+        **_asked(of, timezone),
+        total=period(total[0], zone) if total else None,
+        periods=[period(row, zone) for row in rows],
+    )
+
+
+def days(rows: Iterable[GroupDay], of: Days, timezone: str, zone: ZoneInfo | None) -> a.DaysAnswer:
+    found = {row.day: row for row in rows}
+    return a.DaysAnswer(
+        **_asked(of, timezone),
+        days=[_day(day, found.get(day), zone) for day in (each_day(*of) if of else ())],
+    )
+
+
+def _day(day: date, row: GroupDay | None, zone: ZoneInfo | None) -> a.DayView:
+    if row is None or row.observed_seconds <= 0:
+        nothing: dict[str, Any] = dict.fromkeys(a.DayView.__struct_fields__)
+        return a.DayView(**nothing | {"day": day, "observed_seconds": 0})
+    return a.DayView(
+        day=day,
+        observed_seconds=row.observed_seconds,
+        members=row.members,
+        newcomers=row.newcomers,
+        active=row.active,
+        active_7=row.active_7,
+        active_30=row.active_30,
+        sessions=row.sessions,
+        active_seconds=row.active_seconds,
+        idle_seconds=row.idle_seconds,
+        server_seconds=row.server_seconds,
+        after_seconds=row.after_seconds,
+        saved_seconds=row.saved_seconds,
+        mean_servers=row.mean_running,
+        peak_servers=row.peak,
+        peak_at=_at(row.peak_at, zone) if row.peak_at else None,
+    )
+
+
+def week(rows: Sequence[GroupDay], of: Days, timezone: str) -> a.WeekAnswer:
+    return a.WeekAnswer(**_asked(of, timezone), users=by_hour(rows))
+
+
+def lengths(rows: Sequence[GroupDay], of: Days, timezone: str) -> a.LengthsAnswer:
+    seen = [row for row in rows if row.observed_seconds > 0]
+    counted = session_lengths(seen)
+    classes = [
+        a.LengthClass(
+            from_minutes=start,
+            below_minutes=end,
+            sessions=sum(
+                number
+                for minutes, number in counted.items()
+                if minutes >= start and (end is None or minutes < end)
+            ),
+        )
+        for start, end in zip((0, *LENGTHS), (*LENGTHS, None), strict=True)
+    ]
+    return a.LengthsAnswer(
+        **_asked(of, timezone),
+        sessions=counted.total() if seen else None,
+        median_minutes=percentile(counted, 0.5),
+        p90_minutes=percentile(counted, 0.9),
+        p99_minutes=percentile(counted, 0.99),
+        classes=classes if seen else [],
+    )
+
+
+def people(listed: Listed, of: Days, timezone: str) -> a.PeopleAnswer:
+    return a.PeopleAnswer(
+        **_asked(of, timezone),
+        people=[a.PersonView(**row._asdict()) for row in listed.rows],
+        total=listed.total,
+        page=listed.page,
+        pages=listed.pages,
+    )
+
+
+def inactive(listed: Listed, since: date | None, timezone: str) -> a.InactiveAnswer:
+    return a.InactiveAnswer(
+        since=since,
+        timezone=timezone,
+        people=[
+            a.InactiveView(name=row.name, last_active=row.last_active, days_active=row.days_active)
+            for row in listed.rows
+        ],
+        total=listed.total,
+        page=listed.page,
+        pages=listed.pages,
+    )
+
+
+def timeline(found: Timeline, of: Days, timezone: str, zone: ZoneInfo | None) -> a.TimelineAnswer:
+    person = found.person
+    return a.TimelineAnswer(
+        **_asked(of, timezone),
+        user=person.name if person else "",
+        deleted=person is not None and person.deleted is not None,
+        sessions=[
+            a.SessionView(
+                server=session.server,
+                profile=found.profiles.get(session.profile_id or 0),
+                started=_at(session.started, zone),
+                last_activity=_at(session.last_activity, zone),
+                ended=_at(session.ended, zone) if session.ended else None,
+            )
+            for session in found.sessions
+        ],
+        work=_intervals(found.work, zone),
+        gaps=_intervals(found.gaps, zone),
+    )
+
+
+def groups(rows: Sequence[GroupRow], page: int) -> a.GroupsAnswer:
+    pages = max(1, math.ceil(len(rows) / PAGE_SIZE))
+    page = min(page, pages)
+    return a.GroupsAnswer(
+        groups=[
+            a.GroupView(name=row.name, members=row.members)
+            for row in rows[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
+        ],
+        total=len(rows),
+        page=page,
+        pages=pages,
+    )
+
+
+def gaps(found: Iterable[Interval], of: Days, timezone: str, zone: ZoneInfo | None) -> a.GapsAnswer:
+    return a.GapsAnswer(**_asked(of, timezone), gaps=_intervals(found, zone))
+
+
+def concurrency(
+    moments: Iterable[tuple[datetime, int | None]], of: Days, timezone: str, zone: ZoneInfo | None
+) -> a.ConcurrencyAnswer:
+    return a.ConcurrencyAnswer(
+        **_asked(of, timezone),
+        moments=[a.MomentView(time=_at(time, zone), servers=servers) for time, servers in moments],
+    )
+
+
+def _asked(of: Days, timezone: str) -> dict[str, Any]:
+    first, last = of or (None, None)
+    return {"first": first, "last": last, "timezone": timezone}
+
+
+def _intervals(found: Iterable[Interval], zone: ZoneInfo | None) -> list[a.IntervalView]:
+    return [a.IntervalView(start=_at(one.start, zone), end=_at(one.end, zone)) for one in found]
+
+
+def _at(moment: datetime, zone: ZoneInfo | None) -> datetime:
+    return moment.astimezone(zone or UTC)

@@ -1,0 +1,247 @@
+"""The Hub's answers as data, whatever is in them."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.hub.decoding import (
+    decode_group,
+    decode_groups_page,
+    decode_server,
+    decode_user,
+    decode_users_page,
+)
+from common.hub.models import User
+
+STAMP = "2026-03-02T12:00:00.123456Z"
+MOMENT = datetime(2026, 3, 2, 12, 0, 0, 123456, UTC)
+
+
+def a_server(**changes: Any) -> dict[str, Any]:
+    return {
+        "name": "",
+        "ready": True,
+        "pending": None,
+        "started": STAMP,
+        "last_activity": STAMP,
+        "url": "/user/ana/",
+        "user_options": {"profile": "gpu"},
+    } | changes
+
+
+def a_user(server: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
+    servers = {"": server or a_server()}
+    return {"name": "ana", "kind": "user", "admin": False, "servers": servers} | changes
+
+
+def dumps(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+def page(*items: Any) -> bytes:
+    return dumps({"items": items, "_pagination": {"next": None, "total": 1}})
+
+
+def only(*items: Any) -> User:
+    (user,) = decode_users_page(page(*items)).items
+    return user
+
+
+def test_a_page_is_decoded_by_its_types() -> None:
+    """Times are aware UTC, and the profile is the chosen option."""
+    server = only(a_user()).servers[""]
+    assert (server.started, server.last_activity) == (MOMENT, MOMENT)
+    assert server.profile == "gpu"
+    assert server.problems == ()
+
+
+@pytest.mark.parametrize(
+    ("written", "moment"),
+    [
+        ("2026-03-02T12:00:00.123456", MOMENT),
+        ("2026-03-02T13:00:00.123456+01:00", MOMENT),
+        ("2026-03-02T12:00:00.123456Z", MOMENT),
+        (None, None),
+    ],
+)
+def test_times_are_utc_however_they_are_written(written: str | None, moment: object) -> None:
+    """Naive is UTC, an offset is converted, null is lawful."""
+    server = only(a_user(a_server(last_activity=written))).servers[""]
+    assert server.last_activity == moment
+    assert server.problems == ()
+    if server.last_activity is not None:
+        assert server.last_activity.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    ["yesterday", "", 7, True, [], {}, "2026-13-45T99:00:00Z", "0001-01-01T00:00:00+14:00"],
+)
+def test_garbage_in_a_time_costs_that_time(garbage: object) -> None:
+    """The server is there, its time is not, and its problem has a name."""
+    server = only(a_user(a_server(last_activity=garbage))).servers[""]
+    assert server.last_activity is None
+    assert server.started == MOMENT
+    assert server.problems == ("last_activity",)
+
+
+@pytest.mark.parametrize("field", ["name", "ready", "pending", "started", "url", "user_options"])
+def test_a_missing_field_costs_that_field(field: str) -> None:
+    """What the Hub leaves out has its safe value: not ready, no time, no profile."""
+    server = a_server()
+    del server[field]
+    read = only(a_user(server)).servers[""]
+    assert read.name == ""
+    assert read.last_activity == MOMENT
+
+
+@pytest.mark.parametrize("broken", [None, 5, "user", [], {}, {"name": 3}, {"name": ""}])
+def test_a_broken_item_costs_that_item(broken: object) -> None:
+    """The others on the page are read, and the loss is told."""
+    read = decode_users_page(page(a_user(), broken, a_user(name="bob")))
+    assert [user.name for user in read.items] == ["ana", "bob"]
+    assert len(read.broken) == 1
+
+
+@pytest.mark.parametrize("servers", [None, 5, []])
+def test_servers_that_cannot_be_read_are_a_problem(servers: object) -> None:
+    """A user whose servers are not told is not one without servers."""
+    for user in (only(a_user(servers=servers)), decode_user(dumps(a_user(servers=servers)))):
+        assert user.servers == {}
+        assert user.problems == ("servers",)
+
+
+def test_servers_that_are_left_out_are_a_problem() -> None:
+    """As the Hub does where the token may read the servers of others only."""
+    silent = a_user(name="bob")
+    del silent["servers"]
+    (ana, bob) = decode_users_page(page(a_user(), silent)).items
+    assert (ana.problems, bob.problems) == ((), ("servers",))
+
+
+@pytest.mark.parametrize("server", [None, 7, []])
+def test_a_server_that_cannot_be_read_is_left_alone(server: object) -> None:
+    """As if something were pending; the user counts as one with a server."""
+    (read,) = only(a_user(servers={"": server})).servers.values()
+    assert (read.ready, read.pending, read.problems) == (False, "unknown", ("server",))
+
+
+@pytest.mark.parametrize(
+    ("field", "garbage"), [("groups", 7), ("groups", [3]), ("admin", "yes"), ("kind", [])]
+)
+def test_garbage_in_who_somebody_is_costs_the_item(field: str, garbage: object) -> None:
+    """Whether a rule protects them could not be told."""
+    read = decode_users_page(page(a_user() | {field: garbage}, a_user(name="bob")))
+    assert [user.name for user in read.items] == ["bob"]
+    assert read.broken == (f"a user with garbage in {field}",)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'{"items": 3, "_pagination": {}}',
+        b'{"items": []}',
+        b'{"items": [], "_pagination": {"next": {"offset": "x"}}}',
+        b"<html>",
+        b"\xff\xfe",
+    ],
+)
+def test_what_is_no_page_is_an_error(body: bytes) -> None:
+    """So that it is asked for again."""
+    for decode in (decode_users_page, decode_groups_page):
+        with pytest.raises(ValueError):  # noqa: PT011 - each decoder has its own words
+            decode(body)
+
+
+def test_a_single_model_may_be_broken_in_parts() -> None:
+    """A re-read is as lenient as a page, and no more."""
+    server = decode_server(json.dumps(a_server(started=5)).encode())
+    assert (server.started, server.problems) == (None, ("started",))
+    assert decode_user(json.dumps(a_user(created="x")).encode()).problems == ("created",)
+    for body in (b"[]", b"{}", b"{"):
+        for decode in (decode_server, decode_user):
+            with pytest.raises(ValueError):  # noqa: PT011 - each decoder has its own words
+                decode(body)
+
+
+@pytest.mark.parametrize(
+    "option", ["NaN", "-Infinity", "1e999", "1" + "0" * 400, '"\\ud800"'], ids=lambda text: text[:9]
+)
+def test_what_only_python_calls_json_loses_nothing(option: str) -> None:
+    """The Hub passes on what a user put into a server's options, lawful JSON or not."""
+    body = page(a_user(a_server(user_options={"profile": "OPTION"})), a_user(name="bob"))
+    read = decode_users_page(body.replace(b'"OPTION"', option.encode()))
+    assert [user.name for user in read.items] == ["ana", "bob"]
+    assert read.items[0].servers[""].last_activity == MOMENT
+    assert (read.items[0].servers[""].profile or "").isascii()
+    one = json.dumps(a_server(user_options={"x": "OPTION"})).replace('"OPTION"', option)
+    assert decode_server(one.encode()).started == MOMENT
+
+
+def test_a_server_has_the_name_under_which_it_is_kept() -> None:
+    """It is that name by which a stop reaches it."""
+    user = only({"name": "ana", "servers": {"gpu": a_server(name="other")}})
+    assert user.servers["gpu"].name == "gpu"
+
+
+def test_what_cannot_be_read_as_pending_is_pending() -> None:
+    """So that nobody stops a server in the middle of something."""
+    server = only(a_user(a_server(pending=["stop"]))).servers[""]
+    assert (server.pending, server.problems) == ("unknown", ("pending",))
+
+
+def test_what_the_hub_wrote_is_kept_where_it_was_asked_for() -> None:
+    """Arbiters of existing configurations get the Hub's own mapping."""
+    body = page(a_user(a_server(state={"pid": 7})))
+    (user,) = decode_users_page(body, raw=True).items
+    assert user.servers[""].raw == a_server(state={"pid": 7})
+    assert only(a_user()).servers[""].raw is None
+
+
+def test_groups_are_read_leniently() -> None:
+    """Garbage costs the field, a broken item itself, and the loss is told."""
+    items = [{"name": "a", "users": ["ana"]}, {"name": "b", "users": 7}, None]
+    body = json.dumps({"items": items, "_pagination": {"next": {"offset": 200}}}).encode()
+    read = decode_groups_page(body)
+    assert [(group.name, group.users, group.problems) for group in read.items] == [
+        ("a", ("ana",), ()),
+        ("b", (), ("users",)),
+    ]
+    assert (len(read.broken), read.next_offset) == (1, 200)
+    assert decode_group(b'{"name": "a", "users": ["ana"]}').users == ("ana",)
+
+
+def test_page_numbers_are_kept() -> None:
+    """The total and the next offset, whichever way the page had to be read."""
+    for item in (a_user(), a_user(created="x")):
+        body = json.dumps(
+            {"items": [item], "_pagination": {"total": 9, "next": {"offset": 3, "limit": 3}}}
+        )
+        read = decode_users_page(body.encode())
+        assert (read.total, read.next_offset, len(read.items)) == (9, 3, 1)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=8,
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from([*a_server(), "stopped"]), json_values),
+    st.dictionaries(st.sampled_from(["created", "last_activity", "pending", "x"]), json_values),
+)
+def test_no_value_whatever_loses_the_page(server: dict[str, Any], user: dict[str, Any]) -> None:
+    """Whatever stands in the fields, the user is read, and so is the neighbour."""
+    read = decode_users_page(page(a_user(a_server(**server), **user), a_user(name="bob")))
+    assert [user.name for user in read.items] == ["ana", "bob"]
+    assert set(read.items[0].servers) == {""}

@@ -1,0 +1,37 @@
+"""The values that the Hub's answers become."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from common.hub.models import Server, User
+
+
+@pytest.mark.parametrize(
+    ("options", "profile"),
+    [
+        (None, None),
+        ({}, None),
+        ({"profile": "gpu"}, "gpu"),
+        ({"profile": ["gpu"]}, None),
+        ({"profile": None}, None),
+        ({"profile": "名前"}, "名前"),
+        ({"profile": "a\ud800"}, "a?"),
+    ],
+)
+def test_a_profile_is_text_or_nothing(options: dict[str, Any] | None, profile: str | None) -> None:
+    """What a user put there may be anything; the profile can always be compared and logged."""
+    assert Server(name="", user_options=options).profile == profile
+
+
+def test_values_do_not_change() -> None:
+    """They are shared between pages, passes and requests."""
+    with pytest.raises(AttributeError):
+        User(name="ana").admin = True  # type: ignore[misc]  # that is what is tested
+
+
+def test_values_compare_by_what_they_hold() -> None:
+    """A server that is read again and has not changed is equal."""
+    assert Server(name="gpu", ready=True) == Server(name="gpu", ready=True)
+    assert msgspec.structs.replace(Server(name="gpu"), ready=True) != Server(name="gpu")

@@ -1,0 +1,497 @@
+"""``python -m services.cull`` as its users meet it: a process, its output and its exit code."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from services.cull.app import IdleCuller
+from services.cull.commands.once import undone
+from services.cull.passes.results import PassResult
+from tests.cull.passes.culler import HOUR
+from tests.fakes.hub import FakeHub
+from tests.paths import ROOT
+
+NOTHING_BIG = """
+import atexit, sys
+from services.cull.app import IdleCuller
+big = ("sqlalchemy", "jinja2", "jupyterhub", "aiohttp.web", "prometheus_client", "tornado")
+atexit.register(lambda: print("IMPORTED:", [name for name in big if name in sys.modules]))
+IdleCuller.launch()
+"""
+
+
+@dataclass
+class Run:
+    """How a run ended, and all that it said."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Program:
+    """Runs the culler in a directory of its own, against the fake Hub."""
+
+    def __init__(self, hub: FakeHub, directory: Path) -> None:
+        self.directory = directory
+        self.env = {
+            **{key: value for key, value in os.environ.items() if "JUPYTERHUB" not in key},
+            "JUPYTERHUB_API_URL": hub.api_url,
+            "JUPYTERHUB_API_TOKEN": hub.token,
+            "PYTHONPATH": str(ROOT),
+        }
+
+    async def start(
+        self, *arguments: str, code: str = "", env: dict[str, str] | None = None
+    ) -> asyncio.subprocess.Process:
+        run = ["-c", code] if code else ["-m", "services.cull"]
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-W",
+            "error",
+            *run,
+            *arguments,
+            cwd=self.directory,
+            env=self.env | (env or {}),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+
+    async def run(self, *arguments: str, code: str = "", env: dict[str, str] | None = None) -> Run:
+        process = await self.start(*arguments, code=code, env=env)
+        async with asyncio.timeout(60):
+            out, err = await process.communicate()
+        run = Run(process.returncode or 0, out.decode(), err.decode())
+        assert FakeHub.token not in run.out + run.err
+        assert "Traceback" not in run.err
+        return run
+
+    @asynccontextmanager
+    async def running(
+        self, *arguments: str, env: dict[str, str] | None = None
+    ) -> AsyncIterator["Running"]:
+        """A service; at the end it gets SIGTERM, if the test did not send one."""
+        running = Running(await self.start(*arguments, env=env))
+        try:
+            yield running
+        finally:
+            if running.process.returncode is None:
+                await running.end()
+
+
+class Running:
+    """A service that runs, and what it says."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.lines: list[str] = []
+        self._reading = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        assert self.process.stderr is not None
+        async for line in self.process.stderr:
+            self.lines.append(line.decode())
+
+    async def until(self, true: Callable[[], bool], seconds: float = 30.0) -> None:
+        async with asyncio.timeout(seconds):
+            while not true():
+                assert self.process.returncode is None, "".join(self.lines)
+                await asyncio.sleep(0.02)
+
+    async def said(self, text: str) -> str:
+        await self.until(lambda: any(text in line for line in self.lines))
+        return next(line for line in self.lines if text in line)
+
+    async def end(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(10):
+            code = await self.process.wait()
+        await self._reading
+        assert not any(FakeHub.token in line for line in self.lines)
+        assert not any("Traceback" in line for line in self.lines), "".join(self.lines)
+        return code
+
+
+@pytest.fixture
+async def hub(fake_hub: FakeHub) -> FakeHub:
+    """A Hub in the present, with an idle and a busy server."""
+    fake_hub.now = lambda: datetime.now(UTC)
+    fake_hub.add_server("idle", idle=2 * HOUR, age=9 * HOUR)
+    fake_hub.add_server("busy", idle=30, age=9 * HOUR)
+    return fake_hub
+
+
+@pytest.fixture
+def program(hub: FakeHub, tmp_path: Path) -> Program:
+    """The culler in an empty directory."""
+    return Program(hub, tmp_path)
+
+
+async def test_one_pass_stops_the_idle_and_ends_with_0(hub: FakeHub, program: Program) -> None:
+    """--once makes one pass, says what it did, and leaves no file behind."""
+    run = await program.run("--once", "--timeout=3600")
+    assert (run.code, hub.stopped) == (0, [("idle", "")])
+    assert "1 stopped" in run.err
+    assert list(program.directory.iterdir()) == []
+
+
+async def test_one_pass_imports_nothing_big(program: Program) -> None:
+    """It starts fast and stays small: no database, no web, no metrics."""
+    run = await program.run("--once", "--timeout=3600", code=NOTHING_BIG)
+    assert run.code == 0
+    assert "IMPORTED: []" in run.out
+
+
+async def test_a_pass_that_fails_in_part_ends_with_1(hub: FakeHub, program: Program) -> None:
+    """So that a cron job can tell."""
+    hub.fail("status", method="DELETE", status=500)
+    run = await program.run("--once", "--timeout=3600")
+    assert run.code == 1
+    assert "idle" in run.err
+
+
+async def test_one_pass_that_a_signal_ends_early_ends_with_1(
+    hub: FakeHub, program: Program
+) -> None:
+    """And says what is left: a cron job that was ended has not done its work."""
+    for number in range(60):
+        hub.add_server(f"idle{number}", idle=2 * HOUR, age=9 * HOUR)
+    hub.stop_seconds = 0.5
+    async with program.running("--once", "--timeout=3600", "--concurrency=1") as run:
+        await run.until(lambda: len(hub.requests("DELETE")) >= 1)
+        assert await run.end() == 1
+        assert "that are due were left as they are" in "".join(run.lines)
+    assert 1 <= len(hub.stopped) < 61
+
+
+async def test_one_pass_that_has_to_be_broken_off_ends_with_1(
+    hub: FakeHub, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stop that hangs may be done or not."""
+    for name, value in program.env.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(program.directory)
+    hub.fail("hang", method="DELETE")
+    app = IdleCuller()
+    app.once, app.timeout, app.stopping = True, 3600, asyncio.Event()
+    main = asyncio.create_task(app.main())
+    async with asyncio.timeout(60):
+        while not hub.requests("DELETE"):
+            await asyncio.sleep(0.01)
+        app.stopping.set()
+        main.cancel()
+        assert await main == 1
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [
+        ({}, ""),
+        ({"skipped": 3, "failures": 1}, ""),
+        ({"whole": False}, "not all servers were looked at"),
+        ({"postponed": 2, "slow": 1}, "2 that are due were left as they are, 1 were slow to stop"),
+    ],
+)
+def test_what_was_left_undone_is_told(numbers: dict[str, Any], words: str) -> None:
+    """What failed or was no longer due is not undone: that is told where it happens."""
+    given: dict[str, Any] = {"started": datetime.now(UTC), "elapsed": 1.0, "whole": True}
+    told = undone(PassResult(**(given | numbers)))
+    assert told.startswith(words)
+    assert bool(told) == bool(words)
+
+
+async def test_a_role_that_lacks_scopes_is_told_which(hub: FakeHub, program: Program) -> None:
+    """The words are ready to be copied into jupyterhub_config.py."""
+    hub.scopes = ["read:users:name"]
+    run = await program.run("--once", "--timeout=3600")
+    assert run.code == 1
+    for word in ("list:users", "delete:servers", "load_roles"):
+        assert word in run.err
+
+
+async def test_a_hub_that_is_away_ends_one_pass_with_1(hub: FakeHub, program: Program) -> None:
+    """No traceback, one reason."""
+    await hub.stop()
+    run = await program.run("--once")
+    assert run.code == 1
+    assert "cannot connect" in run.err
+
+
+async def test_a_dry_run_shows_a_table_and_stops_nothing(hub: FakeHub, program: Program) -> None:
+    """Who would go, when, by which rule and why."""
+    run = await program.run("--dry-run", "--timeout=3600")
+    assert run.code == 0
+    assert hub.stopped == []
+    head, idle, busy, last = run.out.strip().splitlines()
+    assert head.split()[:4] == ["WHEN", "WHAT", "USER", "SERVER"]
+    assert idle.startswith("now")
+    assert "idle" in idle
+    assert "default" in idle
+    assert "busy" in busy
+    assert "in 59m" in busy
+    assert "1 would go now, 1 later" in last
+
+
+async def test_a_dry_run_tells_removals_from_stops(hub: FakeHub, program: Program) -> None:
+    """Also of servers that are due later."""
+    hub.add_server("busy", "lab", idle=60)
+    run = await program.run("--dry-run", "--timeout=3600", "--remove-named-servers")
+    lab = next(line for line in run.out.splitlines() if " lab " in line)
+    default = next(line for line in run.out.splitlines() if "busy" in line and " lab " not in line)
+    assert " remove " in lab
+    assert " stop " in default
+
+
+async def test_a_dry_run_of_the_hubs_goes_on(hub: FakeHub, program: Program) -> None:
+    """The Hub starts a service anew that ends: so it shows its table after each pass."""
+    flags = ("--dry-run", "--timeout=3600", "--cull-every=1", "--settle=0")
+    async with program.running(*flags, env={"JUPYTERHUB_SERVICE_NAME": "cull"}) as service:
+        await service.until(lambda: sum("pass:" in line for line in service.lines) >= 2)
+        assert await service.end() == 0
+    assert hub.stopped == []
+
+
+@pytest.mark.parametrize("style", ["equals", "space"])
+async def test_every_flag_of_jupyterhub_idle_culler_is_taken(
+    hub: FakeHub, program: Program, style: str
+) -> None:
+    """Only the module's name changes."""
+    flags = {
+        "api-page-size": "50",
+        "concurrency": "5",
+        "cull-admin-users": "False",
+        "cull-default-servers": "True",
+        "cull-every": "60",
+        "cull-named-servers": "True",
+        "cull-users": "True",
+        "internal-certs-location": "internal-ssl",
+        "max-age": "86400",
+        "remove-named-servers": "True",
+        "ssl-enabled": "False",
+        "timeout": "3600",
+        "url": hub.api_url,
+    }
+    arguments = [f"--{name}={value}" for name, value in flags.items()]
+    if style == "space":
+        arguments = [part for name, value in flags.items() for part in (f"--{name}", value)]
+    run = await program.run("--once", *arguments, env={"JUPYTERHUB_API_URL": "http://no.such:1/"})
+    assert run.code == 0
+    assert hub.stopped == [("idle", "")]
+    assert any("limit=50" in seen.raw_path for seen in hub.seen)
+
+
+def test_the_defaults_are_those_of_jupyterhub_idle_culler() -> None:
+    """Except that admins are spared, and that our Hub pages are never larger than cheap."""
+    app = IdleCuller()
+    assert (app.timeout, app.cull_every, app.max_age, app.concurrency) == (600, 300, 0, 10)
+    assert app.api_page_size == 0
+    assert app.cull_default_servers
+    assert app.cull_named_servers
+    assert not app.cull_users
+    assert not app.remove_named_servers
+    assert not app.ssl_enabled
+    assert not app.cull_admin_users
+    assert app.config_file == "idle_culler_config.py"
+    assert app.internal_certs_location == "internal-ssl"
+    assert app.request_timeout == 60
+
+
+def test_the_period_follows_the_timeout() -> None:
+    """Half of it, and never 0."""
+    app = IdleCuller()
+    app.timeout = 3600
+    assert app.cull_every == 1800
+    app = IdleCuller()
+    app.timeout = 1
+    assert app.period == 1.0
+
+
+def test_admin_groups_may_be_given_several_times() -> None:
+    """Each flag adds one; names with commas and quotes are names."""
+    app = IdleCuller()
+    app.configure([("admin-groups", "staff, all"), ("admin-groups", "it's")])
+    assert app.mistakes == []
+    assert app.admin_groups == ["staff, all", "it's"]
+
+
+@pytest.mark.parametrize(("once", "dry", "settle"), [(False, False, 360), (True, False, 0)])
+def test_settling_is_for_services(once: bool, dry: bool, settle: int) -> None:
+    """A single pass does not settle unless told to."""
+    app = IdleCuller()
+    app.once, app.dry_run = once, dry
+    assert app.settle == settle
+    app.settle = 60
+    assert app.settle == 60
+
+
+async def test_a_configuration_file_works_as_it_stands(hub: FakeHub, program: Program) -> None:
+    """idle_culler_config.py in the working directory, with its arbiter."""
+    hub.add_server("vip", idle=9 * HOUR, age=10 * HOUR, user_options={"profile": "unlimited"})
+    (program.directory / "idle_culler_config.py").write_text(
+        "def arbiter(inactive, inactive_limit, server):\n"
+        "    if server['user_options'].get('profile') == 'unlimited':\n"
+        "        return False\n"
+        "    return inactive.total_seconds() >= inactive_limit\n"
+        "c.IdleCuller.cull_arbiter_hook = arbiter\n"
+        "c.IdleCuller.timeout = 3600\n"
+    )
+    run = await program.run("--once")
+    assert (run.code, hub.stopped) == (0, [("idle", "")])
+
+
+async def test_every_mistake_is_told_at_once(program: Program) -> None:
+    """With what to write instead, exit code 1, and nothing asked of the Hub."""
+    (program.directory / "bad.toml").write_text("[[rule]]\nidle_timeout = 'soon'\nuser = 7\n")
+    run = await program.run(
+        "--timeout=soon", "--policy=bad.toml", "--db-url=mysql://x/y", "--cul-users", "--settle=-1"
+    )
+    assert run.code == 1
+    for word in ("--timeout", "idle_timeout", "user", "--db-url", "cull-users", "--settle"):
+        assert word in run.err
+
+
+async def test_check_policy_tells_what_a_file_means(program: Program) -> None:
+    """A good one is explained rule by rule, a bad one mistake by mistake; no Hub needed."""
+    path = program.directory / "cull.toml"
+    path.write_text('[[rule]]\nname = "exam"\ngroup = "exam-*"\naction = "never"\n')
+    no_hub = {"JUPYTERHUB_API_URL": "", "JUPYTERHUB_API_TOKEN": ""}
+    run = await program.run("check-policy", "cull.toml", env=no_hub)
+    assert run.code == 0
+    assert "exam" in run.out
+    assert "default" in run.out
+    assert "read:users:groups" in run.out
+    path.write_text('[[rule]]\nname = "exam"\ngrup = "exam-*"\n')
+    run = await program.run("check-policy", "cull.toml", env=no_hub)
+    assert run.code == 1
+    assert 'did you mean "group"' in run.err
+
+
+async def test_explain_tells_rule_and_time(program: Program) -> None:
+    """For a server, or for all of a user's; and a word where there is none."""
+    run = await program.run("explain", "busy", "--timeout=3600", "--settle=0")
+    assert run.code == 0
+    assert "in 59m" in run.out
+    run = await program.run("explain", "idle/", "--timeout=3600", "--settle=0")
+    assert "due to be stopped" in run.out
+    run = await program.run("explain", "nobody")
+    assert run.code == 1
+    assert "nobody" in run.err
+
+
+@pytest.mark.parametrize(
+    ("word", "code", "told"),
+    [
+        ("return False", 0, "kept, because cull_arbiter_hook says so"),
+        ("return True", 0, "due to be stopped, because it has been idle"),
+        ("return server['nothing']", 1, "cull_arbiter_hook fails on idle/, which is kept"),
+    ],
+    ids=["keep", "stop", "fails"],
+)
+async def test_explain_asks_the_arbiter(program: Program, word: str, code: int, told: str) -> None:
+    """What is explained is what a pass would do; a broken hook is told without a traceback."""
+    (program.directory / "idle_culler_config.py").write_text(
+        f"def arbiter(inactive, inactive_limit, server):\n    {word}\n"
+        "c.IdleCuller.cull_arbiter_hook = arbiter\n"
+    )
+    run = await program.run("explain", "idle", "--timeout=3600", "--settle=0")
+    assert run.code == code
+    assert told in run.out + run.err
+    assert "Traceback" not in run.err
+
+
+# -- the service
+
+
+async def test_a_service_waits_for_the_hub_and_settles(hub: FakeHub, program: Program) -> None:
+    """It starts before the Hub, waits, and believes no idleness at first; SIGTERM ends it."""
+    await hub.stop()
+    async with program.running("--timeout=3600", "--cull-every=1") as service:
+        await service.said("Waiting for the Hub")
+        await hub.start()
+        await service.said("No idleness is believed until")
+        await service.said("pass:")
+        assert hub.stopped == []
+        assert await service.end() == 0
+
+
+async def test_a_service_makes_passes_until_told_to_stop(hub: FakeHub, program: Program) -> None:
+    """Bare, as jupyterhub-idle-culler is run: no pages, no database."""
+    async with program.running("--timeout=3600", "--cull-every=1", "--settle=0") as service:
+        await service.until(lambda: hub.stopped == [("idle", "")])
+        hub.add_server("later", idle=2 * HOUR)
+        await service.until(lambda: ("later", "") in hub.stopped)
+        assert await service.end() == 0
+    assert list(program.directory.iterdir()) == []
+
+
+async def test_sigterm_in_a_slow_pass_ends_it(hub: FakeHub, program: Program) -> None:
+    """Neither a hanging stop nor a slow one keeps the service from ending within 10 s."""
+    hub.add_server("slow", idle=3 * HOUR, age=9 * HOUR, slow_stop=1000)
+    hub.fail("hang", method="DELETE", path="/users/idle/")
+    async with program.running("--timeout=3600", "--settle=0") as service:
+        await service.until(lambda: len(hub.requests("DELETE")) == 2)
+        assert await service.end() == 0
+
+
+async def test_a_policy_that_changes_is_read_again(hub: FakeHub, program: Program) -> None:
+    """A bad one is refused with its mistakes, the last good one stays."""
+    path = program.directory / "cull.toml"
+    path.write_text('[[rule]]\nname = "all"\naction = "never"\n')
+    async with program.running("--policy=cull.toml", "--cull-every=1", "--settle=0") as service:
+        await service.said("pass:")
+        path.write_text('[[rule]]\nname = "all"\nidle_timout = "1h"\n')
+        await service.said("The policy file is refused")
+        await service.said("idle_timeout")
+        assert hub.stopped == []
+        path.write_text('[[rule]]\nname = "all"\nidle_timeout = "1h"\n')
+        await service.until(lambda: hub.stopped == [("idle", "")])
+        assert "rule: all" in await service.said("audit:")
+
+
+async def test_pages_are_served_where_there_is_an_address(hub: FakeHub, program: Program) -> None:
+    """health, ready and metrics; ready once a pass was made; extensions in cull.sqlite."""
+    env = {"JUPYTERHUB_SERVICE_NAME": "cull", "JUPYTERHUB_SERVICE_PREFIX": "/services/cull/"}
+    flags = ("--port=0", "--timeout=3600", "--settle=0", "--authenticate-prometheus=false")
+    async with program.running(*flags, env=env) as service:
+        url = (await service.said("Pages at ")).split("Pages at ")[1].strip()
+        await service.said("pass:")
+        async with aiohttp.ClientSession() as session:
+            async with session.get(url + "health") as answer:
+                assert answer.status == 200
+            async with asyncio.timeout(10):
+                while True:
+                    async with session.get(url + "ready") as answer:
+                        if answer.status == 200:
+                            break
+                    await asyncio.sleep(0.05)
+            async with session.get(url + "metrics") as answer:
+                text = await answer.text()
+            async with session.get(url, allow_redirects=False) as answer:
+                assert answer.status in {302, 401}
+        assert 'jupyterhub_cull_stops_total{outcome="done",reason="idle"} 1.0' in text
+        assert 'jupyterhub_cull_servers{state="ready"} 2.0' in text
+        assert await service.end() == 0
+    assert (program.directory / "cull.sqlite").exists()
+
+
+async def test_holds_are_honoured_without_pages(hub: FakeHub, program: Program) -> None:
+    """--once beside a service reads the service's database: who is held stays."""
+    from services.cull.store.holds import HoldStore
+
+    url = f"sqlite:///{program.directory}/cull.sqlite"
+    now = datetime.now(UTC)
+    async with HoldStore(url) as store:
+        await store.hold("user", "idle", until=now + timedelta(hours=1), by="boss", now=now)
+    run = await program.run("--once", "--timeout=3600")
+    assert run.code == 0
+    assert hub.stopped == []

@@ -1,0 +1,42 @@
+"""The example's inventory, filled in as somebody does who has read it."""
+
+import json
+import secrets
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.docker.engine import run
+from tests.docker.machines import ANSIBLE, ansible_programs
+from tests.paths import ROOT
+
+
+def write_inventory(
+    directory: Path,
+    groups: Mapping[str, Sequence[str]],
+    addresses: Mapping[str, str],
+    settings: Mapping[str, Any],
+) -> None:
+    """Write it, with a secret for each that the vault's example names; not encrypted yet."""
+    shutil.copytree(ANSIBLE / "inventory.example", directory)
+    shutil.copytree(ROOT / "docker/etc.example", directory / "etc")
+    children = {
+        group: {"hosts": {name: {"cluster_address": addresses[name]} for name in names}}
+        for group, names in groups.items()
+    }
+    (directory / "hosts.yml").write_text(json.dumps({"all": {"children": children}}))
+    group_vars = directory / "group_vars" / "all"
+    (group_vars / "tests.yml").write_text(json.dumps(settings))
+    example = (group_vars / "vault.yml.example").read_text("utf-8")
+    names = [line.partition(":")[0] for line in example.splitlines() if line.startswith("vault_")]
+    vault = {name: secrets.token_hex(32) for name in names}
+    (group_vars / "vault.yml").write_text(json.dumps(vault))
+
+
+def encrypt(directory: Path, password: Path) -> None:
+    """Encrypt its secrets with the password in a file."""
+    vault = directory / "group_vars" / "all" / "vault.yml"
+    program = str(ansible_programs() / "ansible-vault")
+    run([program, "encrypt", str(vault), f"--vault-password-file={password}"])
+    assert "vault_cull_token" not in vault.read_text("utf-8")

@@ -1,0 +1,244 @@
+"""The Caddyfile at work: a real caddy before a real proxy and hub, with an authority of its own.
+
+What listens is changed to 127.0.0.1, and the ports to free ones; all else is as in a container.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from tests.docker.compose.secure import HOST, browser, insecure_cookies
+from tests.integration.conftest import needs_proxy
+from tests.integration.processes import end, free_port, wait_until
+from tests.integration.realhub import RealHub, sign_in
+from tests.paths import ROOT
+
+CADDYFILE = ROOT / "docker" / "monitoring" / "Caddyfile"
+DECLARE = """
+from services.declare import declare
+declare(c, cull={{"timeout": 3600, "db_url": "sqlite:///{}/cull.sqlite"}})
+"""
+
+
+def program() -> str:
+    """Where caddy is; skips where it is not."""
+    found = shutil.which("caddy") or shutil.which("caddy", path=f"{sys.prefix}/lib/caddy")
+    if found is None:
+        pytest.skip("caddy is not installed (Debian's package caddy; make programs)")
+    return found
+
+
+def environment(directory: Path, **settings: str) -> dict[str, str]:
+    """As a container of ours has it."""
+    places = {"HOME": directory, "XDG_DATA_HOME": directory, "XDG_CONFIG_HOME": directory}
+    return {
+        "PATH": os.environ["PATH"],
+        **{name: str(place) for name, place in places.items()},
+        "HOST": HOST,
+        "CERTIFICATE": "",
+        "AUTHORITY": "",
+        **settings,
+    }
+
+
+def adapted(directory: Path, **settings: str) -> Any:
+    """What the Caddyfile says, as caddy reads it."""
+    done = subprocess.run(
+        [program(), "adapt", "--config", str(CADDYFILE), "--adapter", "caddyfile"],
+        env=environment(directory, **settings),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=90,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+class Front:
+    """A hub at work behind caddy. ``http`` and ``https`` are caddy's addresses, with a slash."""
+
+    hub: RealHub
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._ports = free_port(), free_port()
+        self.http, self.https = (
+            f"{scheme}://{HOST}:{port}/"
+            for scheme, port in zip(("http", "https"), self._ports, strict=True)
+        )
+        self.authority = directory / "caddy/pki/authorities/local/root.crt"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, hub: RealHub) -> None:
+        """Start caddy before the hub and wait until its authority has made itself known."""
+        self.hub = hub
+        http, https = map(str, self._ports)
+        settings = {
+            "CERTIFICATE": "tls internal",
+            "HTTP_PORT": http,
+            "HTTPS_PORT": https,
+            "PROXY": hub.url.split("/")[2],
+        }
+        config = adapted(self.directory, **settings)
+        (server,) = config["apps"]["http"]["servers"].values()
+        assert server["listen"] == [f":{https}"]
+        server["listen"] = [f"127.0.0.1:{https}"]
+        file = self.directory / "caddy.json"
+        file.write_text(json.dumps(config))
+        with (self.directory / "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [program(), "run", "--config", str(file)],
+                env=environment(self.directory, **settings),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        wait_until("caddy's authority", self._is_up, seconds=90)
+
+    def stop(self) -> None:
+        """End caddy."""
+        if self._process is not None:
+            end(self._process)
+
+    def _is_up(self) -> bool:
+        assert self._process is not None
+        said = (self.directory / "log").read_text()
+        assert self._process.poll() is None, said
+        return "certificate obtained successfully" in said and self.authority.exists()
+
+
+@pytest.fixture(scope="module")
+def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+    """One for all tests here."""
+    needs_proxy()
+    program()
+    directory = tmp_path_factory.mktemp("hub")
+    made = Front(tmp_path_factory.mktemp("caddy"))
+    # As docker/hub has it where PUBLIC_URL begins with https.
+    config = f"{DECLARE.format(directory)}\nc.JupyterHub.public_url = {made.https!r}\n"
+    options = {"cookie_options": {"secure": True}}
+    with RealHub(directory, extra_config=config, tornado_settings=options) as hub:
+        try:
+            made.start(hub)
+            yield made
+        finally:
+            made.stop()
+
+
+@pytest.fixture
+async def session(front: Front) -> AsyncIterator[aiohttp.ClientSession]:
+    """A browser that knows nothing of the hub yet."""
+    async with browser("127.0.0.1", front.authority) as session:
+        yield session
+
+
+async def test_people_sign_in_and_their_cookies_are_secure(
+    front: Front, session: aiohttp.ClientSession
+) -> None:
+    """At the Hub, and through it at a service: no cookie goes where somebody listens."""
+    await sign_in(session, front.https, "ana")
+    async with session.get(front.https + "hub/home") as page:
+        assert page.status == 200
+        assert "ana" in await page.text()
+        assert page.headers["Strict-Transport-Security"] == "max-age=2592000"
+    async with session.get(front.https + "services/cull/") as page:
+        assert page.status == 200
+        assert page.url.path == "/services/cull/"
+    names = {cookie.key for cookie in session.cookie_jar}
+    assert {"jupyterhub-session-id", "service-cull"} <= names, names
+    assert insecure_cookies(session) == []
+
+
+async def test_who_comes_by_http_is_led_to_https(
+    front: Front, session: aiohttp.ClientSession
+) -> None:
+    """To the same page, before anything of the hub answers."""
+    url = front.http + "hub/login?next=home"
+    async with session.get(url, allow_redirects=False) as answer:
+        assert answer.status == 308
+        assert answer.headers["Location"] == f"https://{HOST}/hub/login?next=home"
+        assert "Set-Cookie" not in answer.headers
+
+
+async def test_a_websocket_passes_and_who_asks_is_told_by_caddy_alone(
+    front: Front, session: aiohttp.ClientSession
+) -> None:
+    """Through caddy and the proxy; what a client says of its address and way is not believed."""
+
+    async def echo(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.send_json(
+            {
+                name: request.headers.get(f"X-Forwarded-{name}", "").split(",")[0]
+                for name in ("Proto", "For")
+            }
+        )
+        async for message in socket:
+            await socket.send_str(message.data)
+        return socket
+
+    app = web.Application()
+    app.router.add_get("/echo", echo)
+    async with TestServer(app, host="127.0.0.1") as server, aiohttp.ClientSession() as program:
+        route = f"{front.hub.proxy_api_url}/api/routes/echo"
+        headers = {"Authorization": f"token {front.hub.proxy_token}"}
+        target = {"target": str(server.make_url("")).rstrip("/")}
+        async with program.post(route, json=target, headers=headers) as answer:
+            assert answer.status == 201
+        lies = {"X-Forwarded-Proto": "gopher", "X-Forwarded-For": "192.0.2.1"}
+        async with session.ws_connect(front.https + "echo", headers=lies) as socket:
+            assert await socket.receive_json(timeout=90) == {"Proto": "https", "For": "127.0.0.1"}
+            await socket.send_str("x" * 100_000)
+            assert await socket.receive_str(timeout=90) == "x" * 100_000
+        async with program.delete(route, headers=headers) as answer:
+            assert answer.status == 204
+
+
+@pytest.mark.parametrize(
+    ("certificate", "issuers"),
+    [
+        ("", None),
+        ("tls it@university.example", {"acme", "zerossl"}),
+        ("tls internal", {"internal"}),
+    ],
+)
+def test_certificates_come_from_where_the_setting_says(
+    tmp_path: Path, certificate: str, issuers: set[str] | None
+) -> None:
+    """Empty leaves it to caddy, which asks Let's Encrypt; an e-mail address is told to it."""
+    config = adapted(tmp_path, CERTIFICATE=certificate)
+    policies = config["apps"].get("tls", {}).get("automation", {}).get("policies")
+    if issuers is None:
+        assert policies is None
+        return
+    (policy,) = policies
+    assert policy["subjects"] == [HOST]
+    assert {each["module"] for each in policy["issuers"]} <= issuers
+    if "@" in certificate:
+        assert {each["email"] for each in policy["issuers"]} == {"it@university.example"}
+
+
+def test_another_authority_is_asked_where_one_is_named(tmp_path: Path) -> None:
+    """By its ACME directory, and none but it."""
+    directory = "https://acme.university.example/directory"
+    config = adapted(tmp_path, AUTHORITY=f"acme_ca {directory}")
+    (policy,) = config["apps"]["tls"]["automation"]["policies"]
+    assert [each["ca"] for each in policy["issuers"]] == [directory]
+
+
+def test_caddy_takes_no_orders_and_trusts_nobody_anew(tmp_path: Path) -> None:
+    """No administration by the network, and no authority of its own in the machine's list."""
+    config = adapted(tmp_path, CERTIFICATE="tls internal")
+    assert config["admin"]["disabled"] is True
+    assert config["apps"]["pki"]["certificate_authorities"]["local"]["install_trust"] is False

@@ -1,0 +1,113 @@
+"""The images under the security context of docker/kubernetes, as a node makes it, made by Docker.
+
+A volume is a folder of the pod's group (fsGroup), a secret a file that the group may read; the file
+system is read only, there is no capability and no new privilege, and the account is the manifest's.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.docker.engine import BASE, CommandError, Engine, until
+from tests.docker.kubernetes.pods import Cluster
+from tests.paths import ROOT
+
+DEPLOYMENTS = ("cull", "stats", "formgrader", "formgrader-course101")
+SECRETS = {
+    "hub": {f"hub.services.{name}.apiToken": "t" * 64 for name in DEPLOYMENTS},
+    "classroom-formgraders": {"course101": "c" * 64},
+}
+#: Asks as the probe does, and the formgrader with its token for its page, which nbgrader makes.
+PROBE = """
+import sys, urllib.request
+request = urllib.request.Request("http://127.0.0.1:8000" + sys.argv[1])
+if sys.argv[2:]:
+    request.add_header("Authorization", "token " + sys.argv[2])
+print(urllib.request.urlopen(request, timeout=60).status)
+"""
+
+
+@pytest.fixture(scope="module")
+def images(engine: Engine) -> Engine:
+    """The engine with the two images; those of the tests of compose.yaml, where they ran."""
+    for name in ("services", "formgrader"):
+        directory, tag = ROOT / "docker" / "images" / name, f"classroom-{name}:0.1.0"
+        engine.build(directory, tag, BASE_IMAGE=BASE, VERSION="0.1.0")
+    return engine
+
+
+@pytest.fixture
+def container(
+    images: Engine, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[tuple[Engine, str]]:
+    """A Deployment's container at work, and its engine."""
+    cluster = Cluster(tmp_path, SECRETS)
+    spec = cluster.spec(request.param)
+    (of_it,) = spec["containers"]
+    name = f"classroom-pod-{request.param}"
+    words = ["run", "--detach", "--name", name, "--network", "none"]
+    words += _rights(spec, of_it)
+    volumes = {each["name"]: each for each in spec["volumes"]}
+    group = spec["securityContext"]["fsGroup"]
+    for mount in of_it["volumeMounts"]:
+        files = cluster.files(volumes[mount["name"]])
+        if files:
+            folder = tmp_path / mount["name"]
+            folder.mkdir(mode=0o750)
+            for each, text in files.items():
+                (folder / each).write_text(text)
+                (folder / each).chmod(0o440)
+            for each in (folder, *folder.iterdir()):
+                os.chown(each, 0, group)
+            words += ["--volume", f"{folder}:{mount['mountPath']}:ro"]
+        else:
+            words += ["--tmpfs", f"{mount['mountPath']}:mode=2775,uid=0,gid={group}"]
+    for each in of_it["env"]:
+        words += ["--env", f"{each['name']}={each['value']}"]
+    images.docker("rm", "--force", name)  # of a run that was killed
+    images.docker(*words, of_it["image"], *of_it.get("args", ()))
+    try:
+        yield images, name
+    finally:
+        images.docker("rm", "--force", name)
+
+
+def _rights(spec: Any, container: Any) -> list[str]:
+    """The words of docker run for a security context of Kubernetes."""
+    whole, own = spec["securityContext"], container["securityContext"]
+    assert own["readOnlyRootFilesystem"] is True
+    assert own["allowPrivilegeEscalation"] is False
+    assert own["capabilities"] == {"drop": ["ALL"]}
+    assert whole["runAsNonRoot"] is True
+    account = f"{whole['runAsUser']}:{whole['runAsGroup']}"
+    words = ["--read-only", "--security-opt", "no-new-privileges", "--cap-drop", "ALL"]
+    return [*words, "--user", account, "--group-add", str(whole["fsGroup"])]
+
+
+@pytest.mark.parametrize("container", DEPLOYMENTS, indirect=True)
+def test_a_container_works_with_no_more_rights_than_it_has(
+    container: tuple[Engine, str],
+) -> None:
+    """It serves: the services without a hub, too, and the formgrader its page."""
+    engine, name = container
+    if name.endswith("course101"):
+        path = "/services/formgrader/course101/formgrader/gradebook"
+        probe = [path, SECRETS["classroom-formgraders"]["course101"]]
+    else:
+        probe = [f"/services/{name.removeprefix('classroom-pod-')}/health"]
+
+    def serves() -> bool:
+        try:
+            said = engine.docker("exec", name, "python", "-c", PROBE, *probe)
+        except CommandError:
+            state = engine.docker("inspect", "--format", "{{.State.Running}}", name)
+            assert state == "true\n", engine.docker("logs", name)
+            return False
+        return said == "200\n"
+
+    until(f"{name} to serve", serves, seconds=120)
+    with pytest.raises(CommandError, match="Read-only file system"):
+        engine.docker("exec", name, "touch", "/opt/classroom/x")

@@ -1,0 +1,260 @@
+"""The values for Zero to JupyterHub fit the chart, and say of our services what declare says; the
+manifests beside them fit each other. test_kubernetes_real sees them at work.
+"""
+
+import copy
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import jsonschema
+import pytest
+import yaml  # type: ignore[import-untyped]
+from traitlets.config import Config
+
+from common.config.application import ServiceApp
+from common.config.flags import split
+from services.cull.app import IdleCuller
+from services.declare import declare
+from services.formgrader_proxy.app import FormgraderProxy
+from services.formgrader_proxy.courses import load_courses
+from services.stats.app import StatsApp
+from tests.docker.kubernetes import pods
+
+HERE = Path(__file__).parent
+KUBERNETES = pods.KUBERNETES
+NAMES = ("cull", "stats", "formgrader")
+COURSE = "formgrader-course101"
+#: What the image's entry point (start.py) starts by these names, at the port 8000.
+PROGRAMS: dict[str, type[ServiceApp]] = {
+    "cull": IdleCuller,
+    "stats": StatsApp,
+    "formgrader": FormgraderProxy,
+}
+PORT = 8000
+
+
+@pytest.fixture(scope="module")
+def values() -> Any:
+    """The values file."""
+    return yaml.safe_load((KUBERNETES / "values.yaml").read_text("utf-8"))
+
+
+@pytest.fixture(scope="module")
+def manifests() -> list[Any]:
+    """What is to be applied beside the chart."""
+    return pods.manifests()
+
+
+def _chart_problems(values: Any) -> list[str]:
+    schema = json.loads((HERE / "z2jh" / "values.schema.json").read_text("utf-8"))
+    # What is required is in the chart's own values, into which Helm merges these.
+    return [
+        each.message
+        for each in jsonschema.Draft7Validator(schema).iter_errors(values)
+        if each.validator != "required"
+    ]
+
+
+@pytest.mark.parametrize("name", ["values.yaml", "exchange-values.yaml"])
+def test_the_values_fit_the_charts_schema(name: str) -> None:
+    """Helm would take them: it checks by the same schema."""
+    assert _chart_problems(yaml.safe_load((KUBERNETES / name).read_text("utf-8"))) == []
+
+
+@pytest.mark.parametrize("path", ["hub", "hub.networkPolicy", "singleuser.memory", "proxy.chp"])
+def test_the_schema_tells_a_misspelt_key(values: Any, path: str) -> None:
+    """The check above is one that can fail, wherever something is written."""
+    wrong = copy.deepcopy(values)
+    place = wrong
+    for key in path.split("."):
+        place = place.setdefault(key, {})
+    place["netwrokPolicy"] = {}
+    assert any("netwrokPolicy" in problem for problem in _chart_problems(wrong))
+
+
+def test_services_and_roles_are_those_that_declare_gives(values: Any) -> None:
+    """No scope more, none less, and the same way of signing in."""
+    hub = values["hub"]
+    c = Config()
+    services = hub["services"]
+    elsewhere = {
+        name: {"url": services[name]["url"], "api_token": "made by the chart"} for name in NAMES
+    }
+    declare(
+        c,
+        cull=elsewhere["cull"],
+        stats=elsewhere["stats"],
+        formgrader_proxy=elsewhere["formgrader"],
+    )
+    for declared in c.JupyterHub.services:
+        name = declared.pop("name")
+        del declared["api_token"]
+        assert services[name] == declared, name
+    assert len(c.JupyterHub.services) == len(services)
+    written = [{"name": name, **role} for name, role in hub["loadRoles"].items()]
+    assert _by_name(written) == _by_name(c.JupyterHub.load_roles)
+    assert hub["config"]["JupyterHub"]["custom_scopes"] == dict(c.JupyterHub.custom_scopes)
+
+
+def _by_name(roles: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        role["name"]: {
+            key: sorted(value) if isinstance(value, list) else value for key, value in role.items()
+        }
+        for role in roles
+    }
+
+
+def _of(manifests: list[Any], kind: str, name: str) -> Any:
+    (found,) = (
+        each for each in manifests if each["kind"] == kind and each["metadata"]["name"] == name
+    )
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_service_runs_where_the_hub_looks_for_it(
+    values: Any, manifests: list[Any], name: str
+) -> None:
+    """Address, port, labels and policies agree, and the program knows all its flags."""
+    url = urlsplit(values["hub"]["services"][name]["url"])
+    pod = _behind(manifests, str(url.hostname))
+    container = _container(pod)
+    assert url.port == PORT
+    assert pod["metadata"]["labels"]["hub.jupyter.org/network-access-hub"] == "true"
+
+    assert "command" not in container, "the image's own says who may open the pages"
+    started, *flags = container["args"]
+    assert started == name
+    assert split(flags, PROGRAMS[name].options()).problems == []
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert container[probe]["httpGet"]["path"] == f"/services/{name}/health"
+
+    (egress,) = values["proxy"]["chp"]["networkPolicy"]["egress"]
+    assert egress["ports"] == [{"port": PORT}]
+    target = egress["to"][0]["podSelector"]["matchLabels"]
+    assert target.items() <= pod["metadata"]["labels"].items()
+
+
+@pytest.mark.parametrize("name", [*NAMES, COURSE])
+def test_each_pod_has_few_rights_and_limits(manifests: list[Any], name: str) -> None:
+    """Those of the restricted Pod Security Standard, a file system of its own that is read only,
+    memory and CPU that it may not exceed, and probes.
+    """
+    spec = _of(manifests, "Deployment", name)["spec"]["template"]["spec"]
+    container = _container({"spec": spec})
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    assert container["securityContext"]["allowPrivilegeEscalation"] is False
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["runAsUser"] > 0
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["enableServiceLinks"] is False
+    assert set(container["resources"]["limits"]) == {"memory", "cpu"}
+    assert set(container["resources"]["requests"]) == {"memory", "cpu"}
+    assert {"startupProbe", "readinessProbe", "livenessProbe"} <= set(container)
+    mounted = {each["name"] for each in container["volumeMounts"]}
+    assert mounted == {each["name"] for each in spec["volumes"]}
+    for each in spec["volumes"]:
+        if "persistentVolumeClaim" in each:
+            claim = each["persistentVolumeClaim"]["claimName"]
+            assert _of(manifests, "PersistentVolumeClaim", claim)
+
+
+@pytest.mark.parametrize("name", [*NAMES, COURSE])
+def test_secrets_come_by_reference_and_as_files(manifests: list[Any], name: str) -> None:
+    """In no environment, for nobody else to read, and each service has its own alone."""
+    spec = _of(manifests, "Deployment", name)["spec"]["template"]["spec"]
+    container = _container({"spec": spec})
+    (token,) = (each["secret"] for each in spec["volumes"] if each["name"] == "token")
+    (item,) = token["items"]
+    if name == COURSE:
+        expected = "classroom-formgraders", {"key": "course101", "path": "grading_token"}
+    else:
+        key = f"hub.services.{name}.apiToken"
+        expected = "hub", {"key": key, "path": f"{name}_token"}
+    assert (token["secretName"], item) == expected
+    assert token["defaultMode"] == 0o440
+    where = next(each["mountPath"] for each in container["volumeMounts"] if each["name"] == "token")
+    assert {"name": "SECRETS", "value": where} in container["env"]
+    assert not any("TOKEN" in each["name"] for each in container["env"])
+    assert not any(each["kind"] == "Secret" for each in manifests)
+
+
+def test_only_the_formgrader_service_reaches_a_course_and_nothing_leads_out(
+    manifests: list[Any],
+) -> None:
+    """Students' code is graded there: no policy but its own speaks of it."""
+    service = _of(manifests, "Deployment", "formgrader")["spec"]["template"]["metadata"]["labels"]
+    course = _of(manifests, "Deployment", COURSE)["spec"]["template"]["metadata"]["labels"]
+    student = {"app.kubernetes.io/name": "jupyterhub", "component": "singleuser-server"}
+    policies = [each["spec"] for each in manifests if each["kind"] == "NetworkPolicy"]
+    (policy,) = (each for each in policies if _selects(each, course))
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    assert policy["egress"] == []
+    (ingress,) = policy["ingress"]
+    (source,) = ingress["from"]
+    assert _selects(source, service)
+    assert not _selects(source, course)
+    assert not _selects(source, student)
+    assert "hub.jupyter.org/network-access-hub" not in course
+
+    (ours,) = (each for each in policies if _selects(each, service))
+    assert ours["policyTypes"] == ["Ingress", "Egress"]
+    outwards = [to for rule in ours["egress"] for to in rule.get("to", ())]
+    assert any(_selects(to, course) for to in outwards)
+    sources = [source for rule in ours["ingress"] for source in rule["from"]]
+    assert not any(_selects(source, each) for source in sources for each in (course, student))
+
+
+def test_students_servers_and_the_formgrader_have_the_same_exchange(manifests: list[Any]) -> None:
+    """The same claim at the same place."""
+    values = yaml.safe_load((KUBERNETES / "exchange-values.yaml").read_text("utf-8"))
+    storage = values["singleuser"]["storage"]
+    spec = _of(manifests, "Deployment", COURSE)["spec"]["template"]["spec"]
+    (volume,) = storage["extraVolumes"]
+    assert volume in spec["volumes"]
+    (mount,) = storage["extraVolumeMounts"]
+    assert mount in _container({"spec": spec})["volumeMounts"]
+
+
+def test_the_courses_are_such_as_the_service_takes(manifests: list[Any]) -> None:
+    """The example in the ConfigMap has no mistake, and leads to the formgrader that there is."""
+    text = _of(manifests, "ConfigMap", "classroom-courses")["data"]["courses.toml"]
+    (course,) = tomllib.loads(text)["course"]
+    assert load_courses(text)
+    url = urlsplit(course["url"])
+    pod = _behind(manifests, str(url.hostname))
+    assert url.port == PORT
+    environment = {each["name"]: each["value"] for each in _container(pod)["env"]}
+    assert environment["COURSE_ID"] == course["id"]
+    assert environment["BASE_URL"] == f"/services/formgrader/{course['id']}/"
+
+
+def _behind(manifests: list[Any], service: str) -> Any:
+    """The pod that a Service leads to, by the port where its container listens."""
+    found = _of(manifests, "Service", service)["spec"]
+    (pod,) = (
+        each["spec"]["template"]
+        for each in manifests
+        if each["kind"] == "Deployment"
+        and found["selector"].items() <= each["spec"]["template"]["metadata"]["labels"].items()
+    )
+    (port,) = found["ports"]
+    assert port["port"] == PORT
+    assert {"name": port["targetPort"], "containerPort": PORT} in _container(pod)["ports"]
+    return pod
+
+
+def _container(pod: Any) -> Any:
+    (container,) = pod["spec"]["containers"]
+    return container
+
+
+def _selects(selector: Any, labels: dict[str, str]) -> bool:
+    wanted: dict[str, str] = selector["podSelector"]["matchLabels"]
+    return wanted.items() <= labels.items()

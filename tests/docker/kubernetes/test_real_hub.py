@@ -1,0 +1,97 @@
+"""The containers of docker/kubernetes at work: with the Hub's services and roles of values.yaml."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import aiohttp
+import pytest
+import yaml  # type: ignore[import-untyped]
+
+from tests.docker.kubernetes.pods import KUBERNETES, Cluster
+from tests.integration.conftest import needs_proxy
+from tests.integration.realhub import BROWSER, RealHub
+
+COURSE = "services/formgrader/course101/formgrader/gradebook"
+PAGE = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "none"}
+NAMES = ("cull", "stats", "formgrader")
+TOKENS = {name: f"{name}-{'t' * 32}" for name in NAMES}
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealHub]:
+    """The hub of values.yaml, and a process for each container."""
+    needs_proxy()
+    values = yaml.safe_load((KUBERNETES / "values.yaml").read_text("utf-8"))["hub"]
+    secrets = {
+        # As the chart names them in its secret "hub".
+        "hub": {f"hub.services.{name}.apiToken": token for name, token in TOKENS.items()},
+        "classroom-formgraders": {"course101": "c" * 64},
+    }
+    cluster = Cluster(tmp_path_factory.mktemp("pods"), secrets)
+    services = [
+        {"name": name, "api_token": TOKENS[name], **spec, "url": cluster.here(spec["url"])}
+        for name, spec in values["services"].items()
+    ]
+    made = RealHub(
+        tmp_path_factory.mktemp("hub"),
+        services=services,
+        roles=[{"name": name, **role} for name, role in values["loadRoles"].items()],
+        groups={"formgrade-course101": ["gail"], "nbgrader-course101": ["ana"]},
+        extra_config=f"c.JupyterHub.custom_scopes = {values['config']['JupyterHub']!r}"
+        "['custom_scopes']\n",
+    )
+    cluster.addresses["hub:8081"] = made.api_url.split("/")[2]
+    # Services wait for a hub that is away; a hub waits only so long for its services.
+    with cluster.pods(*NAMES, "formgrader-course101"), made:
+        yield made
+
+
+async def page(session: aiohttp.ClientSession, url: str) -> tuple[int, str, str]:
+    """A page's status, its path after all that led to it, and its text."""
+    async with session.get(url, headers=PAGE) as answer:
+        return answer.status, answer.url.path, await answer.text()
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_the_sign_in_works_and_the_page_answers(hub: RealHub, name: str) -> None:
+    """For whoever the Hub knows; everybody else is led to its login page."""
+    url = f"{hub.url}services/{name}/"
+    async with hub.login("ana") as ana:
+        status, path, text = await page(ana, url)
+        assert (status, path) == (200, f"/services/{name}/"), text
+        assert "ana" in text
+    async with aiohttp.ClientSession(headers=BROWSER) as nobody:
+        status, path, _ = await page(nobody, url)
+        assert (status, path) == (200, "/hub/login")
+
+
+async def test_a_grader_reaches_the_courses_formgrader_and_a_student_does_not(hub: RealHub) -> None:
+    """Through the service, which has the token of the formgrader behind it."""
+    async with hub.login("gail") as gail:
+        status, path, text = await page(gail, hub.url + "services/formgrader/")
+        assert (status, path) == (200, "/services/formgrader/")
+        assert "Course 101" in text
+        status, path, text = await page(gail, hub.url + COURSE)
+        assert (status, path) == (200, f"/{COURSE}"), text
+        assert "nbgrader" in text
+    async with hub.login("ana") as ana:
+        assert (await page(ana, hub.url + COURSE))[0] == 403
+
+
+async def test_each_service_has_all_the_scopes_that_it_needs(hub: RealHub) -> None:
+    """It is ready: its database answers, and a pass over the Hub's users came to its end."""
+
+    async def ready(name: str) -> bool:
+        url = f"{hub.url}services/{name}/ready"
+        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+            status: int = answer.status
+        return status == 200
+
+    for name in NAMES:
+
+        async def is_ready(name: str = name) -> bool:
+            return await ready(name)
+
+        await hub.until(f"{name} ready", is_ready, seconds=90)
+        model: Any = await hub.api("GET", "/user", token=TOKENS[name])
+        assert model["name"] == name

@@ -1,0 +1,523 @@
+"""Attacks on the formgrader proxy: each refused, and none seen by the formgrader."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import aiohttp
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from services.formgrader_proxy.access import ALLOW_LIST, Role, judge
+from services.formgrader_proxy.audit import AuditUnavailable, Change
+from services.formgrader_proxy.proxy.target import PathRefused, read_target
+from tests.formgrader_proxy.site import (
+    ACCESS,
+    COURSE,
+    GRADER,
+    INSTRUCTOR,
+    PREFIX,
+    STUDENT,
+    TOKEN,
+    Site,
+    formgrader_site,
+)
+
+GRADE = "formgrader/api/grade/abc"
+FLAG = "formgrader/api/submitted_notebook/abc/flag"
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    async with formgrader_site(tmp_path) as made:
+        yield made
+
+
+async def raw(site: Site, head: str, body: bytes = b"") -> tuple[int, bytes]:
+    """Send these very bytes; the status and the whole answer."""
+    address = urlsplit(site.origin)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    writer.write(head.replace("\n", "\r\n").encode("latin-1") + b"\r\n\r\n" + body)
+    async with asyncio.timeout(10):
+        answer = await reader.read()
+    writer.close()
+    found = re.match(rb"HTTP/1\.[01] (\d{3})", answer)
+    return int(found[1]) if found else 0, answer
+
+
+async def grader_cookie(site: Site) -> tuple[str, str]:
+    """A signed-in grader's Cookie header, and the token of their page."""
+    browser = await site.browser(GRADER)
+    assert site.seen, "the grader was not let in"
+    site.seen.clear()
+    cookies = browser.cookies()
+    return "; ".join(f"{name}={value}" for name, value in cookies.items()), cookies["_xsrf"]
+
+
+TRAVERSALS = [
+    "formgrader/../files/gradebook.db",
+    "formgrader/./gradebook",
+    "formgrader/%2e%2e/files/gradebook.db",
+    "formgrader/%2E%2e/files/gradebook.db",
+    "formgrader/.%2e/files/gradebook.db",
+    "formgrader/%252e%252e/files/gradebook.db",
+    "formgrader/%25252e%25252e/files/gradebook.db",
+    "formgrader/submissions/x/../../../gradebook.db",
+    "formgrader/submissions/x/..%2f..%2f..%2fgradebook.db",
+    "formgrader/submissions/x/..%252f..%252fgradebook.db",
+    "formgrader/submissions/x/..%5c..%5cgradebook.db",
+    "formgrader/submissions/x/..\\..\\gradebook.db",
+    "formgrader/submissions/x/%c0%ae%c0%ae/gradebook.db",
+    "formgrader/submissions/x/%e0%80%ae%e0%80%ae/gradebook.db",
+    "formgrader/submissions/x/..;/..;/gradebook.db",
+    "formgrader/submissions/x/%00/gradebook.db",
+    "formgrader/submissions/x/a%0d%0aX-Evil:%201",
+    "formgrader//gradebook",
+    "/formgrader/gradebook",
+    "formgrader/submissions//etc/passwd",
+    "formgrader/%u002e%u002e/gradebook",
+    "formgrader/%2/gradebook",
+    "formgrader/gradebook#/../files",
+    "formgrader?path=/tmp",
+    "formgrader?PATH=/tmp",
+    "formgrader?%70ath=/tmp",
+    "formgrader?%2570ath=/tmp",
+    "formgrader?a=1&path=/tmp",
+    "formgrader?path",
+    "formgrader?a=1;path=/tmp",
+    "formgrader/?path%5b%5d=x&path=/tmp",
+    "formgrader/gradebook?path+=/tmp",
+    "files/gradebook.db",
+    "api/contents",
+    "api/kernels",
+    "api/terminals",
+    "api/sessions",
+    "terminals/1",
+    "nbconvert/html/x.ipynb",
+    "lab",
+    "tree",
+    "metrics",
+    "logout",
+    "login",
+    "static/x.js",
+]
+
+
+@pytest.mark.parametrize("path", TRAVERSALS)
+async def test_no_way_out_of_the_formgrader(site: Site, path: str) -> None:
+    """Not for a grader, in no encoding: refused before the formgrader sees it."""
+    cookie, _ = await grader_cookie(site)
+    status, _ = await raw(
+        site, f"GET {COURSE}{path} HTTP/1.1\nHost: hub\nCookie: {cookie}\nConnection: close"
+    )
+    assert site.seen == []
+    assert status in {400, 404}
+
+
+SMUGGLED = {
+    "two lengths": "Content-Length: 0\nContent-Length: 5",
+    "length and chunks": "Content-Length: 5\nTransfer-Encoding: chunked",
+    "odd chunking": "Transfer-Encoding: xchunked",
+    "chunking twice": "Transfer-Encoding: chunked\nTransfer-Encoding: chunked",
+    "chunking in chunking": "Transfer-Encoding: chunked, chunked",
+    "a signed length": "Content-Length: +5",
+    "a negative length": "Content-Length: -5",
+    "two hosts": "Host: other",
+    "a body on a read": "Content-Length: 5",
+    "chunks on a read": "Transfer-Encoding: chunked",
+    "Connection names Host": "Connection: host",
+    "Connection names Cookie": "Connection: close, cookie",
+    "Connection names Authorization": "Connection: Authorization",
+    "a space before the colon": "X-Odd : 1",
+    "a folded line": "X-Odd: 1\n more",
+    "a null": "X-Odd: a\0b",
+    "an empty name": ": x",
+}
+
+
+@pytest.mark.parametrize("fields", SMUGGLED.values(), ids=SMUGGLED.keys())
+async def test_a_head_with_two_meanings_is_refused(site: Site, fields: str) -> None:
+    """Smuggled, doubled and malformed fields get 400."""
+    cookie, _ = await grader_cookie(site)
+    status, _ = await raw(
+        site,
+        f"GET {COURSE}formgrader/gradebook HTTP/1.1\nHost: hub\nCookie: {cookie}\n{fields}\n"
+        "Connection: close",
+        b"path=",
+    )
+    assert status == 400
+    assert site.seen == []
+
+
+async def test_a_second_request_is_not_smuggled_in_a_body(site: Site) -> None:
+    """A change's body is its own; what looks like a request in it stays body."""
+    cookie, token = await grader_cookie(site)
+    inner = b"GET /services/formgrader/course101/files/gradebook.db HTTP/1.1\r\nHost: x\r\n\r\n"
+    status, _ = await raw(
+        site,
+        f"PUT {COURSE}{GRADE} HTTP/1.1\nHost: hub\nCookie: {cookie}\nX-CSRFToken: {token}\n"
+        f"Content-Length: {len(inner)}\nConnection: close",
+        inner,
+    )
+    assert status == 200
+    assert [(one.method, one.body) for one in site.seen] == [("PUT", inner)]
+
+
+FORGED = {
+    "Host": "evil.example",
+    "X-Forwarded-For": "10.0.0.1",
+    "X-Forwarded-Host": "evil.example",
+    "X-Forwarded-Proto": "https",
+    "X-Forwarded-Prefix": "/other",
+    "X-Forwarded-User": "admin",
+    "X_Forwarded_Host": "evil.example",
+    "Forwarded": "host=evil.example",
+    "X-Real-IP": "10.0.0.1",
+    "X-Original-URL": "/files/gradebook.db",
+    "X-Rewrite-URL": "/files/gradebook.db",
+    "X-HTTP-Method-Override": "DELETE",
+    "X-JupyterHub-User": "admin",
+    "Remote-User": "admin",
+    "Proxy-Authorization": "Basic eDp5",
+    "Cookie2": "x=y",
+}
+
+
+async def test_forged_fields_do_not_arrive(site: Site) -> None:
+    """Of who and where a client claims to be, nothing is passed on; nor cookie or token."""
+    browser = await site.browser(GRADER)
+    site.seen.clear()
+    headers = {"Sec-Fetch-Mode": "navigate", **FORGED}
+    answer = await browser.request("GET", COURSE + "formgrader", headers=headers)
+    assert answer.status == 200
+    arrived = site.seen[0].headers
+    for name, value in FORGED.items():
+        if not name.startswith("X-Forwarded-") and name != "Host":
+            assert name not in arrived
+        if name not in {"X-Forwarded-Host", "X-Forwarded-Proto", "Host"}:  # said to the hub, too
+            assert value not in arrived.getall(name, [])
+    assert "Cookie" not in arrived
+    assert arrived.getall("Authorization") == [f"token {TOKEN}"]
+    assert arrived["X-Forwarded-For"] == "127.0.0.1"
+
+
+async def test_the_upstreams_cookies_stay_there(site: Site) -> None:
+    """Set-Cookie and the policy of the formgrader itself do not reach the browser."""
+    site.answer = {"Set-Cookie": "_xsrf=theirs; Path=/", "Content-Security-Policy": "default-src *"}
+    browser = await site.browser(GRADER)
+    answer = await browser.go(COURSE + "formgrader")
+    assert "theirs" not in str(answer.headers)
+    assert "default-src *" not in answer.headers.getall("Content-Security-Policy")
+
+
+CROSS = {
+    "another site": {"Sec-Fetch-Site": "cross-site", "Origin": "http://evil.example"},
+    "another subdomain": {"Sec-Fetch-Site": "same-site", "Origin": "http://other.hub"},
+    "another page of the hub, no token": {"Sec-Fetch-Site": "same-origin"},
+    "another page, navigating": {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "navigate"},
+    "no-cors": {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "no-cors"},
+    "a guessed token": {"X-CSRFToken": "guessed"},
+    "websocket for a mode": {"Sec-Fetch-Mode": "websocket"},
+    "no headers at all": {},
+}
+
+
+@pytest.mark.parametrize(("method", "path"), [("PUT", GRADE), ("POST", FLAG)])
+@pytest.mark.parametrize("headers", CROSS.values(), ids=CROSS.keys())
+async def test_a_change_that_another_page_sends(
+    site: Site, headers: dict[str, str], method: str, path: str
+) -> None:
+    """It comes with the grader's cookie and is refused all the same."""
+    browser = await site.browser(GRADER)
+    site.seen.clear()
+    answer = await browser.request(method, COURSE + path, headers=headers, data=b"{}")
+    assert answer.status == 403
+    assert site.seen == []
+
+
+async def test_a_read_by_another_pages_script(site: Site) -> None:
+    """A student's server on the same origin fetches no grade without the page's token."""
+    browser = await site.browser(GRADER)
+    site.seen.clear()
+    answer = await browser.fetch(COURSE + "formgrader/api/grades")
+    assert answer.status == 403
+    assert site.seen == []
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "", None])
+async def test_a_websocket_from_elsewhere(tmp_path: Path, origin: str | None) -> None:
+    """Without our own Origin nothing is dialled, even where all may pass."""
+    async with formgrader_site(tmp_path, mode="full") as site:
+        browser = await site.browser(GRADER)
+        site.seen.clear()
+        headers = {} if origin is None else {"Origin": origin}
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await browser.session.ws_connect(site.origin + COURSE + "api/kernels", headers=headers)
+        assert refused.value.status == 403
+        assert site.seen == []
+
+
+async def test_files_of_a_full_formgrader_are_in_a_sandbox(tmp_path: Path) -> None:
+    """Even where all passes, a student's page has neither script nor origin."""
+    async with formgrader_site(tmp_path, mode="full") as site:
+        browser = await site.browser(GRADER)
+        answer = await browser.go(COURSE + "files/submitted/mallory/evil.html")
+        assert answer.status == 200
+        assert answer.headers["Content-Security-Policy"].startswith("sandbox;")
+
+
+async def test_a_removed_grader_opens_no_websocket(tmp_path: Path) -> None:
+    """It is decided anew, like a change."""
+    async with formgrader_site(tmp_path, mode="full") as site:
+        browser = await site.browser(GRADER)
+        site.hub.users[GRADER].groups = []
+        site.seen.clear()
+        with pytest.raises(aiohttp.WSServerHandshakeError):
+            await browser.session.ws_connect(
+                site.origin + COURSE + "api/kernels", headers={"Origin": site.origin}
+            )
+        assert site.seen == []
+
+
+async def test_an_open_websocket_of_a_grader_who_is_removed(tmp_path: Path) -> None:
+    """It is closed at the next look, within 60 s."""
+    async with formgrader_site(tmp_path, mode="full") as site:
+        browser = await site.browser(GRADER)
+        url = site.origin + COURSE + "api/kernels"
+        async with browser.session.ws_connect(url, headers={"Origin": site.origin}) as socket:
+            await socket.send_str("ping")
+            assert await socket.receive_str(timeout=10) == "ping"
+            site.clock.advance(31)
+            await socket.send_str("still here")
+            assert await socket.receive_str(timeout=10) == "still here"
+            site.hub.users[GRADER].groups = []
+            while not socket.closed:
+                site.clock.advance(31)
+                with suppress(TimeoutError):
+                    await socket.receive(timeout=0.05)
+            assert socket.close_code == aiohttp.WSCloseCode.POLICY_VIOLATION
+
+
+async def test_our_own_websocket(tmp_path: Path) -> None:
+    """The same with our own Origin goes through, without the grader's cookies."""
+    async with formgrader_site(tmp_path, mode="full") as site:
+        browser = await site.browser(GRADER)
+        site.seen.clear()
+        url = site.origin + COURSE + "api/kernels"
+        async with browser.session.ws_connect(url, headers={"Origin": site.origin}) as socket:
+            await socket.send_str("ping")
+            assert await socket.receive_str(timeout=10) == "ping"
+        assert "Cookie" not in site.seen[0].headers
+
+
+async def test_a_token_after_logout(site: Site) -> None:
+    """Cookies kept from before are worth nothing: for a change at once, for a read in a minute."""
+    browser = await site.browser(GRADER)
+    xsrf = browser.cookies()["_xsrf"]
+    jar = "; ".join(f"{name}={value}" for name, value in browser.cookies().items())
+    await browser.go("/hub/logout")
+    site.seen.clear()
+    thief = await site.browser()
+    headers = {"Cookie": jar, "X-CSRFToken": xsrf, "Sec-Fetch-Mode": "cors"}
+    answer = await thief.request("PUT", COURSE + GRADE, headers=headers, data=b"{}")
+    assert answer.status == 401
+    site.clock.advance(60)
+    answer = await thief.request("GET", COURSE + "formgrader/gradebook", headers=headers)
+    assert answer.status == 401
+    assert site.seen == []
+
+
+async def test_a_grader_who_was_removed(site: Site) -> None:
+    """Out at once for a change, within 60 s for a read."""
+    browser = await site.browser(GRADER)
+    site.hub.users[GRADER].groups = []
+    site.seen.clear()
+    assert await site.send(browser, "PUT", GRADE, data=b"{}") == 403
+    site.clock.advance(60)
+    assert (await browser.go(COURSE + "formgrader")).status == 403
+    assert site.seen == []
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "https://evil.example/",
+        "//evil.example/",
+        "/\\evil.example",
+        "/services/formgrader/../../hub/",
+        "http:evil.example",
+    ],
+)
+async def test_next_leads_nowhere_else(site: Site, target: str) -> None:
+    """What is asked for as ``next`` is not where a login ends."""
+    browser = await site.browser()
+    await browser.log_in(GRADER)
+    answer = await browser.go(f"{PREFIX}login?next={target}")
+    assert answer.url.startswith(PREFIX)
+
+
+@pytest.mark.parametrize(
+    ("owner", "scopes", "kind"),
+    [
+        ("other", ("access:services!service=other",), "service"),
+        ("cull", ("admin:servers", "read:users"), "service"),
+        (STUDENT, (ACCESS,), "user"),
+        (GRADER, ("access:services!service=other",), "user"),
+        (GRADER, (), "user"),
+    ],
+    ids=["another service", "the culler", "a student", "a grader's for other", "a grader's, bare"],
+)
+async def test_another_token(site: Site, owner: str, scopes: tuple[str, ...], kind: str) -> None:
+    """Only a grader's token that gives access to this service is worth anything."""
+    token = site.hub.add_token(owner, *scopes, kind=kind)
+    browser = await site.browser()
+    for method, path in (("GET", "formgrader/gradebook"), ("PUT", GRADE)):
+        headers = {"Authorization": f"token {token}"}
+        answer = await browser.request(method, COURSE + path, headers=headers)
+        assert answer.status == 403
+    assert site.seen == []
+
+
+async def test_a_made_up_token(site: Site) -> None:
+    """It is nobody's."""
+    browser = await site.browser()
+    headers = {"Authorization": f"token {TOKEN}"}
+    answer = await browser.request("GET", COURSE + "formgrader", headers=headers)
+    assert answer.status in {401, 403}
+    assert site.seen == []
+
+
+async def test_without_access_scopes_nobody_comes_in(tmp_path: Path) -> None:
+    """A service that was started wrongly fails closed."""
+    async with formgrader_site(tmp_path, access_scopes=frozenset()) as site:
+        browser = await site.browser(GRADER)
+        assert (await browser.go(COURSE + "formgrader")).status == 403
+        assert site.seen == []
+
+
+@pytest.mark.parametrize("user", [STUDENT, None])
+async def test_no_pages_for_others(site: Site, user: str | None) -> None:
+    """A student and nobody see nothing of any address, nor the audit and log."""
+    browser = await site.browser(user)
+    site.seen.clear()
+    for path in (
+        *(f"course101/{one}" for one in ("formgrader", "formgrader/static/js/utils.js", GRADE)),
+        *("audit/course101", "audit/course101.csv", "admin/course101/log"),
+    ):
+        assert (await browser.fetch(PREFIX + path)).status in {401, 403}
+    assert site.seen == []
+
+
+async def test_courses_are_not_told_to_strangers(site: Site) -> None:
+    """Who is not signed in gets the same answer for a course that is none."""
+    browser = await site.browser()
+    there = await browser.fetch(COURSE + "formgrader")
+    absent = await browser.fetch(PREFIX + "nothing/formgrader")
+    assert (there.status, there.text) == (absent.status, absent.text)
+
+
+async def test_while_the_hub_is_away_nobody_writes(site: Site) -> None:
+    """A change is never let through on old knowledge."""
+    browser = await site.browser(GRADER)
+    site.seen.clear()
+    site.hub.down = True
+    assert await site.send(browser, "PUT", GRADE, data=b"{}") == 503
+    assert site.seen == []
+
+
+async def test_no_change_without_a_line_in_the_audit(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the audit cannot be written, nothing is changed."""
+    browser = await site.browser(GRADER)
+    site.seen.clear()
+
+    async def away(_change: Change) -> int:
+        raise AuditUnavailable("the disk is full")
+
+    monkeypatch.setattr(site.audit, "begin", away)
+    assert await site.send(browser, "PUT", GRADE, data=b"{}") == 503
+    assert site.seen == []
+
+
+@pytest.mark.parametrize(
+    ("user", "status"), [(GRADER, 403), (INSTRUCTOR, 200)], ids=["grader", "instructor"]
+)
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        *(
+            ("POST", f"formgrader/api/assignment/ps1/{one}")
+            for one in ("assign", "release", "unrelease", "collect", "release_feedback")
+        ),
+        ("POST", "formgrader/api/submission/ps1/ana/autograde"),
+        ("PUT", "formgrader/api/assignment/ps2"),
+        ("PUT", "formgrader/api/student/new"),
+    ],
+)
+async def test_an_instructors_work(
+    site: Site, user: str, status: int, method: str, path: str
+) -> None:
+    """It is an instructor's, and the audit knows who did it."""
+    browser = await site.browser(user)
+    site.seen.clear()
+    assert await site.send(browser, method, path, data=b"{}") == status
+    assert len(site.seen) == (status == 200)
+    changes = await site.audit.newest("course101")
+    assert [(one.user, one.path, one.status) for one in changes] == (
+        [(user, path, 200)] if status == 200 else []
+    )
+
+
+SEGMENT = st.sampled_from(
+    [
+        *("formgrader", "submissions", "static", "api", "grade", "gradebook", "..", ".", ""),
+        *("%2e%2e", "%2f", "%5c", "%252e%252e", "files", "gradebook.db", "a b", "é", "%c3%a9"),
+        *("x;y", "%00"),
+    ]
+) | st.text(max_size=6)
+
+
+@settings(max_examples=500, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(SEGMENT, max_size=7), st.text(max_size=10))
+@example(["formgrader", "submissions", "x", "%2e%2e%2f"], "")
+def test_what_passes_is_what_the_upstream_sees(parts: list[str], query: str) -> None:
+    """Whatever passes means the same however often it is decoded, and stays on the list."""
+    raw_target = "/" + "/".join(parts) + (f"?{query}" if query else "")
+    try:
+        target = read_target(raw_target)
+    except PathRefused:
+        return
+    assert target.raw_target.rstrip("?") == raw_target.rstrip("?")
+    assert [unquote(part) for part in target.raw[1:].split("/")] == list(target.segments)
+    for segment in target.segments:
+        decoded = segment
+        for _ in range(5):
+            assert decoded not in {".", ".."}
+            assert not set(decoded) & set("/\\\0\r\n")
+            decoded = unquote(decoded)
+    verdict = judge("GET", target.segments, Role.ADMIN)
+    if verdict.allowed is not None:
+        assert target.segments[0] == "formgrader"
+        assert verdict.allowed in ALLOW_LIST
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "formgrader/submissions/abc/plot%20one.svg",
+        "formgrader/submissions/abc/%c3%a9t%C3%A9.png",
+        "formgrader/gradebook/ps%201/p%231",
+        "formgrader/submissions/abc/a+b&c=d.txt",
+        "formgrader/gradebook?x=%20&y=+",
+    ],
+)
+async def test_what_passes_arrives_byte_for_byte(site: Site, path: str) -> None:
+    """Neither decoded nor encoded anew on its way."""
+    cookie, _ = await grader_cookie(site)
+    await raw(site, f"GET {COURSE}{path} HTTP/1.1\nHost: hub\nCookie: {cookie}\nConnection: close")
+    assert [one.raw_target for one in site.seen] == [COURSE + path]

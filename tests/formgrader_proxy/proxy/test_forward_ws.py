@@ -1,0 +1,197 @@
+"""A WebSocket on its way to an upstream and back, between real servers."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+from aiohttp import WSMsgType, web
+from aiohttp.test_utils import TestServer
+from multidict import CIMultiDict
+
+from services.formgrader_proxy.proxy.forward_http import Upstream, UpstreamUnreachable
+from services.formgrader_proxy.proxy.forward_ws import UpstreamRefusedWebSocket, forward_ws
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+SECONDS = 10
+
+
+@asynccontextmanager
+async def relayed(handler: Handler | None) -> AsyncIterator[str]:
+    """The relay's address; without a handler there is no upstream."""
+    upstream_app = web.Application()
+    if handler is not None:
+        upstream_app.router.add_get("/ws", handler)
+    server = TestServer(upstream_app)
+    await server.start_server()
+    port = server.port
+    if handler is None:
+        await server.close()
+    upstream = Upstream.at(f"http://127.0.0.1:{port}", None)
+
+    async def pass_on(request: web.Request) -> web.StreamResponse:
+        headers = CIMultiDict({"Sec-WebSocket-Key": "never passed on", "X-Own": "1"})
+        try:
+            return await forward_ws(request, upstream, request.raw_path, headers)
+        except UpstreamRefusedWebSocket as error:
+            return web.Response(status=error.status)
+        except UpstreamUnreachable:
+            return web.Response(status=502)
+
+    relay_app = web.Application()
+    relay_app.router.add_get("/ws", pass_on)
+    relay = TestServer(relay_app)
+    await relay.start_server()
+    try:
+        yield f"http://127.0.0.1:{relay.port}/ws"
+    finally:
+        await relay.close()
+        await upstream.close()
+        await server.close()
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+async def echo(request: web.Request) -> web.WebSocketResponse:
+    """Sends back what comes."""
+    socket = web.WebSocketResponse(protocols=["one", "two"], max_msg_size=0)
+    await socket.prepare(request)
+    async for message in socket:
+        if message.type is WSMsgType.TEXT:
+            await socket.send_str(message.data)
+        else:
+            await socket.send_bytes(message.data)
+    return socket
+
+
+async def test_frames_pass_both_ways_as_they_are(client: aiohttp.ClientSession) -> None:
+    """Texts stay texts, bytes stay bytes, in their order and beyond the usual size."""
+    async with relayed(echo) as url, client.ws_connect(url, max_msg_size=0) as socket:
+        for text in ("", "héllo", "x" * 5_000_000):
+            await socket.send_str(text)
+            assert await socket.receive_str(timeout=SECONDS) == text
+        await socket.send_bytes(b"\x00\xff")
+        assert await socket.receive_bytes(timeout=SECONDS) == b"\x00\xff"
+
+
+@pytest.mark.parametrize(
+    ("offered", "chosen"),
+    [(["two"], "two"), (["zero", "one"], "one"), (["zero"], None), ([], None)],
+)
+async def test_the_upstream_chooses_the_subprotocol(
+    client: aiohttp.ClientSession, offered: list[str], chosen: str | None
+) -> None:
+    """What the client offers goes on, and what the upstream takes comes back."""
+    async with relayed(echo) as url, client.ws_connect(url, protocols=offered) as socket:
+        assert socket.protocol == chosen
+
+
+async def test_pings_reach_the_other_side(client: aiohttp.ClientSession) -> None:
+    """A ping is answered by whom it was meant for, with its words."""
+    async with relayed(echo) as url, client.ws_connect(url, autoping=False) as socket:
+        await socket.ping(b"there?")
+        message = await socket.receive(timeout=SECONDS)
+        assert (message.type, bytes(message.data)) == (WSMsgType.PONG, b"there?")
+
+
+async def test_the_upstreams_close_reaches_the_client(client: aiohttp.ClientSession) -> None:
+    """With its code and its words."""
+
+    async def closing(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.close(code=4321, message=b"enough")
+        return socket
+
+    async with relayed(closing) as url, client.ws_connect(url) as socket:
+        message = await socket.receive(timeout=SECONDS)
+        assert (message.type, message.data, message.extra) == (WSMsgType.CLOSE, 4321, "enough")
+
+
+async def test_the_clients_close_reaches_the_upstream(client: aiohttp.ClientSession) -> None:
+    """With its code; and a client that just vanishes closes the upstream too."""
+    codes: asyncio.Queue[int | None] = asyncio.Queue()
+
+    async def noting(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.receive()
+        codes.put_nowait(socket.close_code)
+        return socket
+
+    async with relayed(noting) as url:
+        socket = await client.ws_connect(url)
+        await socket.close(code=4000)
+        async with asyncio.timeout(SECONDS):
+            assert await codes.get() == 4000
+        socket = await client.ws_connect(url)
+        socket._response.close()
+        async with asyncio.timeout(SECONDS):
+            assert await codes.get() in {1001, 1006}
+
+
+async def test_an_upstream_that_is_lost_closes_the_client(client: aiohttp.ClientSession) -> None:
+    """No close frame came, so the client is told that the other side went away."""
+
+    async def dying(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        assert request.transport is not None
+        request.transport.abort()
+        return socket
+
+    async with relayed(dying) as url, client.ws_connect(url) as socket:
+        message = await socket.receive(timeout=SECONDS)
+        assert (message.type, socket.close_code) == (WSMsgType.CLOSE, 1001)
+
+
+@pytest.mark.parametrize("status", [403, 404, 500])
+async def test_a_refusal_is_an_answer_and_no_socket(
+    client: aiohttp.ClientSession, status: int
+) -> None:
+    """The upstream is dialled before the client is accepted."""
+
+    async def refusing(request: web.Request) -> web.Response:
+        return web.Response(status=status)
+
+    async with relayed(refusing) as url:
+        with pytest.raises(aiohttp.WSServerHandshakeError) as raised:
+            await client.ws_connect(url)
+    assert raised.value.status == status
+
+
+async def test_no_upstream_is_502(client: aiohttp.ClientSession) -> None:
+    """Also told before a socket is accepted."""
+    async with relayed(None) as url:
+        with pytest.raises(aiohttp.WSServerHandshakeError) as raised:
+            await client.ws_connect(url)
+    assert raised.value.status == 502
+
+
+async def test_a_slow_reader_slows_the_writer(client: aiohttp.ClientSession) -> None:
+    """Frames that nobody takes do not pile up in the relay."""
+    sent = 0
+
+    async def pouring(request: web.Request) -> web.WebSocketResponse:
+        nonlocal sent
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        for _ in range(400):
+            await socket.send_bytes(bytes(1024 * 1024))
+            sent += 1
+        return socket
+
+    async with relayed(pouring) as url, client.ws_connect(url, max_msg_size=0) as socket:
+        await socket.receive(timeout=SECONDS)
+        before = -1
+        async with asyncio.timeout(20):
+            while before != sent:  # until nothing moves any more
+                before = sent
+                await asyncio.sleep(0.3)
+        assert sent < 100
+        socket._response.close()

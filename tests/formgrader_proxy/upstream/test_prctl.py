@@ -1,0 +1,40 @@
+"""A process hides its environment and memory, and ends with its parent."""
+
+import subprocess
+import sys
+import time
+
+import psutil
+
+from tests.paths import ROOT
+
+CODE = """
+import ctypes
+from services.formgrader_proxy.upstream.prctl import hide_process
+print(hide_process(), ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))
+"""
+
+
+def test_a_process_hides_itself() -> None:
+    """The kernel says that it cannot be dumped, and so neither be read."""
+    command = [sys.executable, "-c", CODE]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "0"]
+
+
+def test_a_process_ends_with_its_parent() -> None:
+    """Also when the parent was killed, which leaves it no time to stop anything."""
+    child = (
+        "import os, time; from services.formgrader_proxy.upstream.prctl import end_with_parent;"
+        "end_with_parent(os.getppid()); print(os.getpid(), flush=True); time.sleep(60)"
+    )
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
+    process = subprocess.Popen([sys.executable, "-c", parent], cwd=ROOT, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    pid = int(process.stdout.readline())
+    process.kill()
+    process.communicate()
+    deadline = time.monotonic() + 10
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -1,0 +1,70 @@
+"""A real hub with the formgrader proxy as a managed service and a course that nbgrader made."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.integration.realhub import RealHub
+from tests.paths import ROOT
+
+COURSE = "course101"
+GRADER, INSTRUCTOR, STUDENT = "gail", "iris", "ana"
+PREFIX = f"services/formgrader/{COURSE}/"
+
+
+def course_by_nbgrader(directory: Path, course_id: str = COURSE) -> Path:
+    """Make the course in a process of its own: nbgrader changes the directory it works in."""
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    home = directory.parent / "home"
+    home.mkdir(parents=True, exist_ok=True)
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "tests.integration.formgrader_proxy.course",
+            str(directory),
+            course_id,
+        ],
+        cwd=home,
+        env=os.environ
+        | {
+            "PATH": programs,
+            "HOME": str(home),
+            "PYTHONPATH": str(ROOT),
+            "PYTHONWARNINGS": "ignore",
+        },
+        check=True,
+        capture_output=True,
+        timeout=300,
+    )
+    return directory
+
+
+@contextmanager
+def formgrader_hub(directory: Path, course: Path) -> Iterator[RealHub]:
+    """The hub, with the grader, the instructor and the student of the course."""
+    courses = directory / "courses.toml"
+    courses.write_text(
+        f'[[course]]\nid = "{COURSE}"\ntitle = "Sums for all"\n'
+        f'directory = "{course}"\ninstructors = ["instructors"]\nlab_directory = "courses/sums"\n'
+    )
+    options = {
+        "courses": str(courses),
+        "db_url": f"sqlite:///{directory}/audit.sqlite",
+        "environment": {"HOME": str(course.parent / "home")},
+    }
+    config = (
+        "from services.declare import declare\n"
+        f"declare(c, formgrader_proxy=__import__('json').loads({json.dumps(options)!r}))\n"
+    )
+    groups = {
+        f"formgrade-{COURSE}": [GRADER],
+        "instructors": [INSTRUCTOR],
+        f"nbgrader-{COURSE}": [STUDENT],
+    }
+    with RealHub(directory, extra_config=config, groups=groups) as hub:
+        yield hub

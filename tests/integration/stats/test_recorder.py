@@ -1,0 +1,245 @@
+"""The statistics of a real Hub: what was done is what is recorded, whatever breaks meanwhile."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import aiohttp
+import pytest
+
+from common.hub.client import HubClient
+from services.stats.query.access import OPERATOR, Individual
+from services.stats.query.answers import Timeline
+from services.stats.record.recorder import PollResult, Recorder, Settings
+from services.stats.store.queries.dashboard import Queries
+from services.stats.store.writer import Store
+from tests.fakes.postgres import Postgres, postgres, postgres_url
+from tests.integration.conftest import MakeHub
+from tests.integration.realhub import RealHub
+from tests.paths import ROOT
+
+__all__ = ["postgres", "postgres_url"]
+
+SCOPES = ["list:users", "read:users", "read:servers"]
+SECOND = timedelta(seconds=1)
+ODD = "q?x=1 名前"
+
+
+class Watcher:
+    """A recorder of a real hub whose polls a test makes when it wants them."""
+
+    def __init__(self, hub: RealHub, recorder: Recorder) -> None:
+        self.hub, self.recorder = hub, recorder
+
+    async def poll(self) -> PollResult:
+        """One poll, in a second of its own."""
+        last = self.recorder.state.last_poll
+        await until(last + 2 * SECOND if last else now())
+        return await self.recorder.poll()
+
+    async def timeline(self, name: str) -> Timeline:
+        """What the database says of the person today."""
+        today = now().date()
+        audience = OPERATOR.audience(user=name)
+        assert isinstance(audience, Individual)
+        queries = Queries(self.recorder.store)
+        return await queries.timeline(audience, today - timedelta(days=1), today)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def until(moment: datetime) -> None:
+    """Wait for the clock to reach it."""
+    while now() <= moment:
+        await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def watch(hub: RealHub, db_url: str) -> AsyncIterator[Watcher]:
+    """A recorder that leads, with a token of just the scopes it needs."""
+    token = await hub.token(SCOPES)
+    store = await Store.open(db_url, ZoneInfo("UTC"))
+    async with aiohttp.ClientSession() as session:
+        client = HubClient(session, hub.api_url, token)
+        await client.info()
+        recorder = Recorder(client, store, Settings())
+        assert await recorder.lead()
+        try:
+            yield Watcher(hub, recorder)
+        finally:
+            await recorder.close()
+            await store.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def db_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A new database of either kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'stats.sqlite'}"
+    return str(request.getfixturevalue("postgres_url"))
+
+
+def near(moment: datetime | None, other: datetime) -> bool:
+    """Whether two times are the same but for whole seconds and a slow machine."""
+    return moment is not None and abs(moment - other) < 5 * SECOND
+
+
+async def test_work_and_cull(real_hub: RealHub, db_url: str) -> None:
+    """Users log in, work and are culled; sessions, work and groups are what was done."""
+    name = ODD + db_url.partition(":")[0]
+    await real_hub.create_user(name, groups=["nbgrader-stats"])
+    async with watch(real_hub, db_url) as watcher:
+        await watcher.poll()
+        async with real_hub.login(name):
+            pass
+        await real_hub.start_server(name)
+        started = datetime.fromisoformat((await real_hub.servers(name))[""]["started"])
+        await watcher.poll()
+        worked = now() + 3 * SECOND
+        await until(worked)
+        await real_hub.report_activity(name, "", worked)
+        await watcher.poll()
+        await real_hub.stop_server(name)  # by the admin, as a culler does
+        stopped = now()
+        result = await watcher.poll()
+        again = await watcher.poll()
+        timeline = await watcher.timeline(name)
+    assert result.poll
+    assert again.poll
+    assert (result.poll.active, again.poll.active) == (0, 0)
+    (session,) = timeline.sessions
+    assert near(session.started, started)
+    assert near(session.last_activity, worked)
+    assert near(session.ended, stopped)
+    work = timeline.work[-1]
+    assert near(work.start, started)
+    assert near(work.end, worked)
+
+
+async def test_across_a_hub_restart(make_hub: MakeHub, tmp_path: Path) -> None:
+    """A server that outlives a Hub's restart is one session, and the lost polls are no zeros."""
+    hub = make_hub()
+    await hub.create_user("ana")
+    await hub.start_server("ana")
+    async with watch(hub, f"sqlite:///{tmp_path / 'stats.sqlite'}") as watcher:
+        assert (await watcher.poll()).error == ""
+        hub.stop()
+        watcher.recorder.hub._retry = type(watcher.recorder.hub._retry)(attempts=1)
+        lost = await watcher.poll()
+        hub.start()
+        found = await watcher.poll()
+        timeline = await watcher.timeline("ana")
+    assert lost.poll
+    assert lost.poll.servers is None
+    assert found.poll
+    assert found.poll.servers == 1
+    (session,) = timeline.sessions
+    assert session.ended is None
+
+
+async def test_across_a_database_restart(
+    real_hub: RealHub, postgres: Postgres, postgres_url: str
+) -> None:
+    """What is done while PostgreSQL is away is recorded when it is back."""
+    await real_hub.create_user("stats-pg")
+    async with watch(real_hub, postgres_url) as watcher:
+        await watcher.poll()
+        await real_hub.start_server("stats-pg")
+        postgres.stop()
+        try:
+            away = await watcher.poll()
+        finally:
+            postgres.start()
+        await real_hub.stop_server("stats-pg")
+        back = await watcher.poll()
+        timeline = await watcher.timeline("stats-pg")
+    assert not away.written
+    assert back.written
+    (session,) = timeline.sessions
+    assert session.ended is not None
+
+
+async def test_names_that_pass_on(real_hub: RealHub, tmp_path: Path) -> None:
+    """Rename, deletion and a new account of an old name keep three histories apart."""
+    await real_hub.create_user("stats-old")
+    async with watch(real_hub, f"sqlite:///{tmp_path / 'stats.sqlite'}") as watcher:
+        await watcher.poll()
+        people = watcher.recorder.state.people
+        first = people["stats-old"].id
+        await real_hub.api("PATCH", "/users/stats-old", json={"name": "stats-new"})
+        await real_hub.create_user("stats-old")
+        watcher.recorder.state.last_full = None
+        await watcher.poll()
+        second = people["stats-old"].id
+        assert people["stats-new"].id == first
+        await real_hub.delete_user("stats-old")
+        await real_hub.create_user("stats-old")
+        watcher.recorder.state.last_full = None
+        await watcher.poll()
+        assert len({first, second, people["stats-old"].id}) == 3
+
+
+@asynccontextmanager
+async def service(
+    hub: RealHub, token: str, db_url: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The program, polling every ten seconds."""
+    env = {key: value for key, value in os.environ.items() if not key.startswith("JUPYTERHUB_")}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "services.stats", f"--url={hub.api_url}", f"--db-url={db_url}", "--interval=10"),
+        cwd=ROOT,
+        env=env | {"JUPYTERHUB_API_TOKEN": token},
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+async def test_kill_and_restart_of_the_program(real_hub: RealHub, tmp_path: Path) -> None:
+    """After kill -9 the next start goes on in the same session and counts nothing twice."""
+    db_url = f"sqlite:///{tmp_path / 'stats.sqlite'}"
+    token = await real_hub.token(SCOPES)
+    await real_hub.create_user("stats-kill")
+    await real_hub.start_server("stats-kill")
+    for polls in (1, 2):
+        async with service(real_hub, token, db_url) as process:
+            await real_hub.until("a poll", polled(db_url, polls))
+            process.send_signal(signal.SIGKILL)
+            await process.wait()
+    await real_hub.stop_server("stats-kill")
+    async with watch(real_hub, db_url) as watcher:
+        await watcher.poll()
+        timeline = await watcher.timeline("stats-kill")
+    (session,) = timeline.sessions
+    assert session.ended is not None
+    assert sum(part.seconds for part in timeline.work) < 60
+
+
+def polled(db_url: str, number: int) -> Callable[[], Any]:
+    """Asks whether so many polls are in the database."""
+
+    async def ask() -> bool:
+        store = await Store.open(db_url, ZoneInfo("UTC"))
+        try:
+            async with store.reading() as connection:
+                rows = await connection.exec_driver_sql("SELECT count(*) FROM polls WHERE whole")
+                return int(rows.scalar() or 0) >= number
+        finally:
+            await store.close()
+
+    return ask
