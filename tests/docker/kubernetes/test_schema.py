@@ -1,34 +1,35 @@
-"""What is applied beside the chart is such as the API server of Kubernetes takes."""
+"""The manifests beside the chart are valid for the API server of Kubernetes.
 
-import json
-from pathlib import Path
+The schemas are those of the package kubernetes-validate, made from Kubernetes' own OpenAPI
+definition; in their strict form they know no additional keys, as ``kubectl apply`` does.
+"""
+
 from typing import Any
 
-import jsonschema
+import kubernetes_validate
 import pytest
 
 from tests.docker.kubernetes.pods import manifests
 
-SCHEMA = json.loads((Path(__file__).parent / "k8s" / "schema.json").read_text("utf-8"))
+#: The oldest release that the manifests are meant for, and the newest that the package knows.
+VERSIONS = ("1.33", kubernetes_validate.latest_version())
 
 
-def _problems(manifest: Any) -> list[str]:
-    """What the API server would say, if it is one of the kinds that the schema has."""
-    (name,) = (
-        name
-        for name, each in SCHEMA["$defs"].items()
-        if each.get("properties", {}).get("kind", {}).get("enum") == [manifest["kind"]]
-    )
-    assert manifest["apiVersion"] in SCHEMA["$defs"][name]["properties"]["apiVersion"]["enum"]
-    schema = {"$ref": f"#/$defs/{name}", "$defs": SCHEMA["$defs"]}
-    return [each.message for each in jsonschema.Draft7Validator(schema).iter_errors(manifest)]
+def _problem(manifest: Any, version: str) -> str | None:
+    """The API server's objection to a manifest, if it has one."""
+    try:
+        kubernetes_validate.validate(manifest, version, strict=True)
+    except kubernetes_validate.ValidationError as error:
+        return str(error.message)
+    return None
 
 
-def test_the_manifests_fit_the_schema_of_kubernetes() -> None:
-    """With no key that it does not know, and nothing left out that it asks for."""
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_manifests_are_valid(version: str) -> None:
+    """They have no unknown key, and no required one is missing."""
     found = manifests()
     assert len(found) > 15
-    assert [problem for each in found for problem in _problems(each)] == []
+    assert [_problem(manifest, version) for manifest in found] == [None] * len(found)
 
 
 @pytest.mark.parametrize(
@@ -46,14 +47,15 @@ def test_the_manifests_fit_the_schema_of_kubernetes() -> None:
         ),
     ],
 )
-def test_the_schema_of_kubernetes_tells_a_mistake(way: tuple[Any, ...], value: Any) -> None:
-    """The check above is one that can fail, wherever something is written."""
-    wrong = next(each for each in manifests() if each["kind"] == "Deployment")
+def test_a_mistake_is_found(way: tuple[Any, ...], value: Any) -> None:
+    """The check above can fail, wherever the mistake is."""
+    wrong = next(manifest for manifest in manifests() if manifest["kind"] == "Deployment")
     place = wrong
-    for each in way[:-1]:
-        place = place[each]
+    for key in way[:-1]:
+        place = place[key]
     place[way[-1]] = value
     if value is None:
         del place[way[-1]]
-    assert len(_problems(wrong)) == 1
-    assert str(way[-1] if value != "one" else value) in _problems(wrong)[0]
+    problem = _problem(wrong, VERSIONS[0])
+    assert problem is not None
+    assert str(way[-1] if value != "one" else value) in problem
