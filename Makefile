@@ -9,11 +9,12 @@ NODE_MODULES := $(VENV)/lib/node_modules
 PORT ?= 8000
 # More arguments for pytest and for the benchmarks: make test ARGS="-k cull -x"
 ARGS ?=
-# What depends on JupyterHub's version, and so is tested with the older ones too.
-HUB_TESTS := tests/contract tests/integration
+# What depends on JupyterHub's version, and so is tested with the older ones too. The images
+# of docker/ contain the newest one.
+HUB_TESTS := tests/contract tests/integration --ignore=tests/integration/docker_hub
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-docker test-uml lint bench clean programs
+.PHONY: help setup demo test coverage test-docker test-uml lint docs dist bench clean programs
 
 help: ## say what the targets do
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1|/' \
@@ -33,10 +34,21 @@ test-docker: $(STAMP) ## try docker/ on an engine of the tests' own (root on Deb
 test-uml: $(STAMP) ## NFS mounts and virtual addresses, in a User-Mode Linux guest (root on Debian)
 	@$(RUN) -m pytest tests/uml $(ARGS)
 
+coverage: $(STAMP) programs ## the tests without browsers, with the floor of [tool.coverage]
+	@$(RUN) -m pytest --cov --cov-report=term:skip-covered --ignore tests/browser $(ARGS)
+
 lint: $(STAMP) ## ruff and strict mypy
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m mypy
+
+docs: $(STAMP) ## check the documents: links, commands, settings
+	@$(RUN) -m pytest tests/test_documentation.py $(ARGS)
+
+dist: $(STAMP) ## build the sdist and the wheel into dist/
+	@rm -rf dist
+	@$(RUN) -m build --quiet
+	@ls dist
 
 bench: $(STAMP) ## measure beside the peers, tables in bench-results/ (ARGS="NAME ..." picks)
 	@$(RUN) -m tests.bench $(ARGS)

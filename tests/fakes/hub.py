@@ -96,6 +96,13 @@ class FakeHub:
             self._server = None
 
     @property
+    def _unknown_fields(self) -> tuple[str, ...]:
+        """The fields of a server that this version does not have."""
+        since_6 = () if self.major >= 6 else ("display_name",)
+        since_5 = () if self.major >= 5 else ("full_name", "full_progress_url", "full_url")
+        return (*since_6, *since_5)
+
+    @property
     def major(self) -> int:
         return int(self.version.partition(".")[0])
 
@@ -106,7 +113,7 @@ class FakeHub:
     # -- its contents -----------------------------------------------------------------
 
     def add_user(self, name: str, **fields: Any) -> FakeUser:
-        user = FakeUser(name, **fields)
+        user = FakeUser(name, **fields, user_info=self.major >= 6)
         self.users[name] = user
         for group in user.groups:
             self.groups.setdefault(group, {})
@@ -126,6 +133,7 @@ class FakeHub:
         given: dict[str, Any] = {
             "started": now - timedelta(seconds=age),
             "last_activity": None if idle is None else now - timedelta(seconds=idle),
+            "drop": self._unknown_fields,
         }
         server = FakeServer(name, **(given | fields))
         owner = self.users.get(user) or self.add_user(user)
@@ -307,6 +315,8 @@ class FakeHub:
             server.remove = True
         if server.pending == "stop":
             return web.Response(status=202)
+        if server.pending == "spawn" and self.major < 5:
+            raise web.HTTPBadRequest(reason="x is pending spawn")
         if server.active:
             self.stopped.append((user.name, server.name))
             server.pending = "stop"
@@ -332,7 +342,13 @@ class FakeHub:
         body = await request.text()
         options = json.loads(body) if body else {}
         now = self.now()
-        user.servers[name] = FakeServer(name, started=now, last_activity=now, user_options=options)
+        user.servers[name] = FakeServer(
+            name,
+            started=now,
+            last_activity=now,
+            user_options=options,
+            drop=self._unknown_fields,
+        )
         return web.Response(status=201)
 
     async def _delete_user(self, request: web.Request) -> web.Response:

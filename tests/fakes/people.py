@@ -54,10 +54,11 @@ class FakeUser:
     created: Any = START - timedelta(days=100)
     last_activity: Any = None
     servers: dict[str, FakeServer] = field(default_factory=dict)
+    user_info: bool = True  # whether the model has it: since JupyterHub 6
 
     def model(self) -> dict[str, Any]:
         shown = {name: server.model() for name, server in self.servers.items() if server.active}
-        return {
+        model = {
             "name": self.name,
             "kind": "user",
             "admin": self.admin,
@@ -68,8 +69,8 @@ class FakeUser:
             "pending": None,
             "server": "/user/x/" if "" in shown else None,
             "servers": shown,
-            "user_info": {},
         }
+        return model | {"user_info": {}} if self.user_info else model
 
     @property
     def ready(self) -> bool:
