@@ -40,7 +40,6 @@ X = "nbgrader-x"
         (STUDENT, {"user": "stu", "group": X}, None),
         (STUDENT, {"user": "stu"}, Individual("stu", themselves=True)),
     ],
-    ids=str,
 )
 def test_audience(viewer: Viewer, asked: dict[str, str], answer: object) -> None:
     """Everybody gets exactly what they may see, and nothing when it is more."""
@@ -77,7 +76,6 @@ def test_usual(viewer: Viewer, first: object) -> None:
         (Rules("s", frozenset({"g"})), {"scopes": ["s"]}, True),
         (Rules("s", frozenset({"g", "h"})), {"groups": ["g"]}, True),
     ],
-    ids=str,
 )
 def test_who_sees_everything(rules: Rules, who: dict[str, object], everything: bool) -> None:
     """The scope always; members of the groups where some are set, else the Hub's admins."""
