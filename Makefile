@@ -9,6 +9,9 @@ NODE_MODULES := $(VENV)/lib/node_modules
 PORT ?= 8000
 # More arguments for pytest and for the benchmarks: make test ARGS="-k cull -x"
 ARGS ?=
+# WORKERS=0 runs the tests in one process, for a debugger.
+WORKERS ?= auto
+PARALLEL := --numprocesses=$(WORKERS) --dist=worksteal
 # What depends on JupyterHub's version, and so is tested with the older ones too. The images
 # of docker/ contain the newest one.
 HUB_TESTS := tests/contract tests/integration --ignore=tests/integration/docker_hub
@@ -16,33 +19,33 @@ HUB_TESTS := tests/contract tests/integration --ignore=tests/integration/docker_
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test coverage test-docker test-uml lint docs dist bench clean programs
 
-help: ## say what the targets do
+help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1|/' \
 	| awk -F '|' '{ printf "make %-11s %s\n", $$1, $$2 }'
 
-setup: $(STAMP) ## make .venv with all that is needed, pinned; takes no time when it is there
+setup: $(STAMP) ## create .venv with everything pinned; does nothing if it is up to date
 
-demo: $(STAMP) ## a running hub with our services on 127.0.0.1:8000 (PORT=9000 moves it)
+demo: $(STAMP) ## run a hub with the services on 127.0.0.1:8000 (PORT=9000 for another port)
 	@PORT='$(PORT)' exec $(RUN) examples/demo/demo.py
 
-test: $(STAMP) programs ## run every test; HUB=4.1 or HUB=5: those that depend on the Hub
-	@$(RUN) -m pytest $(if $(HUB),$(HUB_TESTS)) $(ARGS)
+test: $(STAMP) programs ## run all tests; HUB=4.1 or HUB=5: those that depend on the Hub
+	@$(RUN) -m pytest $(PARALLEL) $(if $(HUB),$(HUB_TESTS)) $(ARGS)
 
-test-docker: $(STAMP) ## try docker/ on an engine of the tests' own (root on Debian; else skipped)
+test-docker: $(STAMP) ## test docker/ on a Docker engine of its own (root on Debian; else skipped)
 	@$(RUN) -m pytest tests/docker $(ARGS)
 
-test-uml: $(STAMP) ## NFS mounts and virtual addresses, in a User-Mode Linux guest (root on Debian)
+test-uml: $(STAMP) ## test NFS and virtual addresses in a User-Mode Linux guest (root on Debian)
 	@$(RUN) -m pytest tests/uml $(ARGS)
 
-coverage: $(STAMP) programs ## the tests without browsers, with the floor of [tool.coverage]
-	@$(RUN) -m pytest --cov --cov-report=term:skip-covered --ignore tests/browser $(ARGS)
+coverage: $(STAMP) programs ## run the tests without browsers; fail below the floor of coverage
+	@$(RUN) -m pytest $(PARALLEL) --cov --cov-report=term:skip-covered --ignore tests/browser $(ARGS)
 
-lint: $(STAMP) ## ruff and strict mypy
+lint: $(STAMP) ## run ruff and strict mypy
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m mypy
 
-docs: $(STAMP) ## check the documents: links, commands, settings
+docs: $(STAMP) ## check the documentation: links, commands, settings
 	@$(RUN) -m pytest tests/test_documentation.py $(ARGS)
 
 dist: $(STAMP) ## build the sdist and the wheel into dist/
@@ -50,11 +53,11 @@ dist: $(STAMP) ## build the sdist and the wheel into dist/
 	@$(RUN) -m build --quiet
 	@ls dist
 
-bench: $(STAMP) ## measure beside the peers, tables in bench-results/ (ARGS="NAME ..." picks)
+bench: $(STAMP) ## compare with the peers, tables in bench-results/ (ARGS="NAME ...")
 	@$(RUN) -m tests.bench $(ARGS)
 
-clean: ## remove what was made here: .venv, the demo's state, caches
-	rm -rf '$(VENV)' .demo build dist *.egg-info \
+clean: ## remove .venv, the demo's state and caches
+	rm -rf .venv .venv-hub* .demo build dist *.egg-info \
 	  .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -106,8 +109,8 @@ $(STAMP): requirements.lock pyproject.toml examples/demo/package-lock.json
 	echo "Setting up $(VENV): done."
 	@touch $@
 
-# Debian's chromium for the browser tests and PostgreSQL's server for those of the databases, which
-# start one of their own: no cluster is made. Where they are missing, these tests are skipped.
+# The browser tests need Debian's chromium, and those of the databases PostgreSQL's server. The tests
+# start the server themselves, so no cluster is created. Without them, these tests are skipped.
 programs:
 	@wanted=; \
 	command -v chromium >/dev/null || wanted=chromium; \
@@ -121,10 +124,10 @@ programs:
 	  { timeout 120 apt-get update -qq \
 	    && DEBIAN_FRONTEND=noninteractive timeout 600 \
 	       apt-get install -y -qq --no-install-recommends $$wanted; } >/dev/null 2>&1 \
-	  || echo "That did not work; the tests that need them are skipped."; \
+	  || echo "The installation failed; the tests that need them are skipped."; \
 	fi
-# Prometheus tries the dashboards' queries, caddy the way over https. Their programs are unpacked out
-# of Debian's packages, which would start servers if they were installed.
+# Prometheus runs the dashboards' queries, and caddy serves https. Their programs are unpacked from
+# Debian's packages, because installing these would start servers.
 	@for name in prometheus caddy; do \
 	  beside='$(abspath $(VENV))/lib/'"$$name"; \
 	  if ! command -v "$$name" >/dev/null && [ ! -x "$$beside/$$name" ] \
@@ -137,7 +140,7 @@ programs:
 	           && timeout 120 apt-get download -qq "$$name"; }; \
 	    } >/dev/null 2>&1 && dpkg-deb --fsys-tarfile "$$name"_*.deb \
 	    | tar -x -C "$$beside" --strip-components=3 ./usr/bin ) \
-	    || echo "That did not work; the tests that need it are skipped."; \
+	    || echo "The download failed; the tests that need it are skipped."; \
 	    rm -rf "$$fetched"; \
 	  fi; \
 	done
