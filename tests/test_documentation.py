@@ -1,9 +1,10 @@
-"""What the documentation shows is what there is, and what is installed has all its files."""
+"""The documentation matches the code, its links lead somewhere, and packages are complete."""
 
 import re
 import tomllib
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
+import pytest
 from traitlets.config import Config
 
 from services.cull.app import IdleCuller
@@ -11,6 +12,64 @@ from services.declare import declare
 from tests.paths import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
+DOCUMENTS = sorted(
+    path
+    for path in (
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "docker").rglob("*.md"),
+    )
+    if "node_modules" not in path.parts
+)
+
+
+def anchors(document: Path) -> set[str]:
+    """The anchors that GitHub gives to a document's headings."""
+    text = re.sub(r"```.*?```", "", document.read_text("utf-8"), flags=re.S)
+    titles = re.findall(r"^#+ (.+)$", text, re.M)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(document: Path) -> None:
+    """Every relative link names a file that exists, and a heading in it."""
+    text = re.sub(r"```.*?```", "", document.read_text("utf-8"), flags=re.S)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        file = (document.parent / name) if name else document
+        assert file.exists(), target
+        if anchor:
+            assert anchor in anchors(file), target
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_named_files_exist(document: Path) -> None:
+    """A path of the project that a document names is one that exists."""
+    if document.name == "CHANGELOG.md":
+        return  # it names the past
+    text = document.read_text("utf-8")
+    pattern = (
+        r"`((?:common|services|tests|docker|examples|docs)/[\w./-]+\.(?:py|toml|md|yaml|html))`"
+    )
+    missing = [name for name in re.findall(pattern, text) if not (ROOT / name).exists()]
+    assert missing == []
+
+
+def test_the_readme_quotes_messages_that_exist() -> None:
+    """What the troubleshooting table quotes can be found in the code."""
+    table = README.partition("## Troubleshooting")[2].partition("\n\n## ")[0]
+    first = [row.split("|")[1] for row in table.splitlines() if row.startswith("| ")]
+    quoted = [text for cell in first for text in re.findall(r"`([A-Z][^`/]+)`", cell)]
+    sources = [*(ROOT / "common").rglob("*.py"), *(ROOT / "services").rglob("*.py")]
+    sources += (ROOT / "docker" / "hub").rglob("*.py")
+    code = " ".join(re.sub(r"\"\s+f?\"", "", path.read_text("utf-8")) for path in sources)
+    assert quoted
+    for text in quoted:
+        if text != "Cannot connect to cull service":  # JupyterHub's own
+            for part in text.split(" ... "):
+                assert part in code, text
 
 
 def test_the_readme_names_every_flag_of_the_culler() -> None:
@@ -27,7 +86,7 @@ def test_the_readmes_configuration_is_what_declare_writes() -> None:
         one for one in re.findall(r"```python\n(.*?)```", README, re.S) if "load_roles" in one
     )
     by_hand, declared = Config(), Config()
-    exec(code, {"c": by_hand})  # noqa: S102 - our own README's
+    exec(code, {"c": by_hand})  # noqa: S102 - the README is part of the project
     declare(declared, cull={"timeout": 3600})
     assert _roles(by_hand) == _roles(declared)
     assert by_hand.JupyterHub.custom_scopes.keys() == declared.JupyterHub.custom_scopes.keys()
