@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from common import logs
-from common.config.flags import CommandLine, Takes, did_you_mean, split
+from common.config.flags import CommandLine, Takes, split
 from common.config.help import config_file, help_all, help_short
+from common.config.suggestions import did_you_mean
 from common.errors import ConfigError, ServiceError
 
 if TYPE_CHECKING:
@@ -195,9 +196,8 @@ def _word_problems(
     if command is None:
         if not line.words:
             return []
-        hint = did_you_mean(line.words[0], list(cls.commands), dashes="")
-        hint = hint or " Write --help for what there is."
-        return [f"There is no command {line.words[0]}.{hint}"]
+        hint = did_you_mean(line.words[0], list(cls.commands), form="{}", at_most=2)
+        return [f"Unknown command {line.words[0]}{hint or '; --help lists the commands.'}"]
     least = sum(not word.endswith("?") for word in command.words)
     if least <= len(line.words) <= len(command.words):
         return []

@@ -21,7 +21,8 @@ from traitlets.config.loader import (
     PyFileConfigLoader,
 )
 
-from common.config.flags import Takes, did_you_mean
+from common.config.flags import Takes
+from common.config.suggestions import did_you_mean
 
 LEVELS = {"DEBUG": 10, "INFO": 20, "WARN": 30, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
 _SECRET_SETTINGS = frozenset({"api_token", "db_url"})  # their values are never repeated
@@ -75,9 +76,9 @@ class Configured(Application):
             sections = {cls.__name__ for cls in type(self).mro()}
             for section in config:
                 if section not in sections and (
-                    hint := did_you_mean(section, list(sections), dashes="c.")
+                    hint := did_you_mean(section, list(sections), form="c.{}", at_most=2)
                 ):
-                    self.mistakes.append(f"{path}: c.{section} is nothing of ours.{hint}")
+                    self.mistakes.append(f"{path}: c.{section} is not a known section{hint}")
             return config
         return Config()
 
@@ -104,7 +105,7 @@ class Configured(Application):
                 continue
             section, _, trait = self.aliases.get(name, name).rpartition(".")
             if section not in ours:
-                self.mistakes.append(f"--{name}: nothing of ours is called {section}.")
+                self.mistakes.append(f"--{name}: unknown section {section}.")
                 continue
             text = "true" if value is None else value
             if isinstance(self.traits().get(trait), Container):
@@ -127,8 +128,8 @@ class Configured(Application):
             if name in known:
                 self._set(name, known[name], value)
             elif not name[:1].isupper() and not isinstance(value, Config):
-                hint = did_you_mean(name, list(known), dashes="")
-                self.mistakes.append(f"There is no setting {type(self).__name__}.{name}.{hint}")
+                hint = did_you_mean(name, list(known), form="{}", at_most=2)
+                self.mistakes.append(f"Unknown setting {type(self).__name__}.{name}{hint or '.'}")
 
     def _set(self, name: str, trait: Any, value: Any) -> None:
         option = next((k for k, v in self.aliases.items() if v.endswith("." + name)), None)

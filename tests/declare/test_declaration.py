@@ -138,7 +138,7 @@ def test_a_list_repeats_its_flag() -> None:
 def test_a_flag_that_there_is_not() -> None:
     """A slip in a flag's name is told before the Hub starts the service in vain."""
     assert problems(cull={"timout": 5}) == [
-        "declare(): cull: There is no option --timout. Did you mean --timeout?"
+        "declare(): cull: Unknown option --timout; did you mean --timeout?"
     ]
 
 

@@ -230,8 +230,8 @@ def test_command_of_its_own_loop(program: list[str]) -> None:
         (["check"], "Write check FILE."),
         (["check", "a", "b"], "Write check FILE."),
         (["explain"], "Write explain USER [WHEN]."),
-        (["chekc", "FILE"], "There is no command chekc. Did you mean check?"),
-        (["check", "FILE", "--by=x"], "There is no option --by"),
+        (["chekc", "FILE"], "Unknown command chekc; did you mean check?"),
+        (["check", "FILE", "--by=x"], "Unknown option --by"),
         (["explain", "ada", "--by"], "--by needs a value"),
     ],
 )
