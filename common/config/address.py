@@ -11,7 +11,7 @@ from common.config.environment import TLSPaths
 from common.config.sources import Configured
 
 if TYPE_CHECKING:
-    from common.hub.http import TLSFiles
+    from common.hub.tls import TLSFiles
 
 
 class Addressed(Configured):
@@ -133,6 +133,6 @@ class Addressed(Configured):
 def _files(paths: TLSPaths | None) -> "TLSFiles | None":
     if paths is None:
         return None
-    from common.hub.http import TLSFiles
+    from common.hub.tls import TLSFiles
 
     return TLSFiles(*paths)

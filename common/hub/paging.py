@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from common.errors import HubBadAnswer, RequestError
+from common.errors import HubBadResponse, RequestError
 from common.hub.models import Group, Page, User
 
 T = TypeVar("T", bound=User | Group)
@@ -37,7 +37,7 @@ async def pages(
     ``read`` gets the offset. ``filtered`` says that the Hub drops items of a page after
     having cut it, so that an empty one means nothing.
 
-    :raises HubBadAnswer: the next page does not lie ahead. What was read is given before.
+    :raises HubBadResponse: the next page does not lie ahead. What was read is given before.
     """
     # Hashes, not names: 200,000 of them are what stays in memory of a listing.
     seen: set[int] = set()
@@ -65,7 +65,7 @@ async def pages(
                 last = frozenset(item.name for item in page.items[-OVERLAP:] if overlaps)
             yield replace(page, items=fresh, gap=gap)
             if wrong is not None:
-                raise HubBadAnswer(f"a listing that leads nowhere: {wrong}", method="GET")
+                raise HubBadResponse(f"a listing that leads nowhere: {wrong}", method="GET")
     finally:
         if coming is not None:
             coming.cancel()

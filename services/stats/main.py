@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from common.clock import SystemClock
 from common.hub.client import HubClient
-from common.hub.http import client_session
+from common.hub.connection import client_session
 from common.web.metrics import Metrics
 from services.stats.metrics import StatsMetrics
 from services.stats.record.recorder import Recorder

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.errors import HubBadAnswer, HubUnavailable
+from common.errors import HubBadResponse, HubUnavailable
 from common.hub.models import Page, User
 from common.hub.paging import pages, start_of_next
 
@@ -158,6 +158,6 @@ async def test_a_listing_that_never_ends_is_given_up() -> None:
         return Page(items=[User(name="ana")], next_offset=offset + 200, total=500)
 
     reading = pages(read)
-    with pytest.raises(HubBadAnswer, match="leads nowhere"):
+    with pytest.raises(HubBadResponse, match="leads nowhere"):
         async for _ in reading:
             pass

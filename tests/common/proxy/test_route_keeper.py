@@ -8,7 +8,7 @@ from urllib.parse import quote
 import aiohttp
 import pytest
 
-from common.hub.http import NO_RETRY
+from common.hub.retry import NO_RETRY
 from common.proxy.client import ProxyClient
 from common.proxy.route_keeper import RouteEvent, RouteKeeper
 from tests.fakes.clock import FakeClock
