@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 from traitlets import Bool, Callable, Int, List, Unicode, default
 
 from common.config.application import ServiceApp
-from common.config.launch import Command
+from common.config.command import Command
 from common.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class IdleCuller(ServiceApp):
     python -m services.cull --timeout=3600 --dry-run
     python -m services.cull --timeout=3600 --policy=cull.toml
     """
-    teach = (
+    main_options = (
         "timeout",
         "cull-every",
         "max-age",

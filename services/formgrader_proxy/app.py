@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from traitlets import List, Unicode, default
 
 from common.config.application import ServiceApp
-from common.config.launch import Command
+from common.config.command import Command
 from common.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class FormgraderProxy(ServiceApp):
     python -m services.formgrader_proxy --courses=/etc/jupyterhub/courses.toml
     python -m services.formgrader_proxy check-courses /etc/jupyterhub/courses.toml
     """
-    teach = ("courses", "db-url", "register", "url", "config", "log-format")
+    main_options = ("courses", "db-url", "register", "url", "config", "log-format")
     commands: ClassVar[Mapping[str, Command]] = {
         "check-courses": Command(
             help="Tell what is wrong with a courses file, or what it means.",

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from traitlets import Bool, Int, List, Unicode
 
 from common.config.application import ServiceApp
-from common.config.launch import Command
+from common.config.command import Command
 from common.errors import ConfigError
 from services.stats.query.access import ADMIN_SCOPE
 
@@ -39,7 +39,7 @@ class StatsApp(ServiceApp):
     python -m services.stats --db-url=sqlite:////var/lib/jupyterhub/stats.sqlite
     python -m services.stats report --since=90d --by=week --group=nbgrader-course101
     """
-    teach = ("db-url", "interval", "timezone", "retention", "url", "config", "log-format")
+    main_options = ("db-url", "interval", "timezone", "retention", "url", "config", "log-format")
     commands: ClassVar[Mapping[str, Command]] = {
         "report": Command(
             help="Active users, sessions, hours and servers, by day, week or month.",
