@@ -10,6 +10,7 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from traitlets import Bool, Enum, Int, Unicode, default
@@ -19,6 +20,7 @@ from common.config import environment
 from common.config.address import Addressed
 from common.config.command import Command
 from common.config.sources import LEVELS
+from common.hub.scopes import check, role_for
 
 if TYPE_CHECKING:
     from common.hub.client import HubClient
@@ -178,15 +180,18 @@ class ServiceApp(Addressed):
         raise NotImplementedError
 
     async def check_scopes(
-        self, hub: "HubClient", needed: Mapping[str, str], *, wait: bool = True
+        self,
+        hub: "HubClient",
+        required: Mapping[str, str],
+        optional: Mapping[str, str] = MappingProxyType({}),
+        *,
+        wait: bool = True,
     ) -> frozenset[str]:
-        """Ask the Hub for our own scopes; say which of ``needed`` (scope: why) are missing.
+        """Compare the token's scopes with the required ones (scope: reason); the missing ones.
 
-        Waits for the Hub while it is away (unless ``wait`` is False), until ``stopping``.
-        Returns the missing ones.
+        Missing scopes are logged with a role that grants the required and the optional scopes.
+        While the Hub is down this waits, until ``stopping`` is set. With ``wait`` False it raises
+        the HubError instead.
         """
-        from common.hub.scopes import check
-
-        return await check(
-            hub, needed, service=self.service_name, stopping=self.stopping, wait=wait
-        )
+        role = role_for(self.service_name, {**required, **optional})
+        return await check(hub, required, role=role, stopping=self.stopping, wait=wait)

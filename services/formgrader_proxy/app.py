@@ -10,6 +10,7 @@ from traitlets import List, Unicode, default
 from common.config.application import ServiceApp
 from common.config.command import Command
 from common.errors import ConfigError
+from services.formgrader_proxy.scopes import ADMIN_SCOPE
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
     from common.oauth.sign_in import Identity
     from services.formgrader_proxy.courses import Course, CoursesFile
-
-ADMIN_SCOPE = "custom:jupyterhub-formgrader:admin"
 
 
 class FormgraderProxy(ServiceApp):
