@@ -1,1 +1,3 @@
-"""What the services share: the Hub and proxy clients, sign-in, metrics, the web application."""
+"""Shared by the services: configuration, Hub and proxy clients, sign-in, pages, metrics."""
+
+__version__ = "0.1.0"

@@ -1,25 +1,26 @@
-"""What can go wrong between us and the Hub or the proxy.
+"""The errors that the services raise.
 
 ::
 
     ServiceError
-    ├── ConfigError           settings that cannot be used, all of them at once
-    ├── HubError              a request to the Hub failed
-    │   ├── HubUnavailable    no answer, or 429/502/503/504 after the last retry
-    │   ├── HubForbidden      401/403: our token is bad or lacks a scope
-    │   ├── HubNotFound       404: no such user, server, group
-    │   ├── HubRejected       another 4xx: the Hub will not do it (pending, conflict)
-    │   ├── HubFailed         500 and other 5xx: the Hub broke on this request
-    │   └── HubBadAnswer      2xx, but not what the Hub's API promises
-    └── ProxyError            a request to configurable-http-proxy failed
-        ├── ProxyUnavailable
-        ├── ProxyForbidden
-        ├── ProxyRejected
-        ├── ProxyBadAnswer
-        └── RouteTaken        the route is there already and is someone else's
+    ├── ConfigError           invalid settings, all of them at once
+    └── RequestError          a request failed
+        ├── HubError          a request to the Hub failed
+        │   ├── HubUnavailable    no response, or 429/502/503/504 after the last retry
+        │   ├── HubForbidden      401/403: the token is invalid or lacks a scope
+        │   ├── HubNotFound       404: no such user, server or group
+        │   ├── HubRejected       another 4xx: rejected (pending, conflict)
+        │   ├── HubFailed         500 and other 5xx: an error inside the Hub
+        │   └── HubBadResponse    2xx with an unexpected body, or a redirect
+        └── ProxyError        a request to configurable-http-proxy failed
+            ├── ProxyUnavailable
+            ├── ProxyForbidden
+            ├── ProxyRejected
+            ├── ProxyBadResponse
+            └── RouteTaken        the route leads to another target
 
-Every error keeps ``method``, ``url`` and ``status`` as attributes. Tokens travel in
-headers only, and a URL is kept without its query, so neither can reach a log.
+A RequestError keeps ``method``, ``url`` and ``status`` as attributes. Tokens are only sent in
+headers, and the URL is stored without its query, so neither can reach a log.
 """
 
 from collections.abc import Sequence
@@ -31,7 +32,7 @@ class ServiceError(Exception):
 
 
 class ConfigError(ServiceError):
-    """Settings that cannot be used: every problem, each with what to write instead."""
+    """Invalid settings: every problem, each with what to write instead."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
@@ -39,9 +40,9 @@ class ConfigError(ServiceError):
 
 
 class RequestError(ServiceError):
-    """A request that failed. ``status`` is None where no whole answer came.
+    """A request failed. ``status`` is None if there was no complete response.
 
-    ``retry_after`` is how many seconds the other side asked us to stay away, if it did.
+    ``retry_after`` is how many seconds the server asked the client to wait, None if it did not.
     """
 
     retry_after: float | None = None
@@ -61,27 +62,27 @@ class HubError(RequestError):
 
 
 class HubUnavailable(HubError):
-    """The Hub gave no answer, or 429, 502, 503 or 504 until the last retry."""
+    """The Hub did not respond, or responded 429, 502, 503 or 504 to the last attempt."""
 
 
 class HubForbidden(HubError):
-    """The Hub does not accept our token, or the token lacks a scope."""
+    """The Hub does not accept the token, or the token lacks a scope."""
 
 
 class HubNotFound(HubError):
-    """The Hub knows no such user, server or group."""
+    """The Hub has no such user, server or group."""
 
 
 class HubRejected(HubError):
-    """The Hub understood and refused: pending, conflicting or malformed."""
+    """The Hub rejected the request: pending, conflicting or malformed."""
 
 
 class HubFailed(HubError):
-    """The Hub broke on this request (500)."""
+    """An error inside the Hub (500)."""
 
 
-class HubBadAnswer(HubError):
-    """The Hub answered with success, but not with what its API promises."""
+class HubBadResponse(HubError):
+    """The Hub's response does not match its API."""
 
 
 class ProxyError(RequestError):
@@ -89,27 +90,27 @@ class ProxyError(RequestError):
 
 
 class ProxyUnavailable(ProxyError):
-    """The proxy gave no answer, or a passing failure until the last retry."""
+    """The proxy did not respond, or failed until the last attempt."""
 
 
 class ProxyForbidden(ProxyError):
-    """The proxy does not accept our token."""
+    """The proxy does not accept the token."""
 
 
 class ProxyRejected(ProxyError):
-    """The proxy refused the route."""
+    """The proxy rejected the request."""
 
 
-class ProxyBadAnswer(ProxyError):
-    """The proxy answered with success, but not with a route table."""
+class ProxyBadResponse(ProxyError):
+    """The proxy's response is not a route or a route table."""
 
 
 class RouteTaken(ProxyError):
-    """The route leads to a target that is not ours. Nothing was changed."""
+    """The route leads to another target. It was not changed."""
 
 
 def without_query(url: str) -> str:
-    """The URL without user information, query and fragment: what may stand in a log."""
+    """The URL without user information, query and fragment, safe to log."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit((parts.scheme, host, parts.path, "", ""))

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from common.hub.client import HubClient
-from common.hub.http import Retry, client_session
+from common.hub.connection import client_session
+from common.hub.retry import Retry
 from services.formgrader_proxy.app import FormgraderProxy
 from tests.fakes.clock import FakeClock
 from tests.fakes.hub import FakeHub

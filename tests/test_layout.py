@@ -39,8 +39,11 @@ DATABASE = (
 )
 #: Decisions: no waiting, logging, clock or network.
 PURE = (
+    "common/config/command.py",
     "common/config/flags.py",
+    "common/config/suggestions.py",
     "common/durations.py",
+    "common/hub/clock.py",
     "common/hub/models.py",
     "common/oauth/xsrf.py",
     "common/web/openapi.py",

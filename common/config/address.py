@@ -1,45 +1,44 @@
-"""Where a service is: its name and path, the address it listens on, its TLS files."""
+"""A service's name, URL path, listening address and TLS files."""
 
 import os
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from traitlets import Bool, Int, Unicode, default
 
 from common.config import environment
-from common.config.environment import TLSPaths
 from common.config.sources import Configured
-
-if TYPE_CHECKING:
-    from common.hub.http import TLSFiles
+from common.hub.tls import TLSFiles
 
 
 class Addressed(Configured):
-    """The part of a service's settings that says where it is."""
+    """The settings for a service's address."""
 
-    url: str  # the Hub's API, declared beside the token
+    url: str  # the Hub's API URL, a setting of the subclass
 
     service_name = Unicode(
-        help="Our name at the Hub. Default: $JUPYTERHUB_SERVICE_NAME, else the program's."
+        help="The service's name at the Hub."
+        " Default: $JUPYTERHUB_SERVICE_NAME or the program's name."
     ).tag(config=True)
     service_prefix = Unicode(
-        help="The path of our pages. Default: $JUPYTERHUB_SERVICE_PREFIX or /services/NAME/."
+        help="The URL path of the pages. Default: $JUPYTERHUB_SERVICE_PREFIX or /services/NAME/."
     ).tag(config=True)
-    ip = Unicode(help="Address to listen on. Default: of $JUPYTERHUB_SERVICE_URL.").tag(config=True)
+    ip = Unicode(help="Address to listen on. Default: from $JUPYTERHUB_SERVICE_URL.").tag(
+        config=True
+    )
     port = Int(
         None,
         allow_none=True,
         min=0,
         max=65535,
-        help="Port to listen on, 0 for any free one. Default: of $JUPYTERHUB_SERVICE_URL;"
-        " without either no pages are served.",
+        help="Port to listen on; 0 for any free port. Default: from $JUPYTERHUB_SERVICE_URL."
+        " Without a port, no pages are served.",
     ).tag(config=True)
-    base_url = Unicode(help="The hub's base path. Default: $JUPYTERHUB_BASE_URL or /.").tag(
+    base_url = Unicode(help="The Hub's base path. Default: $JUPYTERHUB_BASE_URL or /.").tag(
         config=True
     )
     public_hub_url = Unicode(
-        help="Where browsers find the Hub, when that is another host than ours,"
-        " as https://hub.example.org/hub/. Default: made of $JUPYTERHUB_HOST and base_url."
+        help="The Hub's URL for browsers if it is on another host than the service, such as"
+        " https://hub.example.org/hub/. Default: from $JUPYTERHUB_HOST and base_url."
     ).tag(config=True)
 
     ssl_key = Unicode(help="TLS key file. Default: $JUPYTERHUB_SSL_KEYFILE.").tag(config=True)
@@ -47,10 +46,10 @@ class Addressed(Configured):
         config=True
     )
     ssl_ca = Unicode(
-        help="Certificate authorities to trust. Default: $JUPYTERHUB_SSL_CLIENT_CA."
+        help="File with trusted certificate authorities. Default: $JUPYTERHUB_SSL_CLIENT_CA."
     ).tag(config=True)
     ssl_enabled = Bool(
-        False, help="Speak TLS to the Hub's API with the Hub's internal certificates."
+        False, help="Connect to the Hub's API with the Hub's internal TLS certificates."
     ).tag(config=True)
     internal_certs_location = Unicode(
         "internal-ssl", help="The Hub's internal-ssl directory (with --ssl-enabled)."
@@ -95,44 +94,28 @@ class Addressed(Configured):
 
     @property
     def prefix(self) -> str:
-        """The path of our pages, with a slash at both ends."""
+        """The URL path of the pages, with a slash at both ends."""
         return "/" + self.service_prefix.strip("/") + "/" if self.service_prefix != "/" else "/"
 
     @property
     def serves(self) -> bool:
-        """Whether there is an address to serve pages on."""
+        """Whether pages are served."""
         return self.port is not None
 
     @property
-    def hub_tls(self) -> "TLSFiles | None":
-        """The files for TLS towards the Hub, None for the system's trust alone."""
-        return _files(self._hub_tls_paths())
-
-    @property
-    def server_tls(self) -> "TLSFiles | None":
-        """The files to serve TLS with, None for plain HTTP (as behind the hub's proxy)."""
-        return _files(self._server_tls_paths())
-
-    def _hub_tls_paths(self) -> TLSPaths | None:
+    def hub_tls(self) -> TLSFiles | None:
+        """The TLS files for connecting to the Hub; None for the system's authorities."""
         if self.ssl_enabled:
             return environment.internal_certs(self.internal_certs_location)
-        if not urlsplit(self.url).scheme.endswith("s"):
-            return None
-        return self._own_tls()
+        return self._own_tls() if urlsplit(self.url).scheme.endswith("s") else None
 
-    def _server_tls_paths(self) -> TLSPaths | None:
+    @property
+    def server_tls(self) -> TLSFiles | None:
+        """The TLS files for serving; None for plain HTTP, as behind the Hub's proxy."""
         scheme = urlsplit(os.environ.get("JUPYTERHUB_SERVICE_URL", "")).scheme
         return self._own_tls() if scheme in ("", "https") else None
 
-    def _own_tls(self) -> TLSPaths | None:
+    def _own_tls(self) -> TLSFiles | None:
         if not (self.ssl_key or self.ssl_cert or self.ssl_ca):
             return None
-        return TLSPaths(self.ssl_key, self.ssl_cert, self.ssl_ca)
-
-
-def _files(paths: TLSPaths | None) -> "TLSFiles | None":
-    if paths is None:
-        return None
-    from common.hub.http import TLSFiles
-
-    return TLSFiles(*paths)
+        return TLSFiles(self.ssl_key, self.ssl_cert, self.ssl_ca)

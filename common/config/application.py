@@ -1,8 +1,8 @@
-"""The traitlets application under all services: settings, their sources, and every mistake.
+"""The settings that all services share.
 
-Sources, the later winning: defaults, the JUPYTERHUB_* environment, ``--config FILE.py``, the
-command line. All that is wrong is collected and told at once. Importing this module is cheap
-on purpose: nothing of jupyterhub, aiohttp.web or SQLAlchemy comes with it.
+Settings come from defaults, the JUPYTERHUB_* environment, ``--config FILE.py`` and the command
+line; the later source wins. All problems are collected and reported together. Importing this
+module is cheap: it imports neither jupyterhub nor aiohttp.web nor SQLAlchemy.
 """
 
 import asyncio
@@ -10,52 +10,57 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from traitlets import Bool, Enum, Int, Unicode, default
 
-from common import logs
-from common.config import environment, launch
+from common import __version__, logs
+from common.config import environment
 from common.config.address import Addressed
-from common.config.launch import Command
+from common.config.command import Command
 from common.config.sources import LEVELS
+from common.hub.scopes import check, role_for
 
 if TYPE_CHECKING:
     from common.hub.client import HubClient
-    from common.oauth.sign_in import OAuthSettings
+    from common.oauth.settings import OAuthSettings
 
 
 class ServiceApp(Addressed):
-    """What every service can be told. Subclasses add traits, ``problems()`` and ``main()``."""
+    """A service's settings. Subclasses add traits, ``problems()`` and ``main()``."""
 
     name = "service"
-    version = "0.1.0"
+    version = __version__
     description = "A JupyterHub service."
-    examples = ""  # one or two lines that can be copied, for --help
-    teach: ClassVar[Sequence[str]] = ("url", "config", "log-format")  # the options --help shows
+    examples = ""  # one or two command lines to copy, for --help
+    main_options: ClassVar[Sequence[str]] = ("url", "config", "log-format")  # listed by --help
     commands: ClassVar[Mapping[str, Command]] = {}
-    needs_hub: ClassVar[bool] = True
+    needs_hub: bool = True
 
     # -- the Hub
     url = Unicode(help="The Hub's API URL. Default: $JUPYTERHUB_API_URL.").tag(config=True)
     api_token = Unicode(
-        help="The token of this service at the Hub. Default: $JUPYTERHUB_API_TOKEN."
-        " Better kept in a file (--token-file) than written here."
+        help="The service's Hub API token. Default: $JUPYTERHUB_API_TOKEN."
+        " Prefer --token-file to writing the token in a configuration file."
     ).tag(config=True)
-    token_file = Unicode(help="A file that holds the token and nothing else.").tag(config=True)
+    token_file = Unicode(help="A file that contains only the token.").tag(config=True)
     request_timeout = Int(
-        help="Seconds for one request to the Hub. Default: $JUPYTERHUB_REQUEST_TIMEOUT or 60.",
+        help="Time limit for a request to the Hub, in seconds."
+        " Default: $JUPYTERHUB_REQUEST_TIMEOUT or 60.",
         min=1,
     ).tag(config=True)
 
     # -- the rest
     log_style = Enum(
-        ("human", "json"), "human", help="Logs for people, or one JSON object a line."
+        ("human", "json"),
+        "human",
+        help="Log format: text for people (human) or one JSON object per line (json).",
     ).tag(config=True)
     authenticate_prometheus = Bool(
-        True, help="Ask for a Hub token at metrics, as the Hub itself does."
+        True, help="Require a Hub token to read the metrics, as the Hub itself does."
     ).tag(config=True)
-    config_file = Unicode(help="Configuration file to read (Python or JSON).").tag(config=True)
+    config_file = Unicode(help="Configuration file (Python or JSON).").tag(config=True)
     generate_config = Bool(False, help="Print a configuration file with every setting.").tag(
         config=True
     )
@@ -81,12 +86,12 @@ class ServiceApp(Addressed):
         "config": "ServiceApp.config_file",
     }
     flags: dict[str, Any] = {  # noqa: RUF012 - traitlets' own shape
-        "debug": ({"Application": {"log_level": logging.DEBUG}}, "Log all there is to know."),
+        "debug": ({"Application": {"log_level": logging.DEBUG}}, "Enable debug logging."),
     }
 
-    stopping: asyncio.Event  # set at SIGTERM and SIGINT; main() watches it
+    stopping: asyncio.Event  # set on SIGTERM and SIGINT; main() returns when it is set
 
-    # -- defaults out of the environment, read when first asked for
+    # -- defaults from the environment, read on first use
 
     @default("url")
     def _default_url(self) -> str:
@@ -101,24 +106,24 @@ class ServiceApp(Addressed):
         try:
             return max(1, int(os.environ.get("JUPYTERHUB_REQUEST_TIMEOUT") or 60))
         except ValueError:
-            return 60  # problems() tells
+            return 60  # reported by problems()
 
     @default("log_level")
     def _default_log_level(self) -> int:
         return logging.INFO
 
-    # -- what the settings come to
+    # -- derived values
 
     @property
     def token(self) -> str:
-        """The token, from its file when there is one."""
+        """The token, read from its file if there is one."""
         if self.token_file:
             return Path(self.token_file).read_text("utf-8").strip()
         return self.api_token
 
     def oauth_settings(self, **changes: Any) -> "OAuthSettings":
-        """The settings for ``SignIn``, made of ours and the environment."""
-        from common.oauth.sign_in import OAuthSettings
+        """The settings for signing in, from these settings and the environment."""
+        from common.oauth.settings import OAuthSettings  # only needed to serve pages
 
         settings: dict[str, Any] = {
             "api_url": self.url,
@@ -134,10 +139,10 @@ class ServiceApp(Addressed):
         }
         return OAuthSettings(**(settings | changes))
 
-    # -- mistakes
+    # -- problems
 
     def problems(self) -> list[str]:
-        """Everything that is wrong, each with what to write instead. Services extend it."""
+        """Every problem, each with what to write instead. Services extend the list."""
         found = list(self.mistakes)
         if self.needs_hub:
             found += environment.hub_problems(self.url, self.api_token, self.token_file)
@@ -149,12 +154,16 @@ class ServiceApp(Addressed):
             found += environment.tls_problems(tls)
         return list(dict.fromkeys(found))
 
-    def _configure_logging(self) -> None:
+    def get_default_logging_config(self) -> dict[str, Any]:
+        """Keep traitlets from changing the logging configuration."""
+        return {"version": 1, "incremental": True}
+
+    def configure_logging(self) -> None:
+        """Log with the level and the format of the settings."""
         level = self.log_level
         if isinstance(level, str):
             level = LEVELS.get(level.upper(), logging.INFO)
         logs.configure(level=int(str(level)), style=str(self.log_style))
-        self._logging_configured = False  # nothing for traitlets to close
 
     @default("log")
     def _default_log(self) -> logging.Logger:
@@ -163,28 +172,26 @@ class ServiceApp(Addressed):
     # -- running
 
     def new_loop(self) -> asyncio.AbstractEventLoop:
-        """The event loop that the service runs in."""
+        """A new event loop for the service."""
         return asyncio.new_event_loop()
 
     async def main(self) -> int:
-        """The service's work, until ``self.stopping`` is set. Returns the exit code."""
+        """Run the service until ``self.stopping`` is set. Returns the exit code."""
         raise NotImplementedError
 
     async def check_scopes(
-        self, hub: "HubClient", needed: Mapping[str, str], *, wait: bool = True
+        self,
+        hub: "HubClient",
+        required: Mapping[str, str],
+        optional: Mapping[str, str] = MappingProxyType({}),
+        *,
+        wait: bool = True,
     ) -> frozenset[str]:
-        """Ask the Hub for our own scopes; say which of ``needed`` (scope: why) are missing.
+        """Compare the token's scopes with the required ones (scope: reason); the missing ones.
 
-        Waits for the Hub while it is away (unless ``wait`` is False), until ``stopping``.
-        Returns the missing ones.
+        Missing scopes are logged with a role that grants the required and the optional scopes.
+        While the Hub is down this waits, until ``stopping`` is set. With ``wait`` False it raises
+        the HubError instead.
         """
-        from common.hub.scopes import check
-
-        return await check(
-            hub, needed, service=self.service_name, stopping=self.stopping, wait=wait
-        )
-
-    @classmethod
-    def launch(cls, argv: Sequence[str] | None = None) -> None:
-        """Run the program and exit: 0 when all went well, 1 when a setting is wrong."""
-        raise SystemExit(launch.run(cls, argv))
+        role = role_for(self.service_name, {**required, **optional})
+        return await check(hub, required, role=role, stopping=self.stopping, wait=wait)

@@ -7,8 +7,9 @@ apart, so that all mistakes can be reported together instead of the first one al
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from enum import StrEnum
+
+from common.config.suggestions import did_you_mean
 
 _TRUTH = frozenset({"true", "false", "1", "0"})
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
@@ -57,14 +58,6 @@ def split(argv: Sequence[str], known: Mapping[str, Takes]) -> CommandLine:
     return line
 
 
-def did_you_mean(name: str, names: Sequence[str], *, dashes: str = "--") -> str:
-    """' Did you mean --x?' when something known is near, else nothing."""
-    near = get_close_matches(name, names, n=2, cutoff=0.6)
-    if not near:
-        return ""
-    return " Did you mean " + " or ".join(dashes + one for one in near) + "?"
-
-
 def _option(word: str, rest: list[str], known: Mapping[str, Takes], line: CommandLine) -> None:
     dashes = "--" if word.startswith("--") else "-"
     name, equals, value = word[len(dashes) :].partition("=")
@@ -73,8 +66,10 @@ def _option(word: str, rest: list[str], known: Mapping[str, Takes], line: Comman
         if equals == "" and dashes == "-" and _NUMBER.fullmatch(word):
             line.words.append(word)
             return
-        hint = did_you_mean(name, list(known)) or " Write --help-all for every option."
-        line.problems.append(f"There is no option {dashes}{name}.{hint}")
+        hint = did_you_mean(name, list(known), form="--{}", at_most=2)
+        line.problems.append(
+            f"Unknown option {dashes}{name}{hint or '; --help-all lists every option.'}"
+        )
         return
     if equals:
         if takes is Takes.NOTHING:

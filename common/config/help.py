@@ -1,46 +1,46 @@
-"""The help texts of the command line."""
+"""The texts of ``--help``, ``--help-all`` and ``--generate-config``."""
 
 import inspect
 import logging
 import os
+from collections.abc import Iterable
 from textwrap import fill
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from common.config.application import ServiceApp
-    from common.config.launch import Command
+from common.config.application import ServiceApp
+from common.config.command import Command
 
 
-def help_short(cls: "type[ServiceApp]", name: str = "", command: "Command | None" = None) -> str:
-    """What a newcomer needs, on one screen."""
+def help_short(cls: type[ServiceApp], name: str = "", command: Command | None = None) -> str:
+    """The most important options on one screen, or the help of a command."""
     if command is not None:
         return _help_command(cls, name, command)
     lines = [str(cls.description).strip(), "", f"Usage: {program(cls)} [options]"]
     if cls.commands:
         lines += [f"       {program(cls)} COMMAND [options]", "", "Commands:"]
-        width = max(len(_shape(n, c)) for n, c in cls.commands.items())
-        lines += [f"  {_shape(n, c):{width}}  {c.help}" for n, c in cls.commands.items()]
-    lines += ["", "Options:", *_options(cls, cls.teach)]
+        width = max(len(c.usage(n)) for n, c in cls.commands.items())
+        lines += [f"  {c.usage(n):{width}}  {c.help}" for n, c in cls.commands.items()]
+    lines += ["", "Options:", *_options(cls, cls.main_options)]
     if cls.examples:
         lines += ["", "Example:", *("  " + one.strip() for one in _lines(cls.examples))]
-    lines += ["", "--help-all shows every option, --generate-config writes a file with them."]
+    lines += ["", "--help-all lists every option. --generate-config prints a configuration file."]
     return "\n".join(lines)
 
 
-def help_all(cls: "type[ServiceApp]") -> str:
-    """Every option with its meaning and default."""
+def help_all(cls: type[ServiceApp]) -> str:
+    """Every option with its description and default."""
     lines = [help_short(cls), "", "Every option:", *_options(cls, cls.aliases)]
     lines += [f"  --{name}\n      {text}" for name, (_, text) in cls.flags.items()]
     return "\n".join(lines)
 
 
-def config_file(cls: "type[ServiceApp]") -> str:
-    """A configuration file with every setting and its meaning, all commented out."""
+def config_file(cls: type[ServiceApp]) -> str:
+    """A configuration file with every setting and its description, all commented out."""
     name = cls.__name__
     defaults = _defaults(cls)
-    lines = [f"# Configuration of {program(cls)}.", "", "c = get_config()  # noqa"]
+    lines = [f"# Configuration file for {program(cls)}.", "", "c = get_config()  # noqa"]
     for setting, trait in sorted(cls.class_traits(config=True).items()):
-        # What is traitlets' own (formats of logs and the like) has no effect here.
+        # traitlets' own settings, such as log formats, have no effect here.
         if setting in ("config_file", "generate_config"):
             continue
         if setting != "log_level" and trait.this_class.__module__.startswith("traitlets"):
@@ -53,32 +53,27 @@ def config_file(cls: "type[ServiceApp]") -> str:
     return "\n".join(lines)
 
 
-def program(cls: "type[ServiceApp]") -> str:
-    """How the program is called."""
+def program(cls: type[ServiceApp]) -> str:
+    """The command that starts the program."""
     module = cls.__module__.rpartition(".")[0]
     return f"python -m {module}" if module.startswith("services.") else str(cls.name)
 
 
-def _help_command(cls: "type[ServiceApp]", name: str, command: "Command") -> str:
-    lines = [command.help, "", f"Usage: {program(cls)} {_shape(name, command)} [options]"]
+def _help_command(cls: type[ServiceApp], name: str, command: Command) -> str:
+    lines = [command.help, "", f"Usage: {program(cls)} {command.usage(name)} [options]"]
     own = {f"--{n}=VALUE": t for n, t in command.options.items()}
     own |= {f"--{n}": t for n, t in command.switches.items()}
     if own:
         width = max(map(len, own))
         lines += ["", "Options:", *(f"  {n:{width}}  {t}" for n, t in own.items())]
-    return "\n".join([*lines, "", "The service's own options may be given too."])
+    return "\n".join([*lines, "", "The options of the service can be used as well."])
 
 
-def _shape(name: str, command: "Command") -> str:
-    words = (f"[{w[:-1]}]" if w.endswith("?") else w for w in command.words)
-    return " ".join([name, *words])
-
-
-def _options(cls: "type[ServiceApp]", names: object) -> list[str]:
+def _options(cls: type[ServiceApp], names: Iterable[str]) -> list[str]:
     traits = cls.class_traits(config=True)
     defaults = _defaults(cls)
     lines = []
-    for name in names if isinstance(names, list | tuple | dict) else ():
+    for name in names:
         setting = cls.aliases.get(name, "").rpartition(".")[2]
         trait = traits.get(setting)
         if trait is None:
@@ -96,24 +91,24 @@ def _options(cls: "type[ServiceApp]", names: object) -> list[str]:
     return lines
 
 
-def _defaults(cls: "type[ServiceApp]") -> dict[str, Any]:
-    """The settings of a service that was told nothing, not even by its environment.
+def _defaults(cls: type[ServiceApp]) -> dict[str, Any]:
+    """The default of every setting, without the environment.
 
-    Some defaults follow from other settings, so an application has to be asked for them.
+    Some defaults follow from other settings, so they are read from an instance.
     """
-    told = {
+    environment = {
         name: os.environ.pop(name) for name in list(os.environ) if name.startswith("JUPYTERHUB_")
     }
     try:
         app = cls()
         found = {name: getattr(app, name) for name in cls.class_traits(config=True)}
     finally:
-        os.environ.update(told)
+        os.environ.update(environment)
     return found | {"log_level": logging.getLevelName(found["log_level"])}
 
 
 def _kind(trait: Any) -> str:
-    """What to write after the equals sign."""
+    """The placeholder after the equals sign."""
     name = type(trait).__name__
     if name == "Bool":
         return "true|false"

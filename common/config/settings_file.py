@@ -2,13 +2,13 @@
 last good one kept while a bad one is mended.
 """
 
-import difflib
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from common.config.suggestions import did_you_mean
 from common.errors import ConfigError
 
 T = TypeVar("T")
@@ -20,12 +20,6 @@ class Reload(StrEnum):
     UNCHANGED = "unchanged"
     LOADED = "loaded"
     REFUSED = "refused"
-
-
-def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """``; did you mean "X"?`` where one of the known words is close, else nothing."""
-    close = difflib.get_close_matches(word, known, 1, 0.6)
-    return f'; did you mean "{close[0]}"?' if close else ""
 
 
 def read_tables(text: str, name: str) -> tuple[list[dict[str, Any]], list[str]]:

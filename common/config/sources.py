@@ -1,7 +1,7 @@
-"""Where settings come from: a configuration file and the command line, mistakes and all.
+"""Loads settings from a configuration file and the command line, and collects every mistake.
 
-traitlets stops at the first wrong value; here each is kept in ``mistakes`` and the rest is
-loaded, so that a person can mend everything in one go.
+traitlets itself stops at the first invalid value. Here each one is added to ``mistakes`` and
+loading continues, so that all of them can be fixed at once.
 """
 
 import json
@@ -21,10 +21,11 @@ from traitlets.config.loader import (
     PyFileConfigLoader,
 )
 
-from common.config.flags import Takes, did_you_mean
+from common.config.flags import Takes
+from common.config.suggestions import did_you_mean
 
 LEVELS = {"DEBUG": 10, "INFO": 20, "WARN": 30, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
-_SECRET_SETTINGS = frozenset({"api_token", "db_url"})  # their values are never repeated
+_SECRET_SETTINGS = frozenset({"api_token", "db_url"})  # their values are never shown
 
 _WORDS = {
     "an int": "a whole number",
@@ -37,7 +38,7 @@ _WORDS = {
 
 
 class Configured(Application):
-    """An application that collects the mistakes in its settings."""
+    """An application that collects the mistakes in its settings instead of stopping at one."""
 
     config_file: Any
 
@@ -47,7 +48,7 @@ class Configured(Application):
 
     @classmethod
     def options(cls) -> dict[str, Takes]:
-        """Every option of the command line, and what it takes."""
+        """Every command line option, and what it takes."""
         known = dict.fromkeys(cls.flags, Takes.NOTHING)
         traits = cls.class_traits(config=True)
         for option, target in cls.aliases.items():
@@ -56,10 +57,10 @@ class Configured(Application):
         return known
 
     def read_config_file(self, path: str, *, named: bool) -> Config:
-        """The file's settings. A missing file is a mistake only if it was ``named``."""
+        """The settings in the file. A missing file is a mistake only if it was ``named``."""
         if not Path(path).is_file():
             if named:
-                self.mistakes.append(f"--config: there is no file {path}.")
+                self.mistakes.append(f"--config: {path} does not exist.")
             return Config()
         full = str(Path(path).resolve())
         loader_class = JSONFileConfigLoader if full.endswith(".json") else PyFileConfigLoader
@@ -75,60 +76,59 @@ class Configured(Application):
             sections = {cls.__name__ for cls in type(self).mro()}
             for section in config:
                 if section not in sections and (
-                    hint := did_you_mean(section, list(sections), dashes="c.")
+                    hint := did_you_mean(section, list(sections), form="c.{}", at_most=2)
                 ):
-                    self.mistakes.append(f"{path}: c.{section} is nothing of ours.{hint}")
+                    self.mistakes.append(f"{path}: c.{section} is not a known section{hint}")
             return config
         return Config()
 
     def configure(self, options: Sequence[tuple[str, str | None]]) -> None:
-        """Load the configuration file and then the options of the command line."""
+        """Load the configuration file, then the command line options."""
         line = self._read_options(options)
         named = any("config_file" in section for section in line.values())
         path = self.config_file
         for section in line.values():
             path = section.get("config_file", path)
         config = self.read_config_file(str(path), named=named) if path else Config()
-        # traitlets lets the section of the special class win over those of its bases: so all
-        # that the command line says goes there, or the file could win over it.
+        # A class's own section wins over those of its base classes. All options of the command
+        # line go there, since otherwise the file could override them.
         for section in line.values():
             config[type(self).__name__].merge(section)
-        self.update_config(config)
+        self._apply(config)
 
     def _read_options(self, options: Sequence[tuple[str, str | None]]) -> Config:
         config = Config()
-        ours = {cls.__name__ for cls in type(self).mro()}
+        sections = {cls.__name__ for cls in type(self).mro()}
         for name, value in options:
             if name in self.flags:
                 config.merge(Config(self.flags[name][0]))
                 continue
             section, _, trait = self.aliases.get(name, name).rpartition(".")
-            if section not in ours:
-                self.mistakes.append(f"--{name}: nothing of ours is called {section}.")
+            if section not in sections:
+                self.mistakes.append(f"--{name}: unknown section {section}.")
                 continue
             text = "true" if value is None else value
             if isinstance(self.traits().get(trait), Container):
-                # A list takes every value that is given, not the last alone.
+                # A list collects the values of a repeated option.
                 before = config[section].get(trait, [])
                 config[section][trait] = DeferredConfigList([*before, text])
             else:
                 config[section][trait] = DeferredConfigString(text)
         return config
 
-    def _load_config(
-        self,
-        cfg: Config,
-        section_names: Any = None,
-        traits: Any = None,
-    ) -> None:
-        """As traitlets does, but a wrong value is kept as a mistake and the rest goes on."""
+    def _apply(self, config: Config) -> None:
+        """Set every trait; an invalid value is recorded and the others are still set."""
+        mine = Config()
+        for section in self.section_names():
+            if section in config:
+                mine.merge(config[section])
         known = self.traits(config=True)
-        for name, value in self._find_my_config(cfg).items():
+        for name, value in mine.items():
             if name in known:
                 self._set(name, known[name], value)
             elif not name[:1].isupper() and not isinstance(value, Config):
-                hint = did_you_mean(name, list(known), dashes="")
-                self.mistakes.append(f"There is no setting {type(self).__name__}.{name}.{hint}")
+                hint = did_you_mean(name, list(known), form="{}", at_most=2)
+                self.mistakes.append(f"Unknown setting {type(self).__name__}.{name}{hint or '.'}")
 
     def _set(self, name: str, trait: Any, value: Any) -> None:
         option = next((k for k, v in self.aliases.items() if v.endswith("." + name)), None)
@@ -147,11 +147,11 @@ class Configured(Application):
 
 def _wrong_value(shown: str, trait: Any, value: object, error: str) -> str:
     info = str(trait.info())
-    what = f"{shown}: {_WORDS.get(info, info)} is needed"
+    what = f"{shown}: must be {_WORDS.get(info, info)}"
     if trait.name in _SECRET_SETTINGS:
-        return what + "."  # never repeat what may be a secret
+        return what + "."  # the value may be a secret
     if trait.name == "port" or "should not be" in error:
-        return f"{shown}: {_range(trait)} is needed, not {str(value)[:80]!r}."
+        return f"{shown}: must be {_range(trait)}, not {str(value)[:80]!r}."
     if "was provided" in error or "expected" in error or not error:
         return f"{what}, not {str(value)[:80]!r}."
     return f"{shown}: {error.rstrip('.')}."

@@ -1,4 +1,4 @@
-"""A client for the Hub's REST API: typed, paginated, careful with what it repeats.
+"""A client for the Hub's REST API: typed, paginated, with retries only where they are safe.
 
 Sources: JupyterHub 6.1's ``apihandlers/`` and https://jupyterhub.readthedocs.io (REST API).
 """
@@ -18,6 +18,7 @@ from yarl import URL
 from common.clock import Clock, SystemClock
 from common.errors import HubError, HubFailed, HubNotFound, HubRejected
 from common.hub.clock import HubClock
+from common.hub.connection import plain_url
 from common.hub.decoding import (
     decode_group,
     decode_groups_page,
@@ -25,43 +26,28 @@ from common.hub.decoding import (
     decode_user,
     decode_users_page,
 )
-from common.hub.http import HUB, NO_RETRY, Answer, Retry, plain_url, request
-from common.hub.models import Group, Page, Server, User
+from common.hub.http import HUB_ERRORS, Api, Request, Response
+from common.hub.models import Group, HubInfo, Page, Server, TokenOwner, User
 from common.hub.paging import pages
+from common.hub.retry import NO_RETRY, Retry
 
 _T = TypeVar("_T")
 
-#: Only this form is paginated; a plain request gets a bare list, cut without a word.
+#: Only this media type is paginated; without it the Hub returns a silently truncated list.
 PAGINATED = "application/jupyterhub-pagination+json"
-#: Large enough to be cheap a user, small enough not to hold up the Hub's only loop.
+#: Large enough to be cheap per user, small enough not to block the Hub's event loop for long.
 DEFAULT_PAGE_SIZE = 200
 
-#: Told of every attempt: endpoint (a closed set), method, status (None: no answer), seconds.
+#: Called after each attempt: endpoint (a closed set), method, status (None: no response), seconds.
 OnRequest = Callable[[str, str, int | None, float], None]
 
 
 class StopOutcome(StrEnum):
-    """What the Hub said to a stop."""
+    """The Hub's response to a stop."""
 
     STOPPED = "stopped"
     PENDING = "pending"
     GONE = "gone"
-
-
-class HubInfo(msgspec.Struct, frozen=True):
-    """What the Hub tells anybody."""
-
-    version: str
-
-
-class TokenOwner(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose token ours is, and what it may do."""
-
-    name: str
-    kind: str = "user"
-    admin: bool = False
-    scopes: frozenset[str] = frozenset()
-    groups: tuple[str, ...] = ()
 
 
 _INFO = msgspec.json.Decoder(HubInfo)
@@ -69,14 +55,15 @@ _OWNER = msgspec.json.Decoder(TokenOwner)
 
 
 class HubClient:
-    """The Hub's API with our token.
+    """The Hub's REST API with one token.
 
-    Every method raises a :class:`~common.errors.HubError` by what happened. Reads are
-    repeated as :class:`~common.hub.http.Retry` says; stops and deletions only where the Hub
-    has surely not begun and after a short pause, since the user may start anew meanwhile.
+    Every method raises a :class:`~common.errors.HubError` by kind of failure. Reads are retried
+    according to :class:`~common.hub.retry.Retry`. Stops and deletions are retried only if the Hub
+    has certainly not begun to process them, and after a short wait, since the user may start the
+    server again in the meantime.
 
-    ``broken_items`` and ``gaps`` count, over all listings, items that could not be read and
-    pages before which somebody may have been missed.
+    ``broken_items`` counts items that could not be decoded, and ``gaps`` pages before which items
+    may have been missed, both over all listings.
     """
 
     def __init__(
@@ -90,46 +77,38 @@ class HubClient:
         page_size: int = 0,
         timeout_seconds: float = 60.0,
         on_request: OnRequest | None = None,
-        keep_raw: bool = False,
+        keep_models: bool = False,
     ) -> None:
-        """``keep_raw`` keeps in each server what the Hub wrote (``Server.raw``)."""
+        """``keep_models`` keeps the Hub's own JSON of each server in ``Server.model``."""
         self.api_url = plain_url(api_url)
         self._root = URL(self.api_url, encoded=True)
         self._prefix = urlsplit(self.api_url).path
         self.page_size = page_size or DEFAULT_PAGE_SIZE
         self.broken_items = 0
         self.gaps = 0
-        self._session = session
-        self._token = token
         self._clock = clock or SystemClock()
-        self._retry = retry or Retry()
-        self._timeout_seconds = timeout_seconds
+        self._api = Api(session, token, HUB_ERRORS, self._clock, retry or Retry(), timeout_seconds)
         self._on_request = on_request
         self._hub_clock = HubClock()
         self._reads_single_servers = True
-        self._decode_user = partial(decode_user, raw=keep_raw)
-        self._decode_server = partial(decode_server, raw=keep_raw)
-        self._decode_page = partial(decode_users_page, raw=keep_raw)
+        self._decode_user = partial(decode_user, keep_model=keep_models)
+        self._decode_server = partial(decode_server, keep_model=keep_models)
+        self._decode_page = partial(decode_users_page, keep_model=keep_models)
 
     def hub_now(self) -> datetime:
-        """The time on the Hub's clock; on ours until the Hub has told its own."""
+        """The time on the Hub's clock; the local time until the Hub has sent its own."""
         return self._hub_clock.now(self._clock.monotonic()) or self._clock.now()
 
-    @property
-    def hub_time(self) -> datetime | None:
-        """The ``Date`` of the Hub's from which :meth:`hub_now` counts."""
-        return self._hub_clock.date
-
     async def info(self) -> HubInfo:
-        """``GET /``: the version. Needs no token."""
+        """``GET /``: the Hub's version. Requires no token."""
         return await self._read("info", "/", _INFO.decode)
 
     async def health(self) -> None:
-        """``GET /health``: the Hub answers. Other than the rest it is not in the Hub's log."""
+        """``GET /health``. Unlike the other calls it is not written to the Hub's log."""
         await self._request("health", "GET", self._url("/health"))
 
     async def whoami(self) -> TokenOwner:
-        """``GET /user``: whose token ours is, and its scopes. Works with any valid token."""
+        """``GET /user``: the token's owner and scopes. Works with any valid token."""
         return await self._read("user_self", "/user", _OWNER.decode)
 
     async def users(
@@ -139,13 +118,13 @@ class HubClient:
         sort: str | None = None,
         name_filter: str | None = None,
     ) -> AsyncGenerator[list[User]]:
-        """All users, a page at a time; the next page is under way while one is worked on.
+        """All users, one page at a time. The next page is requested while the caller uses this one.
 
-        Nobody comes twice, though the Hub's offsets count over a live query, and
-        :mod:`common.hub.paging` says how those are found who move across a page's edge.
-        ``state`` is "active", "ready" or "inactive"; ``sort`` a field, "-" for newest first.
+        Each user is listed once, although the Hub's offsets apply to a changing list; see
+        :mod:`common.hub.paging`. ``state`` is "active", "ready" or "inactive". ``sort`` is a field
+        name, with "-" in front for descending order.
 
-        :raises HubBadAnswer: the Hub's next page does not lie ahead of this one
+        :raises HubBadResponse: the pagination link is invalid
         """
         query = {"limit": str(self.page_size)}
         query |= {} if state is None else {"state": state}
@@ -162,15 +141,15 @@ class HubClient:
                 yield page.items
 
     async def longest_idle(self, limit: int) -> list[User]:
-        """Users with running servers, those first who were active the longest ago: one page.
+        """One page of users with running servers, least recently active first.
 
-        A Hub that does not know this order answers in another.
+        An older Hub ignores the requested order.
         """
         query = {"state": "ready", "sort": "last_activity", "limit": str(limit)}
         return (await self._page("users", "/users", query, 0, self._decode_page)).items
 
     async def groups(self) -> AsyncGenerator[list[Group]]:
-        """All groups with their members, a page at a time."""
+        """All groups with their members, one page at a time."""
         query = {"limit": str(self.page_size)}
 
         async def read(offset: int) -> Page[Group]:
@@ -183,7 +162,7 @@ class HubClient:
                 yield page.items
 
     async def group(self, name: str) -> Group:
-        """One group. :raises HubNotFound: there is none of that name"""
+        """One group. :raises HubNotFound: there is no such group"""
         return await self._read("group", f"/groups/{_quoted(name)}", decode_group)
 
     async def user(self, name: str) -> User:
@@ -191,10 +170,10 @@ class HubClient:
         return await self._read("user", f"/users/{_quoted(name)}", self._decode_user)
 
     async def server(self, user: str, server: str) -> Server | None:
-        """One server as it is now, None when it or its user is gone.
+        """The current state of one server; None if the server or its user does not exist.
 
-        JupyterHub 6 answers this by itself; an older one does not know the method and is
-        asked for the whole user from then on.
+        JupyterHub 6 can return a single server. An older Hub responds 405; from then on the user's
+        model is requested instead.
         """
         if self._reads_single_servers:
             try:
@@ -213,26 +192,26 @@ class HubClient:
     async def start_server(
         self, user: str, server: str = "", options: dict[str, Any] | None = None
     ) -> bool:
-        """Start a server; True when it is ready, False while it is still starting."""
-        answer = await self._send("server", "POST", _server_path(user, server), json=options)
-        return answer.status == 201
+        """Start a server. Returns True if it is ready, False if it is still starting."""
+        response = await self._send("server", "POST", _server_path(user, server), json=options)
+        return response.status == 201
 
     async def stop_server(self, user: str, server: str, *, remove: bool = False) -> StopOutcome:
-        """Stop a server, and with ``remove`` forget a named one."""
+        """Stop a server. With ``remove``, also delete a named server."""
         body = {"remove": True} if remove and server else None
         try:
-            answer = await self._send("server", "DELETE", _server_path(user, server), json=body)
+            response = await self._send("server", "DELETE", _server_path(user, server), json=body)
         except HubNotFound:
             return StopOutcome.GONE
         except HubFailed:
-            # JupyterHub before 6 fails (500) where the user is gone.
+            # Before version 6, JupyterHub responds 500 if the user does not exist.
             if await self._is_gone(user):
                 return StopOutcome.GONE
             raise
-        return StopOutcome.PENDING if answer.status == 202 else StopOutcome.STOPPED
+        return StopOutcome.PENDING if response.status == 202 else StopOutcome.STOPPED
 
     async def _is_gone(self, user: str) -> bool:
-        """Whether the Hub says that there is no such user; not knowing is not gone."""
+        """Whether the Hub reports that there is no such user; False if it cannot be determined."""
         url = self._url(f"/users/{_quoted(user)}")
         try:
             await self._request("user", "GET", url, retry=NO_RETRY)
@@ -241,7 +220,7 @@ class HubClient:
         return False
 
     async def delete_user(self, name: str) -> bool:
-        """Delete a user; False when there was none."""
+        """Delete a user. Returns False if there was no such user."""
         try:
             await self._send("user", "DELETE", f"/users/{_quoted(name)}")
         except HubNotFound:
@@ -249,13 +228,13 @@ class HubClient:
         return True
 
     async def metrics(self) -> str | None:
-        """The Hub's own metrics, None where our token may not read them."""
+        """The Hub's own metrics; None if the token may not read them."""
         url = self.api_url.removesuffix("/api") + "/metrics"
         try:
-            answer = await self._request("metrics", "GET", URL(url, encoded=True), retry=NO_RETRY)
+            response = await self._request("metrics", "GET", URL(url, encoded=True), retry=NO_RETRY)
         except HubError:
             return None
-        return answer.body.decode(errors="replace")
+        return response.body.decode(errors="replace")
 
     async def _page(
         self,
@@ -265,7 +244,7 @@ class HubClient:
         offset: int,
         decode: Callable[[bytes], Page[_T]],
     ) -> Page[_T]:
-        """The page at an offset. Its address is ours and the offset's, not the Hub's ``next``."""
+        """The page at an offset, whatever URL the Hub's link to it names."""
         arguments = urlencode(query | ({"offset": str(offset)} if offset else {}))
         return await self._read(
             endpoint, f"{path}?{arguments}", decode, headers={"Accept": PAGINATED}
@@ -279,20 +258,20 @@ class HubClient:
         *,
         headers: dict[str, str] | None = None,
     ) -> _T:
-        """GET and decode; a body that cannot be decoded is asked for again."""
+        """GET and decode; the request is retried if the body cannot be decoded."""
         decoded: list[_T] = []
 
-        def expect(body: bytes) -> None:
+        def check(body: bytes) -> None:
             decoded.append(decode(body))
 
-        await self._request(endpoint, "GET", self._url(path), headers=headers, expect=expect)
+        await self._request(endpoint, "GET", self._url(path), headers=headers, check=check)
         return decoded[-1]
 
-    async def _send(self, endpoint: str, method: str, path: str, *, json: Any = None) -> Answer:
+    async def _send(self, endpoint: str, method: str, path: str, *, json: Any = None) -> Response:
         return await self._request(endpoint, method, self._url(path), json=json)
 
     def _url(self, path: str) -> URL:
-        """The address, byte for byte. Without a query nothing in it needs to be parsed."""
+        """The URL for a path, byte for byte. Only a path with a query needs parsing."""
         if "?" in path:
             return URL(self.api_url + path, encoded=True)
         return self._root.with_path(self._prefix + path, encoded=True)
@@ -306,33 +285,25 @@ class HubClient:
         retry: Retry | None = None,
         headers: dict[str, str] | None = None,
         json: Any = None,
-        expect: Callable[[bytes], None] | None = None,
-    ) -> Answer:
-        on_request = self._on_request
-        answer = await request(
-            self._session,
-            method,
-            url,
-            token=self._token,
-            family=HUB,
-            clock=self._clock,
-            retry=retry or self._retry,
-            timeout_seconds=self._timeout_seconds,
-            headers=headers,
-            json=json,
-            expect=expect,
-            observe=None if on_request is None else partial(on_request, endpoint, method),
+        check: Callable[[bytes], None] | None = None,
+    ) -> Response:
+        observe = self._on_request
+        response = await self._api.send(
+            Request(method, url, headers, json),
+            retry=retry,
+            check=check,
+            on_attempt=None if observe is None else partial(observe, endpoint, method),
         )
-        if answer.hub_time is not None:
-            self._hub_clock.heard(answer.hub_time, self._clock.monotonic(), answer.seconds)
-        return answer
+        if response.date is not None:
+            self._hub_clock.observe(response.date, self._clock.monotonic(), response.seconds)
+        return response
 
 
 def _quoted(name: str) -> str:
-    """A name as one path segment, whatever is in it.
+    """A name quoted as a single path segment.
 
-    Dots are quoted by hand: ``quote`` leaves them, and "." or ".." as a segment would be
-    resolved away by whoever reads the path as a path.
+    Dots are quoted separately: ``quote`` keeps them, and a segment "." or ".." would be resolved
+    as a relative path.
     """
     if name.isascii() and name.isalnum():
         return name

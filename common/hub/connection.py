@@ -1,42 +1,24 @@
-"""How a peer is reached: its address, its unix socket, its TLS."""
+"""HTTP sessions: TCP or Unix socket, TLS, and no repeats behind the caller's back."""
 
-import ssl
-from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 import aiohttp
 
+from common.hub.tls import TLSFiles
 
-@dataclass(frozen=True)
-class TLSFiles:
-    """The files of mutual TLS, as JupyterHub's internal_ssl hands them to a service."""
-
-    keyfile: str
-    certfile: str
-    cafile: str
-
-    def client_context(self) -> ssl.SSLContext:
-        """For talking to the Hub. :raises OSError: a file cannot be read or used"""
-        context = ssl.create_default_context(cafile=self.cafile or None)
-        if self.certfile:
-            context.load_cert_chain(self.certfile, self.keyfile or None)
-        return context
-
-    def server_context(self) -> ssl.SSLContext:
-        """For serving; with a CA, only to who has its certificate. :raises OSError:"""
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self.cafile or None)
-        context.load_cert_chain(self.certfile, self.keyfile or None)
-        if self.cafile:
-            context.verify_mode = ssl.CERT_REQUIRED
-        return context
-
-
-#: The part of ``http+unix://%2Fpath%2Fto.sock/hub/api`` that stands for the host afterwards.
+#: Host name on the request line once a socket's path has been taken out of the URL.
 _UNIX_HOST = "localhost"
 
 
+class ConnectionBroken(aiohttp.ClientConnectionError):
+    """The connection broke after the request was sent; the server may have acted on it."""
+
+
 def plain_url(url: str) -> str:
-    """The URL as it goes on the request line: ``http+unix`` becomes plain http."""
+    """The URL for the request line: ``http+unix://%2Fpath%2Fto.sock/x`` as ``http://localhost/x``.
+
+    A trailing slash is removed.
+    """
     parts = urlsplit(url)
     if not parts.scheme.endswith("+unix"):
         return url.rstrip("/")
@@ -44,7 +26,10 @@ def plain_url(url: str) -> str:
 
 
 def client_session(api_url: str, *, tls: TLSFiles | None = None) -> aiohttp.ClientSession:
-    """A session for one peer: its unix socket where the URL has one, its TLS, no cookies."""
+    """A session for one server, over a Unix socket if the URL names one. It stores no cookies.
+
+    Requests are sent once: see :class:`ConnectionBroken`.
+    """
     parts = urlsplit(api_url)
     connector: aiohttp.BaseConnector
     if parts.scheme.endswith("+unix"):
@@ -55,11 +40,27 @@ def client_session(api_url: str, *, tls: TLSFiles | None = None) -> aiohttp.Clie
             ssl=tls.client_context() if tls else True,
             resolver=aiohttp.ThreadedResolver(),
         )
-    session = aiohttp.ClientSession(
-        connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
+    return aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=False,
+        middlewares=(_send_once,),
     )
-    # aiohttp would send a DELETE again by itself when its connection breaks. By then the
-    # first may have been done and the user may have started anew, so we decide on repeats.
-    if hasattr(session, "_retry_connection"):
-        session._retry_connection = False
-    return session
+
+
+async def _send_once(
+    request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Keep aiohttp from repeating a request whose connection broke.
+
+    aiohttp repeats idempotent methods, DELETE included, after a ClientOSError or
+    ServerDisconnectedError. By then the first DELETE may have stopped a server and its user may
+    have started a new one, so repeating is the caller's decision. An error of another class
+    reaches the caller.
+    """
+    try:
+        return await send(request)
+    except aiohttp.ClientConnectorError:  # not connected, so nothing was sent
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise ConnectionBroken(type(error).__name__) from error

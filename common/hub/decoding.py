@@ -1,12 +1,12 @@
-"""Makes values of the Hub's JSON: by type where that goes, leniently where it does not.
+"""Decodes the Hub's JSON: strictly if possible, leniently otherwise.
 
-A page of users is decoded in one go by its types. Only where that refuses is each item
-read again leniently, so that garbage in one field costs that field (its name is kept in
-``problems``) and a broken item costs that item, never the page.
+A page of users is first decoded in one step by type. If that fails, each item is decoded
+leniently: an invalid field loses only that field (its name is added to ``problems``), and an
+invalid item loses only that item, never the page.
 
-The Hub writes its JSON with Python's own module, which lets through what JSON has not:
-NaN, Infinity, numbers of any size, lone surrogates. A user can put those into the options
-of a server, so a page that holds them is read with Python's module, too.
+The Hub writes JSON with Python's ``json`` module, which allows values that JSON does not: NaN,
+Infinity, numbers of any size and lone surrogates. A user can put those into a server's options,
+so a page that contains them is decoded with Python's module as well.
 """
 
 import json
@@ -44,38 +44,38 @@ _TYPED = msgspec.json.Decoder(_UsersPage)
 _SERVER = msgspec.json.Decoder(Server)
 
 
-def decode_users_page(body: bytes, *, raw: bool = False) -> Page[User]:
+def decode_users_page(body: bytes, *, keep_model: bool = False) -> Page[User]:
     """A page of ``GET /users`` in the Hub's pagination format.
 
-    With ``raw``, servers keep what the Hub wrote, at some cost in time and memory.
+    With ``keep_model``, servers keep the Hub's own JSON, at some cost in time and memory.
 
-    :raises ValueError: when the body is not a page of items at all
+    :raises ValueError: the body is not a page of items
     """
-    if not raw:
+    if not keep_model:
         with suppress(msgspec.DecodeError, OverflowError):
             typed = _TYPED.decode(body)
-            # A user without the field is not a user without servers: see _lenient_user.
+            # A user without this field is not a user without servers: see _lenient_user.
             if body.count(b'"servers":') >= len(typed.items):
                 return _page(typed.pagination, [_in_utc(user) for user in typed.items])
     page = msgspec.convert(_loads(body), _LenientPage)
-    read = [_lenient_user(item, raw=raw) for item in page.items]
+    read = [_lenient_user(item, keep_model=keep_model) for item in page.items]
     return _page(page.pagination, read)
 
 
-def decode_user(body: bytes, *, raw: bool = False) -> User:
+def decode_user(body: bytes, *, keep_model: bool = False) -> User:
     """One user's model.
 
-    :raises ValueError: when there is no user in it
+    :raises ValueError: the body is not a user
     """
-    return _only(_lenient_user(_loads(body), raw=raw))
+    return _only(_lenient_user(_loads(body), keep_model=keep_model))
 
 
-def decode_server(body: bytes, *, raw: bool = False) -> Server:
+def decode_server(body: bytes, *, keep_model: bool = False) -> Server:
     """One server's model.
 
-    :raises ValueError: when there is no server in it
+    :raises ValueError: the body is not a server
     """
-    if not raw:
+    if not keep_model:
         with suppress(msgspec.DecodeError, OverflowError):
             server = _SERVER.decode(body)
             return _server_in_utc(server.name, server)
@@ -83,13 +83,13 @@ def decode_server(body: bytes, *, raw: bool = False) -> Server:
     name = value.get("name") if isinstance(value, dict) else None
     if not isinstance(name, str):
         raise ValueError("not a server")  # noqa: TRY004 - bad data, not a bad call
-    return _lenient_server(name, value, raw=raw)
+    return _lenient_server(name, value, keep_model=keep_model)
 
 
 def decode_groups_page(body: bytes) -> Page[Group]:
     """A page of ``GET /groups``.
 
-    :raises ValueError: when the body is not a page of items at all
+    :raises ValueError: the body is not a page of items
     """
     page = msgspec.convert(_loads(body), _LenientPage)
     return _page(page.pagination, [_lenient_group(item) for item in page.items])
@@ -98,7 +98,7 @@ def decode_groups_page(body: bytes) -> Page[Group]:
 def decode_group(body: bytes) -> Group:
     """One group's model.
 
-    :raises ValueError: when there is no group in it
+    :raises ValueError: the body is not a group
     """
     return _only(_lenient_group(_loads(body)))
 
@@ -111,7 +111,7 @@ def _loads(body: bytes) -> Any:
 
 
 def _page(about: _Pagination, read: list[T | str]) -> Page[T]:
-    """The page, with words on broken items apart from the good ones."""
+    """The page, with the reasons for invalid items apart from the valid items."""
     return Page(
         items=[item for item in read if not isinstance(item, str)],
         next_offset=about.next.offset if about.next else None,
@@ -122,7 +122,7 @@ def _page(about: _Pagination, read: list[T | str]) -> Page[T]:
 
 def _only(read: T | str) -> T:
     if isinstance(read, str):
-        raise ValueError(f"not the model that was asked for: {read}")  # noqa: TRY004 - bad data
+        raise ValueError(f"not the requested model: {read}")  # noqa: TRY004 - bad data
     return read
 
 
@@ -131,7 +131,7 @@ def _is_utc(value: datetime | None) -> bool:
 
 
 def _in_utc(user: User) -> User:
-    """The user with every time in UTC; the same object where it is so already."""
+    """The user with every time in UTC; the same object if nothing changes."""
     servers = user.servers
     for name, server in servers.items():
         if _server_in_utc(name, server) is not server:
@@ -148,7 +148,7 @@ def _in_utc(user: User) -> User:
 
 
 def _server_in_utc(name: str, server: Server) -> Server:
-    """The server under the name by which it is kept: that one reaches it."""
+    """The server with every time in UTC, named by its key, which is the name that reaches it."""
     if server.name == name and _is_utc(server.started) and _is_utc(server.last_activity):
         return server
     return msgspec.structs.replace(
@@ -160,15 +160,17 @@ def _server_in_utc(name: str, server: Server) -> Server:
 
 
 class _Fields:
-    """Reads fields of a mapping by type and notes those that could not be used."""
+    """Reads fields of a mapping by type and collects the names of invalid ones."""
 
     def __init__(self, source: Mapping[str, Any]) -> None:
         self.source = source
         self.problems: list[str] = []
 
-    def get(self, name: str, kind: Any, default: Any, *, garbage: Any = None) -> Any:
-        """The field; ``default`` where it is missing or null, and, unless ``garbage`` is
-        given, where it is of no use."""
+    def get(self, name: str, kind: Any, default: Any, *, invalid: Any = None) -> Any:
+        """The field's value; ``default`` if it is missing or null.
+
+        An invalid value is replaced with ``invalid``, or with ``default`` if that is None.
+        """
         value = self.source.get(name)
         if value is None:
             return default
@@ -176,7 +178,7 @@ class _Fields:
             return msgspec.convert(value, kind)
         except msgspec.ValidationError:
             self.problems.append(name)
-            return default if garbage is None else garbage
+            return default if invalid is None else invalid
 
     def time(self, name: str) -> datetime | None:
         value = self.get(name, datetime, None)
@@ -187,34 +189,34 @@ class _Fields:
             return None
 
 
-def _lenient_server(name: str, value: Any, *, raw: bool = False) -> Server:
+def _lenient_server(name: str, value: Any, *, keep_model: bool = False) -> Server:
     if not isinstance(value, dict):
         return Server(name=name, pending="unknown", problems=("server",))
     fields = _Fields(value)
     return Server(
         name=name,
         ready=fields.get("ready", bool, False),
-        # What is pending in words that we cannot read is left alone, as all that is pending.
-        pending=fields.get("pending", str, None, garbage="unknown"),
+        # Pending servers are never stopped, so an unreadable value must count as pending.
+        pending=fields.get("pending", str, None, invalid="unknown"),
         stopped=fields.get("stopped", bool, False),
         url=fields.get("url", str, None),
         started=fields.time("started"),
         last_activity=fields.time("last_activity"),
         user_options=fields.get("user_options", dict[str, Any], None),
         problems=tuple(fields.problems),
-        raw=value if raw else None,
+        model=value if keep_model else None,
     )
 
 
-#: Fields that say who somebody is. Whom they would protect is not known where they are garbage.
-_WHO = frozenset({"kind", "admin", "groups"})
+#: Fields that can protect a user from being culled. If one is invalid, the user is not used.
+_PROTECTING = frozenset({"kind", "admin", "groups"})
 
 
-def _lenient_user(value: Any, *, raw: bool = False) -> User | str:
-    """The user, or a word on why there is none in the value.
+def _lenient_user(value: Any, *, keep_model: bool = False) -> User | str:
+    """The user, or the reason why the value is not one.
 
-    Servers that are left out, as where our token may not read them, are a problem of the
-    user's: nobody must take them for not running.
+    If the servers are missing, for example because the token may not read them, "servers" is
+    added to the user's problems: missing servers must not be taken for stopped ones.
     """
     if (name := _name(value)) is None:
         return _no_name(value)
@@ -229,15 +231,17 @@ def _lenient_user(value: Any, *, raw: bool = False) -> User | str:
         groups=fields.get("groups", tuple[str, ...], ()),
         created=fields.time("created"),
         last_activity=fields.time("last_activity"),
-        servers={key: _lenient_server(key, one, raw=raw) for key, one in servers.items()},
+        servers={
+            key: _lenient_server(key, one, keep_model=keep_model) for key, one in servers.items()
+        },
         problems=tuple(fields.problems),
     )
-    unknown = sorted(_WHO.intersection(user.problems))
-    return f"a user with garbage in {', '.join(unknown)}" if unknown else user
+    unknown = sorted(_PROTECTING.intersection(user.problems))
+    return f"a user with invalid {', '.join(unknown)}" if unknown else user
 
 
 def _lenient_group(value: Any) -> Group | str:
-    """The group, or a word on why there is none in the value."""
+    """The group, or the reason why the value is not one."""
     if (name := _name(value)) is None:
         return _no_name(value)
     fields = _Fields(value)

@@ -1,17 +1,15 @@
-"""One request, with a token, a time limit and retries, and errors by kind.
+"""Requests to a REST API with a token: time limit, retries, and an error for each kind of failure.
 
-A retry is worth it where the other side may answer next time: no connection, a broken
-answer, or one of :data:`~common.hub.retry.RETRIED`.
+A request is repeated if a repeat may succeed: after a failed connection, an incomplete response,
+or one of the statuses in :data:`~common.hub.retry.RETRIED`.
 
-Only a request that may safely come twice is sent again. Another one, a stop say, only where
-the other side has surely not begun it (no connection, 429, 503) and soon: after a longer
-pause it may no longer be right, which only its sender can tell.
+A request that is not safe to repeat, such as stopping a server, is only repeated if the server has
+certainly not begun to process it (no connection, 429, 503), and only after a short wait.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -20,186 +18,186 @@ import msgspec
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from common.clock import Clock, as_utc
+from common.clock import Clock
 from common.errors import (
-    HubBadAnswer,
+    HubBadResponse,
     HubFailed,
     HubForbidden,
     HubNotFound,
     HubRejected,
     HubUnavailable,
-    ProxyBadAnswer,
+    ProxyBadResponse,
     ProxyForbidden,
     ProxyRejected,
     ProxyUnavailable,
     RequestError,
 )
-from common.hub.connection import TLSFiles, client_session, plain_url
-from common.hub.retry import NO_RETRY, NOT_BEGUN, RETRIED, Retry
+from common.hub.clock import parse_http_date
+from common.hub.connection import ConnectionBroken
+from common.hub.retry import Retry, may_repeat, parse_retry_after
 
-#: What is needed to speak to a peer stands here, wherever it is made.
-__all__ = [
-    "HUB",
-    "NOT_BEGUN",
-    "NO_RETRY",
-    "PROXY",
-    "Answer",
-    "Family",
-    "Observer",
-    "Retry",
-    "TLSFiles",
-    "client_session",
-    "plain_url",
-    "request",
-]
-
-#: More than any honest page: 1,000 users with ten servers each take some 5 MB.
+#: Larger than any real page: 1,000 users with ten servers each take about 5 MB.
 MAX_BODY_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Family:
-    """The errors of one peer, by what happened."""
+class ErrorTypes:
+    """The error class for each kind of failure of one API."""
 
     unavailable: type[RequestError]
     forbidden: type[RequestError]
     not_found: type[RequestError]
     rejected: type[RequestError]
     failed: type[RequestError]
-    bad_answer: type[RequestError]
+    bad_response: type[RequestError]
 
 
-HUB = Family(HubUnavailable, HubForbidden, HubNotFound, HubRejected, HubFailed, HubBadAnswer)
-PROXY = Family(
+HUB_ERRORS = ErrorTypes(
+    HubUnavailable, HubForbidden, HubNotFound, HubRejected, HubFailed, HubBadResponse
+)
+PROXY_ERRORS = ErrorTypes(
     ProxyUnavailable,
     ProxyForbidden,
     ProxyRejected,
     ProxyRejected,
     ProxyUnavailable,
-    ProxyBadAnswer,
+    ProxyBadResponse,
 )
 
 
-class Answer(NamedTuple):
-    """A whole answer. ``hub_time`` is its ``Date``, None where there is no usable one.
+class Request(NamedTuple):
+    """What to send. ``url`` is sent byte for byte, so that quoted names stay quoted.
 
-    ``seconds`` is how long it took, the repeats before it not counted.
+    ``json`` is the body. ``repeatable`` is whether the request may be sent again although the
+    server may already have processed it; None means yes for GET and no for all other methods.
+    """
+
+    method: str
+    url: URL
+    headers: Mapping[str, str] | None = None
+    json: Any = None
+    repeatable: bool | None = None
+
+
+class Response(NamedTuple):
+    """A complete response. ``date`` is its ``Date`` header, None if missing or invalid.
+
+    ``seconds`` is how long the last attempt took.
     """
 
     status: int
     body: bytes
     headers: CIMultiDictProxy[str]
-    hub_time: datetime | None = None
+    date: datetime | None = None
     seconds: float = 0.0
 
 
-#: Told of every attempt: status (None where no answer came) and seconds.
-Observer = Callable[[int | None, float], None]
+#: Called after each attempt with the status (None if there was no response) and the seconds taken.
+OnAttempt = Callable[[int | None, float], None]
 
 
-async def request(
-    session: aiohttp.ClientSession,
-    method: str,
-    url: str | URL,
-    *,
-    token: str,
-    family: Family,
-    clock: Clock,
-    retry: Retry,
-    timeout_seconds: float = 60.0,
-    headers: dict[str, str] | None = None,
-    json: Any = None,
-    repeatable: bool | None = None,
-    expect: Callable[[bytes], Any] | None = None,
-    observe: Observer | None = None,
-) -> Answer:
-    """Send, wait, retry where it is worth it, and return the answer of status below 400.
+@dataclass(frozen=True)
+class Api:
+    """A REST API and the token for it. ``timeout_seconds`` applies to each attempt."""
 
-    ``url`` is sent byte for byte, so that no quoted name is read anew. Redirects are not
-    followed: they would carry the token away. ``repeatable`` (default: for GET) allows
-    sending again what may already have been done. ``expect`` tries the body, and a
-    ValueError from it counts as a broken answer. ``timeout_seconds`` holds for one attempt.
+    session: aiohttp.ClientSession
+    token: str
+    errors: ErrorTypes
+    clock: Clock
+    retry: Retry
+    timeout_seconds: float = 60.0
 
-    :raises RequestError: of the family, by what happened
-    """
-    sent = CIMultiDict({"Authorization": f"token {token}"})
-    if headers is not None:
-        sent.update(headers)
-    data = None
-    if json is not None:
-        data = msgspec.json.encode(json)
-        sent["Content-Type"] = "application/json"
-    exact = URL(url, encoded=True) if isinstance(url, str) else url
-    again = method == "GET" if repeatable is None else repeatable
-    failures = 0
-    while True:
-        started = clock.monotonic()
-        status: int | None = None
-        retry_after: float | None = None
-        try:
-            answer = await _attempt(session, method, exact, sent, data, timeout_seconds, clock)
-            status = answer.status
-            if status < 300:
-                if expect is not None:
-                    expect(answer.body)
-                return answer
-            retry_after = _retry_after(answer)
-            error = _error_of(family, answer, method, str(url))
-            error.retry_after = retry_after
-            worth = status in NOT_BEGUN or (again and status in RETRIED)
-        except aiohttp.ClientConnectorError as problem:
-            error = family.unavailable(_cannot_connect(problem), method=method, url=str(url))
-            worth = True
-        except (aiohttp.ClientError, OSError, TimeoutError) as problem:
-            what = str(problem) if isinstance(problem, _TooLarge) else type(problem).__name__
-            error = family.unavailable(f"no whole answer: {what}", method=method, url=str(url))
-            worth = again
-        except (ValueError, RecursionError) as problem:
-            reason = f"not the expected answer: {problem}"
-            error = family.bad_answer(reason, method=method, url=str(url), status=status)
-            worth = again
-        finally:
-            if observe is not None:
-                observe(status, clock.monotonic() - started)
-        failures += 1
-        pause = retry.pause(failures, retry_after)
-        if not worth or failures >= retry.attempts or not (again or pause <= retry.unsafe_seconds):
-            raise error
-        await clock.sleep(pause)
+    async def send(
+        self,
+        request: Request,
+        *,
+        retry: Retry | None = None,
+        check: Callable[[bytes], Any] | None = None,
+        on_attempt: OnAttempt | None = None,
+    ) -> Response:
+        """Send a request, retrying as described above; return the response (status below 300).
+
+        Redirects are not followed, since they could send the token elsewhere. ``check`` is called
+        with the body and raises ValueError if the body is invalid.
+
+        :raises RequestError: of ``self.errors``, by kind of failure
+        """
+        retry = retry or self.retry
+        method, url = request.method, str(request.url)
+        repeatable = method == "GET" if request.repeatable is None else request.repeatable
+        headers, data = self._encoded(request)
+        failures = 0
+        while True:
+            started = self.clock.monotonic()
+            status: int | None = None
+            retry_after: float | None = None
+            try:
+                response = await self._attempt(method, request.url, headers, data)
+                status = response.status
+                if status < 300:
+                    if check is not None:
+                        check(response.body)
+                    return response
+                retry_after = parse_retry_after(response.headers.get("Retry-After"), response.date)
+                error = _error_of(self.errors, status, method, url)
+                error.retry_after = retry_after
+                may = may_repeat(status, repeatable=repeatable)
+            except aiohttp.ClientConnectorError as problem:
+                reason = problem.os_error.strerror or type(problem.os_error).__name__
+                error = self.errors.unavailable(f"cannot connect: {reason}", method=method, url=url)
+                may = True
+            except (aiohttp.ClientError, OSError, TimeoutError) as problem:
+                reason = f"incomplete response: {_reason(problem)}"
+                error = self.errors.unavailable(reason, method=method, url=url)
+                may = repeatable
+            except (ValueError, RecursionError) as problem:
+                reason = f"unexpected response: {problem}"
+                error = self.errors.bad_response(reason, method=method, url=url, status=status)
+                may = repeatable
+            finally:
+                if on_attempt is not None:
+                    on_attempt(status, self.clock.monotonic() - started)
+            failures += 1
+            wait = retry.wait_after(failures, retry_after)
+            if not may or retry.gives_up(failures, wait, repeatable=repeatable):
+                raise error
+            await self.clock.sleep(wait)
+
+    def _encoded(self, request: Request) -> tuple[CIMultiDict[str], bytes | None]:
+        headers = CIMultiDict({"Authorization": f"token {self.token}"})
+        if request.headers is not None:
+            headers.update(request.headers)
+        if request.json is None:
+            return headers, None
+        headers["Content-Type"] = "application/json"
+        return headers, msgspec.json.encode(request.json)
+
+    async def _attempt(
+        self, method: str, url: URL, headers: CIMultiDict[str], data: bytes | None
+    ) -> Response:
+        started = self.clock.monotonic()
+        async with self.session.request(
+            method,
+            url,
+            headers=headers,
+            data=data,
+            timeout=_timeout(self.timeout_seconds),
+            allow_redirects=False,
+        ) as response:
+            body = await _body(response)
+            seconds = self.clock.monotonic() - started
+            date = parse_http_date(response.headers.get("Date"))
+            return Response(response.status, body, response.headers, date, seconds)
 
 
 class _TooLarge(aiohttp.ClientError):
-    """The body is larger than any that the peer sends."""
-
-
-async def _attempt(
-    session: aiohttp.ClientSession,
-    method: str,
-    url: URL,
-    headers: CIMultiDict[str],
-    data: bytes | None,
-    timeout_seconds: float,
-    clock: Clock,
-) -> Answer:
-    started = clock.monotonic()
-    async with session.request(
-        method,
-        url,
-        headers=headers,
-        data=data,
-        timeout=_timeout(timeout_seconds),
-        allow_redirects=False,
-    ) as response:
-        body = await _body(response)
-        told = response.headers
-        took = clock.monotonic() - started
-        return Answer(response.status, body, told, _date(told.get("Date")), took)
+    """The body exceeds MAX_BODY_BYTES."""
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:
-    """The whole body. :raises _TooLarge: before more than MAX_BODY_BYTES are taken"""
+    """The body. :raises _TooLarge: without reading more than about MAX_BODY_BYTES"""
     content = response.content
-    if content.is_eof():  # it came with its head, as that of every stop does
+    if content.is_eof():  # it arrived with the header, like every response to a stop
         body = content.read_nowait()
         if len(body) > MAX_BODY_BYTES:
             raise _TooLarge(f"a body of more than {MAX_BODY_BYTES} bytes")
@@ -221,44 +219,24 @@ def _timeout(seconds: float) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=seconds)
 
 
-def _error_of(family: Family, answer: Answer, method: str, url: str) -> RequestError:
-    status = answer.status
+def _reason(problem: Exception) -> str:
+    """The reason without anything that a server wrote, which might be the token."""
+    if isinstance(problem, _TooLarge | ConnectionBroken):
+        return str(problem)
+    return type(problem).__name__
+
+
+def _error_of(errors: ErrorTypes, status: int, method: str, url: str) -> RequestError:
     if status in {401, 403}:
-        kind, word = family.forbidden, "our token is not accepted, or lacks a scope"
+        kind, word = errors.forbidden, "the token is invalid or lacks a scope"
     elif status == 404:
-        kind, word = family.not_found, "not found"
+        kind, word = errors.not_found, "not found"
     elif status == 429 or status in {502, 503, 504}:
-        kind, word = family.unavailable, "not available now"
+        kind, word = errors.unavailable, "temporarily unavailable"
     elif status >= 500:
-        kind, word = family.failed, "failed"
+        kind, word = errors.failed, "failed"
     elif status >= 400:
-        kind, word = family.rejected, "refused"
+        kind, word = errors.rejected, "rejected"
     else:
-        kind, word = family.bad_answer, "a redirect, which is not followed"
+        kind, word = errors.bad_response, "unexpected redirect"
     return kind(f"{word}: status {status}", method=method, url=url, status=status)
-
-
-def _cannot_connect(problem: aiohttp.ClientConnectorError) -> str:
-    reason = problem.os_error.strerror or type(problem.os_error).__name__
-    return f"cannot connect: {reason}"
-
-
-def _retry_after(answer: Answer) -> float | None:
-    """Seconds that the answer asks us to wait (RFC 9110 10.2.3: seconds or a date)."""
-    value = answer.headers.get("Retry-After", "").strip()
-    if value.isascii() and value.isdigit():
-        return float(value[:9])
-    moment = _date(value)
-    if moment is None or answer.hub_time is None:
-        return None
-    return max(0.0, (moment - answer.hub_time).total_seconds())
-
-
-@lru_cache(maxsize=32)  # a busy Hub sends the same second many times
-def _date(value: str | None) -> datetime | None:
-    if not value:
-        return None
-    try:
-        return as_utc(parsedate_to_datetime(value))
-    except (ValueError, OverflowError, TypeError):
-        return None

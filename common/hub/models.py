@@ -1,4 +1,4 @@
-"""What the Hub and the proxy tell, as frozen values. ``common.hub.decoding`` makes them of JSON."""
+"""The Hub's and the proxy's models as frozen values; ``common.hub.decoding`` decodes them."""
 
 from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
@@ -9,10 +9,10 @@ T = TypeVar("T")
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A single-user server; ``name`` is empty for the default one. Times are aware UTC.
+    """A single-user server; ``name`` is empty for the default server. Times are aware UTC.
 
-    ``problems`` names the fields whose value could not be used: an unusable time is not
-    the same as a null one, which is lawful.
+    ``problems`` lists the fields with invalid values: an invalid time is not the same as a null
+    one, which is valid. ``model`` is the Hub's own JSON, kept only on request.
     """
 
     name: str
@@ -24,22 +24,22 @@ class Server(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     last_activity: datetime | None = None
     user_options: dict[str, Any] | None = None
     problems: tuple[str, ...] = ()
-    raw: dict[str, Any] | None = None  # as the Hub wrote it, only where that was asked for
+    model: dict[str, Any] | None = None
 
     @property
     def profile(self) -> str | None:
-        """What the user chose from a profile list (``user_options.profile``)."""
+        """The profile that the user selected (``user_options.profile``)."""
         chosen = (self.user_options or {}).get("profile")
         if not isinstance(chosen, str):
             return None
-        # A lone surrogate is lawful in JSON and would break the log that it is written to.
+        # A lone surrogate is valid in JSON but cannot be encoded when it is logged.
         return chosen.encode("utf-8", "replace").decode()
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A Hub user. ``groups`` is empty too where our token may not read groups.
+    """A Hub user. ``groups`` is also empty if the token may not read groups.
 
-    Where "servers" is among the ``problems``, nothing is known of the user's servers.
+    If ``problems`` contains "servers", the user's servers are not known.
     """
 
     name: Annotated[str, msgspec.Meta(min_length=1)]
@@ -62,7 +62,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry of the proxy's table."""
+    """One entry of the proxy's route table."""
 
     path: str
     target: str
@@ -70,13 +70,29 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     last_activity: datetime | None = None
 
 
-class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
-    """One page of a listing. ``next_offset`` is where the Hub says the next one begins.
+class HubInfo(msgspec.Struct, frozen=True):
+    """The Hub's public information."""
 
-    Its ``next.url`` is not kept: it may name another host, or a scheme that only the
-    Hub's proxy knows. ``broken`` has a word on each item that could not be read. ``gap``
-    is set where the listing changed so much that items may lie between this page and the
-    one before.
+    version: str
+
+
+class TokenOwner(msgspec.Struct, frozen=True, kw_only=True):
+    """The user or service that owns the token, and the token's scopes."""
+
+    name: str
+    kind: str = "user"
+    admin: bool = False
+    scopes: frozenset[str] = frozenset()
+    groups: tuple[str, ...] = ()
+
+
+class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
+    """One page of a listing. ``next_offset`` is where the next page begins, according to the Hub.
+
+    The Hub's ``next.url`` is not kept: it may name another host, or a scheme that only the Hub's
+    proxy knows. ``broken`` holds the reason for each item that could not be decoded. ``gap`` is
+    set if the listing changed so much that items between the previous page and this one may have
+    been missed.
     """
 
     items: list[T]

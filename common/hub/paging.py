@@ -1,10 +1,10 @@
-"""Reads a listing that changes while it is read.
+"""Reads a listing that changes while it is being read.
 
-The Hub's offsets count over a live query. When somebody who was listed already leaves it,
-those behind move up, and the next page begins too late: people would be skipped. So each
-page is asked for a few items early. As long as one of the items that ended the last page is
-found again, nothing lies between the two. Where none is, the page is marked (``Page.gap``).
-When somebody comes in front, items come twice, and are given out once.
+The Hub's offsets apply to a live query. If an item of an earlier page leaves the listing, all items
+behind it move up and the next page would begin too late, so that items are missed. Therefore each
+page is requested a few items early: as long as one of the last items of the previous page is found
+again, nothing was missed in between. Otherwise the page is marked with ``Page.gap``. If an item is
+added in front, items appear twice; they are only returned once.
 """
 
 import asyncio
@@ -14,32 +14,33 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from common.errors import HubBadAnswer, RequestError
+from common.errors import HubBadResponse, RequestError
 from common.hub.models import Group, Page, User
 
 T = TypeVar("T", bound=User | Group)
 
-#: Items that a page repeats of the one before: it costs the Hub some 2 % and heals as many
-#: departures between two pages.
+#: How many items of the previous page are requested again. This costs the Hub about 2 % and
+#: tolerates as many items leaving between two pages.
 OVERLAP = 5
 
 
 def start_of_next(offset: int, announced: int) -> int:
-    """Where to ask for the next page, after one from ``offset`` that announced the next."""
+    """The offset to request after a page at ``offset`` that announced ``announced`` as the next."""
     return announced - min(OVERLAP, (announced - offset) // 4)
 
 
 async def pages(
     read: Callable[[int], Awaitable[Page[T]]], *, filtered: bool = False
 ) -> AsyncGenerator[Page[T]]:
-    """Every page of a listing, its items given once; one is read ahead of the caller.
+    """Every page of a listing, each item once. One page is read ahead of the caller.
 
-    ``read`` gets the offset. ``filtered`` says that the Hub drops items of a page after
-    having cut it, so that an empty one means nothing.
+    ``read`` is called with the offset. ``filtered`` is whether the Hub removes items from a page
+    after cutting it, so that an empty page is no sign of a gap.
 
-    :raises HubBadAnswer: the next page does not lie ahead. What was read is given before.
+    :raises HubBadResponse: a page announces a next page that is not ahead; the pages up to and
+        including that one are returned first
     """
-    # Hashes, not names: 200,000 of them are what stays in memory of a listing.
+    # Hashes, not names: of a listing of 200,000 users, only these stay in memory.
     seen: set[int] = set()
     last: frozenset[str] = frozenset()
     offset = announced = 0
@@ -49,23 +50,23 @@ async def pages(
             page = await coming
             coming = None
             ahead = page.next_offset
-            wrong = None if ahead is None else _wrong(ahead, announced, page.total)
-            if ahead is not None and wrong is None:
+            problem = None if ahead is None else _link_problem(ahead, announced, page.total)
+            if ahead is not None and problem is None:
                 begin = start_of_next(offset, ahead)
                 overlaps, offset, announced = begin < ahead, begin, ahead
                 coming = asyncio.ensure_future(read(begin))
             fresh = []
             for item in page.items:
-                if (mark := hash(item.name)) not in seen:
-                    seen.add(mark)
+                if (key := hash(item.name)) not in seen:
+                    seen.add(key)
                     fresh.append(item)
             joins = not last or any(item.name in last for item in page.items)
             gap = not joins and bool(page.items or not filtered)
             if coming is not None:
                 last = frozenset(item.name for item in page.items[-OVERLAP:] if overlaps)
             yield replace(page, items=fresh, gap=gap)
-            if wrong is not None:
-                raise HubBadAnswer(f"a listing that leads nowhere: {wrong}", method="GET")
+            if problem is not None:
+                raise HubBadResponse(f"invalid pagination link: {problem}", method="GET")
     finally:
         if coming is not None:
             coming.cancel()
@@ -73,10 +74,10 @@ async def pages(
                 await coming
 
 
-def _wrong(ahead: int, announced: int, total: int | None) -> str | None:
-    """What is wrong with where the next page is to begin."""
+def _link_problem(ahead: int, announced: int, total: int | None) -> str | None:
+    """Why the next page cannot begin at ``ahead``; None if it can."""
     if ahead <= announced:
-        return f"after the item {announced}, it goes on at {ahead}"
+        return f"the page at offset {announced} is followed by {ahead}"
     if total is not None and ahead >= total:
-        return f"of {total} items, the next begins at {ahead}"
+        return f"the next page begins at {ahead} of only {total} items"
     return None

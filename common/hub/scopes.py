@@ -1,4 +1,4 @@
-"""Which scopes our token has, which it lacks, and the role to write for them."""
+"""Checks the scopes of a service's token and prints the role that grants the missing ones."""
 
 import asyncio
 import logging
@@ -16,25 +16,25 @@ FIRST_WAIT_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 30.0
 
 
-def missing(needed: Collection[str], have: Collection[str]) -> frozenset[str]:
-    """The needed scopes that are not there.
+def missing(required: Collection[str], granted: Collection[str]) -> frozenset[str]:
+    """The required scopes that are not granted.
 
-    A scope with a filter (``servers!group=x``) stands for the scope itself: an administrator
-    may narrow what a service sees, and the Hub then shows it no more than that.
+    A scope with a filter (``servers!group=x``) counts as the scope itself: an administrator may
+    limit what a service sees, and the Hub then returns only that.
     """
-    bases = {scope.partition("!")[0] for scope in have}
-    return frozenset(scope for scope in needed if not _is_there(scope, set(have), bases))
+    bases = {scope.partition("!")[0] for scope in granted}
+    return frozenset(scope for scope in required if not _is_granted(scope, set(granted), bases))
 
 
-def _is_there(scope: str, have: set[str], bases: set[str]) -> bool:
+def _is_granted(scope: str, granted: set[str], bases: set[str]) -> bool:
     base, _, only = scope.partition("!")
-    if scope in have or base in have:
+    if scope in granted or base in granted:
         return True
     return not only and base in bases
 
 
 def role_for(service: str, scopes: Collection[str]) -> str:
-    """The lines for jupyterhub_config.py that give the service these scopes."""
+    """The lines for ``jupyterhub_config.py`` that grant a service these scopes."""
     listed = "".join(f'            "{scope}",\n' for scope in sorted(scopes))
     return (
         "c.JupyterHub.load_roles = [\n    {\n"
@@ -45,36 +45,36 @@ def role_for(service: str, scopes: Collection[str]) -> str:
 
 async def check(
     hub: "HubClient",
-    needed: Mapping[str, str],
+    required: Mapping[str, str],
     *,
-    service: str,
+    role: str,
     stopping: asyncio.Event,
     wait: bool = True,
 ) -> frozenset[str]:
-    """Ask the Hub for our own scopes and log what is missing, why it is needed and the role.
+    """Log each missing scope with its reason, then ``role``. Returns the missing scopes.
 
-    While the Hub is away, or does not know our token (yet), it is asked again, at most every
-    30 s, until ``stopping``. With ``wait`` False the first error is raised.
+    ``required`` maps scopes to reasons ("to stop servers"). While the Hub is down or does not
+    accept the token (yet), the request is repeated at least every 30 s until ``stopping`` is set.
+    With ``wait`` False the first HubError is raised instead.
     """
-    pause, said = FIRST_WAIT_SECONDS, ""
+    pause, logged = FIRST_WAIT_SECONDS, ""
     while not stopping.is_set():
         try:
             owner = await hub.whoami()
         except HubError as error:
             if not wait:
                 raise
-            what = (
-                "The Hub does not accept our token"
-                if isinstance(error, HubForbidden)
-                else "Waiting for the Hub"
-            )
-            if said != str(error):
-                said = str(error)
+            rejected = isinstance(error, HubForbidden)
+            if logged != str(error):
+                logged = str(error)
+                what = "The Hub does not accept the token" if rejected else "Waiting for the Hub"
                 log.warning("%s: %s", what, error)
         else:
-            if said:
-                log.info("The Hub is there.")
-            return _report(service, needed, missing(needed, owner.scopes))
+            if logged:
+                log.info("The Hub is available.")
+            lacking = missing(required, owner.scopes)
+            _report(required, lacking, role)
+            return lacking
         try:
             await asyncio.wait_for(stopping.wait(), pause)
         except TimeoutError:
@@ -82,11 +82,10 @@ async def check(
     return frozenset()
 
 
-def _report(service: str, needed: Mapping[str, str], lacking: frozenset[str]) -> frozenset[str]:
+def _report(required: Mapping[str, str], lacking: Collection[str], role: str) -> None:
     for scope in sorted(lacking):
-        log.error("The scope %s is missing. It is needed %s.", scope, needed[scope])
+        log.error("The scope %s is missing. It is needed %s.", scope, required[scope])
     if lacking:
-        log.error("Write in jupyterhub_config.py:")
-        for line in role_for(service, needed).splitlines():
+        log.error("Add this role to jupyterhub_config.py:")
+        for line in role.splitlines():
             log.error("%s", line)
-    return lacking

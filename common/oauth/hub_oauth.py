@@ -23,8 +23,8 @@ from jupyterhub.utils import get_browser_protocol
 from tornado.httputil import HTTPHeaders, HTTPInputError, HTTPServerRequest, RequestStartLine
 from tornado.web import Application, RequestHandler
 
-from common.errors import HubBadAnswer, HubFailed, HubForbidden, HubRejected, HubUnavailable
-from common.hub.http import plain_url
+from common.errors import HubBadResponse, HubFailed, HubForbidden, HubRejected, HubUnavailable
+from common.hub.connection import plain_url
 from common.oauth.settings import OAuthSettings
 
 _PASSED_ON = (
@@ -72,7 +72,7 @@ class ServiceOAuth(HubOAuth):  # type: ignore[misc]  # JupyterHub has no types
         try:
             return json.loads(body)
         except ValueError:
-            raise HubBadAnswer("not JSON", method=method, url=url, status=status) from None
+            raise HubBadResponse("not JSON", method=method, url=url, status=status) from None
 
     async def model_of(self, token: str) -> Mapping[str, Any] | None:
         """The Hub's model of whoever holds the token, None for a token it does not accept."""
@@ -80,7 +80,7 @@ class ServiceOAuth(HubOAuth):  # type: ignore[misc]  # JupyterHub has no types
         if model is None:
             return None
         if not isinstance(model, dict) or not isinstance(model.get("name"), str):
-            raise HubBadAnswer("not a user or service", method="GET", url=f"{self.api_url}/user")
+            raise HubBadResponse("not a user or service", method="GET", url=f"{self.api_url}/user")
         return model
 
     def challenge(self) -> tuple[str, str]:
@@ -117,7 +117,7 @@ class ServiceOAuth(HubOAuth):  # type: ignore[misc]  # JupyterHub has no types
         )
         token = answer.get("access_token") if isinstance(answer, dict) else None
         if not isinstance(token, str):
-            raise HubBadAnswer("no token in it", method="POST", url=self.oauth_token_url)
+            raise HubBadResponse("no token in it", method="POST", url=self.oauth_token_url)
         return token
 
     def _get_token_url(self, _handler: object) -> str:

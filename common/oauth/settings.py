@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from common.hub.http import TLSFiles
+    from common.hub.tls import TLSFiles
 
 
 @dataclass(frozen=True)

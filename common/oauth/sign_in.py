@@ -17,7 +17,7 @@ import aiohttp
 from aiohttp import web
 
 from common.clock import Clock, SystemClock
-from common.hub.http import client_session
+from common.hub.connection import client_session
 from common.oauth import xsrf
 from common.oauth.settings import Identity, OAuthSettings, allows
 from common.web.security_headers import header_token, is_websocket, wants_page

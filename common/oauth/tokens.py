@@ -8,7 +8,7 @@ from functools import lru_cache
 from aiohttp import web
 
 from common.clock import Clock
-from common.errors import HubBadAnswer, HubRejected
+from common.errors import HubBadResponse, HubRejected
 from common.oauth.hub_oauth import ServiceOAuth
 from common.oauth.settings import Identity, OAuthSettings
 from common.oauth.state import OwnerKey, Owners, Revoked
@@ -34,7 +34,7 @@ class Tokens:
         """Whose token it is; None if the Hub does not know it (any more).
 
         ``fresh`` asks the Hub whatever is remembered. Raises HubUnavailable, HubFailed or
-        HubBadAnswer when the Hub does not tell.
+        HubBadResponse when the Hub does not tell.
         """
         if not _TOKEN.fullmatch(token):
             return None
@@ -65,7 +65,7 @@ class Tokens:
             ) from None
         owner = await self.owner(session_id, token, fresh=True)
         if owner is None:
-            raise HubBadAnswer("gave a token that it does not know")
+            raise HubBadResponse("gave a token that it does not know")
         return token, owner
 
     def close(self) -> None:

@@ -3,24 +3,28 @@
 Source: https://github.com/jupyterhub/configurable-http-proxy#rest-api
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
 import aiohttp
 import msgspec
+from yarl import URL
 
 from common.clock import Clock, SystemClock
 from common.errors import ProxyRejected
-from common.hub.http import PROXY, Answer, Retry, plain_url, request
+from common.hub.connection import plain_url
+from common.hub.http import PROXY_ERRORS, Api, Request, Response
 from common.hub.models import Route
+from common.hub.retry import Retry
 
 
 class ProxyClient:
     """The proxy's route table. ``api_url`` is its address, e.g. ``http://127.0.0.1:8001``.
 
-    Every method raises a :class:`~common.errors.ProxyError` by what happened. Each may
-    safely be repeated, and is: a route is what it is after one POST or two.
+    Every method raises a :class:`~common.errors.ProxyError` by kind of failure. All requests are
+    safe to repeat, so all are retried.
     """
 
     def __init__(
@@ -34,40 +38,39 @@ class ProxyClient:
         timeout_seconds: float = 5.0,
     ) -> None:
         self.api_url = plain_url(api_url).removesuffix("/api/routes")
-        self._session = session
-        self._token = token
-        self._clock = clock or SystemClock()
-        self._retry = retry or Retry(attempts=2, max_seconds=1.0)
-        self._timeout_seconds = timeout_seconds
+        retry = retry or Retry(attempts=2, max_seconds=1.0)
+        self._api = Api(
+            session, token, PROXY_ERRORS, clock or SystemClock(), retry, timeout_seconds
+        )
 
     async def routes(self) -> dict[str, Route]:
-        """The whole table by path, quoted as in an address. The proxy itself unquotes paths."""
-        answer = await self._request("GET", "/api/routes", expect=_TABLE.decode)
+        """The route table by path, quoted as in a URL (the proxy's own table is unquoted)."""
+        response = await self._request("GET", "/api/routes", check=_TABLE.decode)
         table = {
-            quote(path, safe=_SAFE): entry for path, entry in _TABLE.decode(answer.body).items()
+            quote(path, safe=_SAFE): entry for path, entry in _TABLE.decode(response.body).items()
         }
         return {path: _route(path, entry) for path, entry in table.items()}
 
     async def route(self, path: str) -> Route | None:
-        """The route at exactly this path, None where there is none."""
+        """The route with exactly this path; None if there is none."""
         try:
-            answer = await self._request("GET", _path(path), expect=_ENTRY.decode)
+            response = await self._request("GET", _path(path), check=_ENTRY.decode)
         except ProxyRejected as error:
             if error.status == 404:
                 return None
             raise
-        return _route(path, _ENTRY.decode(answer.body))
+        return _route(path, _ENTRY.decode(response.body))
 
     async def add(self, path: str, target: str, data: dict[str, Any] | None = None) -> None:
-        """Lead ``path`` to ``target``, whatever stood there before.
+        """Route ``path`` to ``target``, replacing any existing route.
 
-        ``data`` is kept with the route; without a ``jupyterhub`` key in it the Hub's own
-        route check leaves the route alone.
+        ``data`` is stored with the route. Unless it has a ``jupyterhub`` key, the Hub's route
+        check leaves the route alone.
         """
         await self._request("POST", _path(path), json={"target": target, **(data or {})})
 
     async def remove(self, path: str) -> bool:
-        """Remove the route; False when there was none."""
+        """Remove the route. Returns False if there was none."""
         try:
             await self._request("DELETE", _path(path))
         except ProxyRejected as error:
@@ -76,22 +79,19 @@ class ProxyClient:
             raise
         return True
 
-    async def _request(self, method: str, path: str, **options: Any) -> Answer:
-        return await request(
-            self._session,
-            method,
-            self.api_url + path,
-            token=self._token,
-            family=PROXY,
-            clock=self._clock,
-            retry=self._retry,
-            timeout_seconds=self._timeout_seconds,
-            repeatable=True,
-            **options,
-        )
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: dict[str, Any] | None = None,
+        check: Callable[[bytes], Any] | None = None,
+    ) -> Response:
+        url = URL(self.api_url + path, encoded=True)
+        return await self._api.send(Request(method, url, json=json, repeatable=True), check=check)
 
 
-#: What stands in a path as it is (RFC 3986 3.3).
+#: Characters that need no quoting in a path (RFC 3986, 3.3).
 _SAFE = "/@:~+!$&'()*,;="
 _TABLE = msgspec.json.Decoder(dict[str, dict[str, Any]])
 _ENTRY = msgspec.json.Decoder(dict[str, Any])
@@ -113,5 +113,5 @@ def _route(path: str, entry: dict[str, Any]) -> Route:
 
 
 def _path(path: str) -> str:
-    """The API address of a route; ``%`` stays, since a route's path is quoted already."""
+    """The API path of a route; ``%`` is kept, since the route's path is already quoted."""
     return "/api/routes" + quote("/" + path.strip("/"), safe=_SAFE + "%")

@@ -1,4 +1,4 @@
-"""Keeps one route of the proxy alive for as long as we live."""
+"""Keeps one route in the proxy while a service runs."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class RouteEvent(StrEnum):
-    """What became of the route; a closed set, used as a metric label."""
+    """What happened to the route; a closed set, used as a metric label."""
 
     ADDED = "added"
     RESTORED = "restored"
@@ -28,22 +28,21 @@ class RouteEvent(StrEnum):
 
 OnEvent = Callable[[RouteEvent, ProxyError | None], None]
 
-#: The most that an exit waits for the proxy. Services are to be gone within 10 s.
+#: The longest wait for the proxy at exit. Services must exit within 10 s.
 REMOVE_SECONDS = 4.0
 _CONNECT_SECONDS = 2.0
 
 
 class RouteKeeper:
-    """``async with RouteKeeper(...)``: the route is there, and is put back when it goes.
+    """``async with RouteKeeper(...)`` adds a route, restores it when it is lost, and removes it.
 
-    A proxy that restarts has forgotten every route but the Hub's. So we look every
-    ``interval`` seconds (2 by default: a route is back within 5 s of the restart). A route
-    that leads elsewhere is somebody else's: it is reported and never overwritten, and ours
-    is tried again until that one is gone. At exit our own route is removed.
+    A proxy that restarts loses every route except the Hub's. Therefore the route is checked every
+    ``interval`` seconds (2 by default, so that it is back within 5 s of a restart). A route to
+    another target is reported and never overwritten; the route is added once that one is gone.
 
-    ``data`` is kept with the route and marks it as ours. A route that a former run left
-    behind when it was killed has the same mark, and nobody listens at its target: it is taken
-    over. One at whose target somebody listens stays theirs, whatever its mark.
+    ``data`` is stored with the route and marks it. A route with the same mark whose target refuses
+    connections is left over from a killed process and is taken over. A route whose target accepts
+    connections is kept, whatever its mark.
     """
 
     def __init__(
@@ -65,13 +64,13 @@ class RouteKeeper:
         self._clock = clock or SystemClock()
         self._on_event = on_event
         self._last: tuple[RouteEvent, str] | None = None
-        self._was_there = False
+        self._was_active = False
         self._task: asyncio.Task[None] | None = None
 
     @property
-    def there(self) -> bool:
-        """Whether the route was ours at the last look."""
-        return self._last is not None and self._last[0] in _THERE
+    def active(self) -> bool:
+        """Whether the route led to the target at the last check."""
+        return self._last is not None and self._last[0] in _ACTIVE
 
     async def __aenter__(self) -> Self:
         await self.check()
@@ -85,39 +84,40 @@ class RouteKeeper:
         await self._remove()
 
     async def check(self) -> None:
-        """Look once, and put the route back if its place is free. Raises no ProxyError."""
+        """Check once, and add the route if there is none. Raises no ProxyError."""
         try:
             found = await self._client.route(self.path)
             if found is None:
-                event = RouteEvent.RESTORED if self._was_there else RouteEvent.ADDED
+                event = RouteEvent.RESTORED if self._was_active else RouteEvent.ADDED
             elif found.target == self.target:
                 event = RouteEvent.ADDED
-            elif await self._left_behind(found):
+            elif await self._is_stale(found):
                 event = RouteEvent.TAKEN_OVER
             else:
-                why = f"the route {self.path} leads to {found.target}, not to us"
-                self._tell(RouteEvent.TAKEN, RouteTaken(why))
+                why = f"the route {self.path} leads to {found.target}"
+                self._report(RouteEvent.TAKEN, RouteTaken(why))
                 return
             if found is None or found.target != self.target:
                 await self._client.add(self.path, self.target, self._data)
-                self._last = None  # what is put back each time is told each time
+                self._last = None  # every addition is reported
         except ProxyError as error:
-            self._tell(RouteEvent.PROXY_AWAY, error)
+            self._report(RouteEvent.PROXY_AWAY, error)
             return
-        if not self.there:
-            self._tell(event, None)
-        self._was_there = True
+        if not self.active:
+            self._report(event, None)
+        self._was_active = True
 
-    async def _left_behind(self, found: Route) -> bool:
-        ours = all(found.data.get(key) == value for key, value in self._data.items())
-        return bool(self._data) and ours and await _refuses(found.target)
+    async def _is_stale(self, found: Route) -> bool:
+        """Whether a killed process left the route behind: it has the mark, but no listener."""
+        marked = all(found.data.get(key) == value for key, value in self._data.items())
+        return bool(self._data) and marked and await _refuses_connections(found.target)
 
     async def _run(self) -> None:
         while True:
             await self._clock.sleep(self._interval)
             try:
                 await self.check()
-            except Exception:  # a route must not be lost to an observer's mistake
+            except Exception:  # a bug in on_event must not end the checks
                 log.exception("route %s: the check failed", self.path)
 
     async def _remove(self) -> None:
@@ -128,13 +128,13 @@ class RouteKeeper:
                     return
                 await self._client.remove(self.path)
         except (ProxyError, TimeoutError) as error:
-            log.warning("the route %s could not be removed: %s", self.path, error or "no answer")
+            log.warning("the route %s was not removed: %s", self.path, str(error) or "no response")
             return
-        self._tell(RouteEvent.REMOVED, None)
+        self._report(RouteEvent.REMOVED, None)
 
-    def _tell(self, event: RouteEvent, error: ProxyError | None) -> None:
-        """Report a change, once until it changes again."""
-        # The proxy's being away is one event, in whatever words; each foreign target is another.
+    def _report(self, event: RouteEvent, error: ProxyError | None) -> None:
+        """Report an event, unless it is the same as the last one."""
+        # An unavailable proxy is one event, whatever the reason; each other target is another.
         now = (event, str(error) if event is RouteEvent.TAKEN else "")
         if now == self._last:
             return
@@ -146,11 +146,11 @@ class RouteKeeper:
         self._on_event(event, error)
 
 
-_THERE = frozenset({RouteEvent.ADDED, RouteEvent.RESTORED, RouteEvent.TAKEN_OVER})
+_ACTIVE = frozenset({RouteEvent.ADDED, RouteEvent.RESTORED, RouteEvent.TAKEN_OVER})
 
 
-async def _refuses(target: str) -> bool:
-    """Whether connections to a route's target are refused; no answer at all is not that."""
+async def _refuses_connections(target: str) -> bool:
+    """Whether a route's target refuses connections. A target that does not respond does not."""
     try:
         parts = urlsplit(target)
         async with asyncio.timeout(_CONNECT_SECONDS):

@@ -1,6 +1,7 @@
 """``python -m services.cull``"""
 
+from common.config.launch import launch
 from services.cull.app import IdleCuller
 
 if __name__ == "__main__":
-    IdleCuller.launch()
+    launch(IdleCuller)

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, ClassVar
 from traitlets import Bool, Callable, Int, List, Unicode, default
 
 from common.config.application import ServiceApp
-from common.config.launch import Command
+from common.config.command import Command
 from common.errors import ConfigError
+from services.cull.scopes import optional_scopes, required_scopes
 
 if TYPE_CHECKING:
     from services.cull.passes.executor import CullSettings
@@ -35,7 +36,7 @@ class IdleCuller(ServiceApp):
     python -m services.cull --timeout=3600 --dry-run
     python -m services.cull --timeout=3600 --policy=cull.toml
     """
-    teach = (
+    main_options = (
         "timeout",
         "cull-every",
         "max-age",
@@ -249,22 +250,17 @@ class IdleCuller(ServiceApp):
         return PolicyFile(Path(self.policy), self.policy_flags)
 
     @property
-    def needed_scopes(self) -> dict[str, str]:
-        """What our token must be allowed to do, and why."""
-        needed = {
-            "list:users": "to list the users with running servers",
-            "read:users:activity": "to see when somebody was active",
-            "read:servers": "to see servers and when they were active",
-            "delete:servers": "to stop servers",
-        }
-        if self.cull_users:
-            needed["delete:users"] = "to delete users (--cull-users)"
-            needed["read:users"] = "to see when a user was created (--cull-users)"
-        if self.policy and self.policy_file().policy.needs_groups:
-            needed["read:users:groups"] = "because a rule of the policy asks for groups"
-        elif self.keeps_store:
-            needed["read:users:groups"] = "so that holds of groups can be honoured"
-        return needed
+    def required_scopes(self) -> dict[str, str]:
+        """The scopes that the configured work needs, each with the reason."""
+        groups = self.keeps_store or bool(self.policy and self.policy_file().policy.needs_groups)
+        return required_scopes(cull_users=self.cull_users) | optional_scopes(
+            groups=groups, settle=False
+        )
+
+    @property
+    def optional_scopes(self) -> dict[str, str]:
+        """The scopes that add to the service; the role should grant them, too."""
+        return optional_scopes(groups=bool(self.policy) or self.serves, settle=self.settle > 0)
 
     # -- commands
 

@@ -28,7 +28,7 @@ async def ask(arbiter: Arbiter, server: Server, rule: Rule, now: datetime) -> bo
     verdict = arbiter(
         inactive=now - since,
         inactive_limit=rule.idle_timeout if limit is None else limit,
-        server=server.raw if server.raw is not None else {},
+        server=server.model if server.model is not None else {},
     )
     if inspect.isawaitable(verdict):
         verdict = await verdict

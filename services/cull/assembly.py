@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from common.clock import Clock, SystemClock
 from common.hub.client import HubClient, OnRequest
-from common.hub.http import NO_RETRY, TLSFiles, client_session
+from common.hub.connection import client_session
+from common.hub.retry import NO_RETRY
+from common.hub.tls import TLSFiles
 from services.cull.arbiter import Arbiter
 from services.cull.audit import Audit
 from services.cull.passes.candidates import Survey
@@ -76,7 +78,7 @@ async def assemble(plan: Plan) -> AsyncIterator[Parts]:
             page_size=plan.page_size,
             timeout_seconds=plan.timeout_seconds,
             on_request=plan.on_request,
-            keep_raw=plan.arbiter is not None,
+            keep_models=plan.arbiter is not None,
         )
         probe = HubClient(
             session,

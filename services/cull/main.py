@@ -58,7 +58,9 @@ async def run_once(app: "IdleCuller") -> int:
             return 1
         if result.forbidden:
             try:
-                await app.check_scopes(parts.hub, app.needed_scopes, wait=False)
+                await app.check_scopes(
+                    parts.hub, app.required_scopes, app.optional_scopes, wait=False
+                )
             except HubError as error:
                 log.debug("own scopes are not known: %s", error)
     if app.stopping.is_set() and (left := undone(result)):
@@ -93,7 +95,7 @@ async def run_service(app: "IdleCuller") -> int:
         )
 
         async def check_role() -> None:
-            await app.check_scopes(parts.hub, app.needed_scopes)
+            await app.check_scopes(parts.hub, app.required_scopes, app.optional_scopes)
 
         await service.run(app.stopping, check_role)
     return 0

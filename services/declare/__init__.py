@@ -1,5 +1,14 @@
-"""Declare the services in a JupyterHub configuration: :func:`declare`."""
+"""Declare the services in ``jupyterhub_config.py``, with least-privilege roles.
 
-from services.declare.declaration import declare
+After your own services and roles::
 
-__all__ = ["declare"]
+    from services.declare import declare
+
+    declare(c, cull={"timeout": 3600, "policy": "/etc/jupyterhub/cull.toml"}, stats=True)
+
+All options are described at :func:`declare`.
+"""
+
+from services.declare.declaration import LIST_SCOPES, declare
+
+__all__ = ["LIST_SCOPES", "declare"]

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 from traitlets import List, Unicode, default
 
 from common.config.application import ServiceApp
-from common.config.launch import Command
+from common.config.command import Command
 from common.errors import ConfigError
+from services.formgrader_proxy.scopes import ADMIN_SCOPE
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
     from common.oauth.sign_in import Identity
     from services.formgrader_proxy.courses import Course, CoursesFile
-
-ADMIN_SCOPE = "custom:jupyterhub-formgrader:admin"
 
 
 class FormgraderProxy(ServiceApp):
@@ -30,7 +29,7 @@ class FormgraderProxy(ServiceApp):
     python -m services.formgrader_proxy --courses=/etc/jupyterhub/courses.toml
     python -m services.formgrader_proxy check-courses /etc/jupyterhub/courses.toml
     """
-    teach = ("courses", "db-url", "register", "url", "config", "log-format")
+    main_options = ("courses", "db-url", "register", "url", "config", "log-format")
     commands: ClassVar[Mapping[str, Command]] = {
         "check-courses": Command(
             help="Tell what is wrong with a courses file, or what it means.",

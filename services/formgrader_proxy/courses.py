@@ -12,7 +12,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from common.config.settings_file import SettingsFile, did_you_mean, read_tables
+from common.config.settings_file import SettingsFile, read_tables
+from common.config.suggestions import did_you_mean
 from common.errors import ConfigError
 from services.formgrader_proxy.access import CourseGroups
 

@@ -11,7 +11,8 @@ from common.clock import SystemClock
 from common.config.settings_file import Reload
 from common.errors import HubError, ServiceError
 from common.hub.client import HubClient
-from common.hub.http import NO_RETRY, client_session
+from common.hub.connection import client_session
+from common.hub.retry import NO_RETRY
 from common.oauth.sign_in import SignIn
 from common.proxy.client import ProxyClient
 from common.proxy.route_keeper import RouteKeeper

@@ -1,6 +1,7 @@
 """``python -m services.stats``"""
 
+from common.config.launch import launch
 from services.stats.app import StatsApp
 
 if __name__ == "__main__":
-    StatsApp.launch()
+    launch(StatsApp)

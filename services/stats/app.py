@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from traitlets import Bool, Int, List, Unicode
 
 from common.config.application import ServiceApp
-from common.config.launch import Command
+from common.config.command import Command
 from common.errors import ConfigError
-from services.stats.query.access import ADMIN_SCOPE
+from services.stats.scopes import ADMIN_SCOPE
 
 if TYPE_CHECKING:
     from services.stats.pseudonyms import Pseudonyms
@@ -39,7 +39,7 @@ class StatsApp(ServiceApp):
     python -m services.stats --db-url=sqlite:////var/lib/jupyterhub/stats.sqlite
     python -m services.stats report --since=90d --by=week --group=nbgrader-course101
     """
-    teach = ("db-url", "interval", "timezone", "retention", "url", "config", "log-format")
+    main_options = ("db-url", "interval", "timezone", "retention", "url", "config", "log-format")
     commands: ClassVar[Mapping[str, Command]] = {
         "report": Command(
             help="Active users, sessions, hours and servers, by day, week or month.",
@@ -175,16 +175,6 @@ class StatsApp(ServiceApp):
             except ConfigError as error:
                 found += error.problems
         return found
-
-    @property
-    def needed_scopes(self) -> dict[str, str]:
-        """What our token must be allowed to do, and why."""
-        return {
-            "list:users": "to list the users",
-            "read:users": "to see when somebody was active, their groups, and when their account"
-            " was made, which tells people of one name apart",
-            "read:servers": "to see servers and when they were active",
-        }
 
     def recorder_settings(self) -> "RecorderSettings":
         """How to record."""

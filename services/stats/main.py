@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from common.clock import SystemClock
 from common.hub.client import HubClient
-from common.hub.http import client_session
+from common.hub.connection import client_session
 from common.web.metrics import Metrics
 from services.stats.metrics import StatsMetrics
 from services.stats.record.recorder import Recorder
 from services.stats.record.service import NoReadiness, Service
+from services.stats.scopes import REQUIRED_SCOPES
 from services.stats.store.queries.dashboard import Queries
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ async def run_service(app: "StatsApp") -> int:
 
 async def _prepare(app: "StatsApp", hub: HubClient, recorder: Recorder) -> None:
     """Wait for the Hub, and hear its time; without the scope for groups leave them alone."""
-    missing = await app.check_scopes(hub, app.needed_scopes)
+    missing = await app.check_scopes(hub, REQUIRED_SCOPES)
     if "read:users" in missing:
         recorder.settings = replace(recorder.settings, groups_readable=False)
 

@@ -11,8 +11,8 @@ import pytest
 
 from common.errors import HubForbidden, HubNotFound, HubRejected
 from common.hub.client import PAGINATED, HubClient, StopOutcome
-from common.hub.http import NO_RETRY
 from common.hub.models import User
+from common.hub.retry import NO_RETRY
 from tests.fakes.hub import FakeHub
 from tests.integration.conftest import real_hub
 from tests.integration.realhub import RealHub
@@ -248,7 +248,7 @@ async def test_only_who_asks_for_pages_gets_pages(
     for number in range(3):
         await site.create(f"form-{number}", [])
     url = site.hub.api_url + "/users?name_filter=form-&limit=2"
-    headers = {"Authorization": f"token {site.hub._token}"}
+    headers = {"Authorization": f"token {site.hub._api.token}"}
     async with session.get(url, headers=headers) as answer:
         bare = await answer.json()
     async with session.get(url, headers=headers | {"Accept": PAGINATED}) as answer:
@@ -268,7 +268,7 @@ async def test_models_have_the_same_fields(site: Site, session: aiohttp.ClientSe
     await site.create("fields", [])
     await site.hub.start_server("fields")
     await running(site.hub, "fields")
-    headers = {"Authorization": f"token {site.hub._token}"}
+    headers = {"Authorization": f"token {site.hub._api.token}"}
     async with session.get(site.hub.api_url + "/users/fields", headers=headers) as answer:
         model = await answer.json()
     assert set(model) == USER_FIELDS

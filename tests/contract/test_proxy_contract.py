@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 
 from common.errors import ProxyForbidden, ProxyRejected, ProxyUnavailable
-from common.hub.http import NO_RETRY
+from common.hub.retry import NO_RETRY
 from common.proxy.client import ProxyClient
 from tests.fakes.proxy import FakeProxy
 from tests.integration.conftest import real_hub

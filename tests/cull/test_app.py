@@ -23,10 +23,11 @@ from tests.paths import ROOT
 
 NOTHING_BIG = """
 import atexit, sys
+from common.config.launch import launch
 from services.cull.app import IdleCuller
 big = ("sqlalchemy", "jinja2", "jupyterhub", "aiohttp.web", "prometheus_client", "tornado")
 atexit.register(lambda: print("IMPORTED:", [name for name in big if name in sys.modules]))
-IdleCuller.launch()
+launch(IdleCuller)
 """
 
 

@@ -18,7 +18,7 @@ from classroom_hub.swarm.settings import configure_swarm
 from classroom_hub.sync import SCOPES as SYNC_SCOPES
 from classroom_hub.uids import Uids
 from classroom_hub.waiting import wait_for
-from common.config.settings_file import did_you_mean
+from common.config.suggestions import did_you_mean
 from common.errors import ConfigError
 from services.declare import declare
 

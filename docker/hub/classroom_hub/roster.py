@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from common.config.settings_file import did_you_mean
+from common.config.suggestions import did_you_mean
 from common.errors import ConfigError
 
 KEYS = ("domains", "admins", "course")

@@ -18,14 +18,17 @@ from typing import Any
 from urllib.parse import quote
 
 import aiohttp
+from yarl import URL
 
 from classroom_hub.roster import Roster, RosterFile
 from common import logs
 from common.clock import SystemClock
 from common.errors import ConfigError, HubError, HubRejected
 from common.hub.client import HubClient
-from common.hub.http import HUB, Retry, client_session, plain_url, request
+from common.hub.connection import client_session, plain_url
+from common.hub.http import HUB_ERRORS, Api, Request
 from common.hub.models import Group
+from common.hub.retry import Retry
 from common.ticker import Ticker
 
 log = logging.getLogger("roster")
@@ -78,14 +81,13 @@ class RosterSync:
     def __init__(
         self, session: aiohttp.ClientSession, api_url: str, token: str, roster: RosterFile
     ) -> None:
-        self._session = session
-        self._token = token
         self._url = plain_url(api_url)
         self._hub = HubClient(session, api_url, token)
         self._roster = roster
         self._told: tuple[str, ...] = ()
         self._compared: float | None = None
         self._clock = SystemClock()
+        self._api = Api(session, token, HUB_ERRORS, self._clock, Retry())
 
     async def look(self) -> None:
         """One look at the file; where it is new, or it is time, one comparison."""
@@ -137,17 +139,8 @@ class RosterSync:
 
     async def _send(self, method: str, path: str, json: Any) -> None:
         # Each of these may safely come twice.
-        await request(
-            self._session,
-            method,
-            self._url + path,
-            token=self._token,
-            family=HUB,
-            clock=self._clock,
-            retry=Retry(),
-            json=json,
-            repeatable=True,
-        )
+        url = URL(self._url + path, encoded=True)
+        await self._api.send(Request(method, url, json=json, repeatable=True))
 
 
 def _portions(names: tuple[str, ...]) -> Iterator[list[str]]:

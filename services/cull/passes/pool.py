@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from common.clock import Clock
 from common.errors import HubUnavailable, ServiceError
 from common.hub.client import HubClient
-from common.hub.http import NOT_BEGUN
+from common.hub.retry import NOT_BEGUN
 from services.cull.audit import Audit, event_of
 from services.cull.passes.backoff import Pauses
 from services.cull.passes.candidates import Candidate

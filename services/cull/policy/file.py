@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from common.config.settings_file import SettingsFile, did_you_mean, read_tables
+from common.config.settings_file import SettingsFile, read_tables
+from common.config.suggestions import did_you_mean
 from common.durations import parse_duration
 from common.errors import ConfigError
 from services.cull.policy.file_windows import Wrong, read_span, read_weekly

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from common.config.settings_file import did_you_mean
+from common.config.suggestions import did_you_mean
 from services.cull.policy.windows import ALL_DAYS, MIDNIGHT, Span, Weekly
 
 Wrong = Callable[[str, str], None]

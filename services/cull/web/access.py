@@ -15,8 +15,7 @@ sign-in need not carry them.
 from collections.abc import Iterable
 
 from common.hub.models import User
-
-ADMIN_SCOPE = "custom:jupyterhub-cull:admin"
+from services.cull.scopes import ADMIN_SCOPE
 
 
 def is_admin(

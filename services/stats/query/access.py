@@ -9,9 +9,6 @@ from dataclasses import dataclass
 
 from common.errors import ServiceError
 
-ADMIN_SCOPE = "custom:jupyterhub-stats:admin"
-"""Who has it sees everything. The hub must define it, and a sign-in must be allowed to carry it."""
-
 GRADERS, STUDENTS = "formgrade-", "nbgrader-"
 """nbgrader's groups: who grades a course, and who takes it."""
 

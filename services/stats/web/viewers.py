@@ -10,8 +10,9 @@ from common.errors import HubForbidden, HubNotFound, ServiceError
 from common.hub.models import User
 from common.oauth.sign_in import SignIn
 from common.web import error_pages
-from services.stats.query.access import ADMIN_SCOPE, OutOfScope, Rules, Viewer
+from services.stats.query.access import OutOfScope, Rules, Viewer
 from services.stats.query.periods import BadQuery
+from services.stats.scopes import ADMIN_SCOPE
 from services.stats.store.writer import AWAY
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ class IdleCuller(ServiceApp):
     name = "cull"
     description = "Stops idle servers."
     examples = "python -m services.cull --timeout=3600"
-    teach = ("timeout", "cull-users", "url")
+    main_options = ("timeout", "cull-users", "url")
     timeout = Int(600, min=0, help="Seconds of idleness.").tag(config=True)
     cull_users = Bool(False, help="Cull users, too.").tag(config=True)
     names = List(Unicode(), help="Names.").tag(config=True)
@@ -223,16 +223,16 @@ def test_all_mistakes_at_once(
         "nonsense",
     )
     for part in (
-        "--timeuot. Did you mean --timeout?",
-        "--timeout: a whole number is needed, not 'soon'",
-        "--port: a number from 0 to 65535 is needed, not '99999'",
-        "--cull-users: true or false is needed, not 'maybe'",
-        "no setting IdleCuller.timout. Did you mean timeout?",
-        "IdleCuller.names: a list is needed",
-        "--url: this is no URL",
-        "Set JUPYTERHUB_API_TOKEN",
+        "--timeuot; did you mean --timeout?",
+        "--timeout: must be a whole number, not 'soon'",
+        "--port: must be a number from 0 to 65535, not '99999'",
+        "--cull-users: must be true or false, not 'maybe'",
+        "Unknown setting IdleCuller.timout; did you mean timeout?",
+        "IdleCuller.names: must be a list",
+        "--url: not the URL of a Hub API",
+        "set JUPYTERHUB_API_TOKEN",
         "JUPYTERHUB_REQUEST_TIMEOUT must be a whole number",
-        "There is no command nonsense",
+        "Unknown command nonsense",
     ):
         assert part in said
     assert len(said.splitlines()) == 10
@@ -243,7 +243,7 @@ def test_all_mistakes_at_once(
     ("name", "value", "part"),
     [
         ("JUPYTERHUB_API_URL", "", "--url="),
-        ("JUPYTERHUB_API_URL", "127.0.0.1:8081", "no URL"),
+        ("JUPYTERHUB_API_URL", "127.0.0.1:8081", "not the URL"),
         ("JUPYTERHUB_API_TOKEN", "", "token is missing"),
         ("JUPYTERHUB_API_TOKEN", "s3cret with spaces", "spaces"),
         ("JUPYTERHUB_API_TOKEN", "s3cret\n", "spaces"),
@@ -277,7 +277,7 @@ def test_wrong_environment(
         ("c.IdleCuller.timeout = \n", "c.py, line 1: "),
         ("\nc.IdleCuller.timeout = unknown\n", "c.py: line 2: NameError: name 'unknown'"),
         ("import nothing_like_this\n", "ModuleNotFoundError"),
-        ("c.IdelCuller.timeout = 7\n", "c.IdelCuller is nothing of ours. Did you mean c.Idle"),
+        ("c.IdelCuller.timeout = 7\n", "c.IdelCuller is not a known section; did you mean c.Idle"),
     ],
 )
 def test_wrong_config_file(
@@ -296,12 +296,17 @@ def test_sections_of_others_are_left_alone(tmp_path: Path) -> None:
 
 def test_missing_named_config_file(capsys: pytest.CaptureFixture[str]) -> None:
     """A file named on the command line must be there."""
-    assert "--config: there is no file nope.py" in problems(capsys, "--config=nope.py")
+    assert "--config: nope.py does not exist" in problems(capsys, "--config=nope.py")
 
 
 @pytest.mark.parametrize(
     ("text", "part"),
-    [(None, "cannot be read"), ("", "is empty"), ("a b", "one token alone"), ("a\nb", "one token")],
+    [
+        (None, "cannot be read"),
+        ("", "is empty"),
+        ("a b", "one token and nothing else"),
+        ("a\nb", "one token"),
+    ],
 )
 def test_wrong_token_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | None, part: str
@@ -350,13 +355,13 @@ def test_nonsense_tls_files(
 def test_key_without_certificate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A key needs its certificate."""
     (tmp_path / "key.pem").touch()
-    assert "belong together" in problems(capsys, "--ssl-key=key.pem")
+    assert "must be used together" in problems(capsys, "--ssl-key=key.pem")
 
 
 def test_internal_certs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """--ssl-enabled takes the Hub's own certificates from where they are, or says so."""
     said = problems(capsys, "--ssl-enabled", "--internal-certs-location=certs")
-    assert "--internal-certs-location: there is no certs/hub-internal/hub-internal.key" in said
+    assert "--internal-certs-location: certs/hub-internal/hub-internal.key does not exist" in said
     make_certificates(tmp_path / "certs")
     assert run("--ssl-enabled=true", "--internal-certs-location=certs") == 0
     tls = IdleCuller.seen["app"].hub_tls

@@ -13,8 +13,9 @@ PROGRAM = """
 import asyncio, sys
 from traitlets import Unicode
 from common.config.application import ServiceApp
+from common.config.launch import launch
 from common.errors import ConfigError, HubUnavailable
-from common.config.launch import Command
+from common.config.command import Command
 
 class Made(ServiceApp):
     name = "made"
@@ -61,11 +62,11 @@ class Made(ServiceApp):
         return 0
 
 if len(sys.argv) > 1 and sys.argv[1] == "quick":
-    import common.config.launch
-    common.config.launch.FINISH_SECONDS = 0.2
-    common.config.launch.CANCEL_SECONDS = 0.2
+    import common.config.shutdown
+    common.config.shutdown.FINISH_SECONDS = 0.2
+    common.config.shutdown.CANCEL_SECONDS = 0.2
     sys.argv.pop(1)
-Made.launch()
+launch(Made)
 """
 TOKEN = "s3cret-token-of-ours"
 
@@ -134,7 +135,7 @@ def test_signal_ends_what_hangs(program: list[str], mode: str) -> None:
 
 def test_limits_leave_less_than_ten_seconds() -> None:
     """All the patience together is less than the promised 10 s."""
-    from common.config.launch import CANCEL_SECONDS, FINISH_SECONDS
+    from common.config.shutdown import CANCEL_SECONDS, FINISH_SECONDS
 
     assert FINISH_SECONDS + CANCEL_SECONDS + 0.5 < 10
 
@@ -164,7 +165,7 @@ def test_second_signal_is_impatient(program: list[str]) -> None:
         ("hub", 1, ["no answer (GET http://x/y)"], False),
         ("port", 1, ["Address already in use"], False),
         ("config", 1, ["made: one thing\n", "made: another thing\n"], False),
-        ("fail", 1, ["a fault of ours", "RuntimeError: a bug"], True),
+        ("fail", 1, ["internal error; the service has stopped", "RuntimeError: a bug"], True),
     ],
 )
 def test_ends_of_main(
@@ -230,8 +231,8 @@ def test_command_of_its_own_loop(program: list[str]) -> None:
         (["check"], "Write check FILE."),
         (["check", "a", "b"], "Write check FILE."),
         (["explain"], "Write explain USER [WHEN]."),
-        (["chekc", "FILE"], "There is no command chekc. Did you mean check?"),
-        (["check", "FILE", "--by=x"], "There is no option --by"),
+        (["chekc", "FILE"], "Unknown command chekc; did you mean check?"),
+        (["check", "FILE", "--by=x"], "Unknown option --by"),
         (["explain", "ada", "--by"], "--by needs a value"),
     ],
 )

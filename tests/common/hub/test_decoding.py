@@ -137,7 +137,7 @@ def test_garbage_in_who_somebody_is_costs_the_item(field: str, garbage: object) 
     """Whether a rule protects them could not be told."""
     read = decode_users_page(page(a_user() | {field: garbage}, a_user(name="bob")))
     assert [user.name for user in read.items] == ["bob"]
-    assert read.broken == (f"a user with garbage in {field}",)
+    assert read.broken == (f"a user with invalid {field}",)
 
 
 @pytest.mark.parametrize(
@@ -201,9 +201,9 @@ def test_what_cannot_be_read_as_pending_is_pending() -> None:
 def test_what_the_hub_wrote_is_kept_where_it_was_asked_for() -> None:
     """Arbiters of existing configurations get the Hub's own mapping."""
     body = page(a_user(a_server(state={"pid": 7})))
-    (user,) = decode_users_page(body, raw=True).items
-    assert user.servers[""].raw == a_server(state={"pid": 7})
-    assert only(a_user()).servers[""].raw is None
+    (user,) = decode_users_page(body, keep_model=True).items
+    assert user.servers[""].model == a_server(state={"pid": 7})
+    assert only(a_user()).servers[""].model is None
 
 
 def test_groups_are_read_leniently() -> None:

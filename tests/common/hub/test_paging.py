@@ -1,4 +1,4 @@
-"""Reading a listing that changes while it is read."""
+"""Reading a listing that changes while it is being read."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.errors import HubBadAnswer, HubUnavailable
+from common.errors import HubBadResponse, HubUnavailable
 from common.hub.models import Page, User
 from common.hub.paging import pages, start_of_next
 
@@ -41,7 +41,7 @@ def numbered(count: int) -> list[str]:
     [(0, 200, 195), (195, 395, 390), (0, 50, 45), (0, 20, 15), (0, 8, 6), (0, 3, 3), (0, 1, 1)],
 )
 def test_pages_overlap_a_little(offset: int, announced: int, begin: int) -> None:
-    """By a few items, never by more than a quarter of a page: small pages lead on, too."""
+    """Pages overlap by a few items, but by at most a quarter, so that small pages advance."""
     assert start_of_next(offset, announced) == begin
 
 
@@ -50,10 +50,10 @@ def test_pages_overlap_a_little(offset: int, announced: int, begin: int) -> None
     st.integers(1, 30),
     st.lists(st.tuples(st.integers(0, 10), st.integers(0, 119), st.booleans()), max_size=12),
 )
-def test_nobody_comes_twice_and_whoever_stayed_came_or_a_gap_is_told(
+def test_each_item_once_and_gaps_are_marked(
     count: int, limit: int, changes: list[tuple[int, int, bool]]
 ) -> None:
-    """Whatever comes in front and leaves between pages."""
+    """Whatever joins and leaves between pages: no item twice, and none missed without a gap."""
     listing = Listing(numbered(count), limit)
     stayed = set(listing.names)
 
@@ -82,8 +82,8 @@ def test_nobody_comes_twice_and_whoever_stayed_came_or_a_gap_is_told(
         assert set(seen) == set(numbered(count))
 
 
-async def test_one_page_is_read_ahead_and_no_more() -> None:
-    """However slow the caller is: memory and the Hub's work stay bounded."""
+async def test_only_one_page_is_read_ahead() -> None:
+    """A slow caller neither fills memory nor keeps the Hub busy."""
     listing = Listing(numbered(100), 10)
     async for _ in pages(listing.read):
         for _ in range(20):
@@ -92,8 +92,8 @@ async def test_one_page_is_read_ahead_and_no_more() -> None:
     assert len(listing.asked) == 2
 
 
-async def test_a_page_read_ahead_in_vain_is_dropped_in_silence() -> None:
-    """A failure of a page that nobody wants any more is nobody's concern."""
+async def test_a_failed_page_that_is_not_used() -> None:
+    """If the caller stops early, the failure of the page read ahead is ignored."""
     listing = Listing(numbered(100), 10)
     failed = asyncio.Event()
 
@@ -109,8 +109,8 @@ async def test_a_page_read_ahead_in_vain_is_dropped_in_silence() -> None:
     await reading.aclose()
 
 
-async def test_a_page_that_fails_fails_the_listing_where_it_stands() -> None:
-    """The pages before it have been given."""
+async def test_a_failed_page_ends_the_listing() -> None:
+    """The pages before the failed one are returned first."""
     listing = Listing(numbered(30), 10)
 
     async def read(offset: int) -> Page[User]:
@@ -129,8 +129,8 @@ async def test_a_page_that_fails_fails_the_listing_where_it_stands() -> None:
     assert len(seen) == 18
 
 
-async def test_items_repeated_within_a_page_are_given_once() -> None:
-    """As older Hubs do in filtered listings."""
+async def test_an_item_repeated_within_a_page() -> None:
+    """Older Hubs repeat items in filtered listings; each is returned once."""
 
     async def read(offset: int) -> Page[User]:
         return Page(items=[User(name="ana"), User(name="ana"), User(name="bob")])
@@ -138,8 +138,8 @@ async def test_items_repeated_within_a_page_are_given_once() -> None:
     assert [[user.name for user in page.items] async for page in pages(read)] == [["ana", "bob"]]
 
 
-async def test_empty_pages_of_a_filtered_listing_are_no_gap() -> None:
-    """There an empty page only says that nobody on it passed the filter."""
+async def test_an_empty_page_of_a_filtered_listing() -> None:
+    """In a filtered listing, an empty page is not a gap."""
     found = {0: ["ana"], 195: [], 390: ["bob"]}
 
     async def read(offset: int) -> Page[User]:
@@ -151,13 +151,65 @@ async def test_empty_pages_of_a_filtered_listing_are_no_gap() -> None:
         assert sum(page.gap for page in read_pages) == gaps
 
 
-async def test_a_listing_that_never_ends_is_given_up() -> None:
-    """Whatever the Hub says about its next page, the listing ends."""
+@pytest.mark.parametrize(
+    ("links", "offsets", "reason"),
+    [
+        pytest.param([0], [0], "the page at offset 0 is followed by 0", id="first page again"),
+        pytest.param([-8], [0], "the page at offset 0 is followed by -8", id="negative"),
+        pytest.param([8, 8], [0, 6], "the page at offset 8 is followed by 8", id="same page again"),
+        pytest.param([8, 4], [0, 6], "the page at offset 8 is followed by 4", id="back"),
+        pytest.param(
+            [8, 30], [0, 6], "the next page begins at 30 of only 30 items", id="at the end"
+        ),
+        pytest.param(
+            [8, 900], [0, 6], "the next page begins at 900 of only 30 items", id="past the end"
+        ),
+    ],
+)
+async def test_an_invalid_link_ends_the_listing(
+    links: list[int], offsets: list[int], reason: str
+) -> None:
+    """The pages up to the invalid link are returned; then an error names it, without a request."""
+    requested: list[int] = []
 
     async def read(offset: int) -> Page[User]:
+        items = [User(name=f"user{number}") for number in range(offset, offset + 8)]
+        requested.append(offset)
+        return Page(items=items, next_offset=links[len(requested) - 1], total=30)
+
+    names: list[str] = []
+
+    async def read_all() -> None:
+        async for page in pages(read):
+            names.extend(user.name for user in page.items)
+
+    with pytest.raises(HubBadResponse) as raised:
+        await read_all()
+    assert str(raised.value) == f"invalid pagination link: {reason}"
+    assert requested == offsets
+    assert names == [f"user{number}" for number in range(offsets[-1] + 8)]
+
+
+async def test_a_link_is_followed_if_the_total_is_unknown() -> None:
+    """Without a total, only links that do not lead ahead are invalid."""
+
+    async def read(offset: int) -> Page[User]:
+        ahead = offset + 8 if offset < 24 else None
+        return Page(items=[User(name=f"user{offset}")], next_offset=ahead)
+
+    names = [user.name async for page in pages(read) for user in page.items]
+    assert names == ["user0", "user6", "user12", "user18", "user24"]
+
+
+async def test_an_endless_listing_ends() -> None:
+    """A Hub that always announces another page is read no further than its total."""
+    requested: list[int] = []
+
+    async def read(offset: int) -> Page[User]:
+        requested.append(offset)
         return Page(items=[User(name="ana")], next_offset=offset + 200, total=500)
 
-    reading = pages(read)
-    with pytest.raises(HubBadAnswer, match="leads nowhere"):
-        async for _ in reading:
+    with pytest.raises(HubBadResponse, match="invalid pagination link"):
+        async for _ in pages(read):
             pass
+    assert requested == [0, 195, 390]

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 from certipy import Certipy  # type: ignore[import-untyped]  # no types
 
-from common.hub.http import TLSFiles
+from common.hub.tls import TLSFiles
 from tests.fakes.oauth import Answer, FakeOAuth
 from tests.fakes.site import PREFIX, Site, site
 

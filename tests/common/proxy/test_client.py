@@ -3,8 +3,8 @@
 import aiohttp
 import pytest
 
-from common.errors import ProxyBadAnswer, ProxyUnavailable
-from common.hub.http import Retry
+from common.errors import ProxyBadResponse, ProxyUnavailable
+from common.hub.retry import Retry
 from common.proxy.client import ProxyClient
 from tests.fakes.clock import FakeClock
 from tests.fakes.proxy import FakeProxy
@@ -91,7 +91,7 @@ async def test_what_is_no_route_table_is_a_bad_answer(
 ) -> None:
     """Something else answers at this address."""
     fake_proxy.routes["/x"] = entry  # type: ignore[assignment]  # that is what is tested
-    with pytest.raises(ProxyBadAnswer):
+    with pytest.raises(ProxyBadResponse):
         await client.route("/x")
-    with pytest.raises(ProxyBadAnswer):
+    with pytest.raises(ProxyBadResponse):
         await client.routes()

@@ -16,7 +16,8 @@ from yarl import URL
 
 from common import logs
 from common.errors import HubFailed, HubForbidden, HubUnavailable, RequestError
-from common.hub.http import TLSFiles, client_session
+from common.hub.connection import client_session
+from common.hub.tls import TLSFiles
 from common.web.application import Bind, Readiness, add_templates, create_app, render, serve
 from common.web.metrics import Metrics
 from common.web.pages import PAGES

@@ -7,7 +7,7 @@ import aiohttp
 
 from common.clock import Clock
 from common.hub.client import HubClient
-from common.hub.http import NO_RETRY, Retry
+from common.hub.retry import NO_RETRY, Retry
 from services.cull.arbiter import Arbiter
 from services.cull.audit import Audit
 from services.cull.passes.executor import Culler, CullSettings, Observer
@@ -81,7 +81,7 @@ def make_culler(
         retry=Retry(attempts=3),
         page_size=page_size,
         timeout_seconds=timeout_seconds,
-        keep_raw=arbiter is not None,
+        keep_models=arbiter is not None,
     )
     probe = HubClient(
         session,

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from common.hub.client import HubClient
-from common.hub.http import NO_RETRY
+from common.hub.retry import NO_RETRY
 from services.cull.passes.hub_health import SLOW_SECONDS, HubWatch
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.hub import FakeHub

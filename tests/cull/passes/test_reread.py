@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from common.hub.client import HubClient
-from common.hub.http import NO_RETRY
+from common.hub.retry import NO_RETRY
 from services.cull.passes.reread import (
     FEW_SERVED,
     FRESH_SECONDS,

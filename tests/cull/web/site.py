@@ -14,7 +14,7 @@ from aiohttp import web
 from yarl import URL
 
 from common.hub.client import HubClient
-from common.hub.http import NO_RETRY
+from common.hub.retry import NO_RETRY
 from common.oauth.sign_in import OAuthSettings, SignIn
 from common.web.application import Bind, Readiness, create_app, serve
 from common.web.metrics import Metrics

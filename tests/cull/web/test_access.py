@@ -3,7 +3,8 @@
 import pytest
 
 from common.hub.models import User
-from services.cull.web.access import ADMIN_SCOPE, is_admin
+from services.cull.scopes import ADMIN_SCOPE
+from services.cull.web.access import is_admin
 
 USER = User(name="ada", groups=("staff",))
 HUB_ADMIN = User(name="root", admin=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
+from common import __version__
 from tests.docker.ansible.inventory import encrypt, write_inventory
 from tests.docker.engine import BASE, CommandError, Engine, until
 from tests.docker.machines import ANSIBLE, NETWORK, SUBNET, Machines, changes, play
@@ -20,7 +21,7 @@ from tests.paths import ROOT
 NAMES = ("hub1", "files1", "worker1")
 POSTGRES = "classroom-test-postgres"
 OURS = ("proxy", "hub", "services", "formgrader", "singleuser")
-VERSION = "0.1.0"
+VERSION = __version__
 #: Services of the stack that run by an image of ours.
 SERVICES = ("proxy", "hub", "cull", "stats", "formgrader", "course101")
 TOKEN = "t" * 40

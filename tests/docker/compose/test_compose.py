@@ -9,6 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from common import __version__
 from examples.demo.course import GOOD
 from tests.docker.compose.site import COURSE, ROSTER, Person, Site, gone, make_site, take_down
 from tests.docker.engine import BASE, CommandError, Engine, until
@@ -315,7 +316,7 @@ def test_images_are_small_and_hold_no_secret(
     site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """In no layer, though the secrets lay beside the Dockerfiles when these were built."""
-    images = [f"classroom-{name}:0.1.0" for name in MOST_MEGABYTES]
+    images = [f"classroom-{name}:{__version__}" for name in MOST_MEGABYTES]
     secrets = [path.read_text().strip() for path in (site.directory / "secrets").iterdir()]
     label = "JupyterLab and nbgrader for one user of a JupyterHub"
     (tmp_path / "words").write_text("\n".join([label, *filter(None, secrets)]))

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from common import __version__
 from tests.docker.engine import BASE, CommandError, Engine, until
 from tests.docker.kubernetes.pods import Cluster
 from tests.paths import ROOT
@@ -34,8 +35,8 @@ print(urllib.request.urlopen(request, timeout=60).status)
 def images(engine: Engine) -> Engine:
     """The engine with the two images; those of the tests of compose.yaml, where they ran."""
     for name in ("services", "formgrader"):
-        directory, tag = ROOT / "docker" / "images" / name, f"classroom-{name}:0.1.0"
-        engine.build(directory, tag, BASE_IMAGE=BASE, VERSION="0.1.0")
+        directory, tag = ROOT / "docker" / "images" / name, f"classroom-{name}:{__version__}"
+        engine.build(directory, tag, BASE_IMAGE=BASE, VERSION=__version__)
     return engine
 
 

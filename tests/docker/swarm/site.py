@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from common import __version__
 from tests.docker.engine import BASE, CommandError, Engine, run, until
 from tests.paths import ROOT
 
@@ -24,7 +25,7 @@ NODE = "classroom-node"
 NODE_IMAGE = "classroom-test-node"
 NETWORK = "classroom-nodes"
 POSTGRES = "classroom-test-postgres"
-VERSION = "0.1.0"
+VERSION = __version__
 #: Our images, and the services of the stack.
 IMAGES = ("hub", "proxy", "services", "singleuser", "formgrader")
 SERVICES = ("proxy", "db", "hub", "cull", "stats", "formgrader", "course101")

@@ -16,7 +16,7 @@ from certipy import Certipy  # type: ignore[import-untyped]  # it has no types
 from multidict import CIMultiDict
 from yarl import URL
 
-from common.hub.http import TLSFiles
+from common.hub.tls import TLSFiles
 from services.formgrader_proxy.proxy.forward_http import (
     Upstream,
     UpstreamUnreachable,

@@ -1,4 +1,4 @@
-"""Keeping a route on the real configurable-http-proxy, beside the real Hub."""
+"""Keeping a route in the real configurable-http-proxy, next to the real Hub."""
 
 import asyncio
 import time
@@ -21,20 +21,20 @@ def hub(make_hub: MakeHub) -> RealHub:
 
 
 async def seconds_until(client: ProxyClient, target: str | None) -> float:
-    """How long it takes until the route leads there; TimeoutError after 10 s."""
-    begun = time.monotonic()
+    """Seconds until the route leads to this target. :raises TimeoutError: after 10 s"""
+    started = time.monotonic()
     async with asyncio.timeout(10):
         while True:
             route = await client.route(PATH)
             if (route.target if route else None) == target:
-                return time.monotonic() - begun
+                return time.monotonic() - started
             await asyncio.sleep(0.02)
 
 
-async def test_a_route_outlives_the_proxy_and_the_hubs_checks(
+async def test_a_route_survives_a_proxy_restart_and_the_hubs_checks(
     hub: RealHub, session: aiohttp.ClientSession
 ) -> None:
-    """Back within 5 s of a restart, left alone by the Hub's route check, gone at exit."""
+    """The route is back within 5 s, is kept by the Hub's route check, and is removed at exit."""
     client = ProxyClient(session, hub.proxy_api_url, hub.proxy_token)
     events: list[RouteEvent] = []
     async with RouteKeeper(
@@ -53,14 +53,14 @@ async def test_a_route_outlives_the_proxy_and_the_hubs_checks(
     assert events[-2:] == [RouteEvent.RESTORED, RouteEvent.REMOVED]
 
 
-async def test_a_foreign_route_stays_on_the_real_proxy(
+async def test_a_route_to_another_target_is_kept(
     real_hub: RealHub, session: aiohttp.ClientSession
 ) -> None:
-    """Neither taken at entry nor removed at exit."""
+    """It is neither overwritten at entry nor removed at exit."""
     client = ProxyClient(session, real_hub.proxy_api_url, real_hub.proxy_token)
     await client.add(PATH, "http://127.0.0.1:1")
     async with RouteKeeper(client, PATH, TARGET) as keeper:
-        assert not keeper.there
+        assert not keeper.active
     route = await client.route(PATH)
     assert route is not None
     assert route.target == "http://127.0.0.1:1"

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import aiohttp
 import pytest
 
-from services.declare.kinds import CULL
+from services.declare.service_types import CULL
 from tests.integration.conftest import MakeHub, needs_proxy
 from tests.integration.realhub import HubAnswerError, RealHub, user_path
 from tests.paths import ROOT

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import aiohttp
 
-from services.declare.kinds import CULL
+from services.declare.service_types import CULL
 from tests.integration.conftest import MakeHub
 from tests.integration.realhub import RealHub, user_path
 from tests.paths import ROOT

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import aiohttp
 import pytest
 
 from common.hub.client import HubClient
+from common.hub.retry import NO_RETRY
 from services.stats.query.access import OPERATOR, Individual
 from services.stats.query.answers import Timeline
 from services.stats.record.recorder import PollResult, Recorder, Settings
@@ -134,7 +136,8 @@ async def test_across_a_hub_restart(make_hub: MakeHub, tmp_path: Path) -> None:
     async with watch(hub, f"sqlite:///{tmp_path / 'stats.sqlite'}") as watcher:
         assert (await watcher.poll()).error == ""
         hub.stop()
-        watcher.recorder.hub._retry = type(watcher.recorder.hub._retry)(attempts=1)
+        api = watcher.recorder.hub._api
+        watcher.recorder.hub._api = replace(api, retry=NO_RETRY)
         lost = await watcher.poll()
         hub.start()
         found = await watcher.poll()

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from common.hub.client import HubClient
-from common.hub.http import NO_RETRY
+from common.hub.retry import NO_RETRY
 from services.stats.record.leader import lock_for
 from services.stats.record.recorder import Recorder, Settings
 from services.stats.store import tables as t

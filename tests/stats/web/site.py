@@ -11,7 +11,7 @@ import aiohttp
 from aiohttp import web
 
 from common.hub.client import HubClient
-from common.hub.http import NO_RETRY
+from common.hub.retry import NO_RETRY
 from common.oauth.sign_in import OAuthSettings, SignIn
 from common.web.application import Bind, Readiness, create_app, serve
 from common.web.metrics import Metrics

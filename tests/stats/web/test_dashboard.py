@@ -14,8 +14,8 @@ import pytest
 from markupsafe import escape
 
 from services.stats.pseudonyms import Pseudonyms
-from services.stats.query.access import ADMIN_SCOPE
 from services.stats.records import Changes, Person
+from services.stats.scopes import ADMIN_SCOPE
 from services.stats.store.daily_rows import roll_up_until
 from services.stats.store.queries.dashboard import Queries
 from services.stats.store.writer import Store

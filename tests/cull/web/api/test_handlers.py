@@ -10,8 +10,8 @@ from urllib.parse import quote
 import pytest
 
 from services.cull.policy.model import Flags, Policy
+from services.cull.scopes import ADMIN_SCOPE
 from services.cull.store.records import HoldKind
-from services.cull.web.access import ADMIN_SCOPE
 from tests.cull.web.site import ACCESS, PREFIX, CullSite, cull_site
 from tests.fakes.clock import START
 

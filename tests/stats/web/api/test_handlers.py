@@ -13,9 +13,10 @@ from yarl import URL
 
 from services.stats.days import By, periods
 from services.stats.pseudonyms import Pseudonyms
-from services.stats.query.access import ADMIN_SCOPE, Everybody
+from services.stats.query.access import Everybody
 from services.stats.query.people_list import PAGE_SIZE
 from services.stats.records import Changes, Person
+from services.stats.scopes import ADMIN_SCOPE
 from services.stats.store.daily_rows import roll_up_until
 from services.stats.store.queries.dashboard import Queries
 from services.stats.store.writer import Store

@@ -1,0 +1,14 @@
+"""The Hub scopes of the activity statistics, each with the reason. Pure.
+
+``declare`` grants them, and the startup check reports missing ones.
+"""
+
+#: Opens the statistics of all users. The Hub must define it as a custom scope.
+ADMIN_SCOPE = "custom:jupyterhub-stats:admin"
+
+REQUIRED_SCOPES = {
+    "list:users": "to list the users",
+    "read:users": "to see when users were last active, their groups, and when their accounts were"
+    " created, which distinguishes a new user from a deleted one of the same name",
+    "read:servers": "to see servers and when they were last active",
+}
