@@ -42,6 +42,7 @@ PURE = (
     "common/config/flags.py",
     "common/durations.py",
     "common/hub/models.py",
+    "common/readiness.py",
     "common/oauth/xsrf.py",
     "common/web/openapi.py",
     "services/cull/commands/explanation.py",

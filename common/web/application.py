@@ -4,52 +4,16 @@ Handlers parse, call and render; errors become answers in one place
 (:mod:`common.web.error_pages`), and every answer carries the security headers.
 """
 
-import gc
-import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from ssl import SSLContext
-from typing import TYPE_CHECKING
-
 from aiohttp import web
-from aiohttp.abc import AbstractAccessLogger
 
-from common.oauth.sign_in import SIGN_IN
+from common.oauth.sign_in import SIGN_IN, SignIn
+from common.readiness import Readiness
 from common.web import error_pages
 from common.web import security_headers as security
 from common.web.metrics import CONTENT_TYPE, Metrics
-from common.web.pages import PAGES, Pages, add_templates, render
-
-if TYPE_CHECKING:
-    from common.oauth.sign_in import SignIn
-
-__all__ = ["METRICS", "PREFIX", "READINESS", "Bind", "Readiness", "add_templates", "create_app"]
-__all__ += ["render", "serve"]
+from common.web.pages import PAGES, Pages
 
 MAX_BODY_BYTES = 1024 * 1024
-SHUTDOWN_SECONDS = 3.0
-
-_access = logging.getLogger("access")
-
-
-class Readiness:
-    """Which parts are not ready, and why. Ready is: none."""
-
-    def __init__(self) -> None:
-        self._reasons: dict[str, str] = {}
-
-    def set(self, part: str, reason: str | None) -> None:
-        """``part`` (hub, database, pass...) is not ready for this reason; None: it is ready."""
-        if reason is None:
-            self._reasons.pop(part, None)
-        else:
-            self._reasons[part] = reason
-
-    def reasons(self) -> dict[str, str]:
-        """The parts that are not ready, with their reasons."""
-        return dict(self._reasons)
-
 
 PREFIX: web.AppKey[str] = web.AppKey("prefix", str)
 METRICS: web.AppKey[Metrics] = web.AppKey("metrics", Metrics)
@@ -62,7 +26,7 @@ def create_app(
     prefix: str,
     metrics: Metrics,
     readiness: Readiness,
-    sign_in: "SignIn | None",
+    sign_in: SignIn | None,
     authenticate_prometheus: bool,
     client_max_size: int = MAX_BODY_BYTES,
     title: str = "",
@@ -89,58 +53,6 @@ def create_app(
     if sign_in is not None:
         sign_in.setup(app)
     return app
-
-
-@dataclass(frozen=True)
-class Bind:
-    """Where to listen. Port 0 takes any free one."""
-
-    host: str = "127.0.0.1"
-    port: int = 0
-    ssl: SSLContext | None = field(default=None, repr=False)
-
-
-@asynccontextmanager
-async def serve(
-    app: web.Application, bind: Bind, *, cancel_with_client: bool = False
-) -> AsyncIterator[int]:
-    """Serve ``app`` while the context is open; gives the port.
-
-    Raises OSError when the address cannot be had. At exit, requests under way get 3 s.
-    ``cancel_with_client`` ends the work on a request whose client has gone away.
-    """
-    runner = web.AppRunner(
-        app,
-        access_log_class=AccessLogger,
-        access_log=_access,
-        handle_signals=False,
-        handler_cancellation=cancel_with_client,
-        shutdown_timeout=SHUTDOWN_SECONDS,
-    )
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, bind.host, bind.port, ssl_context=bind.ssl)
-        await site.start()
-        gc.freeze()  # what was set up stays: no collection need look at it again
-        yield int(runner.addresses[0][1])
-    finally:
-        await runner.cleanup()
-
-
-class AccessLogger(AbstractAccessLogger):
-    """``GET /services/cull/ 200 1234B 5ms``: no query, no header, no address of a person."""
-
-    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
-        quiet = response.status < 400 and request.path.endswith(("/health", "/ready", "/metrics"))
-        self.logger.log(
-            logging.DEBUG if quiet else logging.INFO,
-            "%s %s %d %dB %dms",
-            request.method,
-            request.path,
-            response.status,
-            response.body_length,
-            time * 1000,
-        )
 
 
 async def _to_prefix(request: web.Request) -> web.Response:

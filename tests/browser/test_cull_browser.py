@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from playwright.async_api import Page, expect
 
-from common.web.application import Bind, serve
+from common.web.server import Bind, serve
 from tests.browser.conftest import WARDEN, Visit
 from tests.integration.realhub import RealHub
 

@@ -17,9 +17,11 @@ from yarl import URL
 from common import logs
 from common.errors import HubFailed, HubForbidden, HubUnavailable, RequestError
 from common.hub.http import TLSFiles, client_session
-from common.web.application import Bind, Readiness, add_templates, create_app, render, serve
+from common.readiness import Readiness
+from common.web.application import create_app
 from common.web.metrics import Metrics
-from common.web.pages import PAGES
+from common.web.pages import PAGES, add_templates, render
+from common.web.server import Bind, serve
 from tests.fakes.site import Site, site
 
 PREFIX = "/services/cull/"

@@ -11,8 +11,10 @@ import pytest
 from aiohttp import web
 
 from common.oauth.sign_in import OAuthSettings, SignIn
-from common.web.application import Bind, Readiness, create_app, serve
+from common.readiness import Readiness
+from common.web.application import create_app
 from common.web.metrics import Metrics
+from common.web.server import Bind, serve
 from tests.fakes.clock import FakeClock
 from tests.integration.processes import free_port, proxy_command
 from tests.integration.realhub import RealHub
