@@ -11,7 +11,7 @@ from common.readiness import Readiness
 from common.web import error_pages
 from common.web import security_headers as security
 from common.web.metrics import CONTENT_TYPE, Metrics
-from common.web.pages import PAGES, Pages
+from common.web.pages import PAGES, Pages, logout_page
 
 MAX_BODY_BYTES = 1024 * 1024
 
@@ -51,7 +51,7 @@ def create_app(
     app.router.add_get(prefix + "metrics", _metrics)
     app.router.add_get(prefix + "static/{name:.+}", app[PAGES].serve_static)
     if sign_in is not None:
-        sign_in.setup(app)
+        sign_in.setup(app, logout_page=logout_page)
     return app
 
 

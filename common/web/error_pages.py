@@ -11,8 +11,9 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from common.errors import HubForbidden, HubUnavailable, RequestError
+from common.oauth.request import wants_page
 from common.web.pages import PAGES, render
-from common.web.security_headers import BEGAN, wants_page
+from common.web.security_headers import BEGAN
 
 log = logging.getLogger("common.web.application")
 

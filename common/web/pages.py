@@ -9,6 +9,7 @@ from typing import Any
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from common.oauth.sign_in import IDENTITY, SIGN_IN
 from common.oauth.state import local_path
 
 _HERE = Path(__file__).parent
@@ -84,12 +85,7 @@ def render(
     headers: Mapping[str, str] | None = None,
     **context: Any,
 ) -> web.Response:
-    """Answer with a page. It sees ``identity`` and ``xsrf_token()`` besides ``context``."""
-    from common.oauth.sign_in import (  # here, not above: oauth imports what we are part of
-        IDENTITY,
-        SIGN_IN,
-    )
-
+    """Respond with a page. Its template sees ``identity`` and ``xsrf_token()`` with ``context``."""
     sign_in = request.app.get(SIGN_IN)
     standard: dict[str, Any] = {
         "identity": request.get(IDENTITY),
@@ -101,3 +97,8 @@ def render(
     return web.Response(
         text=text, status=status, headers=headers, content_type="text/html", charset="utf-8"
     )
+
+
+async def logout_page(request: web.Request, signed_in: bool) -> web.Response:
+    """The page at ``logout``: a button to sign out, or where to go after it."""
+    return render(request, "logout.html", signed_in=signed_in)

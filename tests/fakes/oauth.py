@@ -12,6 +12,7 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http.cookies import SimpleCookie
 from pathlib import Path
 from ssl import SSLContext
 from typing import Any, Self
@@ -257,6 +258,14 @@ class Answer:
     def json(self) -> Any:
         """The body as JSON."""
         return json.loads(self.text)
+
+    @property
+    def cookies(self) -> SimpleCookie:
+        """The cookies that the response sets or clears."""
+        cookies = SimpleCookie()
+        for line in self.headers.getall("Set-Cookie", ()):
+            cookies.load(line)
+        return cookies
 
 
 class Browser:

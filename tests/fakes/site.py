@@ -15,6 +15,8 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.oauth import Browser, FakeOAuth
 
 PREFIX = "/services/cull/"
+PAGE = PREFIX + "page"
+API = PREFIX + "api/thing"
 
 
 class Site:
@@ -43,7 +45,7 @@ async def site(
     """Users ada and bob may use the service, eve may not; ``changes`` are of OAuthSettings.
 
     Routes: page and api/thing (GET and POST, JSON: who, and the XSRF token); fresh (GET);
-    whoever (GET, for everybody).
+    anyone (GET, for everybody).
     """
     async with AsyncExitStack() as stack:
         clock = FakeClock()
@@ -81,7 +83,7 @@ def _add_routes(app: web.Application, sign_in: SignIn) -> None:
         who = await sign_in.require(request, fresh=request.path.endswith("fresh"))
         return _tell(request, who.name, who.groups)
 
-    async def whoever(request: web.Request) -> web.Response:
+    async def anyone(request: web.Request) -> web.Response:
         who = await sign_in.identify(request)
         return _tell(request, who.name if who else None)
 
@@ -102,7 +104,7 @@ def _add_routes(app: web.Application, sign_in: SignIn) -> None:
     app.router.add_get(prefix + "fresh", page)
     app.router.add_get(prefix + "api/thing", page)
     app.router.add_post(prefix + "api/thing", page)
-    app.router.add_get(prefix + "whoever", whoever)
+    app.router.add_get(prefix + "anyone", anyone)
     app.router.add_get(prefix + "socket", socket)
 
 
