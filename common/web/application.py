@@ -1,7 +1,7 @@
-"""The web application under all services: health, ready, metrics, pages, static files.
+"""The web application of every service: health, ready, metrics, static files, sign-in and errors.
 
-Handlers parse, call and render; errors become answers in one place
-(:mod:`common.web.error_pages`), and every answer carries the security headers.
+Handlers parse, call and render. Errors become responses in :mod:`common.web.error_pages`, and every
+response carries the headers of :mod:`common.web.security_headers`.
 """
 
 from aiohttp import web
@@ -9,16 +9,16 @@ from aiohttp import web
 from common.oauth.sign_in import SIGN_IN, SignIn
 from common.readiness import Readiness
 from common.web import error_pages
-from common.web import security_headers as security
 from common.web.metrics import CONTENT_TYPE, Metrics
 from common.web.pages import PAGES, Pages, logout_page
+from common.web.security_headers import add_security_headers
 
 MAX_BODY_BYTES = 1024 * 1024
 
 PREFIX: web.AppKey[str] = web.AppKey("prefix", str)
 METRICS: web.AppKey[Metrics] = web.AppKey("metrics", Metrics)
 READINESS: web.AppKey[Readiness] = web.AppKey("readiness", Readiness)
-_OPEN_METRICS: web.AppKey[bool] = web.AppKey("open_metrics", bool)
+_METRICS_PUBLIC: web.AppKey[bool] = web.AppKey("metrics_public", bool)
 
 
 def create_app(
@@ -32,20 +32,24 @@ def create_app(
     title: str = "",
     hub_url: str = "",
 ) -> web.Application:
-    """The application of a service at ``prefix`` (a slash at both ends).
+    """The application of a service at ``prefix`` (with a slash at both ends).
 
-    Services add their routes, with full paths, to what is returned. Without ``sign_in``
-    there is nobody to ask who comes: metrics are then open only if not to be authenticated.
-    ``hub_url`` is where pages lead to the Hub; by default where ``sign_in`` finds it.
+    Services add their routes, with full paths, to the result. Without ``sign_in`` no one can be
+    identified: metrics are then available only if ``authenticate_prometheus`` is off.
+    ``client_max_size`` is in bytes, 0 for no limit. ``hub_url`` is the address of the Hub in links;
+    the default is that of ``sign_in``.
     """
     hub_url = hub_url or (sign_in.settings.public_hub_url if sign_in else "/hub/")
-    app = web.Application(middlewares=[error_pages.errors], client_max_size=client_max_size)
+    app = web.Application(
+        middlewares=[error_pages.respond_to_errors], client_max_size=client_max_size
+    )
     app[PREFIX], app[METRICS], app[READINESS] = prefix, metrics, readiness
     app[PAGES] = Pages(prefix, title=title, hub_url=hub_url)
-    app[_OPEN_METRICS] = not authenticate_prometheus
-    app.on_response_prepare.append(security.begin)
+    app[_METRICS_PUBLIC] = not authenticate_prometheus
+    app.on_response_prepare.append(error_pages.mark_started)
+    app.on_response_prepare.append(add_security_headers)
     if prefix != "/":
-        app.router.add_get(prefix.rstrip("/"), _to_prefix)
+        app.router.add_get(prefix.rstrip("/"), _add_slash)
     app.router.add_get(prefix + "health", _health)
     app.router.add_get(prefix + "ready", _ready)
     app.router.add_get(prefix + "metrics", _metrics)
@@ -55,7 +59,7 @@ def create_app(
     return app
 
 
-async def _to_prefix(request: web.Request) -> web.Response:
+async def _add_slash(request: web.Request) -> web.Response:
     raise web.HTTPFound(request.app[PREFIX])
 
 
@@ -71,18 +75,18 @@ async def _ready(request: web.Request) -> web.Response:
 
 
 async def _metrics(request: web.Request) -> web.Response:
-    if not request.app[_OPEN_METRICS]:
-        await _may_read_metrics(request)
+    if not request.app[_METRICS_PUBLIC]:
+        await _require_metrics_access(request)
     return web.Response(body=request.app[METRICS].text(), headers={"Content-Type": CONTENT_TYPE})
 
 
-async def _may_read_metrics(request: web.Request) -> None:
+async def _require_metrics_access(request: web.Request) -> None:
     sign_in = request.app.get(SIGN_IN)
     if sign_in is None:
-        raise web.HTTPForbidden(text="Nobody can be asked who you are; see the settings.")
+        raise web.HTTPForbidden(text="Sign-in is not configured.")
     owner = await sign_in.token_owner(request)
     if owner is None:
-        text = "Send a Hub token: the header 'Authorization: token X'."
+        text = "Send a Hub token in the header 'Authorization: token TOKEN'."
         raise web.HTTPUnauthorized(text=text, headers={"WWW-Authenticate": "token"})
     if "read:metrics" not in owner.scopes and not sign_in.has_access(owner):
         raise web.HTTPForbidden(text="The token needs the scope read:metrics.")

@@ -1,4 +1,4 @@
-"""Headers that every answer carries, and what kind of client asked."""
+"""Headers that every response carries."""
 
 from aiohttp import web
 
@@ -16,16 +16,9 @@ HEADERS = {
 }
 
 
-BEGAN: web.RequestKey[bool] = web.RequestKey("began", bool)  # the answer is on its way
-
-
-async def begin(request: web.Request, response: web.StreamResponse) -> None:
-    """Set the headers a handler has not set itself; nothing personal is to be cached.
-
-    The answer is then on its way, and no error page can be sent any more.
-    """
-    request[BEGAN] = True
+async def add_security_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    """Set the headers that the handler has not set itself (a signal handler of aiohttp)."""
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
-    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.setdefault("Cache-Control", "no-store")  # responses are personal
     response.headers["Server"] = "jupyterhub-classroom"

@@ -17,7 +17,7 @@ _access = logging.getLogger("access")
 
 @dataclass(frozen=True)
 class Bind:
-    """Where to listen. Port 0 takes any free one."""
+    """The address to listen on. Port 0 selects any free port."""
 
     host: str = "127.0.0.1"
     port: int = 0
@@ -28,10 +28,10 @@ class Bind:
 async def serve(
     app: web.Application, bind: Bind, *, cancel_with_client: bool = False
 ) -> AsyncIterator[int]:
-    """Serve ``app`` while the context is open; gives the port.
+    """Serve ``app`` while the context is open; yields the port.
 
-    Raises OSError when the address cannot be had. At exit, requests under way get 3 s.
-    ``cancel_with_client`` ends the work on a request whose client has gone away.
+    Raises OSError if the address is not available. At exit, requests in progress have 3 s to
+    finish. ``cancel_with_client`` cancels a handler whose client disconnects.
     """
     runner = web.AppRunner(
         app,
@@ -45,14 +45,14 @@ async def serve(
     try:
         site = web.TCPSite(runner, bind.host, bind.port, ssl_context=bind.ssl)
         await site.start()
-        gc.freeze()  # what was set up stays: no collection need look at it again
+        gc.freeze()  # what exists now stays until the end: later collections skip it
         yield int(runner.addresses[0][1])
     finally:
         await runner.cleanup()
 
 
 class AccessLogger(AbstractAccessLogger):
-    """``GET /services/cull/ 200 1234B 5ms``: no query, no header, no address of a person."""
+    """``GET /services/cull/ 200 1234B 5ms``, without query, headers and client address."""
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
         quiet = response.status < 400 and request.path.endswith(("/health", "/ready", "/metrics"))
