@@ -49,7 +49,7 @@ __all__ = [
 ]
 
 #: The request headers that JupyterHub needs. Authorization is not among them: HubOAuth would take
-#: a token from it, and ours are read in common.oauth.request.
+#: a token from it, which is the task of common.oauth.request.
 _HEADERS = (
     "Cookie",
     "Forwarded",

@@ -1,4 +1,4 @@
-"""Cross-site request forgery: which requests need a token, and which origins are ours. Pure.
+"""Cross-site request forgery: which requests need a token, and which origins are accepted. Pure.
 
 The rules are those of JupyterHub since 4.1 (``jupyterhub._xsrf_utils``), in the strictest form of
 all versions. All services of one hub share an origin, and so do the users' servers: a student's

@@ -1,4 +1,4 @@
-"""A service behind the Hub's sign-in, on real sockets: fake Hub, our application, browsers."""
+"""A service behind the Hub's sign-in, on real sockets: fake Hub, application and browsers."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -20,14 +20,14 @@ API = PREFIX + "api/thing"
 
 
 class Site:
-    """What :func:`site` gives: the parts, and new browsers."""
+    """The parts of a running :func:`site`; it also opens browsers."""
 
     def __init__(self, hub: FakeOAuth, origin: str, clock: FakeClock) -> None:
         self.hub, self.origin, self.clock = hub, origin, clock
         self.stack = AsyncExitStack()
 
     async def browser(self, user: str | None = None) -> Browser:
-        """A browser, signed in at the Hub (not yet at the service) as ``user``."""
+        """A browser, signed in to the Hub (not yet to the service) as ``user``."""
         browser = await self.stack.enter_async_context(Browser(self.hub, self.origin))
         if user:
             await browser.log_in(user)
@@ -42,10 +42,10 @@ async def site(
     add_routes: Callable[[web.Application, SignIn], None] | None = None,
     **changes: Any,
 ) -> AsyncIterator[Site]:
-    """Users ada and bob may use the service, eve may not; ``changes`` are of OAuthSettings.
+    """Users ada and bob have access, eve has not. ``changes`` are those of OAuthSettings.
 
-    Routes: page and api/thing (GET and POST, JSON: who, and the XSRF token); fresh (GET);
-    anyone (GET, for everybody).
+    Routes: page and api/thing (GET and POST; JSON with the identity and the XSRF token), fresh
+    (GET, skips the cache), anyone (GET, without sign-in), socket (WebSocket).
     """
     async with AsyncExitStack() as stack:
         clock = FakeClock()
@@ -80,14 +80,14 @@ def _add_routes(app: web.Application, sign_in: SignIn) -> None:
     prefix = sign_in.settings.prefix
 
     async def page(request: web.Request) -> web.Response:
-        who = await sign_in.require(request, fresh=request.path.endswith("fresh"))
-        return _tell(request, who.name, who.groups)
+        identity = await sign_in.require(request, fresh=request.path.endswith("fresh"))
+        return _respond(request, identity.name, identity.groups)
 
     async def anyone(request: web.Request) -> web.Response:
-        who = await sign_in.identify(request)
-        return _tell(request, who.name if who else None)
+        identity = await sign_in.identify(request)
+        return _respond(request, identity.name if identity else None)
 
-    def _tell(request: web.Request, name: str | None, groups: Any = ()) -> web.Response:
+    def _respond(request: web.Request, name: str | None, groups: Any = ()) -> web.Response:
         token = sign_in.xsrf_token(request)
         return web.json_response({"name": name, "groups": sorted(groups), "xsrf": token})
 
@@ -109,7 +109,7 @@ def _add_routes(app: web.Application, sign_in: SignIn) -> None:
 
 
 async def begin(browser: Browser, path: str) -> str:
-    """Ask for a page, be sent to the Hub and back; the callback's address, not yet visited."""
+    """Open a page and follow the redirects up to the callback; its URL, which is not visited."""
     to_hub = await browser.go(path, follow=False)
     back = await browser.go(to_hub.headers["Location"], follow=False)
     assert back.status == 302, back.text
