@@ -1,1 +1,1 @@
-"""Signing in through the Hub (OAuth)."""
+"""Sign-in through the Hub (OAuth). Start reading at :mod:`common.oauth.sign_in`."""

@@ -1,100 +1,92 @@
-"""Our cookies: the token, the state of a login, ``_xsrf``. Signed and read by Tornado."""
+"""The cookies of sign-in: the user's token, the state of a login, and ``_xsrf``."""
 
 import hmac
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any
 
 from aiohttp import web
-from tornado.web import Application
 
 from common.clock import Clock
-from common.oauth.hub_oauth import Carrier, ServiceOAuth, speaks_https
+from common.oauth.hub_oauth import CookieHandler, HubOAuth, make_application, speaks_https
+from common.oauth.request import is_websocket
 from common.oauth.settings import OAuthSettings
 from common.oauth.state import LOGIN_SECONDS, Login
-from common.web.security_headers import is_websocket
 
 _SESSION_COOKIE = "jupyterhub-session-id"
-_MOST_UNFINISHED = 8  # state cookies of logins that were never finished; more are cleared
+_MAX_STATE_COOKIES = 8  # logins that were never finished; the cookies of further ones are cleared
 
-_READ_SECONDS = 30.0  # for how long a Cookie header that was once read is not read anew
-_MOST_READ = 4096
+_CACHE_SECONDS = 30.0
+_MAX_CACHED = 4096
 
-_CARRIER: web.RequestKey[Carrier] = web.RequestKey("carrier", Carrier)
+_HANDLER: web.RequestKey[CookieHandler] = web.RequestKey("cookie_handler", CookieHandler)
 _SIGNED_IN: web.RequestKey[bool] = web.RequestKey("signed_in", bool)
 
 
 @dataclass(slots=True)
 class Session:
-    """What a request's cookies say: our token and the Hub's session id, either may be empty."""
+    """The content of a request's cookies: the user's token and the Hub's session id, or empty."""
 
     token: str
     session_id: str
     read_at: float
-    xsrf: str = ""  # the XSRF token that was found to fit
+    xsrf: str = ""  # the XSRF token of this session, once a request has sent it
 
 
 class Cookies:
-    """Reads the cookies of requests, and collects those to set until the answer begins.
+    """Reads the cookies of requests, and records those to set until the response starts.
 
-    All are HttpOnly, below our prefix, SameSite=Lax, and Secure where the browser speaks
-    https. ``_xsrf`` may be readable by our pages' scripts, if so wished.
+    All are HttpOnly, limited to the service's prefix, SameSite=Lax, and Secure where the browser
+    uses https. Scripts may read ``_xsrf`` if the settings say so.
     """
 
-    def __init__(self, oauth: ServiceOAuth, settings: OAuthSettings, clock: Clock) -> None:
+    def __init__(self, oauth: HubOAuth, settings: OAuthSettings, clock: Clock) -> None:
         self._oauth = oauth
         self._clock = clock
-        self._read: OrderedDict[str, Session] = OrderedDict()
-        self._application = Application(
-            cookie_secret=settings.cookie_secret,
-            xsrf_cookie_kwargs={
-                "samesite": "Lax",
-                "httponly": not settings.xsrf_cookie_readable,
-            },
-        )
+        self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._application = make_application(settings)
 
     def session(self, request: web.Request) -> Session:
-        """Our token, if its signature holds, and the session of the Hub.
+        """The token, if its signature is valid, and the Hub's session id.
 
-        A browser sends the same header again and again, so what a good one held is kept for
-        a moment: parsing it and checking its signature costs 50 µs, a proxied request 100.
+        A browser sends the same header with every request, so the content of a valid one is cached
+        for 30 s: parsing it and verifying its signature takes 50 µs of a proxied request's 100.
         """
         header = request.headers.get("Cookie", "")
         now = self._clock.monotonic()
         if is_websocket(request) and not self._oauth.allow_websocket_cookie_auth:
             return Session("", "", now)
-        found = self._read.get(header)
-        if found is not None and now - found.read_at < _READ_SECONDS:
-            return found
+        session = self._sessions.get(header)
+        if session is not None and now - session.read_at < _CACHE_SECONDS:
+            return session
         cookies = request.cookies
         token = ""
         if self._oauth.cookie_name in cookies:
-            token = self._oauth._get_token_cookie(self._carrier(request)) or ""
-        found = Session(token, cookies.get(_SESSION_COOKIE, ""), now)
+            token = self._oauth.get_token(self._handler(request)) or ""
+        session = Session(token, cookies.get(_SESSION_COOKIE, ""), now)
         if token:
-            self._read[header] = found
-            self._read.move_to_end(header)
-            if len(self._read) > _MOST_READ:
-                self._read.popitem(last=False)
-        return found
+            self._sessions[header] = session
+            self._sessions.move_to_end(header)
+            if len(self._sessions) > _MAX_CACHED:
+                self._sessions.popitem(last=False)
+        return session
 
-    def keep_token(self, request: web.Request, token: str) -> None:
-        """Sign the browser in; the XSRF token changes with it."""
-        self._oauth.set_cookie(self._carrier(request), token)
+    def set_token(self, request: web.Request, token: str) -> None:
+        """Sign the browser in. This also replaces the XSRF token."""
+        self._oauth.set_cookie(self._handler(request), token)
 
     def clear(self, request: web.Request) -> None:
         """Sign the browser out."""
-        carrier = self._carrier(request)
-        self._oauth.clear_cookie(carrier)
-        carrier.clear_cookie("_xsrf", path=self._oauth.base_url)
+        handler = self._handler(request)
+        self._oauth.clear_cookie(handler)
+        handler.clear_cookie("_xsrf", path=self._oauth.base_url)
 
-    def keep_state(self, request: web.Request, login: Login) -> None:
-        """Let the browser show at the callback that it is the one that began the login."""
-        carrier = self._carrier(request)
+    def set_state(self, request: web.Request, login: Login) -> None:
+        """Let the browser prove at the callback that it began this login."""
+        handler = self._handler(request)
         unfinished = [n for n in request.cookies if n.startswith(self._oauth.state_cookie_name)]
-        for name in unfinished[: max(0, len(unfinished) + 1 - _MOST_UNFINISHED)]:
-            self._clear_state(carrier, name)
-        carrier.set_signed_cookie(
+        for name in unfinished[: max(0, len(unfinished) + 1 - _MAX_STATE_COOKIES)]:
+            self._clear_state(handler, name)
+        handler.set_signed_cookie(
             login.cookie_name,
             login.state,
             expires_days=None,
@@ -102,51 +94,54 @@ class Cookies:
             httponly=True,
             samesite="Lax",
             max_age=int(LOGIN_SECONDS),
-            secure=carrier.https or self._oauth.cookie_host_prefix_enabled,
+            secure=handler.https or self._oauth.cookie_host_prefix_enabled,
         )
 
-    def took_state(self, request: web.Request, login: Login) -> bool:
-        """Whether this browser began the login. Its state cookie is cleared."""
-        carrier = self._carrier(request)
-        state: bytes = carrier.get_signed_cookie(login.cookie_name) or b""
-        self._clear_state(carrier, login.cookie_name)
+    def take_state(self, request: web.Request, login: Login) -> bool:
+        """Whether this browser began the login. Clears its state cookie."""
+        handler = self._handler(request)
+        state: bytes = handler.get_signed_cookie(login.cookie_name) or b""
+        self._clear_state(handler, login.cookie_name)
         return hmac.compare_digest(state, login.state.encode())
 
     def xsrf_token(self, request: web.Request) -> str:
-        """The XSRF token of this session; a page's answer also sets its cookie if need be."""
-        token: bytes | str = self._carrier(request).xsrf_token
+        """The XSRF token of this session. A page's response also sets its cookie if necessary."""
+        token: bytes | str = self._handler(request).xsrf_token
         return token.decode("ascii") if isinstance(token, bytes) else token
 
-    def fits(self, request: web.Request, given: str) -> bool:
-        """Whether ``given`` is the XSRF token of this session."""
+    def xsrf_matches(self, request: web.Request, token: str) -> bool:
+        """Whether ``token`` is the XSRF token of this session."""
         session = self.session(request)
-        known = session.xsrf or self.xsrf_token(request)
-        fits = hmac.compare_digest(given.encode("utf-8", "replace"), known.encode())
-        # Without a session of the Hub the token is bound to more than the cookies.
-        if fits and session.token and session.session_id:
-            session.xsrf = known
-        return fits
+        expected = session.xsrf or self.xsrf_token(request)
+        matches = hmac.compare_digest(token.encode("utf-8", "replace"), expected.encode())
+        # Without a Hub session, the token depends on more than the cookies: it is not cached.
+        if matches and session.token and session.session_id:
+            session.xsrf = expected
+        return matches
 
-    def signed_in(self, request: web.Request) -> None:
-        """Note that the browser is signed in: its ``_xsrf`` cookie then lasts the session."""
+    def mark_signed_in(self, request: web.Request) -> None:
+        """Let the ``_xsrf`` cookie last for the session instead of an hour."""
         request[_SIGNED_IN] = True
 
     def is_https(self, request: web.Request) -> bool:
-        """Whether the browser speaks https, by the outermost proxy's word."""
-        return speaks_https(request.headers, request.scheme)  # a carrier costs 100 times as much
+        """Whether the browser uses https, according to the outermost proxy."""
+        return speaks_https(request.headers, request.scheme)  # a handler costs 100 times as much
 
-    async def send(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Put what was collected on the answer."""
-        carrier = request.get(_CARRIER)
-        for line in carrier.set_cookie_lines() if carrier else ():
-            response.headers.add("Set-Cookie", line)
+    async def write(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Add the recorded cookies to the response (a signal handler of aiohttp)."""
+        handler = request.get(_HANDLER)
+        for value in handler.set_cookie_headers() if handler else ():
+            response.headers.add("Set-Cookie", value)
 
-    def _clear_state(self, carrier: Any, name: str) -> None:
-        self._oauth._clear_cookie(carrier, name, path=self._oauth.cookie_path)
+    def _clear_state(self, handler: CookieHandler, name: str) -> None:
+        # Browsers ignore a Set-Cookie for __Host-... without Secure, also one that clears it.
+        secure = self._oauth.cookie_host_prefix_enabled
+        handler.clear_cookie(name, path=self._oauth.cookie_path, secure=secure)
 
-    def _carrier(self, request: web.Request) -> Carrier:
-        carrier = request.get(_CARRIER)
-        if carrier is None:
-            carrier = request[_CARRIER] = Carrier(self._application, request, self._oauth)
-        carrier.signed_in = request.get(_SIGNED_IN, False)
-        return carrier
+    def _handler(self, request: web.Request) -> CookieHandler:
+        handler = request.get(_HANDLER)
+        if handler is None:
+            handler = CookieHandler(self._application, request, self._oauth)
+            request[_HANDLER] = handler
+        handler.signed_in = request.get(_SIGNED_IN, False)
+        return handler

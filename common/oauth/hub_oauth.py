@@ -1,33 +1,56 @@
-"""JupyterHub's own HubOAuth, carried by aiohttp.
+"""JupyterHub's cookies, XSRF tokens and scope check, used without its Tornado server.
 
-HubOAuth wants Tornado handlers for cookies and XSRF. :class:`Carrier` is a real Tornado
-RequestHandler, made from an aiohttp request and never served: it reads the signed cookies and
-collects those to set. :class:`ServiceOAuth` is HubOAuth with its requests sent through our
-session, so that it works alike with JupyterHub 4.1, 5 and 6 (their HTTP clients differ) and
-tells a Hub that is away from a token that is bad.
+Cookies and XSRF tokens are made and verified by JupyterHub's own ``HubOAuth``, so that their format
+and their security fixes come with JupyterHub. ``HubOAuth`` takes Tornado request handlers, so
+:class:`CookieHandler` is one: it is made from an aiohttp request and never serves anything.
 
-Importing this takes most of a second and 40 MB (it pulls JupyterHub in): only a service that
-serves pages does.
+Only this file imports JupyterHub and Tornado. It depends on three details that they do not promise:
+
+- a ``RequestHandler`` can be made without a server; of its connection it uses only ``context`` and
+  ``set_close_callback`` (:class:`_Connection`);
+- every cookie that is set or cleared passes through ``RequestHandler.set_cookie``;
+- ``jupyterhub.utils.get_browser_protocol`` reads only ``headers`` and ``protocol`` of a request.
+
+tests/common/oauth/test_hub_oauth.py checks each of them, and pyproject.toml excludes the next major
+versions. Importing this file takes 0.7 s and 40 MB; only services with pages do.
 """
 
-import json
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from http.cookies import Morsel, SimpleCookie
 from types import SimpleNamespace
 from typing import Any, cast
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
-import aiohttp
 from aiohttp import web
-from jupyterhub.services.auth import HubOAuth, HubOAuthenticated
+from jupyterhub.services.auth import HubOAuth, HubOAuthenticated, check_scopes
 from jupyterhub.utils import get_browser_protocol
-from tornado.httputil import HTTPHeaders, HTTPInputError, HTTPServerRequest, RequestStartLine
+from tornado.escape import native_str
+from tornado.httputil import (
+    HTTPHeaders,
+    HTTPInputError,
+    HTTPServerRequest,
+    RequestStartLine,
+    format_timestamp,
+)
 from tornado.web import Application, RequestHandler
 
-from common.errors import HubBadResponse, HubFailed, HubForbidden, HubRejected, HubUnavailable
 from common.hub.connection import plain_url
 from common.oauth.settings import OAuthSettings
 
-_PASSED_ON = (
+__all__ = [
+    "CookieHandler",
+    "HubOAuth",
+    "make_application",
+    "make_oauth",
+    "scopes_grant",
+    "speaks_https",
+]
+
+#: The request headers that JupyterHub needs. Authorization is not among them: HubOAuth would take
+#: a token from it, which is the task of common.oauth.request.
+_HEADERS = (
     "Cookie",
     "Forwarded",
     "Host",
@@ -38,175 +61,124 @@ _PASSED_ON = (
 )
 
 
-class ServiceOAuth(HubOAuth):  # type: ignore[misc]  # JupyterHub has no types
-    """HubOAuth over a session of ours. Never use ``.instance()``: it would be shared."""
+def make_oauth(settings: OAuthSettings) -> HubOAuth:
+    """HubOAuth with exactly these settings; nothing is read from the environment.
 
-    session: aiohttp.ClientSession
-    timeout: aiohttp.ClientTimeout
-
-    async def _api_request(self, method: str, url: str, /, **kwargs: Any) -> Any:
-        """Send a request of HubOAuth's; the JSON answer, or None for a token it refuses.
-
-        Raises the errors of :mod:`common.errors`. ``allow_403`` is set where the token asked
-        about is the user's; otherwise a refusal means that our own is bad.
-        """
-        allow_403 = kwargs.pop("allow_403", False)
-        headers = {"Authorization": f"token {self.api_token}", **kwargs.pop("headers", {})}
-        data = kwargs.pop("data", None) or kwargs.pop("body", None)
-        try:
-            async with self.session.request(
-                method,
-                url,
-                data=data,
-                headers=headers,
-                timeout=self.timeout,
-                allow_redirects=False,
-            ) as response:
-                status, body = response.status, await response.read()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            reason = type(error).__name__
-            raise HubUnavailable(f"no answer: {reason}", method=method, url=url) from None
-        if status in (401, 403) and allow_403:
-            return None
-        _raise_for(status, body, method, url)
-        try:
-            return json.loads(body)
-        except ValueError:
-            raise HubBadResponse("not JSON", method=method, url=url, status=status) from None
-
-    async def model_of(self, token: str) -> Mapping[str, Any] | None:
-        """The Hub's model of whoever holds the token, None for a token it does not accept."""
-        model = await self.user_for_token(token, use_cache=False, sync=False)
-        if model is None:
-            return None
-        if not isinstance(model, dict) or not isinstance(model.get("name"), str):
-            raise HubBadResponse("not a user or service", method="GET", url=f"{self.api_url}/user")
-        return model
-
-    def challenge(self) -> tuple[str, str]:
-        """A PKCE code verifier and its S256 challenge."""
-        if hasattr(self, "generate_pkce_code_challenge"):
-            verifier, challenge, _ = self.generate_pkce_code_challenge()
-            return verifier, challenge
-        # Before JupyterHub 6: oauthlib, which JupyterHub itself stands on.
-        from oauthlib.oauth2 import WebApplicationClient  # type: ignore[import-untyped]  # no types
-
-        client = WebApplicationClient(self.oauth_client_id)
-        verifier = client.create_code_verifier(64)
-        return verifier, client.create_code_challenge(verifier, "S256")
-
-    async def exchange(self, code: str, code_verifier: str) -> str:
-        """The token for a code. ``token_for_code`` sends no verifier before JupyterHub 6.
-
-        Raises HubRejected for a code that is wrong, used or too old, HubForbidden when the
-        Hub does not know us.
-        """
-        form = {
-            "client_id": self.oauth_client_id,
-            "client_secret": self.api_token,
-            "grant_type": "authorization_code",
-            "code": code,
-            "code_verifier": code_verifier,
-            "redirect_uri": self.oauth_redirect_uri,
-        }
-        answer = await self._api_request(
-            "POST",
-            self.oauth_token_url,
-            data=urlencode(form).encode(),
-            headers={"Content-Type": "application/x-www-form-urlencoded"},
-        )
-        token = answer.get("access_token") if isinstance(answer, dict) else None
-        if not isinstance(token, str):
-            raise HubBadResponse("no token in it", method="POST", url=self.oauth_token_url)
-        return token
-
-    def _get_token_url(self, _handler: object) -> str:
-        return ""  # no token in an address: addresses end up in logs and histories
-
-
-class Carrier(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # JupyterHub has no types
-    """A Tornado handler that only carries cookies; nothing is ever served by it."""
-
-    signed_in = False
-
-    def __init__(
-        self, application: Application, request: web.BaseRequest, oauth: ServiceOAuth
-    ) -> None:
-        self.hub_auth = oauth
-        super().__init__(application, _tornado_request(request))
-
-    def get_current_user(self) -> bool:
-        return self.signed_in  # HubAuthenticated's own would ask the Hub, blocking the loop
-
-    @property
-    def https(self) -> bool:
-        """Whether the browser speaks https, by the outermost proxy's word."""
-        return speaks_https(self.request.headers, self.request.protocol)
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        options = {**self.application.settings.get("xsrf_cookie_kwargs", {}), "secure": self.https}
-        return {**self.application.settings, "xsrf_cookie_kwargs": options}
-
-    def set_cookie_lines(self) -> list[str]:
-        """The values for Set-Cookie headers."""
-        cookies = getattr(self, "_new_cookie", None) or {}
-        return [cast("str", cookie.OutputString(None)) for cookie in cookies.values()]
-
-
-def speaks_https(headers: Mapping[str, str], scheme: str) -> bool:
-    """Whether the browser does, by the outermost proxy's word; ``scheme`` is our connection's."""
-    request = SimpleNamespace(headers=headers, protocol=scheme)
-    return bool(get_browser_protocol(request) == "https")
-
-
-def make_oauth(settings: OAuthSettings) -> ServiceOAuth:
-    """HubOAuth for these settings and no others: nothing is left to the environment."""
+    Never use ``HubOAuth.instance()``: two applications in one process would share it.
+    """
     hub = urlsplit(settings.public_hub_url)
     options = {k: v for k, v in settings.cookie_options.items() if k not in ("path", "httponly")}
-    return ServiceOAuth(
-        api_url=plain_url(settings.api_url),  # the session knows the socket
+    return HubOAuth(
+        api_url=plain_url(settings.api_url),
         api_token=settings.api_token,
         base_url=settings.prefix,
         hub_host=f"{hub.scheme}://{hub.netloc}" if hub.netloc else "",
         hub_prefix=hub.path or "/hub/",
         oauth_client_id=settings.client_id,
-        oauth_redirect_uri=settings.redirect_path or settings.prefix + "oauth_callback",
+        oauth_redirect_uri=settings.redirect_uri,
         access_scopes=set(settings.access_scopes),
         cookie_host_prefix_enabled=settings.cookie_host_prefix,
         cookie_options={"samesite": "Lax", **options},
-        keyfile="",  # TLS is our session's
+        keyfile="",  # it sends no requests: common.oauth.tokens does
         certfile="",
         client_ca="",
     )
 
 
-async def close_jupyterhub_client() -> None:
-    """Close what JupyterHub 6 may have opened for this loop behind our back."""
-    try:
-        from jupyterhub.httpclient import JupyterHubHTTPClient
-    except ImportError:
-        return  # before JupyterHub 6
-    if JupyterHubHTTPClient.initialized():
-        await JupyterHubHTTPClient.loop_instance().close()
+def make_application(settings: OAuthSettings) -> Application:
+    """The Tornado application of the handlers: the secret that signs cookies, and their options."""
+    xsrf_cookie = {"samesite": "Lax", "httponly": not settings.xsrf_cookie_readable}
+    return Application(cookie_secret=settings.cookie_secret, xsrf_cookie_kwargs=xsrf_cookie)
+
+
+class CookieHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # JupyterHub has no types
+    """A Tornado handler that reads and records cookies. It never serves anything."""
+
+    def __init__(self, application: Application, request: web.BaseRequest, oauth: HubOAuth) -> None:
+        self.hub_auth = oauth
+        self.signed_in = False
+        self._cookies_to_set: dict[str, Morsel[str]] = {}
+        super().__init__(application, _tornado_request(request))
+
+    def get_current_user(self) -> bool:
+        """Whether the user is signed in. The inherited method would block on a Hub request."""
+        return self.signed_in
+
+    @property
+    def https(self) -> bool:
+        """Whether the browser uses https, according to the outermost proxy."""
+        return speaks_https(self.request.headers, self.request.protocol)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The application's settings, with the XSRF cookie Secure where the browser uses https."""
+        shared = self.application.settings
+        options = {**shared.get("xsrf_cookie_kwargs", {}), "secure": self.https}
+        return {**shared, "xsrf_cookie_kwargs": options}
+
+    def set_cookie(
+        self,
+        name: str,
+        value: str | bytes,
+        domain: str | None = None,
+        expires: float | tuple[int, ...] | datetime | None = None,
+        path: str = "/",
+        expires_days: float | None = None,
+        **attributes: Any,
+    ) -> None:
+        """Record a cookie to set; the arguments are those of Tornado's method."""
+        if expires is None and expires_days is not None:
+            expires = datetime.now(UTC) + timedelta(days=expires_days)
+        cookie: SimpleCookie = SimpleCookie()
+        cookie[name] = native_str(value)
+        morsel = cookie[name]
+        attributes |= {"domain": domain, "path": path}
+        if expires is not None:
+            attributes["expires"] = format_timestamp(expires)
+        for attribute, content in attributes.items():
+            if content:
+                morsel[attribute.replace("_", "-")] = content
+        self._cookies_to_set[name] = morsel
+
+    def set_cookie_headers(self) -> list[str]:
+        """The values of the Set-Cookie headers."""
+        return [morsel.OutputString() for morsel in self._cookies_to_set.values()]
+
+
+def speaks_https(headers: Mapping[str, str], scheme: str) -> bool:
+    """Whether the browser uses https, according to the outermost proxy.
+
+    ``scheme`` is that of the connection to this service.
+    """
+    request = SimpleNamespace(headers=headers, protocol=scheme)
+    return bool(get_browser_protocol(request) == "https")
+
+
+@lru_cache(maxsize=4096)
+def scopes_grant(access_scopes: frozenset[str], scopes: frozenset[str]) -> bool:
+    """Whether ``scopes`` include one of ``access_scopes``, with filters (``!service=x``) respected.
+
+    Empty ``access_scopes`` grant access to no one.
+    """
+    return bool(access_scopes) and bool(check_scopes(set(access_scopes), set(scopes)))
 
 
 class _Connection:
-    """What a Tornado request wants to know of its connection."""
+    """The part of a connection that a Tornado request and its handler use."""
 
     def __init__(self, remote_ip: str, protocol: str) -> None:
         self.context = SimpleNamespace(remote_ip=remote_ip, protocol=protocol)
 
     def set_close_callback(self, _callback: object) -> None:
-        pass
+        """Do nothing: the handler does not outlive the request."""
 
 
 def _tornado_request(request: web.BaseRequest) -> HTTPServerRequest:
     headers = HTTPHeaders()
-    for name in _PASSED_ON:
+    for name in _HEADERS:
         if name in request.headers:  # the first of several, as aiohttp reads them
             headers.add(name, request.headers[name])
-    # Neither query nor body goes along: what Tornado does not see it cannot log.
+    # Without query and body: Tornado cannot log what it does not see.
     start = RequestStartLine(request.method, "/", "HTTP/1.1")
     connection = cast("Any", _Connection(request.remote or "127.0.0.1", request.scheme))
     try:
@@ -214,17 +186,3 @@ def _tornado_request(request: web.BaseRequest) -> HTTPServerRequest:
     except HTTPInputError:
         headers["Host"] = "localhost"
         return HTTPServerRequest(start_line=start, headers=headers, connection=connection)
-
-
-def _raise_for(status: int, body: bytes, method: str, url: str) -> None:
-    where: dict[str, Any] = {"method": method, "url": url, "status": status}
-    if status < 300:
-        return
-    if status in (401, 403) or b"invalid_client" in body:
-        raise HubForbidden("the Hub does not accept this service's token", **where)
-    # 404 is the proxy's word while the Hub behind it is away.
-    if status in (404, 429, 502, 503, 504) or status < 400:
-        raise HubUnavailable(f"answered {status}", **where)
-    if status >= 500:
-        raise HubFailed(f"answered {status}", **where)
-    raise HubRejected(f"answered {status}", **where)

@@ -1,49 +1,29 @@
-"""Who somebody is, and what signing in needs to be told."""
+"""The settings of sign-in."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from common.hub.tls import TLSFiles
 
 
 @dataclass(frozen=True)
-class Identity:
-    """Who it is, as the Hub says. ``admin`` informs only: decide by scopes and groups."""
-
-    name: str
-    kind: Literal["user", "service"]
-    admin: bool
-    groups: frozenset[str]
-    scopes: frozenset[str]
-
-    @classmethod
-    def of(cls, model: Mapping[str, Any]) -> "Identity":
-        """The identity in the Hub's model of a token's owner."""
-        return cls(
-            name=str(model["name"]),
-            kind="service" if model.get("kind") == "service" else "user",
-            admin=model.get("admin") is True,
-            groups=_texts(model.get("groups")),
-            scopes=_texts(model.get("scopes")),
-        )
-
-
-@dataclass(frozen=True)
 class OAuthSettings:
-    """What signing in needs to know. Empty ``access_scopes`` let nobody in.
+    """The settings of sign-in. With empty ``access_scopes`` no one has access.
 
-    prefix: where our pages are, with a slash at both ends; cookies stay below it.
-    public_hub_url: ends in a slash; with a host only if browsers find the Hub on another one.
-    redirect_path: as registered at the Hub; by default oauth_callback below the prefix.
-    cache_seconds: how long the Hub's word on a token holds for reads.
+    prefix: the path of the service's pages, with a slash at both ends; cookies are limited to it.
+    public_hub_url: ends in a slash; includes a host only if browsers reach the Hub on another one.
+    redirect_path: as registered with the Hub; default: oauth_callback below the prefix.
+    cache_seconds: how long reads may use the Hub's last reply about a token.
+    request_timeout: seconds after which a request to the Hub is given up.
     xsrf_cookie_readable: for pages whose scripts read ``_xsrf`` from document.cookie.
-    cookie_secret: random by default, so a restart signs everybody in anew (without a password).
-    cookie_host_prefix: cookies are named __Host-..., which puts them on the path /.
-    cookie_options: more for all cookies, as JUPYTERHUB_COOKIE_OPTIONS; path and httponly are ours.
+    cookie_secret: random by default, so after a restart every user signs in again (without
+        entering a password).
+    cookie_host_prefix: name cookies __Host-..., which moves them to the path /.
+    cookie_options: more attributes for all cookies, as in JUPYTERHUB_COOKIE_OPTIONS; ``path`` and
+        ``httponly`` are ignored.
     """
 
     api_url: str
@@ -61,16 +41,7 @@ class OAuthSettings:
     cookie_host_prefix: bool = False
     cookie_options: Mapping[str, Any] = field(default_factory=dict)
 
-
-@lru_cache(maxsize=4096)
-def allows(access_scopes: frozenset[str], scopes: frozenset[str]) -> bool:
-    """Whether ``scopes`` hold one of ``access_scopes``, filters minded. None at all: nobody."""
-    from jupyterhub.services.auth import check_scopes
-
-    return bool(access_scopes) and bool(check_scopes(set(access_scopes), set(scopes)))
-
-
-def _texts(value: object) -> frozenset[str]:
-    if not isinstance(value, Iterable) or isinstance(value, str):
-        return frozenset()
-    return frozenset(one for one in value if isinstance(one, str))
+    @property
+    def redirect_uri(self) -> str:
+        """Where the Hub sends the browser back to; must equal the registered value."""
+        return self.redirect_path or self.prefix + "oauth_callback"

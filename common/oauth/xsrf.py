@@ -1,8 +1,8 @@
-"""Cross-site requests: which need a token, and which origins are ours. Pure.
+"""Cross-site request forgery: which requests need a token, and which origins are accepted. Pure.
 
-The rules are those of JupyterHub since 4.1 (``jupyterhub._xsrf_utils``), in their strictest
-form of all versions. Everything below one hub has one origin, so a student's own server is a
-same-origin attacker: a page of ours cannot be told from theirs by origin, only by the token.
+The rules are those of JupyterHub since 4.1 (``jupyterhub._xsrf_utils``), in the strictest form of
+all versions. All services of one hub share an origin, and so do the users' servers: a student's
+server is a same-origin attacker. Only the token tells this service's pages from theirs.
 """
 
 from urllib.parse import urlsplit
@@ -12,12 +12,11 @@ _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
 def needs_token(method: str, mode: str | None, site: str | None) -> bool:
-    """Whether a request that comes with our cookie must also bring the XSRF token.
+    """Whether a request with a session cookie must also carry the XSRF token.
 
-    ``mode`` and ``site`` are Sec-Fetch-Mode and Sec-Fetch-Site. Exempt are WebSockets (whose
-    Origin is checked instead), pages navigated to or asked for by clients that send no such
-    headers, and same-origin images, styles and the like, whose content the asking page cannot
-    read. All only as long as they read.
+    ``mode`` and ``site`` are Sec-Fetch-Mode and Sec-Fetch-Site. Exempt, as long as they only read:
+    WebSockets (their Origin is checked instead), navigations, clients that send no such headers,
+    and same-origin ``no-cors`` requests such as images and styles.
     """
     read_only = method.upper() in READ_ONLY
     if mode == "websocket":
@@ -29,16 +28,16 @@ def needs_token(method: str, mode: str | None, site: str | None) -> bool:
     return True
 
 
-def from_elsewhere(method: str, site: str | None) -> bool:
-    """Whether another site's page sent a request that changes something: never accepted."""
+def is_cross_site_write(method: str, site: str | None) -> bool:
+    """Whether another site's page sent a request that changes something. Always refused."""
     return method.upper() not in READ_ONLY and site in ("cross-site", "same-site")
 
 
 def is_own_origin(origin: str | None, *, scheme: str, host: str) -> bool:
-    """Whether a WebSocket's Origin is the one under which the browser sees us.
+    """Whether a WebSocket's Origin is the one under which the browser sees this service.
 
     ``scheme`` and ``host`` (with its port, if any) are as the browser used them. A missing or
-    opaque Origin is not ours: browsers always send one with a WebSocket.
+    opaque Origin is refused: browsers always send one with a WebSocket.
     """
     if not origin or not host:
         return False

@@ -1,60 +1,24 @@
-"""The web application under all services: health, ready, metrics, pages, static files.
+"""The web application of every service: health, ready, metrics, static files, sign-in and errors.
 
-Handlers parse, call and render; errors become answers in one place
-(:mod:`common.web.error_pages`), and every answer carries the security headers.
+Handlers parse, call and render. Errors become responses in :mod:`common.web.error_pages`, and every
+response carries the headers of :mod:`common.web.security_headers`.
 """
 
-import gc
-import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from ssl import SSLContext
-from typing import TYPE_CHECKING
-
 from aiohttp import web
-from aiohttp.abc import AbstractAccessLogger
 
-from common.oauth.sign_in import SIGN_IN
+from common.oauth.sign_in import SIGN_IN, SignIn
+from common.readiness import Readiness
 from common.web import error_pages
-from common.web import security_headers as security
 from common.web.metrics import CONTENT_TYPE, Metrics
-from common.web.pages import PAGES, Pages, add_templates, render
-
-if TYPE_CHECKING:
-    from common.oauth.sign_in import SignIn
-
-__all__ = ["METRICS", "PREFIX", "READINESS", "Bind", "Readiness", "add_templates", "create_app"]
-__all__ += ["render", "serve"]
+from common.web.pages import PAGES, Pages, logout_page
+from common.web.security_headers import add_security_headers
 
 MAX_BODY_BYTES = 1024 * 1024
-SHUTDOWN_SECONDS = 3.0
-
-_access = logging.getLogger("access")
-
-
-class Readiness:
-    """Which parts are not ready, and why. Ready is: none."""
-
-    def __init__(self) -> None:
-        self._reasons: dict[str, str] = {}
-
-    def set(self, part: str, reason: str | None) -> None:
-        """``part`` (hub, database, pass...) is not ready for this reason; None: it is ready."""
-        if reason is None:
-            self._reasons.pop(part, None)
-        else:
-            self._reasons[part] = reason
-
-    def reasons(self) -> dict[str, str]:
-        """The parts that are not ready, with their reasons."""
-        return dict(self._reasons)
-
 
 PREFIX: web.AppKey[str] = web.AppKey("prefix", str)
 METRICS: web.AppKey[Metrics] = web.AppKey("metrics", Metrics)
 READINESS: web.AppKey[Readiness] = web.AppKey("readiness", Readiness)
-_OPEN_METRICS: web.AppKey[bool] = web.AppKey("open_metrics", bool)
+_METRICS_PUBLIC: web.AppKey[bool] = web.AppKey("metrics_public", bool)
 
 
 def create_app(
@@ -62,88 +26,40 @@ def create_app(
     prefix: str,
     metrics: Metrics,
     readiness: Readiness,
-    sign_in: "SignIn | None",
+    sign_in: SignIn | None,
     authenticate_prometheus: bool,
     client_max_size: int = MAX_BODY_BYTES,
     title: str = "",
     hub_url: str = "",
 ) -> web.Application:
-    """The application of a service at ``prefix`` (a slash at both ends).
+    """The application of a service at ``prefix`` (with a slash at both ends).
 
-    Services add their routes, with full paths, to what is returned. Without ``sign_in``
-    there is nobody to ask who comes: metrics are then open only if not to be authenticated.
-    ``hub_url`` is where pages lead to the Hub; by default where ``sign_in`` finds it.
+    Services add their routes, with full paths, to the result. Without ``sign_in`` no one can be
+    identified: metrics are then available only if ``authenticate_prometheus`` is off.
+    ``client_max_size`` is in bytes, 0 for no limit. ``hub_url`` is the address of the Hub in links;
+    the default is that of ``sign_in``.
     """
     hub_url = hub_url or (sign_in.settings.public_hub_url if sign_in else "/hub/")
-    app = web.Application(middlewares=[error_pages.errors], client_max_size=client_max_size)
+    app = web.Application(
+        middlewares=[error_pages.respond_to_errors], client_max_size=client_max_size
+    )
     app[PREFIX], app[METRICS], app[READINESS] = prefix, metrics, readiness
     app[PAGES] = Pages(prefix, title=title, hub_url=hub_url)
-    app[_OPEN_METRICS] = not authenticate_prometheus
-    app.on_response_prepare.append(security.begin)
+    app[_METRICS_PUBLIC] = not authenticate_prometheus
+    app.on_response_prepare.append(error_pages.mark_started)
+    app.on_response_prepare.append(add_security_headers)
     if prefix != "/":
-        app.router.add_get(prefix.rstrip("/"), _to_prefix)
+        app.router.add_get(prefix.rstrip("/"), _add_slash)
     app.router.add_get(prefix + "health", _health)
     app.router.add_get(prefix + "ready", _ready)
     app.router.add_get(prefix + "metrics", _metrics)
     app.router.add_get(prefix + "static/{name:.+}", app[PAGES].serve_static)
     if sign_in is not None:
-        sign_in.setup(app)
+        sign_in.setup(app, logout_page=logout_page)
     return app
 
 
-@dataclass(frozen=True)
-class Bind:
-    """Where to listen. Port 0 takes any free one."""
-
-    host: str = "127.0.0.1"
-    port: int = 0
-    ssl: SSLContext | None = field(default=None, repr=False)
-
-
-@asynccontextmanager
-async def serve(
-    app: web.Application, bind: Bind, *, cancel_with_client: bool = False
-) -> AsyncIterator[int]:
-    """Serve ``app`` while the context is open; gives the port.
-
-    Raises OSError when the address cannot be had. At exit, requests under way get 3 s.
-    ``cancel_with_client`` ends the work on a request whose client has gone away.
-    """
-    runner = web.AppRunner(
-        app,
-        access_log_class=AccessLogger,
-        access_log=_access,
-        handle_signals=False,
-        handler_cancellation=cancel_with_client,
-        shutdown_timeout=SHUTDOWN_SECONDS,
-    )
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, bind.host, bind.port, ssl_context=bind.ssl)
-        await site.start()
-        gc.freeze()  # what was set up stays: no collection need look at it again
-        yield int(runner.addresses[0][1])
-    finally:
-        await runner.cleanup()
-
-
-class AccessLogger(AbstractAccessLogger):
-    """``GET /services/cull/ 200 1234B 5ms``: no query, no header, no address of a person."""
-
-    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
-        quiet = response.status < 400 and request.path.endswith(("/health", "/ready", "/metrics"))
-        self.logger.log(
-            logging.DEBUG if quiet else logging.INFO,
-            "%s %s %d %dB %dms",
-            request.method,
-            request.path,
-            response.status,
-            response.body_length,
-            time * 1000,
-        )
-
-
-async def _to_prefix(request: web.Request) -> web.Response:
+async def _add_slash(request: web.Request) -> web.Response:
     raise web.HTTPFound(request.app[PREFIX])
 
 
@@ -159,18 +75,18 @@ async def _ready(request: web.Request) -> web.Response:
 
 
 async def _metrics(request: web.Request) -> web.Response:
-    if not request.app[_OPEN_METRICS]:
-        await _may_read_metrics(request)
+    if not request.app[_METRICS_PUBLIC]:
+        await _require_metrics_access(request)
     return web.Response(body=request.app[METRICS].text(), headers={"Content-Type": CONTENT_TYPE})
 
 
-async def _may_read_metrics(request: web.Request) -> None:
+async def _require_metrics_access(request: web.Request) -> None:
     sign_in = request.app.get(SIGN_IN)
     if sign_in is None:
-        raise web.HTTPForbidden(text="Nobody can be asked who you are; see the settings.")
+        raise web.HTTPForbidden(text="Sign-in is not configured.")
     owner = await sign_in.token_owner(request)
     if owner is None:
-        text = "Send a Hub token: the header 'Authorization: token X'."
+        text = "Send a Hub token in the header 'Authorization: token TOKEN'."
         raise web.HTTPUnauthorized(text=text, headers={"WWW-Authenticate": "token"})
     if "read:metrics" not in owner.scopes and not sign_in.has_access(owner):
         raise web.HTTPForbidden(text="The token needs the scope read:metrics.")

@@ -1,7 +1,7 @@
-"""Prometheus metrics: one registry an application, closed label sets, made at start.
+"""Prometheus metrics: one registry per application, and all series created at startup.
 
-Names begin with ``jupyterhub_<service>_``; JUPYTERHUB_METRICS_PREFIX replaces ``jupyterhub``,
-as it does on the Hub. Units stand in the name.
+Names start with ``jupyterhub_<service>_``; JUPYTERHUB_METRICS_PREFIX replaces ``jupyterhub``, as it
+does on the Hub. Names include units.
 """
 
 import os
@@ -30,9 +30,9 @@ Labels = Mapping[str, Iterable[str]] | Sequence[str]
 class Metrics:
     """The metrics of one service.
 
-    ``labels`` is a mapping of label to its values, which are then all made at once, so that
-    a series is there (at 0) before its first event; or a sequence of label names for labels
-    whose values only the run can tell.
+    ``labels`` maps each label to its possible values: all series are created at once, so that each
+    exists (at 0) before its first event. For labels whose values are not known in advance it is a
+    sequence of label names.
     """
 
     def __init__(self, service: str, *, prefix: str | None = None, version: str = "") -> None:
@@ -43,37 +43,39 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         if version:
             Info(
-                "build", "What is running.", namespace=self.namespace, registry=self.registry
+                "build", "The running version.", namespace=self.namespace, registry=self.registry
             ).info({"version": version})
         self._hub_requests = self.counter(
-            "hub_requests_total", "Requests to the Hub.", ("endpoint", "method", "status")
+            "hub_requests_total", "Requests sent to the Hub.", ("endpoint", "method", "status")
         )
         self._hub_seconds = self.histogram(
-            "hub_request_duration_seconds", "Seconds a request to the Hub took.", ("endpoint",)
+            "hub_request_duration_seconds",
+            "Duration of requests to the Hub, in seconds.",
+            ("endpoint",),
         )
 
-    def counter(self, name: str, help: str, labels: Labels = ()) -> Counter:  # noqa: A002 - the field's own word
-        """A number that only grows; its name ends in ``_total``."""
+    def counter(self, name: str, help: str, labels: Labels = ()) -> Counter:  # noqa: A002 - the standard term
+        """A number that only increases; its name ends in ``_total``."""
         metric = Counter(
             name, help, tuple(labels), namespace=self.namespace, registry=self.registry
         )
-        _make_all(metric, labels)
+        _create_series(metric, labels)
         return metric
 
-    def gauge(self, name: str, help: str, labels: Labels = ()) -> Gauge:  # noqa: A002 - the field's own word
-        """A number that goes up and down."""
+    def gauge(self, name: str, help: str, labels: Labels = ()) -> Gauge:  # noqa: A002 - the standard term
+        """A number that increases and decreases."""
         metric = Gauge(name, help, tuple(labels), namespace=self.namespace, registry=self.registry)
-        _make_all(metric, labels)
+        _create_series(metric, labels)
         return metric
 
     def histogram(
         self,
         name: str,
-        help: str,  # noqa: A002 - the field's own word
+        help: str,  # noqa: A002 - the standard term
         labels: Labels = (),
         buckets: Sequence[float] = SECONDS,
     ) -> Histogram:
-        """How a measure, by default seconds, is spread."""
+        """The distribution of a measure; the default buckets are in seconds."""
         metric = Histogram(
             name,
             help,
@@ -82,19 +84,19 @@ class Metrics:
             registry=self.registry,
             buckets=buckets,
         )
-        _make_all(metric, labels)
+        _create_series(metric, labels)
         return metric
 
     def hub_requests(self, endpoint: str, method: str, status: int | None, seconds: float) -> None:
-        """Count one request to the Hub; give it to ``HubClient(on_request=...)``.
+        """Count one request to the Hub: pass this method to ``HubClient(on_request=...)``.
 
-        ``endpoint`` is of a closed set; ``status`` is None where no whole answer came.
+        ``endpoint`` is from a closed set; ``status`` is None if there was no complete response.
         """
         self._hub_requests.labels(endpoint, method, str(status or "none")).inc()
         self._hub_seconds.labels(endpoint).observe(seconds)
 
     def expect_hub_requests(self, *endpoints: str) -> None:
-        """Make the series of these endpoints (``GET users``), with the statuses to expect."""
+        """Create the series of these endpoints (``GET users``) for every expected status."""
         for endpoint in endpoints:
             method, _, name = endpoint.rpartition(" ")
             self._hub_seconds.labels(name)
@@ -102,11 +104,11 @@ class Metrics:
                 self._hub_requests.labels(name, method or "GET", status)
 
     def text(self) -> bytes:
-        """Everything, in Prometheus' text format."""
+        """All metrics in the Prometheus text format."""
         return generate_latest(self.registry)
 
 
-def _make_all(metric: MetricWrapperBase, labels: Labels) -> None:
+def _create_series(metric: MetricWrapperBase, labels: Labels) -> None:
     if isinstance(labels, Mapping) and labels:
         for values in product(*(tuple(of) for of in labels.values())):
             metric.labels(*values)

@@ -1,8 +1,8 @@
-"""What the OpenAPI descriptions of the services' JSON APIs have in common. Pure."""
+"""The parts that the OpenAPI descriptions of all services share. Pure."""
 
 from typing import Any
 
-#: The answer to whatever went wrong, as common.web.error_pages gives it.
+#: The body of every error response, as common.web.error_pages creates it.
 ERROR: dict[str, Any] = {
     "type": "object",
     "required": ["status", "message"],
@@ -10,7 +10,7 @@ ERROR: dict[str, Any] = {
         "status": {"type": "integer"},
         "message": {"type": "string"},
         "problems": {"type": "array", "items": {"type": "string"}},
-        "error_id": {"type": "string", "description": "To be found in the log."},
+        "error_id": {"type": "string", "description": "Identifies the error in the log."},
     },
 }
 
@@ -22,10 +22,10 @@ def document(
     paths: dict[str, Any],
     components: dict[str, Any],
 ) -> dict[str, Any]:
-    """The description of the API that the service of this name has below ``prefix``.
+    """The OpenAPI description of a service's API below ``prefix``.
 
-    Its ``components`` get the ways to sign in: a token of the Hub's, or the cookie of a browser,
-    which changes nothing without the XSRF token.
+    Adds the security schemes to ``components``: a Hub token, or a browser's cookie, which needs the
+    XSRF token for requests that change something.
     """
     return {
         "openapi": "3.1.0",
@@ -33,11 +33,11 @@ def document(
         "servers": [{"url": prefix.rstrip("/")}],
         "security": [{"token": []}, {"cookie": [], "xsrf": []}, {"cookie": []}],
         "paths": paths,
-        "components": {**components, "securitySchemes": _sign_in(service)},
+        "components": {**components, "securitySchemes": _security_schemes(service)},
     }
 
 
-def _sign_in(service: str) -> dict[str, Any]:
+def _security_schemes(service: str) -> dict[str, Any]:
     return {
         "token": {
             "type": "http",
@@ -48,7 +48,7 @@ def _sign_in(service: str) -> dict[str, Any]:
             "type": "apiKey",
             "in": "cookie",
             "name": f"service-{service}",
-            "description": "Set by signing in; its name is the OAuth client's.",
+            "description": "Set by signing in. Named after the OAuth client.",
         },
         "xsrf": {"type": "apiKey", "in": "header", "name": "X-XSRFToken"},
     }

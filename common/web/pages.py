@@ -1,4 +1,4 @@
-"""Pages: Jinja templates with everything escaped, and static files with their fingerprints."""
+"""Pages: Jinja templates that escape everything, and static files with fingerprinted URLs."""
 
 import hashlib
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ from typing import Any
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from common.oauth.sign_in import IDENTITY, SIGN_IN
 from common.oauth.state import local_path
 
 _HERE = Path(__file__).parent
@@ -35,35 +36,35 @@ class Pages:
         self.add_static(_HERE / "static")
 
     def add_templates(self, package: str, name: str) -> None:
-        """Search ``package``'s templates/ first, and serve its static/ as NAME/FILE."""
+        """Search the templates/ of ``package`` first, and serve its static/ below static/NAME/."""
         spec = find_spec(package)
-        for place in (spec.submodule_search_locations or []) if spec else []:
-            self._loader.searchpath.insert(0, str(Path(place) / "templates"))
-            self.add_static(Path(place) / "static", name + "/")
+        for folder in (spec.submodule_search_locations or []) if spec else []:
+            self._loader.searchpath.insert(0, str(Path(folder) / "templates"))
+            self.add_static(Path(folder) / "static", name + "/")
 
     def add_static(self, directory: Path, under: str = "") -> None:
-        """Serve the files of ``directory`` below static/``under``. Only these can be asked for."""
+        """Serve the current files of ``directory`` below static/``under``, and no others."""
         for path in sorted(directory.rglob("*")) if directory.is_dir() else []:
             if path.is_file():
                 name = under + path.relative_to(directory).as_posix()
-                mark = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-                self.files[name] = (path, mark)
+                fingerprint = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+                self.files[name] = (path, fingerprint)
 
     def static_url(self, name: str) -> str:
-        """The address of a static file; it changes with the content, so it is kept for a year."""
+        """The URL of a static file. It changes with the content: browsers cache it for a year."""
         return f"{self.prefix}static/{name}?v={self.files[name][1]}"
 
     def render(self, template: str, context: Mapping[str, Any]) -> str:
-        """The page as text."""
+        """The HTML of a page."""
         return self.environment.get_template(template).render(context)
 
     async def serve_static(self, request: web.Request) -> web.StreamResponse:
-        """Answer ``GET static/NAME``."""
+        """Handle ``GET static/NAME``."""
         found = self.files.get(request.match_info["name"])
         if found is None:
             raise web.HTTPNotFound
-        path, mark = found
-        current = request.query.get("v") == mark
+        path, fingerprint = found
+        current = request.query.get("v") == fingerprint
         cache = f"public, max-age={_YEAR_SECONDS}, immutable" if current else "no-cache"
         return web.FileResponse(path, headers={"Cache-Control": cache})
 
@@ -72,7 +73,7 @@ PAGES: web.AppKey[Pages] = web.AppKey("pages", Pages)
 
 
 def add_templates(app: web.Application, package: str, name: str) -> None:
-    """Add the templates/ and static/ of ``package`` to ``app``, the latter below static/NAME/."""
+    """Add the templates/ and static/ of ``package`` to ``app``; see :class:`Pages`."""
     app[PAGES].add_templates(package, name)
 
 
@@ -84,20 +85,20 @@ def render(
     headers: Mapping[str, str] | None = None,
     **context: Any,
 ) -> web.Response:
-    """Answer with a page. It sees ``identity`` and ``xsrf_token()`` besides ``context``."""
-    from common.oauth.sign_in import (  # here, not above: oauth imports what we are part of
-        IDENTITY,
-        SIGN_IN,
-    )
-
+    """A page as a response. Templates see ``context``, ``identity`` and ``xsrf_token()``."""
     sign_in = request.app.get(SIGN_IN)
     standard: dict[str, Any] = {
         "identity": request.get(IDENTITY),
         "xsrf_token": (lambda: sign_in.xsrf_token(request)) if sign_in else (lambda: ""),
         "path": request.path,
-        "here": local_path(request.raw_path, request.app[PAGES].prefix),
+        "current_url": local_path(request.raw_path, request.app[PAGES].prefix),
     }
     text = request.app[PAGES].render(template, standard | context)
     return web.Response(
         text=text, status=status, headers=headers, content_type="text/html", charset="utf-8"
     )
+
+
+async def logout_page(request: web.Request, signed_in: bool) -> web.Response:
+    """The page at ``logout``: a button to sign out, or where to go after it."""
+    return render(request, "logout.html", signed_in=signed_in)

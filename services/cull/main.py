@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from common.errors import ConfigError, HubError
+from common.readiness import Readiness
 from services.cull.assembly import Parts, Plan, assemble
 from services.cull.policy.model import Policy
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from services.cull.app import IdleCuller
     from services.cull.metrics import CullMetrics
     from services.cull.policy.file import PolicyFile
-    from services.cull.service import Readiness
 
 log = logging.getLogger("cull")
 
@@ -73,14 +73,14 @@ async def run_service(app: "IdleCuller") -> int:
     """Passes, with pages if they are to be served, until told to stop."""
     from common.web.metrics import Metrics
     from services.cull.metrics import CullMetrics
-    from services.cull.service import NoReadiness, Service
+    from services.cull.service import Service
 
     registry = Metrics("cull", version=app.version)
     metrics = CullMetrics(registry)
     file = app.policy_file() if app.policy else None
     async with AsyncExitStack() as stack:
         parts = await stack.enter_async_context(assemble(plan(app, file, metrics, registry)))
-        readiness: Readiness = NoReadiness()
+        readiness = Readiness()
         if app.serves:
             readiness = await _serve_pages(app, stack, parts, registry)
         service = Service(
@@ -103,8 +103,8 @@ async def run_service(app: "IdleCuller") -> int:
 
 async def _serve_pages(
     app: "IdleCuller", stack: AsyncExitStack, parts: Parts, registry: "Metrics"
-) -> "Readiness":
-    from common.web.application import Bind, Readiness
+) -> Readiness:
+    from common.web.server import Bind
     from services.cull.web.site import SiteSettings, site
 
     if parts.store is None:

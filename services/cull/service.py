@@ -10,6 +10,7 @@ from typing import Protocol
 from common.clock import Clock
 from common.config.settings_file import Reload
 from common.errors import ServiceError
+from common.readiness import Readiness
 from common.ticker import Ticker
 from services.cull.metrics import CullMetrics
 from services.cull.passes.executor import Culler
@@ -26,19 +27,6 @@ WATCH_SECONDS = 10.0
 ABANDON_SECONDS = 4.0
 #: A last good pass older than so many periods makes the service not ready.
 LATE_PERIODS = 3
-
-
-class Readiness(Protocol):
-    """Who is told which parts are not ready: common.web.application.Readiness."""
-
-    def set(self, part: str, reason: str | None) -> None: ...
-
-
-class NoReadiness:
-    """Where nobody asks."""
-
-    def set(self, part: str, reason: str | None) -> None:
-        """Do nothing."""
 
 
 class Store(Protocol):

@@ -16,8 +16,11 @@ from common.hub.retry import NO_RETRY
 from common.oauth.sign_in import SignIn
 from common.proxy.client import ProxyClient
 from common.proxy.route_keeper import RouteKeeper
-from common.web.application import Bind, Readiness, add_templates, create_app, serve
+from common.readiness import Readiness
+from common.web.application import create_app
 from common.web.metrics import Metrics
+from common.web.pages import add_templates
+from common.web.server import Bind, serve
 from services.formgrader_proxy.audit import Audit, AuditUnavailable
 from services.formgrader_proxy.metrics import FormgraderMetrics
 from services.formgrader_proxy.proxy.gateway import Gateway, Places

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 from common.clock import SystemClock
 from common.hub.client import HubClient
 from common.hub.connection import client_session
+from common.readiness import Readiness
 from common.web.metrics import Metrics
 from services.stats.metrics import StatsMetrics
 from services.stats.record.recorder import Recorder
-from services.stats.record.service import NoReadiness, Service
+from services.stats.record.service import Service
 from services.stats.scopes import REQUIRED_SCOPES
 from services.stats.store.queries.dashboard import Queries
 
 if TYPE_CHECKING:
     from services.stats.app import StatsApp
-    from services.stats.record.service import Readiness
 
 log = logging.getLogger("stats")
 
@@ -49,7 +49,7 @@ async def run_service(app: "StatsApp") -> int:
         recorder = Recorder(hub, store, app.recorder_settings(), clock=clock)
         if pseudonyms is not None:
             recorder.rename = pseudonyms.user
-        readiness: Readiness = NoReadiness()
+        readiness = Readiness()
         queries = None
         if app.serves:
             queries = Queries(store, name_of=pseudonyms.name if pseudonyms else str)
@@ -76,10 +76,11 @@ async def _prepare(app: "StatsApp", hub: HubClient, recorder: Recorder) -> None:
 
 async def _serve_pages(
     app: "StatsApp", stack: AsyncExitStack, queries: Queries, hub: HubClient, registry: Metrics
-) -> "Readiness":
+) -> Readiness:
     """Serve pages, API, health and metrics until the stack is closed."""
     from common.oauth.sign_in import SignIn
-    from common.web.application import Bind, Readiness, create_app, serve
+    from common.web.application import create_app
+    from common.web.server import Bind, serve
     from services.stats.web.api.handlers import add_api
     from services.stats.web.dashboard import add_pages
     from services.stats.web.viewers import Viewers

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from playwright.async_api import Page, expect
 
-from common.web.application import Bind, serve
+from common.web.server import Bind, serve
 from tests.browser.conftest import WARDEN, Visit
 from tests.integration.realhub import RealHub
 
@@ -231,7 +231,7 @@ async def test_the_keyboard_is_enough(cull_hub: RealHub, student: str, visit: Vi
     page = await visit(cull_hub, student, CULL)
     before = await stop_of(page)
     await page.keyboard.press("Tab")
-    await expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    await expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     await page.keyboard.press("Enter")
     await page.keyboard.press("Tab")
     button = page.get_by_role("button", name="Keep running")

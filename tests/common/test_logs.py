@@ -1,9 +1,10 @@
-"""Logs: one line an event, for people or machines, and no secret in any."""
+"""Logs: one line per event, for people or as JSON, without secrets."""
 
 import io
 import json
 import logging
 from collections.abc import Iterator
+from logging.handlers import BufferingHandler
 
 import pytest
 
@@ -36,10 +37,17 @@ Log = tuple[logging.Logger, io.StringIO]
         ("postgresql+asyncpg://ada:pass@db.example.org/x", "pass"),
         ("_xsrf=abcdef", "abcdef"),
         (" password=hunter2 ", "hunter2"),
+        ("postgresql://ADA:HUNTER@db/x", "HUNTER"),
+        ("postgresql://USER:PASSWORD1@db/x", "PASSWORD1"),
+        ("postgresql://USER:password@db/x", "password"),
+        ("postgresql://USER:PASSWORD@hunter2@db/x", "hunter2"),
+        ("postgresql://ada:pa@ss@db/x", "ss@"),
+        ("/x?token=TOKENabc", "TOKENabc"),
+        ("/x?code=CODE1", "CODE1"),
     ],
 )
 def test_redact(text: str, secret: str) -> None:
-    """Tokens, codes, states, cookies and passwords in URLs are taken out of a text."""
+    """Tokens, codes, states, cookies and passwords in URLs are redacted."""
     assert secret not in logs.redact(text)
     assert "[secret]" in logs.redact(text)
 
@@ -54,15 +62,20 @@ def test_redact(text: str, secret: str) -> None:
         "state of the server: pending",
         "error code 7",
         "http://127.0.0.1/hub/api/users?state=ready&limit=200",
+        "write sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE",
+        "'postgresql://USER:PASSWORD@HOST/NAME'.",
+        "call /x?token=TOKEN, or send password=PASSWORD",
+        "set JUPYTERHUB_API_TOKEN=TOKEN",
+        "Send a Hub token: the header 'Authorization: token TOKEN'.",
     ],
 )
-def test_redact_leaves_plain_text(text: str) -> None:
-    """What is no secret is left as it is."""
+def test_redact_keeps_other_text(text: str) -> None:
+    """Text without secrets is unchanged, and so are the placeholders in our examples."""
     assert logs.redact(text) == text
 
 
-def test_kept_secrets_never_appear(log: Log) -> None:
-    """A secret that was named once appears nowhere: message, argument or traceback."""
+def test_known_secrets_are_redacted(log: Log) -> None:
+    """A known secret is redacted in messages, arguments and tracebacks."""
     logs.keep_secret("very-secret-value")
     logger, stream = log
     logger.info("x very-secret-value y")
@@ -72,29 +85,29 @@ def test_kept_secrets_never_appear(log: Log) -> None:
     assert stream.getvalue().count("[secret]") == 3
 
 
-def test_short_values_are_no_secrets() -> None:
-    """An empty or tiny value is not taken for a secret: it would redact everything."""
+def test_short_values_are_not_secrets() -> None:
+    """A value of fewer than six characters is not a secret: it would redact ordinary words."""
     logs.keep_secret("", "a")
     assert logs.redact("banana") == "banana"
 
 
 def test_human_line(log: Log) -> None:
-    """A line for people has time, level, logger and message."""
+    """A line for people consists of time, level, logger and message."""
     logger, stream = log
     logger.warning("stopped %s", "ada")
     assert stream.getvalue().endswith(" WARNING test.logs: stopped ada\n")
 
 
 def test_line_breaks_do_not_forge_lines(log: Log) -> None:
-    """A name with a line break in it stays on its line."""
+    """A name that contains a line break stays on one line."""
     logger, stream = log
     logger.info("user %s", "ada\n2026-01-01 INFO root: all is well\r")
     assert len(stream.getvalue().splitlines()) == 1
 
 
 @pytest.mark.parametrize("sign", ["\x1b[2J", "\x85", "\u2028", "\u202e", "\x00"])
-def test_names_play_no_tricks_on_the_terminal(log: Log, sign: str) -> None:
-    """Escape sequences, odd line breaks and reversed writing are shown, other scripts are kept."""
+def test_control_characters_are_escaped(log: Log, sign: str) -> None:
+    """Escape sequences, unusual line breaks and bidi controls are escaped; letters are kept."""
     logger, stream = log
     logger.info("user 名前%s stopped", sign)
     line = stream.getvalue().removesuffix("\n")
@@ -103,7 +116,7 @@ def test_names_play_no_tricks_on_the_terminal(log: Log, sign: str) -> None:
 
 
 def test_json_line() -> None:
-    """For machines a line is a JSON object with the event's own fields."""
+    """In JSON style, a line is an object that includes the event's extra fields."""
     stream = io.StringIO()
     logs.configure(style="json", to=stream)
     logger = logging.getLogger("test.json")
@@ -120,7 +133,7 @@ def test_json_line() -> None:
 
 
 def test_configure_again_replaces(log: Log) -> None:
-    """Set up twice, each event is still logged once, to the newer place."""
+    """After a second call, events are logged once, to the new stream only."""
     logger, old = log
     new = io.StringIO()
     logs.configure(level=logging.INFO, to=new)
@@ -131,16 +144,28 @@ def test_configure_again_replaces(log: Log) -> None:
     assert "not at" not in new.getvalue()
 
 
-def test_talkative_libraries_are_quiet(log: Log) -> None:
-    """Tornado's own log, in which JupyterHub writes session ids, starts at WARNING."""
+def test_verbose_libraries_are_limited(log: Log) -> None:
+    """Tornado's logger, to which JupyterHub logs session ids, starts at WARNING."""
     _, stream = log
     logging.getLogger("tornado.application").info("Setting new xsrf cookie for SESSION")
     assert stream.getvalue() == ""
 
 
-def test_standard_error_is_looked_up_late(capsys: pytest.CaptureFixture[str]) -> None:
-    """The log goes to what standard error is when the event comes."""
+def test_current_standard_error_is_used(capsys: pytest.CaptureFixture[str]) -> None:
+    """The log goes to the standard error of the moment of the event."""
     logs.configure()
     logging.getLogger("test.late").warning("here")
     logs.configure(level=logging.WARNING)
     assert "here" in capsys.readouterr().err
+
+
+def test_caller_is_not_looked_up(log: Log) -> None:
+    """Setting logging._srcfile still skips the search for the caller, which takes time."""
+    logger, _ = log
+    assert hasattr(logging, "_srcfile"), "logging has changed: see common.logs.configure"
+    handler = BufferingHandler(10)
+    logger.addHandler(handler)
+    logger.info("x")
+    logger.removeHandler(handler)
+    (record,) = handler.buffer
+    assert record.filename == "(unknown file)", "logging has changed: see common.logs.configure"

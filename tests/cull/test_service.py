@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from common.errors import ConfigError
-from common.web.application import Readiness
+from common.readiness import Readiness
 from common.web.metrics import Metrics
 from services.cull.metrics import CullMetrics
 from services.cull.service import Service

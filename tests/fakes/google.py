@@ -1,7 +1,7 @@
-"""Google's sign-in as a real server on port 0, as far as GoogleOAuthenticator sees it.
+"""Google's sign-in as a real server on port 0, limited to what GoogleOAuthenticator uses.
 
-The answers of the userinfo endpoint are those of https://www.googleapis.com/oauth2/v1/userinfo:
-``email``, ``verified_email``, and ``hd`` for an account of an organisation only.
+The userinfo endpoint responds as https://www.googleapis.com/oauth2/v1/userinfo does: ``email``,
+``verified_email`` and, for an organisation's account only, ``hd``.
 """
 
 import secrets
@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestServer
 
 @dataclass(frozen=True)
 class Account:
-    """A Google account. ``organisation``: the domain that manages it, None for a private one."""
+    """A Google account. ``organisation`` is the domain that manages it, None for a private one."""
 
     email: str
     organisation: str | None = None
@@ -23,7 +23,7 @@ class Account:
 
 
 class FakeGoogle:
-    """``async with FakeGoogle() as google``; whoever comes signs in as ``google.account``."""
+    """``async with FakeGoogle() as google``. Every browser signs in as ``google.account``."""
 
     def __init__(self) -> None:
         self.client_id = "client-" + secrets.token_hex(4)
@@ -46,7 +46,7 @@ class FakeGoogle:
 
     @property
     def url(self) -> str:
-        """Where it is, without a slash at the end."""
+        """The origin, without a final slash."""
         return str(self._server.make_url("")).rstrip("/")
 
     async def _authorize(self, request: web.Request) -> web.Response:

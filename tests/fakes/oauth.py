@@ -1,8 +1,8 @@
-"""The Hub's OAuth endpoints as a real server on port 0, and a browser to walk through them.
+"""The Hub's OAuth endpoints as a real server on port 0, and a browser that uses them.
 
-Faithful to JupyterHub 6.1 where a client can see it: authorize wants the registered
-redirect_uri, PKCE S256 is checked, codes are good once, the token belongs to the browser's
-session, ``GET /hub/api/user`` answers 403 to an unknown token and lists scopes otherwise.
+To a client it behaves like JupyterHub 6.1: authorize requires the registered redirect_uri, PKCE
+S256 is checked, codes are valid once, a token belongs to the browser's session, and
+``GET /hub/api/user`` responds with 403 to an unknown token and lists the scopes otherwise.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http.cookies import SimpleCookie
 from pathlib import Path
 from ssl import SSLContext
 from typing import Any, Self
@@ -26,7 +27,7 @@ from yarl import URL
 
 @dataclass
 class HubUser:
-    """A user of the fake Hub. ``access``: the services they may use."""
+    """A user of the fake Hub. ``access`` lists the services they may use."""
 
     name: str
     groups: list[str] = field(default_factory=list)
@@ -36,7 +37,7 @@ class HubUser:
 
 @dataclass
 class HubToken:
-    """A token: an OAuth one has a session, one made by hand has scopes of its own."""
+    """A token. Only one issued by OAuth belongs to a session."""
 
     owner: str
     scopes: list[str]
@@ -56,9 +57,9 @@ class _Code:
 class FakeOAuth:
     """A Hub with users, one OAuth client, and tokens; ``async with FakeOAuth() as hub``.
 
-    ``down``: everything answers 503, as the proxy does without a Hub. ``answer_with``: a path
-    and what to answer there instead (status, body). ``hold``: requests wait until it
-    is set, and ``waiting`` is set when the first does.
+    ``down``: every response is 503, as the proxy's without a Hub. ``answer_with``: other responses
+    (status, body) by path. ``hold``: requests wait until it is set; ``waiting`` is set when the
+    first one does.
     """
 
     def __init__(
@@ -97,7 +98,7 @@ class FakeOAuth:
         return self
 
     async def listen_on(self, path: Path) -> None:
-        """Listen on a unix socket, too."""
+        """Also listen on a unix socket."""
         assert self._server is not None
         assert self._server.runner is not None
         await web.UnixSite(self._server.runner, str(path)).start()
@@ -114,22 +115,22 @@ class FakeOAuth:
 
     @property
     def api_url(self) -> str:
-        """The API URL that a service is given."""
+        """The API URL for a service's settings."""
         return f"{self.origin}{self.base_url}hub/api"
 
     def add_user(self, name: str, *groups: str, admin: bool = False, access: bool = True) -> None:
-        """A user, who may use our service unless ``access`` is False."""
+        """Add a user, with access to the service unless ``access`` is False."""
         allowed = {self.service} if access else set()
         self.users[name] = HubUser(name, list(groups), admin, allowed)
 
     def add_token(self, owner: str, *scopes: str, kind: str = "user") -> str:
-        """A token for scripts, with these scopes."""
+        """Add a token for scripts with these scopes, and return it."""
         token = secrets.token_hex(16)
         self.tokens[token] = HubToken(owner, list(scopes), kind)
         return token
 
     def count(self, path: str) -> int:
-        """How many requests there were for a path below the Hub's, such as api/user."""
+        """The number of requests for a path below the Hub's prefix, such as api/user."""
         return sum(asked == f"{self.base_url}hub/{path}" for _, asked in self.requests)
 
     # -- endpoints
@@ -150,7 +151,7 @@ class FakeOAuth:
         return response
 
     async def _login(self, request: web.Request) -> web.Response:
-        """What a person does with the login form."""
+        """Log in as the user in the query, in place of a login form."""
         session = secrets.token_hex(16)
         self._sessions[session] = request.query["user"]
         response = web.Response(text="logged in")
@@ -158,7 +159,7 @@ class FakeOAuth:
         return response
 
     async def _logout(self, request: web.Request) -> web.Response:
-        """The Hub forgets the session and every token that was given in it."""
+        """Delete the session and every token issued in it."""
         session = request.cookies.get("jupyterhub-session-id", "")
         self._sessions.pop(session, None)
         for token in [t for t, held in self.tokens.items() if session and held.session == session]:
@@ -247,7 +248,7 @@ def _s256(verifier: str) -> str:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the browser got in the end."""
+    """The last response that a browser received."""
 
     status: int
     text: str
@@ -258,12 +259,20 @@ class Answer:
         """The body as JSON."""
         return json.loads(self.text)
 
+    @property
+    def cookies(self) -> SimpleCookie:
+        """The cookies that the response sets or clears."""
+        cookies = SimpleCookie()
+        for line in self.headers.getall("Set-Cookie", ()):
+            cookies.load(line)
+        return cookies
+
 
 class Browser:
-    """A browser in front of hub and service, as behind one proxy: /hub/ is the Hub.
+    """A browser that sees Hub and service at one origin, as behind a proxy: /hub/ is the Hub.
 
-    Keeps cookies, sends what browsers send with a page visited (:meth:`go`), a form posted
-    (:meth:`post`) and a script's fetch (:meth:`fetch`).
+    Keeps cookies, and sends the headers of a browser that opens a page (:meth:`go`), sends a form
+    (:meth:`post`) or runs a script's fetch (:meth:`fetch`).
     """
 
     def __init__(self, hub: FakeOAuth, service_origin: str) -> None:
@@ -278,22 +287,22 @@ class Browser:
         await self.session.close()
 
     async def log_in(self, user: str) -> None:
-        """Sign in at the Hub itself."""
+        """Sign in to the Hub."""
         await self.request("GET", f"{self.hub.base_url}hub/login?user={user}")
 
     async def go(self, path: str, *, follow: bool = True, **headers: str) -> Answer:
-        """Visit a page."""
+        """Open a page."""
         return await self.request("GET", path, follow=follow, headers=_navigation(headers))
 
     async def post(
         self, path: str, form: Mapping[str, str], *, follow: bool = True, **headers: str
     ) -> Answer:
-        """Send a form of a page of ours."""
+        """Send a form from one of the service's pages."""
         sent = {"Sec-Fetch-Site": "same-origin"} | _navigation(headers)
         return await self.request("POST", path, follow=follow, headers=sent, data=dict(form))
 
     async def fetch(self, path: str, *, method: str = "GET", **options: Any) -> Answer:
-        """A script's fetch() on a page of our origin; ``token`` is sent as X-XSRFToken."""
+        """Send a script's same-origin fetch(); ``token`` goes into X-XSRFToken."""
         headers = {
             "Sec-Fetch-Mode": "cors",
             "Sec-Fetch-Site": "same-origin",
@@ -307,7 +316,7 @@ class Browser:
     async def request(
         self, method: str, path: str, *, follow: bool = True, **options: Any
     ) -> Answer:
-        """Any request; redirects are followed from host to host as the proxy would lead."""
+        """Send any request; redirects between Hub and service are followed as through a proxy."""
         for _ in range(10):
             in_hub = path.startswith(self.hub.base_url + "hub/")
             origin = self.hub.origin if in_hub else self.service_origin
@@ -320,10 +329,10 @@ class Browser:
                 path = urljoin(path, response.headers["Location"])
                 assert not urlsplit(path).netloc, f"redirected away, to {path}"
             method, options = "GET", {k: v for k, v in options.items() if k == "headers"}
-        raise AssertionError("redirected for ever")
+        raise AssertionError("too many redirects")
 
     def cookies(self) -> dict[str, str]:
-        """The cookies the browser holds, by name."""
+        """The browser's cookies, by name."""
         return {cookie.key: cookie.value for cookie in self.session.cookie_jar}
 
 

@@ -1,4 +1,4 @@
-"""A service behind the Hub's sign-in, on real sockets: fake Hub, our application, browsers."""
+"""A service behind the Hub's sign-in, on real sockets: fake Hub, application and browsers."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -7,23 +7,27 @@ from typing import Any
 from aiohttp import web
 
 from common.oauth.sign_in import OAuthSettings, SignIn
-from common.web.application import Bind, Readiness, create_app, serve
+from common.readiness import Readiness
+from common.web.application import create_app
 from common.web.metrics import Metrics
+from common.web.server import Bind, serve
 from tests.fakes.clock import FakeClock
 from tests.fakes.oauth import Browser, FakeOAuth
 
 PREFIX = "/services/cull/"
+PAGE = PREFIX + "page"
+API = PREFIX + "api/thing"
 
 
 class Site:
-    """What :func:`site` gives: the parts, and new browsers."""
+    """The parts of a running :func:`site`; it also opens browsers."""
 
     def __init__(self, hub: FakeOAuth, origin: str, clock: FakeClock) -> None:
         self.hub, self.origin, self.clock = hub, origin, clock
         self.stack = AsyncExitStack()
 
     async def browser(self, user: str | None = None) -> Browser:
-        """A browser, signed in at the Hub (not yet at the service) as ``user``."""
+        """A browser, signed in to the Hub (not yet to the service) as ``user``."""
         browser = await self.stack.enter_async_context(Browser(self.hub, self.origin))
         if user:
             await browser.log_in(user)
@@ -38,10 +42,10 @@ async def site(
     add_routes: Callable[[web.Application, SignIn], None] | None = None,
     **changes: Any,
 ) -> AsyncIterator[Site]:
-    """Users ada and bob may use the service, eve may not; ``changes`` are of OAuthSettings.
+    """Users ada and bob have access, eve has not. ``changes`` are those of OAuthSettings.
 
-    Routes: page and api/thing (GET and POST, JSON: who, and the XSRF token); fresh (GET);
-    whoever (GET, for everybody).
+    Routes: page and api/thing (GET and POST; JSON with the identity and the XSRF token), fresh
+    (GET, skips the cache), anyone (GET, without sign-in), socket (WebSocket).
     """
     async with AsyncExitStack() as stack:
         clock = FakeClock()
@@ -76,14 +80,14 @@ def _add_routes(app: web.Application, sign_in: SignIn) -> None:
     prefix = sign_in.settings.prefix
 
     async def page(request: web.Request) -> web.Response:
-        who = await sign_in.require(request, fresh=request.path.endswith("fresh"))
-        return _tell(request, who.name, who.groups)
+        identity = await sign_in.require(request, fresh=request.path.endswith("fresh"))
+        return _respond(request, identity.name, identity.groups)
 
-    async def whoever(request: web.Request) -> web.Response:
-        who = await sign_in.identify(request)
-        return _tell(request, who.name if who else None)
+    async def anyone(request: web.Request) -> web.Response:
+        identity = await sign_in.identify(request)
+        return _respond(request, identity.name if identity else None)
 
-    def _tell(request: web.Request, name: str | None, groups: Any = ()) -> web.Response:
+    def _respond(request: web.Request, name: str | None, groups: Any = ()) -> web.Response:
         token = sign_in.xsrf_token(request)
         return web.json_response({"name": name, "groups": sorted(groups), "xsrf": token})
 
@@ -100,12 +104,12 @@ def _add_routes(app: web.Application, sign_in: SignIn) -> None:
     app.router.add_get(prefix + "fresh", page)
     app.router.add_get(prefix + "api/thing", page)
     app.router.add_post(prefix + "api/thing", page)
-    app.router.add_get(prefix + "whoever", whoever)
+    app.router.add_get(prefix + "anyone", anyone)
     app.router.add_get(prefix + "socket", socket)
 
 
 async def begin(browser: Browser, path: str) -> str:
-    """Ask for a page, be sent to the Hub and back; the callback's address, not yet visited."""
+    """Open a page and follow the redirects up to the callback; its URL, which is not visited."""
     to_hub = await browser.go(path, follow=False)
     back = await browser.go(to_hub.headers["Location"], follow=False)
     assert back.status == 302, back.text

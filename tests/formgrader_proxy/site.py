@@ -11,8 +11,11 @@ from aiohttp.test_utils import TestServer
 from multidict import CIMultiDictProxy
 
 from common.oauth.sign_in import OAuthSettings, SignIn
-from common.web.application import Bind, Readiness, add_templates, create_app, serve
+from common.readiness import Readiness
+from common.web.application import create_app
 from common.web.metrics import Metrics
+from common.web.pages import add_templates
+from common.web.server import Bind, serve
 from services.formgrader_proxy.audit import Audit
 from services.formgrader_proxy.courses import load_courses
 from services.formgrader_proxy.metrics import FormgraderMetrics

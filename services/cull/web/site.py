@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from common.hub.client import HubClient
 from common.oauth.sign_in import OAuthSettings, SignIn
-from common.web.application import Bind, Readiness, create_app, serve
+from common.readiness import Readiness
+from common.web.application import create_app
 from common.web.metrics import Metrics
+from common.web.server import Bind, serve
 from services.cull.passes.executor import Culler
 from services.cull.store.holds import HoldStore
 from services.cull.web.user_page import setup_pages

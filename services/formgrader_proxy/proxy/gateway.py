@@ -17,9 +17,9 @@ from multidict import CIMultiDict
 
 from common.clock import Clock
 from common.errors import RequestError
+from common.oauth.request import is_websocket
 from common.oauth.sign_in import Identity, SignIn
 from common.web.error_pages import answer
-from common.web.security_headers import is_websocket
 from services.formgrader_proxy.access import Allowed, Content, Refusal, Role, judge, role_in
 from services.formgrader_proxy.audit import Audit, AuditUnavailable, Change
 from services.formgrader_proxy.courses import Course

@@ -10,11 +10,11 @@ import aiohttp
 import msgspec
 from aiohttp import web
 
+from common.oauth.request import wants_page
 from common.oauth.sign_in import Identity, SignIn
 from common.web.application import PREFIX
 from common.web.error_pages import answer
 from common.web.pages import render
-from common.web.security_headers import wants_page
 from services.formgrader_proxy.access import Role, role_in
 from services.formgrader_proxy.audit import Audit, Change
 from services.formgrader_proxy.courses import is_course_id

@@ -5,9 +5,9 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from common.clock import Clock
+from common.readiness import Readiness
 from common.ticker import Ticker
 from services.stats.metrics import StatsMetrics
 from services.stats.record.recorder import PollResult, Recorder
@@ -24,19 +24,6 @@ CLOSE_SECONDS = 4.0
 
 LATE_INTERVALS = 3
 """A last written poll older than so many intervals makes the service not ready."""
-
-
-class Readiness(Protocol):
-    """Who is told which parts are not ready: common.web.application.Readiness."""
-
-    def set(self, part: str, reason: str | None) -> None: ...
-
-
-class NoReadiness:
-    """Where nobody asks."""
-
-    def set(self, part: str, reason: str | None) -> None:
-        """Do nothing."""
 
 
 @dataclass(kw_only=True)

@@ -1,4 +1,4 @@
-"""Metrics: names, closed label sets, and what the Hub client reports."""
+"""Metrics: names, closed label sets, and the requests of the Hub client."""
 
 import pytest
 
@@ -6,27 +6,27 @@ from common.web.metrics import Metrics
 
 
 def lines(metrics: Metrics) -> list[str]:
-    """The exposition's samples."""
+    """The samples in the text format."""
     return [line for line in metrics.text().decode().splitlines() if not line.startswith("#")]
 
 
-def test_names_begin_with_hub_and_service() -> None:
-    """Names begin with jupyterhub and the service."""
+def test_names_start_with_hub_and_service() -> None:
+    """Names start with ``jupyterhub`` and the service."""
     metrics = Metrics("cull", prefix="jupyterhub")
     metrics.gauge("holds", "Holds in force.").set(3)
     assert "jupyterhub_cull_holds 3.0" in lines(metrics)
 
 
-def test_prefix_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """JUPYTERHUB_METRICS_PREFIX replaces jupyterhub, as it does on the Hub."""
+def test_prefix_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """JUPYTERHUB_METRICS_PREFIX replaces ``jupyterhub``, as it does on the Hub."""
     monkeypatch.setenv("JUPYTERHUB_METRICS_PREFIX", "physics")
     metrics = Metrics("cull")
     metrics.counter("passes_total", "Passes.").inc()
     assert "physics_cull_passes_total 1.0" in lines(metrics)
 
 
-def test_closed_labels_are_made_at_once() -> None:
-    """Each combination of a closed label set is there, at 0, before its first event."""
+def test_closed_labels_are_created_at_once() -> None:
+    """Every combination of a closed label set exists at 0 before its first event."""
     metrics = Metrics("cull", prefix="jupyterhub")
     labels = {"reason": ("idle", "max_age"), "outcome": ("ok", "failed")}
     stops = metrics.counter("stops_total", "Stops.", labels)
@@ -37,7 +37,7 @@ def test_closed_labels_are_made_at_once() -> None:
 
 
 def test_histogram_in_seconds() -> None:
-    """A histogram counts seconds in buckets that suit requests and passes."""
+    """The default buckets suit requests and passes."""
     metrics = Metrics("cull", prefix="jupyterhub")
     metrics.histogram("pass_seconds", "Seconds of a pass.", {"kind": ("full",)}).labels(
         "full"
@@ -59,7 +59,7 @@ def test_hub_requests() -> None:
 
 
 def test_expected_hub_requests() -> None:
-    """Series of requests that will come are there before the first one."""
+    """The series of expected requests exist before the first one."""
     metrics = Metrics("cull", prefix="jupyterhub")
     metrics.expect_hub_requests("GET users", "DELETE server")
     made = lines(metrics)
@@ -69,15 +69,15 @@ def test_expected_hub_requests() -> None:
 
 
 def test_two_services_share_nothing() -> None:
-    """Two applications in one process have registries of their own."""
+    """Two applications in one process have separate registries."""
     one, two = Metrics("cull"), Metrics("cull")
     one.gauge("x", "X.").set(1)
     two.gauge("x", "X.").set(2)
     assert one.text() != two.text()
 
 
-def test_process_and_build_are_told() -> None:
-    """Memory and CPU of the process are there, and the version if it was given."""
+def test_process_and_build() -> None:
+    """The memory of the process is reported, and the version if it is given."""
     made = lines(Metrics("cull", prefix="jupyterhub", version="1.2.3"))
     assert any(line.startswith("process_resident_memory_bytes") for line in made)
     assert 'jupyterhub_cull_build_info{version="1.2.3"} 1.0' in made

@@ -1,9 +1,10 @@
-"""What the descriptions of the services' APIs have in common."""
+"""The shared parts of the OpenAPI descriptions."""
 
 from common.web.openapi import ERROR, document
 
 
-def test_a_description_tells_the_ways_to_sign_in() -> None:
+def test_security_schemes() -> None:
+    """A description defines every security scheme that it uses, and the body of errors."""
     made = document(
         "cull", {"title": "t", "version": "1"}, "/services/cull/", {}, {"schemas": {"Error": ERROR}}
     )

@@ -16,8 +16,10 @@ from yarl import URL
 from common.hub.client import HubClient
 from common.hub.retry import NO_RETRY
 from common.oauth.sign_in import OAuthSettings, SignIn
-from common.web.application import Bind, Readiness, create_app, serve
+from common.readiness import Readiness
+from common.web.application import create_app
 from common.web.metrics import Metrics
+from common.web.server import Bind, serve
 from services.cull.passes.executor import Culler, CullSettings
 from services.cull.passes.hub_health import HubWatch
 from services.cull.passes.judge import Judge

@@ -291,4 +291,4 @@ async def test_a_hub_that_is_away_is_told_on_a_page(site: CullSite) -> None:
     site.hub.fail("status", status=503, times=100)
     page = await browser.go(PREFIX)
     assert page.status == 503
-    assert "The Hub is not there right now" in text(page)
+    assert "The Hub is not available" in text(page)

@@ -1,4 +1,4 @@
-"""Signing in through a real JupyterHub and a real configurable-http-proxy."""
+"""Sign-in through a real JupyterHub and a real configurable-http-proxy."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager
@@ -11,8 +11,10 @@ import pytest
 from aiohttp import web
 
 from common.oauth.sign_in import OAuthSettings, SignIn
-from common.web.application import Bind, Readiness, create_app, serve
+from common.readiness import Readiness
+from common.web.application import create_app
 from common.web.metrics import Metrics
+from common.web.server import Bind, serve
 from tests.fakes.clock import FakeClock
 from tests.integration.processes import free_port, proxy_command
 from tests.integration.realhub import RealHub
@@ -50,7 +52,7 @@ def hub(port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealHub
         groups={"in": ["ada", "bob", ODD], "out": ["eve"]},
     )
     with ExitStack() as stack:
-        with _something_at(port):
+        with _placeholder_at(port):
             stack.enter_context(made)
         yield made
 
@@ -60,12 +62,12 @@ class _NotFound(BaseHTTPRequestHandler):
         self.send_error(404)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager
-def _something_at(port: int) -> Iterator[None]:
-    """Answer at our port while the Hub starts: it waits 30 s for a service that does not."""
+def _placeholder_at(port: int) -> Iterator[None]:
+    """Respond at the service's port while the Hub starts: the Hub waits up to 30 s for that."""
     server = HTTPServer(("127.0.0.1", port), _NotFound)
     thread = Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
@@ -79,7 +81,7 @@ def _something_at(port: int) -> Iterator[None]:
 
 @dataclass
 class Service:
-    """Our service, registered at the hub, and its clock."""
+    """A service that is registered with the Hub, and its clock."""
 
     url: str
     sign_in: SignIn
@@ -103,10 +105,15 @@ async def service(hub: RealHub, port: int) -> AsyncIterator[Service]:
     )
 
     async def page(request: web.Request) -> web.Response:
-        who = await sign_in.require(request, fresh=request.method == "POST")
+        identity = await sign_in.require(request, fresh=request.method == "POST")
         token = sign_in.xsrf_token(request)
         return web.json_response(
-            {"name": who.name, "groups": sorted(who.groups), "admin": who.admin, "xsrf": token}
+            {
+                "name": identity.name,
+                "groups": sorted(identity.groups),
+                "admin": identity.admin,
+                "xsrf": token,
+            }
         )
 
     app = create_app(
@@ -125,30 +132,31 @@ async def service(hub: RealHub, port: int) -> AsyncIterator[Service]:
 
 
 @pytest.mark.parametrize("name", ["ada", ODD])
-async def test_person_signs_in(hub: RealHub, service: Service, name: str) -> None:
-    """Who is in the group comes in through the real Hub, under any lawful name."""
+async def test_user_signs_in(hub: RealHub, service: Service, name: str) -> None:
+    """A member of the group signs in through the real Hub, with any valid name."""
     async with hub.login(name) as browser, browser.get(service.url, headers=NAVIGATE) as page:
         assert page.status == 200
-        who = await page.json()
-        assert (who["name"], who["groups"]) == (name, ["in"])
+        found = await page.json()
+        assert (found["name"], found["groups"]) == (name, ["in"])
         assert str(page.url) == service.url
 
 
-async def test_person_without_access_is_refused_by_the_hub(hub: RealHub, service: Service) -> None:
-    """Who has no access is stopped at the Hub and gets no cookie of ours."""
+async def test_user_without_access_is_refused_by_the_hub(hub: RealHub, service: Service) -> None:
+    """A user without access is refused by the Hub and gets no cookie of the service."""
     async with hub.login("eve") as browser, browser.get(service.url, headers=NAVIGATE) as page:
         assert page.status == 403
         assert not [c for c in browser.cookie_jar if c.key == f"service-{NAME}"]
 
 
-async def test_admin_comes_in_by_scope(hub: RealHub, service: Service) -> None:
-    """An admin holds every access scope; the model tells that they are admin."""
+async def test_admin_signs_in(hub: RealHub, service: Service) -> None:
+    """An admin has every access scope, and the identity includes the admin flag."""
     async with hub.login(hub.admin) as browser, browser.get(service.url, headers=NAVIGATE) as page:
-        assert (await page.json())["name"] == hub.admin
+        found = await page.json()
+        assert (found["name"], found["admin"]) == (hub.admin, True)
 
 
 async def test_form_and_forged_form(hub: RealHub, service: Service) -> None:
-    """A form with the page's token is taken, without it is refused."""
+    """A form is accepted with the page's XSRF token only."""
     async with hub.login("ada") as browser:
         async with browser.get(service.url, headers=NAVIGATE) as page:
             token = (await page.json())["xsrf"]
@@ -158,7 +166,7 @@ async def test_form_and_forged_form(hub: RealHub, service: Service) -> None:
 
 
 async def test_script_with_a_token(hub: RealHub, service: Service) -> None:
-    """A user's API token with the access scope opens the service, one without does not."""
+    """A user's API token needs the access scope."""
     scope = f"access:services!service={NAME}"
     for scopes, status in (([scope], 200), (["self"], 403)):
         token = await hub.token(scopes, user="ada")
@@ -171,7 +179,7 @@ async def test_script_with_a_token(hub: RealHub, service: Service) -> None:
 
 
 async def test_metrics_by_scope(hub: RealHub, service: Service) -> None:
-    """A token with read:metrics reads our metrics, one without is refused."""
+    """The metrics need a token with read:metrics."""
     for scopes, status in ((["read:metrics"], 200), (["read:users"], 403)):
         token = await hub.token(scopes)
         async with (
@@ -182,7 +190,7 @@ async def test_metrics_by_scope(hub: RealHub, service: Service) -> None:
 
 
 async def test_sign_out_of_the_hub(hub: RealHub, service: Service) -> None:
-    """A sign-out at the Hub signs out of the service at once."""
+    """Signing out of the Hub signs the user out of the service at once."""
     async with hub.login("bob") as browser:
         async with browser.get(service.url, headers=NAVIGATE) as page:
             assert page.status == 200
@@ -192,8 +200,8 @@ async def test_sign_out_of_the_hub(hub: RealHub, service: Service) -> None:
             assert page.status == 302
 
 
-async def test_group_removal_counts(hub: RealHub, service: Service) -> None:
-    """Who leaves the group keeps reading for 30 s at most, and writes nothing from then on."""
+async def test_group_removal(hub: RealHub, service: Service) -> None:
+    """A user removed from the group can read for up to 30 s, and write nothing at once."""
     await hub.create_user("carl", groups=["in"])
     async with hub.login("carl") as browser:
         async with browser.get(service.url, headers=NAVIGATE) as page:
@@ -207,7 +215,7 @@ async def test_group_removal_counts(hub: RealHub, service: Service) -> None:
 
 
 async def test_hub_restart(hub: RealHub, service: Service) -> None:
-    """While the Hub is away the answer is 503; afterwards all are still signed in."""
+    """While the Hub is down, users get 503; afterwards they are still signed in."""
     async with hub.login("ada") as browser:
         async with browser.get(service.url, headers=NAVIGATE) as page:
             assert page.status == 200
@@ -224,7 +232,7 @@ async def test_hub_restart(hub: RealHub, service: Service) -> None:
 
 
 async def test_service_unknown_to_the_hub(hub: RealHub, port: int) -> None:
-    """A service whose own token the Hub does not know says 500 at the callback, not 403."""
+    """A service whose own token is unknown responds with 500 at the callback, not 403."""
     prefix = f"/base/services/{NAME}/"
     settings = OAuthSettings(
         api_url=hub.api_url,

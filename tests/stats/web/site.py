@@ -13,8 +13,10 @@ from aiohttp import web
 from common.hub.client import HubClient
 from common.hub.retry import NO_RETRY
 from common.oauth.sign_in import OAuthSettings, SignIn
-from common.web.application import Bind, Readiness, create_app, serve
+from common.readiness import Readiness
+from common.web.application import create_app
 from common.web.metrics import Metrics
+from common.web.server import Bind, serve
 from services.stats.store.queries.dashboard import Queries
 from services.stats.web.api.handlers import add_api
 from services.stats.web.dashboard import add_pages
