@@ -35,7 +35,7 @@ DATABASE = (
     "common/db",
     "services/cull/store",
     "services/stats/store",
-    "services/formgrader_proxy/audit.py",
+    "services/formgrader_proxy/store",
 )
 #: Decisions: no waiting, logging, clock or network.
 PURE = (

@@ -42,7 +42,7 @@ class NoReadiness:
 
 
 class Store(Protocol):
-    """The database, as far as its life goes: HoldStore."""
+    """The database, as far as its life goes: CullStore."""
 
     async def open(self) -> None: ...
     async def ping(self) -> None: ...

@@ -17,9 +17,9 @@ from common.proxy.client import ProxyClient
 from common.proxy.route_keeper import RouteKeeper
 from common.web.application import Bind, Readiness, add_templates, create_app, serve
 from common.web.metrics import Metrics
-from services.formgrader_proxy.audit import Audit, AuditUnavailable
 from services.formgrader_proxy.metrics import FormgraderMetrics
 from services.formgrader_proxy.proxy.gateway import Gateway, Places
+from services.formgrader_proxy.store.audit import Audit, AuditUnavailable
 from services.formgrader_proxy.upstream.prctl import hide_process
 from services.formgrader_proxy.upstream.registry import Courses
 from services.formgrader_proxy.web.pages import Views, per_course, waiting_page

@@ -20,7 +20,7 @@ from services.stats.query.access import ADMIN_SCOPE
 if TYPE_CHECKING:
     from services.stats.pseudonyms import Pseudonyms
     from services.stats.record.recorder import Settings as RecorderSettings
-    from services.stats.store.writer import Store
+    from services.stats.store.store import Store
 
 log = logging.getLogger("stats")
 
@@ -200,7 +200,7 @@ class StatsApp(ServiceApp):
     async def store(self, *, wait: bool = False) -> "AsyncIterator[Store]":
         """The open database. With ``wait`` one that is away is waited for."""
         from services.stats.store.schema import SchemaError
-        from services.stats.store.writer import AWAY, Store, StoreError
+        from services.stats.store.store import AWAY, Store, StoreError
 
         pseudonyms = self.pseudonyms()
         pause = 1.0

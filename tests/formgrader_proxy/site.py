@@ -13,10 +13,10 @@ from multidict import CIMultiDictProxy
 from common.oauth.sign_in import OAuthSettings, SignIn
 from common.web.application import Bind, Readiness, add_templates, create_app, serve
 from common.web.metrics import Metrics
-from services.formgrader_proxy.audit import Audit
 from services.formgrader_proxy.courses import load_courses
 from services.formgrader_proxy.metrics import FormgraderMetrics
 from services.formgrader_proxy.proxy.gateway import Gateway, Places
+from services.formgrader_proxy.store.audit import Audit
 from services.formgrader_proxy.upstream.registry import Courses
 from services.formgrader_proxy.web.pages import Views, per_course, waiting_page
 from tests.fakes.clock import FakeClock

@@ -10,7 +10,7 @@ from common.db.engine import UtcDateTime
 from services.cull.store.records import Event, Hold, HoldKind
 
 SCHEMA = 1
-"""Of this release. A database of a newer one is refused, see HoldStore.open."""
+"""Of this release. A database of a newer one is refused, see CullStore.open."""
 
 
 metadata = sa.MetaData()

@@ -9,7 +9,7 @@ from common.oauth.sign_in import OAuthSettings, SignIn
 from common.web.application import Bind, Readiness, create_app, serve
 from common.web.metrics import Metrics
 from services.cull.passes.executor import Culler
-from services.cull.store.holds import HoldStore
+from services.cull.store.store import CullStore
 from services.cull.web.user_page import setup_pages
 
 
@@ -30,7 +30,7 @@ async def site(
     settings: SiteSettings,
     *,
     culler: Culler,
-    store: HoldStore,
+    store: CullStore,
     hub: HubClient,
     metrics: Metrics,
     readiness: Readiness,

@@ -21,7 +21,6 @@ from common.oauth.sign_in import Identity, SignIn
 from common.web.error_pages import answer
 from common.web.security_headers import is_websocket
 from services.formgrader_proxy.access import Allowed, Content, Refusal, Role, judge, role_in
-from services.formgrader_proxy.audit import Audit, AuditUnavailable, Change
 from services.formgrader_proxy.courses import Course
 from services.formgrader_proxy.metrics import FormgraderMetrics, Outcome
 from services.formgrader_proxy.modes import decide
@@ -37,6 +36,7 @@ from services.formgrader_proxy.proxy.links import changes, link_script
 from services.formgrader_proxy.proxy.policy_headers import security_headers
 from services.formgrader_proxy.proxy.request_head import RequestHead, read_head
 from services.formgrader_proxy.proxy.target import PathRefused, Target, read_target
+from services.formgrader_proxy.store.audit import Audit, AuditUnavailable, Change
 from services.formgrader_proxy.upstream.registry import Courses, Formgrader
 
 log = logging.getLogger("formgrader")

@@ -18,8 +18,8 @@ from common.errors import ConfigError
 from services.stats.intervals import Interval
 from services.stats.record.sampler import LONGEST
 from services.stats.store import tables as t
+from services.stats.store.store import Store
 from services.stats.store.tables import FOREVER
-from services.stats.store.writer import Store
 
 BATCH = 5000
 

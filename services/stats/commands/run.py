@@ -19,10 +19,10 @@ from services.stats.pseudonyms import Pseudonyms
 from services.stats.query.access import OPERATOR
 from services.stats.query.figures import by_day
 from services.stats.query.periods import Range, one_of, parse_day
-from services.stats.record.leader import lock_for
 from services.stats.store.daily_rows import roll_up_until
+from services.stats.store.leader_lock import lock_for
 from services.stats.store.queries.dashboard import Queries
-from services.stats.store.writer import Store, StoreError
+from services.stats.store.store import Store, StoreError
 
 
 async def report(store: Store, options: Mapping[str, str], pseudonyms: Pseudonyms | None) -> str:

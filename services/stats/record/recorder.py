@@ -19,12 +19,12 @@ from common.clock import Clock, SystemClock
 from common.errors import HubError
 from common.hub.client import HubClient
 from common.hub.models import User
-from services.stats.record.leader import Lock, lock_for
 from services.stats.record.sampler import Look, Sampling
 from services.stats.record.state import LONG_AGO, State
 from services.stats.records import Changes, Poll
 from services.stats.store.daily_rows import roll_up_until
-from services.stats.store.writer import AWAY, LeadLost, Store
+from services.stats.store.leader_lock import Lock, lock_for
+from services.stats.store.store import AWAY, LeadLost, Store
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from common.ticker import Ticker
 from services.stats.metrics import StatsMetrics
 from services.stats.record.recorder import PollResult, Recorder
 from services.stats.store.latest_poll import read_current
-from services.stats.store.writer import AWAY
+from services.stats.store.store import AWAY
 
 log = logging.getLogger("stats")
 

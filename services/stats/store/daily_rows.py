@@ -26,7 +26,7 @@ from services.stats.store.rollup import (
     roll_up,
 )
 from services.stats.store.rows import session_of
-from services.stats.store.writer import Store
+from services.stats.store.store import Store
 
 LATE = timedelta(hours=1)
 """How long after midnight a day is rolled up."""

@@ -12,7 +12,7 @@ from common.oauth.sign_in import SignIn
 from common.web import error_pages
 from services.stats.query.access import ADMIN_SCOPE, OutOfScope, Rules, Viewer
 from services.stats.query.periods import BadQuery
-from services.stats.store.writer import AWAY
+from services.stats.store.store import AWAY
 
 if TYPE_CHECKING:
     from common.hub.client import HubClient

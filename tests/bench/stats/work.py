@@ -23,7 +23,7 @@ from services.stats.record.recorder import Recorder, Settings
 from services.stats.record.sampler import Look, Sampling
 from services.stats.records import Changes, Person
 from services.stats.store.daily_rows import roll_up_until
-from services.stats.store.writer import Store
+from services.stats.store.store import Store
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 MINUTES_5, MINUTES_10 = timedelta(minutes=5), timedelta(minutes=10)

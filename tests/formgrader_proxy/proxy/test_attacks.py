@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from services.formgrader_proxy.access import ALLOW_LIST, Role, judge
-from services.formgrader_proxy.audit import AuditUnavailable, Change
 from services.formgrader_proxy.proxy.target import PathRefused, read_target
+from services.formgrader_proxy.store.audit import AuditUnavailable, Change
 from tests.formgrader_proxy.site import (
     ACCESS,
     COURSE,

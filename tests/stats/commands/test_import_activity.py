@@ -15,10 +15,10 @@ from services.stats.days import Period
 from services.stats.intervals import Interval
 from services.stats.pseudonyms import Pseudonyms
 from services.stats.query.access import Everybody, Individual
-from services.stats.record.leader import lock_for
 from services.stats.record.sampler import Look, Sampling
+from services.stats.store.leader_lock import lock_for
 from services.stats.store.queries.dashboard import Queries
-from services.stats.store.writer import Store, StoreError
+from services.stats.store.store import Store, StoreError
 
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 DAY = START.date()

@@ -13,11 +13,11 @@ from sqlalchemy import select
 
 from common.hub.client import HubClient
 from common.hub.http import NO_RETRY
-from services.stats.record.leader import lock_for
 from services.stats.record.recorder import Recorder, Settings
 from services.stats.store import tables as t
+from services.stats.store.leader_lock import lock_for
+from services.stats.store.store import Store
 from services.stats.store.tables import FOREVER
-from services.stats.store.writer import Store
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.hub import FakeHub
 from tests.fakes.postgres import Postgres, postgres, postgres_url

@@ -15,7 +15,7 @@ from services.stats.query.answers import PersonRow
 from services.stats.records import Changes, Person, Poll, Session
 from services.stats.store.daily_rows import roll_up_until
 from services.stats.store.queries.dashboard import Queries
-from services.stats.store.writer import Store
+from services.stats.store.store import Store
 from tests.fakes.postgres import postgres, postgres_url
 
 __all__ = ["postgres", "postgres_url"]

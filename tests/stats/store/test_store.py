@@ -26,7 +26,7 @@ from services.stats.store.schema import (
     bring_up_to_date,
     make_engine,
 )
-from services.stats.store.writer import LeadLost, Store
+from services.stats.store.store import LeadLost, Store
 from tests.fakes.postgres import postgres, postgres_url
 
 __all__ = ["postgres", "postgres_url"]

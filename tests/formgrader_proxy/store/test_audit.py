@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from common.db.engine import make_engine, parse_url
 from common.errors import ConfigError, ServiceError
-from services.formgrader_proxy.audit import Audit, AuditUnavailable, Change
+from services.formgrader_proxy.store.audit import Audit, AuditUnavailable, Change
 from tests.fakes.postgres import postgres, postgres_url
 
 __all__ = ["postgres", "postgres_url"]

@@ -39,7 +39,7 @@ _SAME = timedelta(minutes=1)
 _ATTEMPTS = 20
 
 
-class HoldStore(Database):
+class CullStore(Database):
     """Keeps extensions, holds and the audit log. Open it before use; close it at the end.
 
     Every method may raise StoreError.
