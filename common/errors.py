@@ -1,4 +1,4 @@
-"""What can go wrong between us and the Hub or the proxy.
+"""The errors that the services raise on purpose.
 
 ::
 
@@ -11,14 +11,18 @@
     │   ├── HubRejected       another 4xx: the Hub will not do it (pending, conflict)
     │   ├── HubFailed         500 and other 5xx: the Hub broke on this request
     │   └── HubBadAnswer      2xx, but not what the Hub's API promises
-    └── ProxyError            a request to configurable-http-proxy failed
-        ├── ProxyUnavailable
-        ├── ProxyForbidden
-        ├── ProxyRejected
-        ├── ProxyBadAnswer
-        └── RouteTaken        the route is there already and is someone else's
+    ├── ProxyError            a request to configurable-http-proxy failed
+    │   ├── ProxyUnavailable
+    │   ├── ProxyForbidden
+    │   ├── ProxyRejected
+    │   ├── ProxyBadAnswer
+    │   └── RouteTaken        the route is there already and is someone else's
+    └── StoreError            the database was not read or written; nothing was changed
+        ├── StoreUnavailable  out of reach, locked for too long, or failing: try again later
+        └── StoreRejected     a value that the database does not accept
+            └── StoreConflict a row that breaks a constraint, such as a unique key
 
-Every error keeps ``method``, ``url`` and ``status`` as attributes. Tokens travel in
+Every error of a request keeps ``method``, ``url`` and ``status`` as attributes. Tokens travel in
 headers only, and a URL is kept without its query, so neither can reach a log.
 """
 
@@ -106,6 +110,22 @@ class ProxyBadAnswer(ProxyError):
 
 class RouteTaken(ProxyError):
     """The route leads to a target that is not ours. Nothing was changed."""
+
+
+class StoreError(ServiceError):
+    """The database was not read or written. Nothing was changed."""
+
+
+class StoreUnavailable(StoreError):
+    """The database is out of reach, locked for too long, or failing. It may work later."""
+
+
+class StoreRejected(StoreError):
+    """The database does not accept a value, and will not accept it later either."""
+
+
+class StoreConflict(StoreRejected):
+    """A row breaks a constraint: its key exists already, or what it refers to does not."""
 
 
 def without_query(url: str) -> str:

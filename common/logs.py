@@ -27,8 +27,11 @@ _PATTERNS = (
     ),
     # a whole cookie header
     (re.compile(r"(?i)\b((?:set-)?cookie['\"]?\s*[:=]\s*['\"]?)[^'\"\n]{4,}"), r"\1" + _REDACTED),
-    # postgresql://user:password@host
-    (re.compile(r"(\w[\w+.-]*://[^/\s:@]*:)[^@\s/]+(@)"), r"\1" + _REDACTED + r"\2"),
+    # postgresql://user:password@host (PASSWORD is the placeholder in our own examples)
+    (
+        re.compile(r"(\w[\w+.-]*://[^/\s:@]*:)(?!PASSWORD@)[^@\s/]+(@)"),
+        r"\1" + _REDACTED + r"\2",
+    ),
 )
 # These log session ids and whole user models below WARNING.
 _TOO_TALKATIVE = ("tornado.application", "tornado.general", "aiosqlite", "asyncio", "PIL")

@@ -9,13 +9,12 @@ from typing import Protocol
 
 from common.clock import Clock
 from common.config.settings_file import Reload
-from common.errors import ServiceError
+from common.errors import ServiceError, StoreError
 from common.ticker import Ticker
 from services.cull.metrics import CullMetrics
 from services.cull.passes.executor import Culler
 from services.cull.passes.hub_health import HubWatch
 from services.cull.policy.file import PolicyFile
-from services.cull.store.records import StoreError
 
 log = logging.getLogger("cull")
 

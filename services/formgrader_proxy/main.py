@@ -9,7 +9,7 @@ from aiohttp import web
 
 from common.clock import SystemClock
 from common.config.settings_file import Reload
-from common.errors import HubError, ServiceError
+from common.errors import HubError, ServiceError, StoreError
 from common.hub.client import HubClient
 from common.hub.http import NO_RETRY, client_session
 from common.oauth.sign_in import SignIn
@@ -19,7 +19,7 @@ from common.web.application import Bind, Readiness, add_templates, create_app, s
 from common.web.metrics import Metrics
 from services.formgrader_proxy.metrics import FormgraderMetrics
 from services.formgrader_proxy.proxy.gateway import Gateway, Places
-from services.formgrader_proxy.store.audit import Audit, AuditUnavailable
+from services.formgrader_proxy.store.audit import Audit
 from services.formgrader_proxy.upstream.prctl import hide_process
 from services.formgrader_proxy.upstream.registry import Courses
 from services.formgrader_proxy.web.pages import Views, per_course, waiting_page
@@ -72,7 +72,7 @@ class Running:
         while not self.settings.stopping.is_set():
             try:
                 await self.audit.open()
-            except AuditUnavailable as error:
+            except StoreError as error:
                 self.readiness.set("database", str(error))
                 log.warning("Waiting for the database: %s", error)
                 await self._pause(LOOK_SECONDS)

@@ -54,6 +54,7 @@ def test_redact(text: str, secret: str) -> None:
         "state of the server: pending",
         "error code 7",
         "http://127.0.0.1/hub/api/users?state=ready&limit=200",
+        "write sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE",
     ],
 )
 def test_redact_leaves_plain_text(text: str) -> None:

@@ -1,166 +1,95 @@
-"""Who changed what in which course, and when: kept in a database, one row a change.
+"""The audit: one row for each change in a course, with who made it and when.
 
-The row is written before the change goes to the formgrader and completed afterwards, so a
-change that was made is never without one; a row without a status is one whose end we did
-not see. Of a body only the names of its fields are kept.
+The row is written before the change goes to the formgrader and completed afterwards, so every
+change that was made has a row. A row without a status is a change whose end was not seen.
 """
 
-import sqlite3
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from dataclasses import replace
+from pathlib import Path
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from common.db.engine import UtcDateTime, make_engine, parse_url, try_file
-from common.errors import ServiceError
+from common.db.address import parse_address
+from common.db.schema import Schema, open_database
+from common.db.transactions import Database
+from common.errors import StoreUnavailable
+from services.formgrader_proxy.store.tables import Change, audit, change_from, change_values
 
-SCHEMA = 1
-"""Of this release. A database of a newer one is refused."""
+__all__ = ["Audit", "Change"]
 
-_metadata = sa.MetaData()
-_schema = sa.Table(
-    "formgrader_schema",
-    _metadata,
-    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+SCHEMA = Schema(
+    migrations=Path(__file__).parent / "migrations",
+    revisions=("0001",),
+    version_table="formgrader_alembic_version",
+    earlier_table="formgrader_schema",
 )
-_audit = sa.Table(
-    "formgrader_audit",
-    _metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("at", UtcDateTime, nullable=False),
-    sa.Column("course", sa.Unicode(100), nullable=False),
-    sa.Column("user_name", sa.Unicode(255), nullable=False),
-    sa.Column("role", sa.Unicode(20), nullable=False),
-    sa.Column("action", sa.Unicode(40), nullable=False),
-    sa.Column("path", sa.UnicodeText, nullable=False),
-    sa.Column("fields", sa.UnicodeText, nullable=False),
-    sa.Column("status", sa.Integer),
-    sa.Index("formgrader_audit_course", "course", "id"),
-    sqlite_autoincrement=True,
-)
-
-
-class AuditUnavailable(ServiceError):
-    """The audit cannot be written now, so no change may pass."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """One change. ``status`` is the formgrader's answer, None where we did not see it."""
-
-    at: datetime
-    course: str
-    user: str
-    role: str
-    action: str
-    path: str
-    fields: tuple[str, ...] = ()
-    status: int | None = None
 
 
 class Audit:
-    """The audit in its database; open it before use."""
+    """The audit in its database. Open it before use and close it at the end.
+
+    Every method may raise StoreError.
+    """
 
     def __init__(self, db_url: str) -> None:
         """:raises ConfigError: the URL cannot be used"""
-        self._url = parse_url(db_url)
-        self._engine: AsyncEngine = make_engine(self._url)
+        self._address = parse_address(db_url)
+        self._database: Database | None = None
 
     async def open(self) -> None:
-        """Make the tables. :raises ServiceError: the database is away, or of a newer release"""
-        try:
-            try_file(self._url)
-            async with self._engine.begin() as connection:
-                await connection.run_sync(_metadata.create_all)
-                found = await connection.scalar(sa.select(sa.func.max(_schema.c.version)))
-                if found is None:
-                    await connection.execute(_schema.insert().values(version=SCHEMA))
-        except (SQLAlchemyError, sqlite3.Error, OSError, TimeoutError) as error:
-            raise AuditUnavailable(
-                f"the audit's database cannot be opened: {_say(error)}"
-            ) from None
-        if found is not None and found > SCHEMA:
-            raise ServiceError(
-                f"the audit's database is of a newer release (schema {found}, this one knows"
-                f" {SCHEMA}). Update jupyterhub-classroom, or use another database."
-            )
+        """Connect, and create or migrate the tables where that is due.
+
+        :raises ConfigError: a newer release created the database
+        :raises StoreUnavailable: the database is out of reach; call open again later
+        """
+        self._database = await open_database(self._address, SCHEMA)
 
     async def close(self) -> None:
-        """Let go of the database."""
-        await self._engine.dispose()
+        """Close all connections."""
+        database, self._database = self._database, None
+        if database is not None:
+            await database.close()
 
     async def begin(self, change: Change) -> int:
-        """Note a change that is about to be made. :raises AuditUnavailable:"""
-        values = {
-            "at": change.at,
-            "course": change.course,
-            "user_name": change.user,
-            "role": change.role,
-            "action": change.action,
-            "path": change.path,
-            "fields": " ".join(change.fields),
-            "status": None,
-        }
-        try:
-            async with self._engine.begin() as connection:
-                statement = _audit.insert().values(**values).returning(_audit.c.id)
-                return int((await connection.execute(statement)).scalar_one())
-        except (SQLAlchemyError, OSError, TimeoutError) as error:
-            raise AuditUnavailable(f"the audit cannot be written: {_say(error)}") from None
+        """Record a change that is about to be made; the number of its row."""
+        values = change_values(replace(change, status=None))
+        async with self._opened.writing() as connection:
+            statement = sa.insert(audit).values(values).returning(audit.c.id)
+            return int((await connection.execute(statement)).scalar_one())
 
     async def finish(self, number: int, status: int) -> None:
-        """Note the formgrader's answer. :raises AuditUnavailable:"""
-        statement = _audit.update().where(_audit.c.id == number).values(status=status)
-        try:
-            async with self._engine.begin() as connection:
-                await connection.execute(statement)
-        except (SQLAlchemyError, OSError, TimeoutError) as error:
-            raise AuditUnavailable(f"the audit cannot be written: {_say(error)}") from None
+        """Record the formgrader's response to a change."""
+        async with self._opened.writing() as connection:
+            await connection.execute(
+                sa.update(audit).where(audit.c.id == number).values(status=status)
+            )
 
     async def newest(self, course: str, *, limit: int = 200) -> Sequence[Change]:
         """The newest changes of a course, newest first."""
-        statement = (
-            sa.select(_audit).where(_audit.c.course == course).order_by(_audit.c.id.desc())
-        ).limit(limit)
-        async with self._engine.connect() as connection:
-            rows = (await connection.execute(statement)).all()
-        return [_change(row) for row in rows]
+        query = sa.select(audit).where(audit.c.course == course).order_by(audit.c.id.desc())
+        async with self._opened.reading() as connection:
+            return [change_from(row) for row in await connection.execute(query.limit(limit))]
 
     async def every(self, course: str, *, step: int = 1000) -> AsyncIterator[Sequence[Change]]:
-        """All changes of a course, oldest first, some at a time."""
+        """All changes of a course, oldest first, at most ``step`` at a time."""
         last = 0
         while True:
-            statement = (
-                sa.select(_audit)
-                .where(_audit.c.course == course, _audit.c.id > last)
-                .order_by(_audit.c.id)
+            query = (
+                sa.select(audit)
+                .where(audit.c.course == course, audit.c.id > last)
+                .order_by(audit.c.id)
                 .limit(step)
             )
-            async with self._engine.connect() as connection:
-                rows = (await connection.execute(statement)).all()
+            async with self._opened.reading() as connection:
+                rows = (await connection.execute(query)).all()
             if not rows:
                 return
             last = rows[-1].id
-            yield [_change(row) for row in rows]
+            yield [change_from(row) for row in rows]
 
-
-def _change(row: sa.Row[Any]) -> Change:
-    return Change(
-        at=row.at,
-        course=row.course,
-        user=row.user_name,
-        role=row.role,
-        action=row.action,
-        path=row.path,
-        fields=tuple(row.fields.split()),
-        status=row.status,
-    )
-
-
-def _say(error: Exception) -> str:
-    """The driver's words without the statement and its values."""
-    return str(getattr(error, "orig", None) or type(error).__name__)[:200]
+    @property
+    def _opened(self) -> Database:
+        if self._database is None:
+            raise StoreUnavailable(f"database {self._address.shown}: not open")
+        return self._database

@@ -1,8 +1,8 @@
-"""One recorder at a time: the others wait, and one takes over when the first is gone.
+"""The lock of the recorder that leads: one records, the others wait and take over from it.
 
-On SQLite a lock on a file beside the database, on PostgreSQL an advisory lock that lives as
-long as its connection. Either is freed by the system when the process is killed. (A file
-lock on a network file system is as good as that file system's locking.)
+On SQLite it is a lock on a file next to the database; on PostgreSQL an advisory lock that
+lives as long as its connection. The operating system or the server frees it when the process
+dies. (On a network file system, a file lock is as good as that file system's locking.)
 """
 
 import fcntl
@@ -11,40 +11,43 @@ from pathlib import Path
 from typing import Protocol
 
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.stats.store.schema import sqlite_path
+from common.db.transactions import Database, store_errors
+from common.errors import StoreError
 
 ADVISORY_LOCK = 7461001
 
 
 class Lock(Protocol):
-    """What only one holder has."""
+    """A lock that only one process holds."""
 
     async def acquire(self) -> bool:
-        """Try to get it, without waiting; True if it is held now, or was already."""
+        """Try to get the lock, without waiting; whether this process holds it now.
+
+        :raises StoreError: the database is out of reach, or the lock file cannot be opened
+        """
         ...
 
     async def held(self) -> bool:
-        """Whether it is still ours."""
+        """Whether this process still holds the lock."""
         ...
 
     async def release(self) -> None:
-        """Give it back; nothing happens if it is not held."""
+        """Release the lock if it is held."""
         ...
 
 
-def lock_for(engine: AsyncEngine) -> Lock:
-    """The lock that fits the database."""
-    if engine.dialect.name == "postgresql":
-        return AdvisoryLock(engine)
-    path = sqlite_path(engine.url)
+def lock_for(database: Database) -> Lock:
+    """The lock that suits the database."""
+    if not database.address.is_sqlite:
+        return AdvisoryLock(database)
+    path = database.address.file
     return FileLock(path.with_name(path.name + ".lock")) if path else NoLock()
 
 
 class FileLock:
-    """A lock on a file, which stays there, empty."""
+    """A lock on a file. The file is empty and is never deleted."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -53,7 +56,8 @@ class FileLock:
     async def acquire(self) -> bool:
         if self._file is not None:
             return True
-        file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with store_errors(str(self.path)):
+            file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -72,25 +76,26 @@ class FileLock:
 
 
 class AdvisoryLock:
-    """PostgreSQL's; it goes with its connection, so ask ``held`` before each write."""
+    """PostgreSQL's lock. It is lost with its connection: check ``held`` before each write."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self.engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._connection: AsyncConnection | None = None
 
     async def acquire(self) -> bool:
         if await self.held():
             return True
-        connection = await self.engine.connect()
-        try:
-            await connection.execution_options(isolation_level="AUTOCOMMIT")
-            got = await connection.scalar(
-                text("SELECT pg_try_advisory_lock(:number)"), {"number": ADVISORY_LOCK}
-            )
-        except BaseException:
-            await connection.invalidate()
-            await connection.close()
-            raise
+        with store_errors(self._database.address.shown):
+            connection = await self._database.engine.connect()
+            try:
+                await connection.execution_options(isolation_level="AUTOCOMMIT")
+                got = await connection.scalar(
+                    text("SELECT pg_try_advisory_lock(:number)"), {"number": ADVISORY_LOCK}
+                )
+            except BaseException:
+                await connection.invalidate()
+                await connection.close()
+                raise
         if not got:
             await connection.close()
             return False
@@ -101,15 +106,16 @@ class AdvisoryLock:
         if self._connection is None:
             return False
         try:
-            await self._connection.execute(text("SELECT 1"))
-        except (DBAPIError, OSError):
+            with store_errors(self._database.address.shown):
+                await self._connection.execute(text("SELECT 1"))
+        except StoreError:
             await self._drop()
             return False
         return True
 
     async def release(self) -> None:
         if self._connection is not None:
-            # Not back to the pool, where the lock would live on: the connection ends.
+            # The connection must end: back in the pool it would keep the lock.
             await self._drop()
 
     async def _drop(self) -> None:
@@ -120,7 +126,7 @@ class AdvisoryLock:
 
 
 class NoLock:
-    """For a database in memory, which nobody else can see."""
+    """For a database in memory, which no other process can see."""
 
     async def acquire(self) -> bool:
         return True

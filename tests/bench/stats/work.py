@@ -118,7 +118,7 @@ async def record(file: Path, users: int, days: int) -> dict[str, Any]:
 
 
 async def _settled(store: Store, file: Path) -> int:
-    async with store.engine.connect() as connection:
+    async with store.reading() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     return await asyncio.to_thread(lambda: file.stat().st_size)

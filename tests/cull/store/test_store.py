@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
@@ -10,28 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from common.errors import ConfigError
+from common.errors import StoreError
 from services.cull.policy.model import Protections
-from services.cull.store.database import AUDIT_DAYS, KEEP_EXPIRED
-from services.cull.store.database_url import async_url
-from services.cull.store.records import DAY, Event, ExtensionRefused, HoldKind, StoreError
-from services.cull.store.store import CullStore
-from tests.fakes.postgres import Postgres, postgres, postgres_url
+from services.cull.store.records import DAY, Event, ExtensionRefused, HoldKind
+from services.cull.store.store import AUDIT_DAYS, KEEP_EXPIRED, CullStore
+from tests.fakes.databases import db_url, postgres, postgres_url
+from tests.fakes.postgres import Postgres
 
-__all__ = ["postgres", "postgres_url"]  # fixtures that pytest finds by name in this file
+__all__ = ["db_url", "postgres", "postgres_url"]  # fixtures that pytest finds by name in this file
 
 NOW = datetime(2026, 3, 2, 12, 0, 0, 123456, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 ODD_NAMES = ["q?x=1", "h#frag", "%41", "名前", "sp ace", "o'neil\"; --", "a" * 255]
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def db_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database of each kind, written as an administrator would."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'cull.sqlite'}"
-    url: str = request.getfixturevalue("postgres_url")
-    return url
 
 
 @pytest.fixture
@@ -199,16 +188,6 @@ async def test_concurrent_extensions_stay_within_the_limit(db_url: str) -> None:
     assert len(log) == 3
 
 
-async def test_concurrent_openings_make_one_schema(db_url: str) -> None:
-    """Several processes may start at the same moment on an empty database."""
-    stores = [CullStore(db_url) for _ in range(5)]
-    await asyncio.gather(*(store.open() for store in stores))
-    try:
-        await asyncio.gather(*(store.ping() for store in stores))
-    finally:
-        await asyncio.gather(*(store.close() for store in stores))
-
-
 async def test_a_hold_replaces_the_one_before(store: CullStore) -> None:
     """Holding the same again moves its end, also to an earlier time, and both are in the audit."""
     await store.hold("user", "ada", until=NOW + DAY, by="root", now=NOW)
@@ -293,19 +272,6 @@ async def test_the_audit_log_pages_from_the_newest(store: CullStore) -> None:
     assert [event for _, event in first + rest] == events[::-1]
 
 
-async def test_a_newer_schema_is_refused_in_words(store: CullStore, tmp_path: Path) -> None:
-    """A database of a newer release gets one line that says what to do, and is left alone."""
-    path = tmp_path / "newer.sqlite"
-    async with CullStore(f"sqlite:///{path}"):
-        pass
-    with sqlite3.connect(path) as database:
-        database.execute("UPDATE cull_schema SET version = 99")
-    database.close()
-
-    with pytest.raises(ConfigError, match=r"newer release \(schema 99.*upgrade"):
-        await CullStore(f"sqlite:///{path}").open()
-
-
 async def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     """A directory that is not there gives one clear error that names the file."""
     with pytest.raises(StoreError, match=r"missing/cull\.sqlite.*unable to open"):
@@ -333,29 +299,3 @@ async def test_the_database_may_go_away_and_come_back(postgres: Postgres) -> Non
             postgres.start()
         assert "s3cret" not in str(away.value)
         assert (await store.protections(NOW)).user_holds == {"ada": NOW + DAY}
-
-
-@pytest.mark.parametrize(
-    ("written", "used"),
-    [
-        ("sqlite:///x.sqlite", "sqlite+aiosqlite:///x.sqlite"),
-        ("sqlite:////srv/x.sqlite", "sqlite+aiosqlite:////srv/x.sqlite"),
-        ("sqlite+aiosqlite:///x", "sqlite+aiosqlite:///x"),
-        ("postgresql://u:p%40ss@h:5/d", "postgresql+asyncpg://u:p%40ss@h:5/d"),
-        ("postgres://h/d", "postgresql+asyncpg://h/d"),
-        ("postgresql+psycopg2://h/d", "postgresql+asyncpg://h/d"),
-        ("postgresql://h/d?sslmode=require", "postgresql+asyncpg://h/d?ssl=require"),
-        (" postgresql:///d?host=/run/pg ", "postgresql+asyncpg:///d?host=%2Frun%2Fpg"),
-    ],
-)
-def test_plain_urls_get_the_asyncio_driver(written: str, used: str) -> None:
-    """URLs as people write them lead to aiosqlite and asyncpg."""
-    assert async_url(written) == used
-
-
-@pytest.mark.parametrize("url", ["", "cull.sqlite", "/srv/cull.sqlite", "mysql://u:s3cret@h/d"])
-def test_other_databases_are_refused_in_words(url: str) -> None:
-    """What is not SQLite or PostgreSQL gets an error with an example, without the password."""
-    with pytest.raises(ConfigError, match="write sqlite:///FILE") as refused:
-        async_url(url)
-    assert "s3cret" not in str(refused.value)

@@ -301,7 +301,7 @@ async def test_who_lost_the_lock_does_not_count(
 async def test_advisory_lock_of_a_broken_connection_is_free(postgres_url: str) -> None:
     """PostgreSQL frees the lock with its connection, and we notice that it is gone."""
     one, two = [await Store.open(postgres_url, ZoneInfo("UTC")) for _ in range(2)]
-    lock, other = lock_for(one.engine), lock_for(two.engine)
+    lock, other = lock_for(one.database), lock_for(two.database)
     assert await lock.acquire()
     assert not await other.acquire()
     async with two.writing() as connection:
