@@ -67,16 +67,13 @@ async def open_database(
 
 
 async def _revision(database: Database, schema: Schema) -> str | None:
-    """The database's revision, by one plain query; None if there is none."""
+    """The database's revision, by one plain query; None if that fails, as without its table."""
     try:
         async with database.reading() as connection:
             revision: str | None = await connection.scalar(_version_query(schema))
     except StoreUnavailable as error:
         if not isinstance(error.__cause__, OperationalError | ProgrammingError):
             raise
-        async with database.reading() as connection:
-            if await connection.run_sync(_has_table, schema.version_table):
-                raise
         return None
     return revision
 

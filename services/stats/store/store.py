@@ -93,7 +93,7 @@ class Store:
         await upsert(connection, t.meta, rows)
 
     async def take_lead(self) -> int:
-        """Become the recorder that writes, and return its number; refuse earlier ones from now on."""
+        """Become the recorder that writes; returns its number. Earlier ones are refused now."""
         async with self.writing() as connection:
             await insert_missing(
                 connection, t.meta, [{"key": key, "value": "0"} for key in ("edits", "leader")]

@@ -33,7 +33,7 @@ async def make_table(database: Database) -> None:
 
 async def insert(database: Database, number: int) -> None:
     async with database.writing() as connection:
-        await connection.execute(sa.text(f"INSERT INTO t (a) VALUES ({number})"))
+        await connection.execute(sa.text("INSERT INTO t (a) VALUES (:a)"), {"a": number})
 
 
 async def count(database: Database) -> int:
@@ -66,10 +66,14 @@ async def test_a_transaction_is_committed(database: Database, other: Database) -
 
 async def test_an_error_rolls_back(database: Database) -> None:
     """After any error in a transaction nothing of it is in the database."""
-    with pytest.raises(KeyError):
+
+    async def fail() -> None:
         async with database.writing() as connection:
             await connection.execute(sa.text("INSERT INTO t (a) VALUES (1)"))
             raise KeyError
+
+    with pytest.raises(KeyError):
+        await fail()
     assert await count(database) == 0
 
 
@@ -116,9 +120,11 @@ async def test_many_writers_wait_for_each_other(database: Database, other: Datab
 
     async def increment(one: Database) -> None:
         async with one.writing() as connection:
-            query = "SELECT b FROM t" + ("" if one.address.is_sqlite else " FOR UPDATE")
-            value = await connection.scalar(sa.text(query)) or 0
-            await connection.execute(sa.text(f"UPDATE t SET b = {value + 1}"))
+            query = (
+                sa.select(sa.column("b", sa.Integer)).select_from(sa.table("t")).with_for_update()
+            )
+            value = await connection.scalar(query) or 0
+            await connection.execute(sa.text("UPDATE t SET b = :b"), {"b": value + 1})
 
     await asyncio.gather(*(increment(one) for one in (database, other) * 10))
     async with database.reading() as connection:
