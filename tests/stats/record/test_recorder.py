@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 from sqlalchemy import select
 
+from common.errors import StoreUnavailable
 from common.hub.client import HubClient
 from common.hub.http import NO_RETRY
 from services.stats.record.recorder import Recorder, Settings
@@ -338,7 +339,7 @@ async def test_database_away_and_back(
             desk.minutes(5)
             result = await recorder.poll()
             assert not result.written
-            assert "the database is away" in result.error
+            assert "the database is unavailable" in result.error
     finally:
         postgres.start()
     assert len([r for r in caplog.records if r.levelno >= logging.WARNING]) == 1  # told once
@@ -359,7 +360,7 @@ async def test_backlog_is_bounded(desk: Desk, monkeypatch: pytest.MonkeyPatch) -
     write = recorder.store.write
 
     async def away(*args: object, **kwargs: object) -> bool:
-        raise OSError("no route to host")
+        raise StoreUnavailable("no route to host")
 
     monkeypatch.setattr(recorder.store, "write", away)
     results = []
