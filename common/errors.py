@@ -4,20 +4,24 @@
 
     ServiceError
     ├── ConfigError           invalid settings, all of them at once
-    └── RequestError          a request failed
-        ├── HubError          a request to the Hub failed
-        │   ├── HubUnavailable    no response, or 429/502/503/504 after the last retry
-        │   ├── HubForbidden      401/403: the token is invalid or lacks a scope
-        │   ├── HubNotFound       404: no such user, server or group
-        │   ├── HubRejected       another 4xx: rejected (pending, conflict)
-        │   ├── HubFailed         500 and other 5xx: an error inside the Hub
-        │   └── HubBadResponse    2xx with an unexpected body, or a redirect
-        └── ProxyError        a request to configurable-http-proxy failed
-            ├── ProxyUnavailable
-            ├── ProxyForbidden
-            ├── ProxyRejected
-            ├── ProxyBadResponse
-            └── RouteTaken        the route leads to another target
+    ├── RequestError          a request failed
+    │   ├── HubError          a request to the Hub failed
+    │   │   ├── HubUnavailable    no response, or 429/502/503/504 after the last retry
+    │   │   ├── HubForbidden      401/403: the token is invalid or lacks a scope
+    │   │   ├── HubNotFound       404: no such user, server or group
+    │   │   ├── HubRejected       another 4xx: rejected (pending, conflict)
+    │   │   ├── HubFailed         500 and other 5xx: an error inside the Hub
+    │   │   └── HubBadResponse    2xx with an unexpected body, or a redirect
+    │   └── ProxyError        a request to configurable-http-proxy failed
+    │       ├── ProxyUnavailable
+    │       ├── ProxyForbidden
+    │       ├── ProxyRejected
+    │       ├── ProxyBadResponse
+    │       └── RouteTaken        the route leads to another target
+    └── StoreError            the database was not read or written; nothing was changed
+        ├── StoreUnavailable  unreachable, locked for too long, or failing: try again later
+        └── StoreRejected     a value that the database does not accept
+            └── StoreConflict a row that breaks a constraint, such as a unique key
 
 A RequestError keeps ``method``, ``url`` and ``status`` as attributes. Tokens are only sent in
 headers, and the URL is stored without its query, so neither can reach a log.
@@ -107,6 +111,22 @@ class ProxyBadResponse(ProxyError):
 
 class RouteTaken(ProxyError):
     """The route leads to another target. It was not changed."""
+
+
+class StoreError(ServiceError):
+    """The database was not read or written. Nothing was changed."""
+
+
+class StoreUnavailable(StoreError):
+    """The database is out of reach, locked for too long, or failing. It may work later."""
+
+
+class StoreRejected(StoreError):
+    """The database does not accept a value, and will not accept it later either."""
+
+
+class StoreConflict(StoreRejected):
+    """A row breaks a constraint: its key exists already, or what it refers to does not."""
 
 
 def without_query(url: str) -> str:

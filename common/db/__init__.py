@@ -1,1 +1,1 @@
-"""Database addresses, engines, transactions and schemas."""
+"""One database layer for all services: addresses, engines, transactions and schemas."""

@@ -1,134 +1,99 @@
-"""Databases under asyncio: the URLs that people write, engines that fit, times in UTC.
-
-SQLite by aiosqlite, PostgreSQL by asyncpg; nothing else.
-"""
+"""The engine for a database: one set of timeouts, SQLite prepared for several processes."""
 
 import contextlib
 import os
 import sqlite3
-from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
-from common.clock import as_utc
+from common.db.address import DatabaseAddress
+from common.db.checks import MISSING_DRIVER
 from common.errors import ConfigError
 
 CONNECT_SECONDS = 10
-BUSY_SECONDS = 10  # for as long SQLite waits for another process that writes
-COMMAND_SECONDS = 60  # a database that hangs must not hang its service
-_DRIVERS = {
-    "sqlite": "sqlite+aiosqlite",
-    "postgres": "postgresql+asyncpg",
-    "postgresql": "postgresql+asyncpg",
-}
-_WANTED = (
-    "write sqlite:///FILE (sqlite:////ABSOLUTE/FILE) or postgresql://USER:PASSWORD@HOST/DATABASE"
-)
+"""How long PostgreSQL may take to accept a connection."""
+
+STATEMENT_SECONDS = 120
+"""How long PostgreSQL may take for one statement: a database that hangs must not hang us."""
+
+BUSY_SECONDS = 30
+"""How long SQLite waits for another process that writes, and a task for a free connection."""
+
+WRITES = "classroom_writes"
+"""The execution option of a connection whose transactions write."""
 
 
-class UtcDateTime(sa.TypeDecorator[datetime]):
-    """Aware UTC times, also on SQLite, which keeps no offset."""
+def create_engine(address: DatabaseAddress) -> AsyncEngine:
+    """An engine. Nothing is connected yet.
 
-    impl = sa.DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"a time without a zone cannot be stored: {value.isoformat()}")
-        return value.astimezone(UTC)
-
-    def process_result_value(self, value: Any | None, dialect: sa.Dialect) -> datetime | None:
-        return None if value is None else as_utc(value)
-
-
-def parse_url(url: str) -> sa.URL:
-    """The URL with the driver that works under asyncio, whatever driver it names.
-
-    libpq's ``sslmode`` is given to asyncpg as ``ssl``.
-
-    :raises ConfigError: without the URL in it, as that may hold a password
+    :raises ConfigError: the driver is not installed
     """
-    scheme, separator, rest = url.strip().partition("://")
-    driver = _DRIVERS.get(scheme.partition("+")[0].lower())
-    if not separator or driver is None:
-        raise ConfigError([f"--db-url: this is no URL of a database that we know; {_WANTED}"])
-    try:
-        parsed = sa.make_url(f"{driver}://{rest}")
-    except (ArgumentError, ValueError):
-        raise ConfigError([f"--db-url: this is no database URL; {_WANTED}"]) from None
-    sslmode = parsed.query.get("sslmode")
-    if driver.startswith("postgresql") and isinstance(sslmode, str):
-        parsed = parsed.difference_update_query(["sslmode"]).update_query_dict({"ssl": sslmode})
-    return parsed
-
-
-def make_engine(url: sa.URL) -> AsyncEngine:
-    """An engine. Nothing is connected yet. :raises ConfigError: the driver is not installed"""
-    if url.get_backend_name() == "sqlite":
-        return _sqlite_engine(url)
+    if address.is_sqlite:
+        return _sqlite_engine(address)
     try:
         return create_async_engine(
-            url,
+            address.url,
             pool_pre_ping=True,
-            pool_size=5,
-            connect_args={"timeout": CONNECT_SECONDS, "command_timeout": COMMAND_SECONDS},
+            pool_timeout=BUSY_SECONDS,
+            connect_args={"timeout": CONNECT_SECONDS, "command_timeout": STATEMENT_SECONDS},
         )
     except ModuleNotFoundError:
-        hint = "pip install 'jupyterhub-classroom[postgresql]'"
-        raise ConfigError([f"--db-url: PostgreSQL needs asyncpg; {hint}"]) from None
+        raise ConfigError([f"--db-url: {MISSING_DRIVER}"]) from None
 
 
-def _sqlite_engine(url: sa.URL) -> AsyncEngine:
-    # One connection: SQLite has one writer anyhow, and waiting here is fair where its own is not.
+def _sqlite_engine(address: DatabaseAddress) -> AsyncEngine:
+    # Each connection to a database in memory would see another database.
+    single = {"pool_size": 1, "max_overflow": 0} if address.file is None else {}
     engine = create_async_engine(
-        url, poolclass=AsyncAdaptedQueuePool, pool_size=1, max_overflow=0, pool_timeout=30
+        address.url, poolclass=AsyncAdaptedQueuePool, pool_timeout=BUSY_SECONDS, **single
     )
 
     @sa.event.listens_for(engine.sync_engine, "connect")
-    def connected(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # the driver must not open transactions by itself
+    def on_connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver must not begin transactions by itself
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
         cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA foreign_keys = ON")
         use_wal(cursor)
         cursor.close()
 
     @sa.event.listens_for(engine.sync_engine, "begin")
-    def begun(connection: sa.Connection) -> None:
-        # A transaction that reads first and writes later fails when another process wrote between.
-        reads = connection.get_execution_options().get("only_reads")
-        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+    def on_begin(connection: sa.Connection) -> None:
+        # A transaction that reads first and writes later fails when another process wrote in
+        # between. One that only reads takes no lock that a writer would wait for.
+        writes = connection.get_execution_options().get(WRITES)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
 
 
 def use_wal(cursor: Any) -> None:
-    """Let readers and a writer of the connection's SQLite file not wait for each other.
+    """Let readers and the writer of the connection's SQLite file work without waiting.
 
-    Of several that open a new file at once, one changes its mode for all; the others are told,
-    without any wait, that it is locked, and that is no fault.
+    When several processes open a new file at once, one of them changes the mode for all. The
+    others get SQLITE_BUSY at once, whatever the busy timeout, and can go on.
     """
     try:
         cursor.execute("PRAGMA journal_mode = WAL")
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:  # without what is said beyond it
+        primary_code = error.sqlite_errorcode & 0xFF  # the rest is the extended code
+        if primary_code != sqlite3.SQLITE_BUSY:
             raise
 
 
-def try_file(url: sa.URL) -> None:
-    """Open and close a SQLite file, where the URL names one; raises sqlite3.Error. Blocks.
+def prepare_file(address: DatabaseAddress) -> None:
+    """Create the SQLite file if there is none, readable by its owner only. Blocks.
 
-    A new file can be read by its owner alone: who did what when is nobody else's.
-    aiosqlite, when it cannot open a file, leaves a thread behind that may print a traceback.
+    The file is opened once here, since aiosqlite leaves a thread behind, which may print a
+    traceback, when it cannot open a file.
+
+    :raises sqlite3.Error: the file cannot be opened
     """
-    path = url.database
-    if url.get_backend_name() == "sqlite" and path and not path.startswith((":", "file:")):
-        with contextlib.suppress(OSError):  # SQLite will say what is wrong with it
-            os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
-        sqlite3.connect(path).close()
+    if address.file is not None:
+        with contextlib.suppress(OSError):  # SQLite reports what is wrong with the path
+            os.close(os.open(address.file, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+        sqlite3.connect(address.file).close()

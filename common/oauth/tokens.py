@@ -55,7 +55,8 @@ class Tokens:
     """The owners of tokens. Only owners are cached, never a refusal.
 
     Raises HubUnavailable, HubFailed, HubForbidden (the service's own token is bad) or
-    HubBadResponse when the Hub cannot answer: that is an error, and never means that a token is invalid.
+    HubBadResponse when the Hub cannot answer: that is an error, and never means that a token is
+    invalid.
     """
 
     def __init__(self, settings: OAuthSettings, clock: Clock) -> None:

@@ -15,6 +15,8 @@ from traitlets import Bool, Callable, Int, List, Unicode, default
 
 from common.config.application import ServiceApp
 from common.config.command import Command
+from common.db.address import parse_address
+from common.db.checks import database_problems
 from common.errors import ConfigError
 from services.cull.scopes import optional_scopes, required_scopes
 
@@ -220,20 +222,17 @@ class IdleCuller(ServiceApp):
     @property
     def keeps_store(self) -> bool:
         """Whether there is a database to ask: pages need one, a single pass only looks."""
-        from services.cull.store.database_url import sqlite_file
-
-        file = sqlite_file(self.db_url)
+        file = parse_address(self.db_url).file
         if file is None or file.exists():
             return True
         return not self.single and (self.serves or self.db_url != DEFAULT_DB_URL)
 
     def problems(self) -> list[str]:
         """As of every service, and those of the policy file and the database's URL."""
-        from services.cull.store.database_url import async_url
-
         found = super().problems()
         try:
-            async_url(self.db_url)
+            # A single pass without a database needs neither its directory nor its driver.
+            found += database_problems(self.db_url) if self.keeps_store else []
         except ConfigError as error:
             found += error.problems
         if self.policy:

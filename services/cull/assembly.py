@@ -20,7 +20,7 @@ from services.cull.passes.judge import Judge
 from services.cull.policy.model import Policy
 
 if TYPE_CHECKING:
-    from services.cull.store.holds import HoldStore
+    from services.cull.store.store import CullStore
 
 #: A Hub that does not answer the smallest question for so long is out of reach.
 PROBE_SECONDS = 30.0
@@ -56,7 +56,7 @@ class Parts:
     watch: HubWatch
     judge: Judge
     culler: Culler
-    store: "HoldStore | None"
+    store: "CullStore | None"
     clock: Clock
 
 
@@ -66,9 +66,9 @@ async def assemble(plan: Plan) -> AsyncIterator[Parts]:
     clock = SystemClock()
     store = None
     if plan.db_url is not None:
-        from services.cull.store.holds import HoldStore  # SQLAlchemy: slow to import, and large
+        from services.cull.store.store import CullStore  # SQLAlchemy: slow to import, and large
 
-        store = HoldStore(plan.db_url)
+        store = CullStore(plan.db_url)
     async with client_session(plan.api_url, tls=plan.tls) as session:
         hub = HubClient(
             session,

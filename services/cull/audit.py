@@ -16,7 +16,7 @@ BATCH = 100
 
 
 class AuditStore(Protocol):
-    """Where lines are kept: HoldStore."""
+    """Where lines are kept: CullStore."""
 
     async def audit(self, *events: Event) -> None: ...
 

@@ -9,14 +9,13 @@ from typing import Protocol
 
 from common.clock import Clock
 from common.config.settings_file import Reload
-from common.errors import ServiceError
+from common.errors import ServiceError, StoreError
 from common.readiness import Readiness
 from common.ticker import Ticker
 from services.cull.metrics import CullMetrics
 from services.cull.passes.executor import Culler
 from services.cull.passes.hub_health import HubWatch
 from services.cull.policy.file import PolicyFile
-from services.cull.store.records import StoreError
 
 log = logging.getLogger("cull")
 
@@ -30,7 +29,7 @@ LATE_PERIODS = 3
 
 
 class Store(Protocol):
-    """The database, as far as its life goes: HoldStore."""
+    """The database, as far as its life goes: CullStore."""
 
     async def open(self) -> None: ...
     async def ping(self) -> None: ...

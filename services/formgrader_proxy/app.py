@@ -9,6 +9,7 @@ from traitlets import List, Unicode, default
 
 from common.config.application import ServiceApp
 from common.config.command import Command
+from common.db.checks import database_problems
 from common.errors import ConfigError
 from services.formgrader_proxy.scopes import ADMIN_SCOPE
 
@@ -97,17 +98,12 @@ class FormgraderProxy(ServiceApp):
 
     def problems(self) -> list[str]:
         """As of every service, and those of the courses file and of registering."""
-        from common.db.engine import parse_url
-
         found = super().problems()
         if not self.needs_hub:  # check-courses, which serves nothing
             return found
         if not self.serves:
             found.append("Nowhere to listen: give the service a url at the Hub, or --port.")
-        try:
-            parse_url(self.db_url)
-        except ConfigError as error:
-            found += error.problems
+        found += database_problems(self.db_url)
         if not self.courses:
             found.append("--courses is missing: write --courses=FILE.toml.")
         else:

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from common.clock import SystemClock
 from common.config.settings_file import Reload
-from common.errors import HubError, ServiceError
+from common.errors import HubError, ServiceError, StoreError
 from common.hub.client import HubClient
 from common.hub.connection import client_session
 from common.hub.retry import NO_RETRY
@@ -21,9 +21,9 @@ from common.web.application import create_app
 from common.web.metrics import Metrics
 from common.web.pages import add_templates
 from common.web.server import Bind, serve
-from services.formgrader_proxy.audit import Audit, AuditUnavailable
 from services.formgrader_proxy.metrics import FormgraderMetrics
 from services.formgrader_proxy.proxy.gateway import Gateway, Places
+from services.formgrader_proxy.store.audit import Audit
 from services.formgrader_proxy.upstream.prctl import hide_process
 from services.formgrader_proxy.upstream.registry import Courses
 from services.formgrader_proxy.web.pages import Views, per_course, waiting_page
@@ -76,7 +76,7 @@ class Running:
         while not self.settings.stopping.is_set():
             try:
                 await self.audit.open()
-            except AuditUnavailable as error:
+            except StoreError as error:
                 self.readiness.set("database", str(error))
                 log.warning("Waiting for the database: %s", error)
                 await self._pause(LOOK_SECONDS)

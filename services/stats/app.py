@@ -14,13 +14,14 @@ from traitlets import Bool, Int, List, Unicode
 
 from common.config.application import ServiceApp
 from common.config.command import Command
-from common.errors import ConfigError
+from common.db.address import parse_address
+from common.errors import ConfigError, StoreError, StoreUnavailable
 from services.stats.scopes import ADMIN_SCOPE
 
 if TYPE_CHECKING:
     from services.stats.pseudonyms import Pseudonyms
     from services.stats.record.recorder import Settings as RecorderSettings
-    from services.stats.store.writer import Store
+    from services.stats.store.store import Store
 
 log = logging.getLogger("stats")
 
@@ -153,13 +154,10 @@ class StatsApp(ServiceApp):
 
     def problems(self) -> list[str]:
         """As of every service, and those of the database's URL, time zone and key."""
-        from services.stats.store.schema import parse_db_url
+        from common.db.checks import database_problems
 
         found = super().problems()
-        try:
-            parse_db_url(self.db_url)
-        except ConfigError as error:
-            found += error.problems
+        found += database_problems(self.db_url)
         try:
             ZoneInfo(self.timezone)
         except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -188,9 +186,8 @@ class StatsApp(ServiceApp):
 
     @asynccontextmanager
     async def store(self, *, wait: bool = False) -> "AsyncIterator[Store]":
-        """The open database. With ``wait`` one that is away is waited for."""
-        from services.stats.store.schema import SchemaError
-        from services.stats.store.writer import AWAY, Store, StoreError
+        """The open database. With ``wait``, waits for PostgreSQL while it is out of reach."""
+        from services.stats.store.store import Store
 
         pseudonyms = self.pseudonyms()
         pause = 1.0
@@ -198,15 +195,10 @@ class StatsApp(ServiceApp):
             try:
                 store = await Store.open(self.db_url, self.zone, migrate=self.migrate)
                 break
-            except SchemaError as exc:
-                raise ConfigError([f"--db-url: {exc}"]) from exc
-            except AWAY as exc:
-                reason = str(getattr(exc, "orig", None) or exc).partition("\n")[0]
-                if not wait or self.db_url.startswith("sqlite"):
-                    raise ConfigError(
-                        [f"--db-url: the database cannot be opened: {reason}"]
-                    ) from exc
-                log.warning("Waiting for the database: %s", reason)
+            except StoreUnavailable as error:
+                if not wait or parse_address(self.db_url).is_sqlite:
+                    raise ConfigError([f"--db-url: cannot open the {error}"]) from error
+                log.warning("Waiting for the database: %s", error)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, 30.0)
         try:

@@ -487,11 +487,11 @@ async def test_pages_are_served_where_there_is_an_address(hub: FakeHub, program:
 
 async def test_holds_are_honoured_without_pages(hub: FakeHub, program: Program) -> None:
     """--once beside a service reads the service's database: who is held stays."""
-    from services.cull.store.holds import HoldStore
+    from services.cull.store.store import CullStore
 
     url = f"sqlite:///{program.directory}/cull.sqlite"
     now = datetime.now(UTC)
-    async with HoldStore(url) as store:
+    async with CullStore(url) as store:
         await store.hold("user", "idle", until=now + timedelta(hours=1), by="boss", now=now)
     run = await program.run("--once", "--timeout=3600")
     assert run.code == 0

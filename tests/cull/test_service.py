@@ -6,12 +6,11 @@ from collections.abc import Callable
 import aiohttp
 import pytest
 
-from common.errors import ConfigError
+from common.errors import ConfigError, StoreError
 from common.readiness import Readiness
 from common.web.metrics import Metrics
 from services.cull.metrics import CullMetrics
 from services.cull.service import Service
-from services.cull.store.records import StoreError
 from tests.cull.passes.culler import HOUR, FakeStore, make_culler
 from tests.fakes.clock import FakeClock
 from tests.fakes.hub import FakeHub

@@ -16,10 +16,10 @@ from common.web.application import create_app
 from common.web.metrics import Metrics
 from common.web.pages import add_templates
 from common.web.server import Bind, serve
-from services.formgrader_proxy.audit import Audit
 from services.formgrader_proxy.courses import load_courses
 from services.formgrader_proxy.metrics import FormgraderMetrics
 from services.formgrader_proxy.proxy.gateway import Gateway, Places
+from services.formgrader_proxy.store.audit import Audit
 from services.formgrader_proxy.upstream.registry import Courses
 from services.formgrader_proxy.web.pages import Views, per_course, waiting_page
 from tests.fakes.clock import FakeClock

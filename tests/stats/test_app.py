@@ -174,7 +174,7 @@ def test_newer_database(demo: Run, tmp_path: Path) -> None:
     code, _, err = demo("report")
     assert code == 1
     assert err.count("\n") == 1
-    assert "Update jupyterhub-classroom" in err
+    assert "Upgrade jupyterhub-classroom, or use another database" in err
 
 
 def test_names_are_not_mixed(demo: Run, tmp_path: Path) -> None:

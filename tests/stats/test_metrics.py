@@ -11,7 +11,7 @@ from services.stats.metrics import StatsMetrics
 from services.stats.record.recorder import PollResult
 from services.stats.records import Changes, Person, Poll, Session
 from services.stats.store.latest_poll import Current, read_current
-from services.stats.store.writer import Store
+from services.stats.store.store import Store
 
 NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
 POLL = Poll(NOW, 300, 250, whole=True, full=False, users=4, servers=1, active=1)

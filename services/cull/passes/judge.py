@@ -18,7 +18,7 @@ from services.cull.policy.model import (
 
 
 class ProtectionStore(Protocol):
-    """Where extensions and holds are kept: HoldStore."""
+    """Where extensions and holds are kept: CullStore."""
 
     async def protections(self, now: datetime) -> Protections: ...
 

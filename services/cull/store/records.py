@@ -1,7 +1,4 @@
-"""What the culler keeps in its database, as plain values: extensions, holds, audit events.
-
-Nothing here knows how they are stored; ``holds.py`` does. Times are aware and in UTC.
-"""
+"""Extensions, holds and audit events as plain values. Times are aware and in UTC."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,17 +10,14 @@ import msgspec
 from common.errors import ServiceError
 
 DAY = timedelta(days=1)
-"""The daily limit counts over the last 24 hours: midnight is not the same for everybody."""
-
-
-class StoreError(ServiceError):
-    """The database could not be read or written. Nothing was changed."""
+"""The daily limit counts the last 24 hours: midnight is at another time in each time zone."""
 
 
 class ExtensionRefused(ServiceError):
     """The rule allows no further extension now.
 
-    limit: how many a day the rule allows. again_at: when the next one is allowed, None for never.
+    limit: extensions that the rule allows in 24 hours. again_at: when the next one is allowed;
+    None for never.
     """
 
     def __init__(self, message: str, *, limit: int, again_at: datetime | None = None) -> None:
@@ -33,7 +27,7 @@ class ExtensionRefused(ServiceError):
 
 
 def used_up(limit: int, made: Sequence[datetime]) -> ExtensionRefused:
-    """The refusal of an extension beyond the limit. made: those of the last day, in order."""
+    """The refusal of an extension beyond the limit. made: those of the last 24 hours, in order."""
     if limit <= 0:
         return ExtensionRefused("the rule of this server allows no extension", limit=limit)
     return ExtensionRefused(
@@ -53,7 +47,10 @@ class HoldKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Extension:
-    """A server that its user keeps running. used: extensions in the last day, this included."""
+    """A server that a user keeps running.
+
+    used: extensions of this server in the last 24 hours, this one included.
+    """
 
     user: str
     server: str
@@ -65,9 +62,9 @@ class Extension:
 
 @dataclass(frozen=True, kw_only=True)
 class Hold:
-    """A server, user or group that an admin keeps running until a time.
+    """A server, user or group that an administrator keeps running until a time.
 
-    name: of the user or group. server: only of a server hold, "" is the default server.
+    name: of the user or group. server: for a server hold; "" is the default server.
     """
 
     id: int
@@ -81,11 +78,12 @@ class Hold:
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """An audit line: who did what to whom, why, by which rule.
+    """An audit line: an action, its target, who took it, why, and by which rule.
 
-    who: a user's or service's name, "culler" for the culler itself. action: "stop", "remove",
-    "delete_user", "extend", "hold", "release". target: "user", "server" or "group".
-    server: "" is the default server, None when it is not about one. until: how long it holds.
+    who: the name of a user or service; "culler" for the culler itself. action: "stop", "remove",
+    "delete_user", "extend", "hold" or "release". target: "user", "server" or "group".
+    server: "" is the default server; None if the target is not a server. until: the end of an
+    extension or hold.
     """
 
     at: datetime
@@ -101,7 +99,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 def hold_event(hold: Hold, action: str, *, by: str, at: datetime) -> Event:
-    """The audit line of a hold that was made ("hold") or ended ("release")."""
+    """The audit line of a hold that was set ("hold") or ended ("release")."""
     return Event(
         at=at,
         who=by,

@@ -1,20 +1,16 @@
-"""The culler's tables, and their rows as values."""
+"""The culler's tables, and the mapping between their rows and the values of ``records``."""
 
 from typing import Any
 
 import sqlalchemy as sa
 from msgspec.structs import asdict
 
-from common.clock import as_utc
-from common.db.engine import UtcDateTime
+from common.db.types import UtcDateTime
 from services.cull.store.records import Event, Hold, HoldKind
 
-SCHEMA = 1
-"""Of this release. A database of a newer one is refused, see HoldStore.open."""
-
-
 metadata = sa.MetaData()
-schema = sa.Table(
+# Written once, with version 1. Releases before Alembic read it, and so refuse a newer database.
+earlier_schema = sa.Table(
     "cull_schema", metadata, sa.Column("version", sa.Integer, primary_key=True, autoincrement=False)
 )
 extensions = sa.Table(
@@ -42,7 +38,7 @@ holds = sa.Table(
     sa.Column("made", UtcDateTime, nullable=False),
     sa.Column("made_by", sa.Unicode(255), nullable=False),
     sa.UniqueConstraint("kind", "name", "server_name"),
-    # An id that was released is never given out again: an old page must not release a new hold.
+    # The id of a released hold is never used again: an outdated page must not release a new hold.
     sqlite_autoincrement=True,
 )
 audit = sa.Table(
@@ -63,26 +59,34 @@ audit = sa.Table(
 
 
 def hold_from(row: sa.Row[Any]) -> Hold:
-    """A row of holds."""
-    return hold_of(row.id, row._mapping)
-
-
-def hold_of(hold_id: int, values: Any) -> Hold:
-    """A hold from its values by column."""
+    """The hold in a row of ``holds``."""
     return Hold(
-        id=hold_id,
-        kind=HoldKind(values["kind"]),
-        name=values["name"],
-        server=values["server_name"],
-        until=as_utc(values["until"]),
-        by=values["made_by"],
-        why=values["why"],
-        made=as_utc(values["made"]),
+        id=row.id,
+        kind=HoldKind(row.kind),
+        name=row.name,
+        server=row.server_name,
+        until=row.until,
+        by=row.made_by,
+        why=row.why,
+        made=row.made,
     )
 
 
+def hold_values(hold: Hold) -> dict[str, Any]:
+    """The row of a hold, without its id."""
+    return {
+        "kind": hold.kind.value,
+        "name": hold.name,
+        "server_name": hold.server,
+        "until": hold.until,
+        "why": hold.why,
+        "made": hold.made,
+        "made_by": hold.by,
+    }
+
+
 def event_from(row: sa.Row[Any]) -> Event:
-    """A row of audit."""
+    """The event in a row of ``audit``."""
     return Event(
         at=row.at,
         who=row.who,
@@ -98,7 +102,7 @@ def event_from(row: sa.Row[Any]) -> Event:
 
 
 def event_values(event: Event) -> dict[str, Any]:
-    """An audit line as a row."""
+    """The row of an event."""
     values: dict[str, Any] = asdict(event)
     values["server_name"] = values.pop("server")
     return values

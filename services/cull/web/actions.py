@@ -27,7 +27,7 @@ from services.cull.web.server_table import select
 
 if TYPE_CHECKING:
     from common.hub.client import HubClient
-    from services.cull.store.holds import HoldStore
+    from services.cull.store.store import CullStore
 
 LEAST_GAIN = 0.1
 """An extension that moves the stop by less than this part of its length is not worth one."""
@@ -84,7 +84,7 @@ class Desk:
         self,
         *,
         culler: Passes,
-        store: "HoldStore",
+        store: "CullStore",
         hub: "HubClient",
         admin_groups: frozenset[str] = frozenset(),
     ) -> None:

@@ -8,11 +8,12 @@ from urllib.parse import urlencode
 from aiohttp import web
 from yarl import URL
 
+from common.errors import StoreError
 from common.oauth.sign_in import SignIn
 from common.web import error_pages
 from common.web.application import PREFIX
 from common.web.pages import render as render_page
-from services.cull.store.records import ExtensionRefused, StoreError
+from services.cull.store.records import ExtensionRefused
 from services.cull.web.actions import Desk, NotAllowed, NotThere, Viewer
 from services.cull.web.forms import BadInput
 from services.cull.web.presentation import utc

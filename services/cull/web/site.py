@@ -11,7 +11,7 @@ from common.web.application import create_app
 from common.web.metrics import Metrics
 from common.web.server import Bind, serve
 from services.cull.passes.executor import Culler
-from services.cull.store.holds import HoldStore
+from services.cull.store.store import CullStore
 from services.cull.web.user_page import setup_pages
 
 
@@ -32,7 +32,7 @@ async def site(
     settings: SiteSettings,
     *,
     culler: Culler,
-    store: HoldStore,
+    store: CullStore,
     hub: HubClient,
     metrics: Metrics,
     readiness: Readiness,

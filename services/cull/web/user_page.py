@@ -19,7 +19,7 @@ from services.cull.web.presentation import from_now, utc
 
 if TYPE_CHECKING:
     from common.hub.client import HubClient
-    from services.cull.store.holds import HoldStore
+    from services.cull.store.store import CullStore
     from services.cull.web.actions import Passes
 
 
@@ -27,7 +27,7 @@ def setup_pages(
     app: web.Application,
     *,
     culler: "Passes",
-    store: "HoldStore",
+    store: "CullStore",
     sign_in: SignIn,
     hub: "HubClient",
     admin_groups: frozenset[str] = frozenset(),

@@ -16,12 +16,11 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from common.clock import Clock
-from common.errors import RequestError
+from common.errors import RequestError, StoreError
 from common.oauth.request import is_websocket
 from common.oauth.sign_in import Identity, SignIn
 from common.web.error_pages import answer
 from services.formgrader_proxy.access import Allowed, Content, Refusal, Role, judge, role_in
-from services.formgrader_proxy.audit import Audit, AuditUnavailable, Change
 from services.formgrader_proxy.courses import Course
 from services.formgrader_proxy.metrics import FormgraderMetrics, Outcome
 from services.formgrader_proxy.modes import decide
@@ -37,6 +36,7 @@ from services.formgrader_proxy.proxy.links import changes, link_script
 from services.formgrader_proxy.proxy.policy_headers import security_headers
 from services.formgrader_proxy.proxy.request_head import RequestHead, read_head
 from services.formgrader_proxy.proxy.target import PathRefused, Target, read_target
+from services.formgrader_proxy.store.audit import Audit, Change
 from services.formgrader_proxy.upstream.registry import Courses, Formgrader
 
 log = logging.getLogger("formgrader")
@@ -202,14 +202,14 @@ class Gateway:
                     fields=fields,
                 )
             )
-        except AuditUnavailable as error:
+        except StoreError as error:
             log.error("%s; the change is not made", error)
             text = "The record of changes cannot be written now, so nothing was changed."
             return answer(passage.request, 503, text, title="Not saved")
         response = await self._forward(passage, body)
         try:
             await self._audit.finish(number, response.status)
-        except AuditUnavailable as error:
+        except StoreError as error:
             log.error("line %d of the audit is left open: %s", number, error)
         return response
 

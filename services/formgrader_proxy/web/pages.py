@@ -16,10 +16,10 @@ from common.web.application import PREFIX
 from common.web.error_pages import answer
 from common.web.pages import render
 from services.formgrader_proxy.access import Role, role_in
-from services.formgrader_proxy.audit import Audit, Change
 from services.formgrader_proxy.courses import is_course_id
 from services.formgrader_proxy.proxy.forward_http import Upstream
 from services.formgrader_proxy.proxy.gateway import IsAdmin
+from services.formgrader_proxy.store.audit import Audit, Change
 from services.formgrader_proxy.upstream.registry import Courses, Formgrader
 from services.formgrader_proxy.upstream.supervisor import State
 

@@ -1,52 +1,33 @@
-"""Raw tables out of the database, for other programs: CSV, JSON lines or Parquet.
+"""The files of an export: CSV, JSON lines or Parquet.
 
-Rows come in batches, so that memory does not grow with the database.
+Rows are written in batches, so memory does not grow with the database.
 """
 
 import csv
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Select, select
-
 from common.errors import ConfigError
-from services.stats.intervals import Interval
-from services.stats.record.sampler import LONGEST
-from services.stats.store import tables as t
-from services.stats.store.tables import FOREVER
-from services.stats.store.writer import Store
+from services.stats.store.export import ExportTable, Rows
 
-BATCH = 5000
-
-Rows = Sequence[Mapping[str, Any]]
 Write = Callable[[Rows], None]
 
 
 class ExportFormat(StrEnum):
-    """What a file is written as."""
+    """The format of a file."""
 
     CSV = "csv"
     JSON = "json"
     PARQUET = "parquet"
 
 
-class What(StrEnum):
-    """What is exported, a file each."""
-
-    SESSIONS = "sessions"
-    ACTIVITY = "activity"
-    USER_DAYS = "user_days"
-    MEMBERSHIPS = "memberships"
-    POLLS = "polls"
-
-
-COLUMNS: dict[What, tuple[tuple[str, type], ...]] = {
-    What.SESSIONS: (
+COLUMNS: dict[ExportTable, tuple[tuple[str, type], ...]] = {
+    ExportTable.SESSIONS: (
         ("user", str),
         ("server", str),
         ("profile", str),
@@ -54,16 +35,21 @@ COLUMNS: dict[What, tuple[tuple[str, type], ...]] = {
         ("last_activity", datetime),
         ("ended", datetime),
     ),
-    What.ACTIVITY: (("user", str), ("start", datetime), ("end", datetime)),
-    What.USER_DAYS: (
+    ExportTable.ACTIVITY: (("user", str), ("start", datetime), ("end", datetime)),
+    ExportTable.USER_DAYS: (
         ("day", date),
         ("user", str),
         ("active_seconds", int),
         ("idle_seconds", int),
         ("sessions", int),
     ),
-    What.MEMBERSHIPS: (("group", str), ("user", str), ("since", datetime), ("until", datetime)),
-    What.POLLS: (
+    ExportTable.MEMBERSHIPS: (
+        ("group", str),
+        ("user", str),
+        ("since", datetime),
+        ("until", datetime),
+    ),
+    ExportTable.POLLS: (
         ("time", datetime),
         ("interval", int),
         ("milliseconds", int),
@@ -76,64 +62,12 @@ COLUMNS: dict[What, tuple[tuple[str, type], ...]] = {
 }
 
 
-async def read(store: Store, what: What, window: Interval) -> AsyncIterator[Rows]:
-    """The rows that lie in the window, in batches. What has not ended has no end."""
-    async with (
-        store.reading() as connection,
-        connection.stream(_query(store, what, window)) as rows,
-    ):
-        async for batch in rows.partitions(BATCH):
-            yield [_plain(dict(row._mapping)) for row in batch]
+def writer(form: ExportFormat, table: ExportTable, path: Path) -> AbstractContextManager[Write]:
+    """Open the file; yields the function that writes rows to it.
 
-
-def _query(store: Store, what: What, window: Interval) -> Select[Any]:
-    s, a, d, m, p = t.sessions.c, t.activity.c, t.user_days.c, t.memberships.c, t.polls.c
-    user = t.users.c.name.label("user")
-    first, last = (moment.astimezone(store.zone).date() for moment in window)
-    if what is What.SESSIONS:
-        profile = t.profiles.c.name.label("profile")
-        return (
-            select(user, s.server, profile, s.started, s.last_activity, s.ended)
-            .select_from(t.sessions.join(t.users).outerjoin(t.profiles))
-            .where(s.started < window.end, s.ended > window.start)
-            .order_by(s.id)
-        )
-    if what is What.ACTIVITY:
-        return (
-            select(user, a.start, a.seconds)
-            .select_from(t.activity.join(t.users))
-            .where(a.start < window.end, a.start >= window.start - LONGEST)
-            .order_by(a.start, a.user_id)
-        )
-    if what is What.USER_DAYS:
-        return (
-            select(d.day, user, d.active_seconds, d.idle_seconds, d.sessions)
-            .select_from(t.user_days.join(t.users))
-            .where(d.day >= first, d.day <= last)
-            .order_by(d.day, d.user_id)
-        )
-    if what is What.MEMBERSHIPS:
-        return (
-            select(t.groups.c.name.label("group"), user, m.since, m.until)
-            .select_from(t.memberships.join(t.users).join(t.groups))
-            .where(m.since < window.end, m.until > window.start)
-            .order_by(m.group_id, m.user_id, m.since)
-        )
-    return select(t.polls).where(p.time >= window.start, p.time < window.end).order_by(p.time)
-
-
-def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    if "seconds" in row:
-        row["end"] = row["start"] + timedelta(seconds=row.pop("seconds"))
-    for key in ("ended", "until"):
-        if row.get(key) == FOREVER:
-            row[key] = None
-    return row
-
-
-def writer(form: ExportFormat, what: What, path: Path) -> AbstractContextManager[Write]:
-    """Opens the file; give the rows to what it yields. Raises ConfigError without pyarrow."""
-    columns = COLUMNS[what]
+    :raises ConfigError: Parquet without pyarrow
+    """
+    columns = COLUMNS[table]
     if form is ExportFormat.CSV:
         return _csv(path, [name for name, _ in columns])
     if form is ExportFormat.JSON:

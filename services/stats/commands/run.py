@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from common.errors import ConfigError
+from common.errors import ConfigError, StoreError
 from services.stats.commands import export
 from services.stats.commands import report_formats as reports
 from services.stats.commands.demo_data import Semester, last_days, semester_changes
-from services.stats.commands.export import ExportFormat, What
+from services.stats.commands.export import ExportFormat
 from services.stats.commands.import_activity import Imported, read_changes
 from services.stats.commands.report_formats import Format
 from services.stats.days import By, bounds, day_of, midnight, periods
@@ -19,10 +19,11 @@ from services.stats.pseudonyms import Pseudonyms
 from services.stats.query.access import OPERATOR
 from services.stats.query.figures import by_day
 from services.stats.query.periods import Range, one_of, parse_day
-from services.stats.record.leader import lock_for
 from services.stats.store.daily_rows import roll_up_until
+from services.stats.store.export import ExportTable, read_rows
+from services.stats.store.leader_lock import lock_for
 from services.stats.store.queries.dashboard import Queries
-from services.stats.store.writer import Store, StoreError
+from services.stats.store.store import Store
 
 
 async def report(store: Store, options: Mapping[str, str], pseudonyms: Pseudonyms | None) -> str:
@@ -58,7 +59,9 @@ async def export_tables(store: Store, directory: Path, options: Mapping[str, str
     form = ExportFormat(
         one_of("--format", options.get("format", "csv"), list(ExportFormat), problems)
     )
-    wanted = [What(one_of("--what", w, list(What), problems)) for w in _words(options)] or What
+    wanted = [
+        ExportTable(one_of("--what", w, list(ExportTable), problems)) for w in _words(options)
+    ] or ExportTable
     if problems:
         raise ConfigError(problems)
     first, last = asked.days(_today(store))
@@ -71,7 +74,7 @@ async def export_tables(store: Store, directory: Path, options: Mapping[str, str
         path = directory / f"{what}.{form if form is not ExportFormat.JSON else 'jsonl'}"
         number = 0
         with export.writer(form, what, path) as write:
-            async for rows in export.read(store, what, window):
+            async for rows in read_rows(store, what, window):
                 write(rows)
                 number += len(rows)
         told.append(f"{path}: {number} rows")
@@ -89,7 +92,7 @@ def _today(store: Store) -> date:
 @asynccontextmanager
 async def leading(store: Store) -> AsyncIterator[int]:
     """Our number as the one who writes. Raises StoreError while a recorder is at work."""
-    lock = lock_for(store.engine)
+    lock = lock_for(store.database)
     if not await lock.acquire():
         raise StoreError(
             "a recorder is at work on this database: stop the service for as long as this takes"

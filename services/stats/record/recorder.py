@@ -13,18 +13,16 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import cast
 
-from sqlalchemy.exc import DataError, IntegrityError
-
 from common.clock import Clock, SystemClock
-from common.errors import HubError
+from common.errors import HubError, StoreRejected, StoreUnavailable
 from common.hub.client import HubClient
 from common.hub.models import User
-from services.stats.record.leader import Lock, lock_for
 from services.stats.record.sampler import Look, Sampling
 from services.stats.record.state import LONG_AGO, State
 from services.stats.records import Changes, Poll
 from services.stats.store.daily_rows import roll_up_until
-from services.stats.store.writer import AWAY, LeadLost, Store
+from services.stats.store.leader_lock import Lock, lock_for
+from services.stats.store.store import LeadLost, Store
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +77,7 @@ class Recorder:
         self.settings = settings
         self.rename = rename
         self.clock = clock or SystemClock()
-        self.lock = lock or lock_for(store.engine)
+        self.lock = lock or lock_for(store.database)
         self.state = State()
         self.pending = Changes()
         self.leader = 0
@@ -90,7 +88,7 @@ class Recorder:
     async def lead(self) -> bool:
         """Try to become the one who records; nothing happens if we are already.
 
-        Raises the driver's errors while the database is away.
+        Raises StoreUnavailable while the database is out of reach.
         """
         if self.leader:
             return True
@@ -232,19 +230,19 @@ class Recorder:
             self.pending = Changes()
             await self.lock.release()
             return str(exc)
-        except (IntegrityError, DataError, UnicodeError) as exc:
+        except StoreRejected as exc:
             # It would fail for ever: give up these polls, and begin from what is written.
-            log.error("the database refused a poll, which is lost: %s", _first_line(exc))
+            log.error("the database rejected a poll, which is lost: %s", exc)
             self.pending = Changes()
             self.state = await self.store.load_state()
-            return _first_line(exc)
-        except AWAY as exc:
+            return str(exc)
+        except StoreUnavailable as exc:
             if not self._away:
-                log.warning("the database is away, polling goes on: %s", _first_line(exc))
+                log.warning("the database is unavailable, polling continues: %s", exc)
             self._away = True
-            return f"the database is away: {_first_line(exc)}"
+            return f"the database is unavailable: {exc}"
         if self._away:
-            log.info("the database is back")
+            log.info("the database is available again")
         self._away = False
         return ""
 
@@ -263,10 +261,6 @@ class Recorder:
                 rows = await self.store.prune(self.state.last_poll - self.settings.retention)
                 if rows:
                     log.info("pruned %d raw records", rows)
-        except AWAY as exc:
-            return f"the database is away: {_first_line(exc)}"
+        except StoreUnavailable as exc:
+            return f"the database is unavailable: {exc}"
         return ""
-
-
-def _first_line(error: BaseException) -> str:
-    return str(getattr(error, "orig", None) or error).strip().partition("\n")[0] or repr(error)

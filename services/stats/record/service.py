@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from common.clock import Clock
+from common.errors import StoreUnavailable
 from common.readiness import Readiness
 from common.ticker import Ticker
 from services.stats.metrics import StatsMetrics
 from services.stats.record.recorder import PollResult, Recorder
 from services.stats.store.latest_poll import read_current
-from services.stats.store.writer import AWAY
 
 log = logging.getLogger("stats")
 
@@ -37,7 +37,7 @@ class Service:
     metric_groups: int = 0
     per_user: bool = False
     after_poll: Callable[[], Awaitable[None]] | None = None
-    """Called when a poll is written; raises the driver's errors while the database is away."""
+    """Called when a poll is written; may raise StoreUnavailable."""
     waiting: bool = False
     written_at: float | None = None
 
@@ -61,7 +61,7 @@ class Service:
             for task in (*tasks, told):
                 task.cancel()
             results = await asyncio.gather(*tasks, told, return_exceptions=True)
-            with contextlib.suppress(TimeoutError, *AWAY):
+            with contextlib.suppress(TimeoutError, StoreUnavailable):
                 await asyncio.wait_for(self.recorder.close(), CLOSE_SECONDS)
         for result in results:
             if isinstance(result, Exception):
@@ -80,7 +80,7 @@ class Service:
             self.readiness.set("poll", None)
             self.readiness.set("database", None)
             if self.after_poll is not None:
-                with contextlib.suppress(*AWAY):
+                with contextlib.suppress(StoreUnavailable):
                     await self.after_poll()
         elif result.error:
             self.readiness.set("database", result.error)
@@ -94,9 +94,9 @@ class Service:
             try:
                 if await self.recorder.lead():
                     break
-            except AWAY as exc:
+            except StoreUnavailable as exc:
                 self.readiness.set("database", "the database is away")
-                log.warning("waiting for the database: %s", str(exc).partition("\n")[0])
+                log.warning("waiting for the database: %s", exc)
                 await self.clock.sleep(pause)
                 pause = min(pause * 2, 30.0)
                 continue
@@ -118,7 +118,7 @@ class Service:
             current = await read_current(
                 self.recorder.store, last, groups=self.metric_groups, per_user=self.per_user
             )
-        except AWAY as exc:
+        except StoreUnavailable as exc:
             log.debug("no numbers for the metrics: %s", exc)
         else:
             self.metrics.show(current, self.clock.monotonic() - begun)

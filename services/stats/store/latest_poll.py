@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.stats.days import day_of
 from services.stats.record.sampler import LONGEST
 from services.stats.store import tables as t
+from services.stats.store.store import Store
 from services.stats.store.tables import FOREVER
-from services.stats.store.writer import Store
 
 PERIODS = {"24h": 24, "7d": 7 * 24, "30d": 30 * 24}
 """Hours; as in the Hub's own ``active_users``."""

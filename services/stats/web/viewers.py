@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from common.errors import HubForbidden, HubNotFound, ServiceError
+from common.errors import HubForbidden, HubNotFound, ServiceError, StoreUnavailable
 from common.hub.models import User
 from common.oauth.sign_in import SignIn
 from common.web import error_pages
 from services.stats.query.access import OutOfScope, Rules, Viewer
 from services.stats.query.periods import BadQuery
 from services.stats.scopes import ADMIN_SCOPE
-from services.stats.store.writer import AWAY
 
 if TYPE_CHECKING:
     from common.hub.client import HubClient
@@ -80,9 +79,9 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         raise web.HTTPForbidden(text=_sentence(error)) from None
     except NotThere as error:
         raise web.HTTPNotFound(text=_sentence(error)) from None
-    except AWAY as error:
+    except StoreUnavailable as error:
         # The log says what is the matter; a visitor need not know.
-        log.warning("the database is away: %s", str(error).partition("\n")[0])
+        log.warning("%s", error)
         return error_pages.answer(
             request,
             503,

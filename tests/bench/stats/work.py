@@ -23,7 +23,7 @@ from services.stats.record.recorder import Recorder, Settings
 from services.stats.record.sampler import Look, Sampling
 from services.stats.records import Changes, Person
 from services.stats.store.daily_rows import roll_up_until
-from services.stats.store.writer import Store
+from services.stats.store.store import Store
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 MINUTES_5, MINUTES_10 = timedelta(minutes=5), timedelta(minutes=10)
@@ -118,7 +118,7 @@ async def record(file: Path, users: int, days: int) -> dict[str, Any]:
 
 
 async def _settled(store: Store, file: Path) -> int:
-    async with store.engine.connect() as connection:
+    async with store.reading() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     return await asyncio.to_thread(lambda: file.stat().st_size)

@@ -6,6 +6,7 @@ from typing import Any
 import aiohttp
 
 from common.clock import Clock
+from common.errors import StoreError
 from common.hub.client import HubClient
 from common.hub.retry import NO_RETRY, Retry
 from services.cull.arbiter import Arbiter
@@ -15,7 +16,7 @@ from services.cull.passes.hub_health import HubWatch
 from services.cull.passes.judge import Judge, ProtectionStore
 from services.cull.passes.results import Done
 from services.cull.policy.model import Flags, Policy, Protections
-from services.cull.store.records import Event, StoreError
+from services.cull.store.records import Event
 from tests.fakes.hub import FakeHub
 
 HOUR = 3600.0

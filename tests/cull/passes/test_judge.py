@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
+from common.errors import StoreError
 from services.cull.passes.judge import Latest
 from services.cull.policy.model import Protections
-from services.cull.store.records import StoreError
 from tests.fakes.clock import START
 
 

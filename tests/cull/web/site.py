@@ -24,7 +24,7 @@ from services.cull.passes.executor import Culler, CullSettings
 from services.cull.passes.hub_health import HubWatch
 from services.cull.passes.judge import Judge
 from services.cull.policy.model import Flags, Policy
-from services.cull.store.holds import HoldStore
+from services.cull.store.store import CullStore
 from services.cull.web.user_page import setup_pages
 from tests.fakes.clock import FakeClock
 from tests.fakes.hub import FakeHub
@@ -37,7 +37,7 @@ ACCESS = "access:services!service=cull"
 class CullSite:
     """The service, its Hub, and browsers. policy may be replaced at any time."""
 
-    def __init__(self, oauth: FakeOAuth, hub: FakeHub, store: HoldStore, clock: FakeClock) -> None:
+    def __init__(self, oauth: FakeOAuth, hub: FakeHub, store: CullStore, clock: FakeClock) -> None:
         self.oauth = oauth
         self.hub = hub
         self.store = store
@@ -93,7 +93,7 @@ async def cull_site(directory: Path, **options: Any) -> AsyncIterator[CullSite]:
         oauth = await stack.enter_async_context(FakeOAuth())
         fake = await stack.enter_async_context(FakeHub())
         fake.now = clock.now
-        store = await stack.enter_async_context(HoldStore(f"sqlite:///{directory}/cull.sqlite"))
+        store = await stack.enter_async_context(CullStore(f"sqlite:///{directory}/cull.sqlite"))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         site = CullSite(oauth, fake, store, clock)
         site.script = session

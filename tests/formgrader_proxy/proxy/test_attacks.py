@@ -12,9 +12,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from common.errors import StoreUnavailable
 from services.formgrader_proxy.access import ALLOW_LIST, Role, judge
-from services.formgrader_proxy.audit import AuditUnavailable, Change
 from services.formgrader_proxy.proxy.target import PathRefused, read_target
+from services.formgrader_proxy.store.audit import Change
 from tests.formgrader_proxy.site import (
     ACCESS,
     COURSE,
@@ -437,7 +438,7 @@ async def test_no_change_without_a_line_in_the_audit(
     site.seen.clear()
 
     async def away(_change: Change) -> int:
-        raise AuditUnavailable("the disk is full")
+        raise StoreUnavailable("the disk is full")
 
     monkeypatch.setattr(site.audit, "begin", away)
     assert await site.send(browser, "PUT", GRADE, data=b"{}") == 503

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from services.formgrader_proxy.audit import Change
+from services.formgrader_proxy.store.audit import Change
 from tests.formgrader_proxy.site import (
     ADMIN,
     COURSE,

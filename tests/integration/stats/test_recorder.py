@@ -22,7 +22,7 @@ from services.stats.query.access import OPERATOR, Individual
 from services.stats.query.answers import Timeline
 from services.stats.record.recorder import PollResult, Recorder, Settings
 from services.stats.store.queries.dashboard import Queries
-from services.stats.store.writer import Store
+from services.stats.store.store import Store
 from tests.fakes.postgres import Postgres, postgres, postgres_url
 from tests.integration.conftest import MakeHub
 from tests.integration.realhub import RealHub

@@ -8,17 +8,17 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from common.errors import ConfigError
+from common.errors import ConfigError, StoreError
 from common.hub.models import User
 from services.stats.commands.run import import_activity
 from services.stats.days import Period
 from services.stats.intervals import Interval
 from services.stats.pseudonyms import Pseudonyms
 from services.stats.query.access import Everybody, Individual
-from services.stats.record.leader import lock_for
 from services.stats.record.sampler import Look, Sampling
+from services.stats.store.leader_lock import lock_for
 from services.stats.store.queries.dashboard import Queries
-from services.stats.store.writer import Store, StoreError
+from services.stats.store.store import Store
 
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 DAY = START.date()
@@ -115,7 +115,7 @@ async def test_no_such_file(tmp_path: Path, content: bytes | None) -> None:
 async def test_not_beside_a_recorder(activity: Path, tmp_path: Path) -> None:
     """While a recorder is at work nothing is imported."""
     store = await open_store(tmp_path)
-    lock = lock_for(store.engine)
+    lock = lock_for(store.database)
     assert await lock.acquire()
     with pytest.raises(StoreError, match="stop the service"):
         await import_activity(store, activity, None)

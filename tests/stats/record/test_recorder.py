@@ -11,13 +11,14 @@ import aiohttp
 import pytest
 from sqlalchemy import select
 
+from common.errors import StoreUnavailable
 from common.hub.client import HubClient
 from common.hub.retry import NO_RETRY
-from services.stats.record.leader import lock_for
 from services.stats.record.recorder import Recorder, Settings
 from services.stats.store import tables as t
+from services.stats.store.leader_lock import lock_for
+from services.stats.store.store import Store
 from services.stats.store.tables import FOREVER
-from services.stats.store.writer import Store
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.hub import FakeHub
 from tests.fakes.postgres import Postgres, postgres, postgres_url
@@ -301,7 +302,7 @@ async def test_who_lost_the_lock_does_not_count(
 async def test_advisory_lock_of_a_broken_connection_is_free(postgres_url: str) -> None:
     """PostgreSQL frees the lock with its connection, and we notice that it is gone."""
     one, two = [await Store.open(postgres_url, ZoneInfo("UTC")) for _ in range(2)]
-    lock, other = lock_for(one.engine), lock_for(two.engine)
+    lock, other = lock_for(one.database), lock_for(two.database)
     assert await lock.acquire()
     assert not await other.acquire()
     async with two.writing() as connection:
@@ -338,7 +339,7 @@ async def test_database_away_and_back(
             desk.minutes(5)
             result = await recorder.poll()
             assert not result.written
-            assert "the database is away" in result.error
+            assert "the database is unavailable" in result.error
     finally:
         postgres.start()
     assert len([r for r in caplog.records if r.levelno >= logging.WARNING]) == 1  # told once
@@ -359,7 +360,7 @@ async def test_backlog_is_bounded(desk: Desk, monkeypatch: pytest.MonkeyPatch) -
     write = recorder.store.write
 
     async def away(*args: object, **kwargs: object) -> bool:
-        raise OSError("no route to host")
+        raise StoreUnavailable("no route to host")
 
     monkeypatch.setattr(recorder.store, "write", away)
     results = []

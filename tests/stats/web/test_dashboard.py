@@ -18,7 +18,7 @@ from services.stats.records import Changes, Person
 from services.stats.scopes import ADMIN_SCOPE
 from services.stats.store.daily_rows import roll_up_until
 from services.stats.store.queries.dashboard import Queries
-from services.stats.store.writer import Store
+from services.stats.store.store import Store
 from services.stats.web.pages import UNKNOWN
 from tests.fakes.oauth import Answer, Browser
 from tests.paths import ROOT

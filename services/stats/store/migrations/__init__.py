@@ -1,1 +1,1 @@
-"""The database's schema, step by step (Alembic). Run by ``services.stats.store.schema``."""
+"""Migrations by Alembic: one file for each schema revision, in ``versions``."""

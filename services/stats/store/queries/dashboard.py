@@ -34,8 +34,8 @@ from services.stats.store.queries import people
 from services.stats.store.queries import timelines as raw
 from services.stats.store.queries.question import Question
 from services.stats.store.rollup import GroupDay
+from services.stats.store.store import Store
 from services.stats.store.tables import FOREVER
-from services.stats.store.writer import Store
 
 
 class Queries:

@@ -15,8 +15,8 @@ from services.stats.query.answers import Span
 from services.stats.records import Person, Poll, Session
 from services.stats.store import tables as t
 from services.stats.store.daily_rows import LiveDays
+from services.stats.store.mapping import person_of
 from services.stats.store.rollup import HUB, DayRecords, GroupDay, UserDay, roll_up
-from services.stats.store.rows import person_of
 from services.stats.store.tables import FOREVER
 
 Windows = dict[int, list[tuple[date, date]]]

@@ -11,10 +11,10 @@ from services.stats.query.answers import Timeline
 from services.stats.record.sampler import LONGEST
 from services.stats.records import Session
 from services.stats.store import tables as t
-from services.stats.store.daily_rows import read_polls
+from services.stats.store.day_records import read_polls
+from services.stats.store.mapping import session_of
 from services.stats.store.queries.question import Question
 from services.stats.store.rollup import observed
-from services.stats.store.rows import session_of
 
 
 def _window(q: Question) -> Interval:

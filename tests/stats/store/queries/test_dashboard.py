@@ -15,7 +15,7 @@ from services.stats.query.answers import PersonRow
 from services.stats.records import Changes, Person, Poll, Session
 from services.stats.store.daily_rows import roll_up_until
 from services.stats.store.queries.dashboard import Queries
-from services.stats.store.writer import Store
+from services.stats.store.store import Store
 from tests.fakes.postgres import postgres, postgres_url
 
 __all__ = ["postgres", "postgres_url"]
@@ -321,7 +321,7 @@ async def test_day_on_which_clocks_change(tmp_path: Path, day_of_change: date, h
 
 async def test_another_time_zone_counts_its_own_days(store: Store) -> None:
     """With another --timezone the days are counted anew in that zone."""
-    east = Store(store.engine, ZoneInfo("Asia/Tokyo"))
+    east = Store(store.database, ZoneInfo("Asia/Tokyo"))
     await roll_up_until(east, at(7, 16))
     (row,) = await Queries(east).summaries(Everybody(), [Period(day(2), day(2))])
     assert (row.active_users, row.active_hours) == (1, 1)  # 22:00 UTC is 7:00 next day

@@ -19,7 +19,7 @@ from services.stats.records import Changes, Person
 from services.stats.scopes import ADMIN_SCOPE
 from services.stats.store.daily_rows import roll_up_until
 from services.stats.store.queries.dashboard import Queries
-from services.stats.store.writer import Store
+from services.stats.store.store import Store
 from tests.fakes.oauth import Answer
 from tests.stats.store.queries.test_dashboard import ANA, X, at, course, day
 from tests.stats.web.site import ACCESS, PREFIX, StatsSite, stats_site

@@ -1,53 +1,23 @@
-"""Rows of the database as the values of ``records``, and the recorder's state out of them."""
+"""The recorder's state, read back from the database."""
 
-from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.intervals import Interval
 from services.stats.record.sampler import LONGEST
 from services.stats.record.state import REMEMBER, State
-from services.stats.records import Person, Session
 from services.stats.store import tables as t
+from services.stats.store.mapping import person_of, session_of
 from services.stats.store.tables import FOREVER
 
 AT_ONCE = 5000
-"""Rows that are fetched at once: each fetch costs two changes of context."""
-
-
-def person_row(person: Person) -> dict[str, Any]:
-    """The row of ``users``."""
-    row = person._asdict()
-    row["deleted"] = person.deleted or FOREVER
-    return row
-
-
-def session_row(session: Session) -> dict[str, Any]:
-    """The row of ``sessions``."""
-    row = session._asdict()
-    row["ended"] = session.ended or FOREVER
-    return row
-
-
-def person_of(row: Row[Any]) -> Person:
-    """The person in a row of ``users``."""
-    ends = None if row.deleted == FOREVER else row.deleted
-    return Person(row.id, row.name, row.created, row.first_seen, ends)
-
-
-def session_of(row: Sequence[Any]) -> Session:
-    """The session in a row of ``sessions``."""
-    # By place: the columns are the fields, and by name each would be looked up, row for row.
-    number, user_id, server, profile_id, started, last, ended = row
-    ends = None if ended == FOREVER else ended
-    return Session(number, user_id, server, profile_id, started, last, ends)
+"""Rows fetched together: each fetch costs two context switches."""
 
 
 async def read_state(connection: AsyncConnection) -> State:
-    """The state as of the last poll that was written."""
+    """The state as of the last poll in the database."""
     state = State()
     await _load_people(connection, state)
     for row in await connection.execute(select(t.sessions).where(t.sessions.c.ended == FOREVER)):
@@ -90,7 +60,7 @@ async def _load_recent(connection: AsyncConnection, state: State) -> None:
         servers.setdefault(user_id, []).append(server)
     start = t.activity.c.start
     recent = state.floor - LONGEST
-    # Whose server has been idle for weeks is asked for weeks; but not everybody with them.
+    # For a user whose server has been idle for weeks, weeks are read; not for all the others.
     first = min([state.floor, *(s.last_activity for s in state.running.values())]) - LONGEST
     runs = select(t.sessions.c.user_id).where(t.sessions.c.ended == FOREVER)
     older = (start >= first) & (start < recent) & t.activity.c.user_id.in_(runs)

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
@@ -10,38 +9,28 @@ from pathlib import Path
 
 import pytest
 
-from common.errors import ConfigError
+from common.errors import StoreError
 from services.cull.policy.model import Protections
-from services.cull.store.database import AUDIT_DAYS, KEEP_EXPIRED
-from services.cull.store.database_url import async_url
-from services.cull.store.holds import HoldStore
-from services.cull.store.records import DAY, Event, ExtensionRefused, HoldKind, StoreError
-from tests.fakes.postgres import Postgres, postgres, postgres_url
+from services.cull.store.records import DAY, Event, ExtensionRefused, HoldKind
+from services.cull.store.store import AUDIT_DAYS, KEEP_EXPIRED, CullStore
+from tests.fakes.databases import db_url, postgres, postgres_url
+from tests.fakes.postgres import Postgres
 
-__all__ = ["postgres", "postgres_url"]  # fixtures that pytest finds by name in this file
+__all__ = ["db_url", "postgres", "postgres_url"]  # fixtures that pytest finds by name in this file
 
 NOW = datetime(2026, 3, 2, 12, 0, 0, 123456, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 ODD_NAMES = ["q?x=1", "h#frag", "%41", "名前", "sp ace", "o'neil\"; --", "a" * 255]
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def db_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database of each kind, written as an administrator would."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'cull.sqlite'}"
-    url: str = request.getfixturevalue("postgres_url")
-    return url
-
-
 @pytest.fixture
-async def store(db_url: str) -> AsyncIterator[HoldStore]:
+async def store(db_url: str) -> AsyncIterator[CullStore]:
     """An open store in an empty database."""
-    async with HoldStore(db_url) as opened:
+    async with CullStore(db_url) as opened:
         yield opened
 
 
-async def test_an_empty_store_protects_nobody(store: HoldStore) -> None:
+async def test_an_empty_store_protects_nobody(store: CullStore) -> None:
     """A new database has no extension, hold or audit line."""
     assert await store.protections(NOW) == Protections(
         extensions={}, server_holds={}, user_holds={}, group_holds={}
@@ -52,14 +41,14 @@ async def test_an_empty_store_protects_nobody(store: HoldStore) -> None:
 
 async def test_a_new_file_is_its_owners_alone(tmp_path: Path) -> None:
     """Who was active when, and who stopped what, is not for every account of the machine."""
-    async with HoldStore(f"sqlite:///{tmp_path / 'cull.sqlite'}") as store:
+    async with CullStore(f"sqlite:///{tmp_path / 'cull.sqlite'}") as store:
         await store.protections(NOW)
         modes = {file.name: file.stat().st_mode & 0o777 for file in os.scandir(tmp_path)}
     assert set(modes.values()) == {0o600}, modes
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
-async def test_any_name_is_kept_as_it_is(store: HoldStore, name: str) -> None:
+async def test_any_name_is_kept_as_it_is(store: CullStore, name: str) -> None:
     """Names come back exactly as they went in, and no other name matches them."""
     await store.extend(name, name, by=name, until=NOW + HOUR, limit_per_day=1, now=NOW)
     await store.hold(HoldKind.SERVER, name, name, until=NOW + HOUR, by=name, now=NOW)
@@ -75,17 +64,17 @@ async def test_any_name_is_kept_as_it_is(store: HoldStore, name: str) -> None:
 
 async def test_what_is_stored_survives_a_restart(db_url: str) -> None:
     """Extensions, holds and audit lines are there when the store is opened again."""
-    async with HoldStore(db_url) as first:
+    async with CullStore(db_url) as first:
         await first.extend("ada", "", by="ada", until=NOW + HOUR, limit_per_day=1, now=NOW)
         held = await first.hold("group", "exam", until=NOW + DAY, by="root", why="exam", now=NOW)
 
-    async with HoldStore(db_url) as second:
+    async with CullStore(db_url) as second:
         assert (await second.protections(NOW)).extensions == {("ada", ""): NOW + HOUR}
         assert await second.list_holds(NOW) == [held]
         assert [event.action for _, event in await second.audit_log()] == ["hold", "extend"]
 
 
-async def test_times_are_aware_and_utc(store: HoldStore) -> None:
+async def test_times_are_aware_and_utc(store: CullStore) -> None:
     """A time with another offset comes back as the same moment in UTC, to the microsecond."""
     until = (NOW + HOUR).astimezone(timezone(timedelta(hours=5, minutes=30)))
     made = await store.hold("user", "ada", until=until, by="root", now=NOW)
@@ -97,13 +86,13 @@ async def test_times_are_aware_and_utc(store: HoldStore) -> None:
     assert read.until.utcoffset() == read.made.utcoffset() == timedelta(0)
 
 
-async def test_a_time_without_a_zone_is_a_mistake(store: HoldStore) -> None:
+async def test_a_time_without_a_zone_is_a_mistake(store: CullStore) -> None:
     """A naive time is refused, not guessed at."""
     with pytest.raises(StoreError, match="without a zone"):
         await store.hold("user", "ada", until=NOW.replace(tzinfo=None), by="root", now=NOW)
 
 
-async def test_the_limit_counts_the_last_24_hours(store: HoldStore) -> None:
+async def test_the_limit_counts_the_last_24_hours(store: CullStore) -> None:
     """The limit's refusal tells when the next extension is allowed, and then it is."""
     for number in (1, 2):
         made = await store.extend(
@@ -128,21 +117,21 @@ async def test_the_limit_counts_the_last_24_hours(store: HoldStore) -> None:
     assert again.used == 2
 
 
-async def test_the_limit_is_each_servers_own(store: HoldStore) -> None:
+async def test_the_limit_is_each_servers_own(store: CullStore) -> None:
     """Another server and another user have their own count."""
     for user, server in [("ada", ""), ("ada", "lab"), ("bob", "")]:
         await store.extend(user, server, by=user, until=NOW + HOUR, limit_per_day=1, now=NOW)
     assert await store.used("ada", now=NOW) == {"": [NOW], "lab": [NOW]}
 
 
-async def test_a_rule_without_extensions_refuses_the_first(store: HoldStore) -> None:
+async def test_a_rule_without_extensions_refuses_the_first(store: CullStore) -> None:
     """A limit of 0 refuses, and no later time is offered."""
     with pytest.raises(ExtensionRefused) as refused:
         await store.extend("ada", "", by="ada", until=NOW + HOUR, limit_per_day=0, now=NOW)
     assert refused.value.again_at is None
 
 
-async def test_a_second_click_costs_nothing(store: HoldStore) -> None:
+async def test_a_second_click_costs_nothing(store: CullStore) -> None:
     """Asking for what is in force already gives it, uncounted and without an audit line."""
     first = await store.extend("ada", "", by="ada", until=NOW + HOUR, limit_per_day=2, now=NOW)
     second = await store.extend("ada", "", by="ada", until=NOW + HOUR, limit_per_day=2, now=NOW)
@@ -151,7 +140,7 @@ async def test_a_second_click_costs_nothing(store: HoldStore) -> None:
     assert len(await store.audit_log()) == 1
 
 
-async def test_two_clicks_at_once_are_one_extension(store: HoldStore) -> None:
+async def test_two_clicks_at_once_are_one_extension(store: CullStore) -> None:
     """Requests a moment apart, for times a moment apart, count once."""
     moments = [NOW + timedelta(seconds=number) for number in range(3)]
     made = await asyncio.gather(
@@ -165,7 +154,7 @@ async def test_two_clicks_at_once_are_one_extension(store: HoldStore) -> None:
 
 async def test_concurrent_extensions_stay_within_the_limit(db_url: str) -> None:
     """Two processes and 20 requests at one moment get as many extensions as the rule allows."""
-    async with HoldStore(db_url) as one, HoldStore(db_url) as other:
+    async with CullStore(db_url) as one, CullStore(db_url) as other:
         answers = await asyncio.gather(
             *(
                 store.extend(
@@ -199,17 +188,7 @@ async def test_concurrent_extensions_stay_within_the_limit(db_url: str) -> None:
     assert len(log) == 3
 
 
-async def test_concurrent_openings_make_one_schema(db_url: str) -> None:
-    """Several processes may start at the same moment on an empty database."""
-    stores = [HoldStore(db_url) for _ in range(5)]
-    await asyncio.gather(*(store.open() for store in stores))
-    try:
-        await asyncio.gather(*(store.ping() for store in stores))
-    finally:
-        await asyncio.gather(*(store.close() for store in stores))
-
-
-async def test_a_hold_replaces_the_one_before(store: HoldStore) -> None:
+async def test_a_hold_replaces_the_one_before(store: CullStore) -> None:
     """Holding the same again moves its end, also to an earlier time, and both are in the audit."""
     await store.hold("user", "ada", until=NOW + DAY, by="root", now=NOW)
     later = await store.hold("user", "ada", until=NOW + HOUR, by="eve", why="short", now=NOW)
@@ -220,7 +199,7 @@ async def test_a_hold_replaces_the_one_before(store: HoldStore) -> None:
 
 async def test_concurrent_holds_of_the_same_leave_one(db_url: str) -> None:
     """Admins who hold the same at one moment get one hold and no error."""
-    async with HoldStore(db_url) as one, HoldStore(db_url) as other:
+    async with CullStore(db_url) as one, CullStore(db_url) as other:
         await asyncio.gather(
             *(
                 store.hold("group", "exam", until=NOW + DAY, by="root", now=NOW)
@@ -230,7 +209,7 @@ async def test_concurrent_holds_of_the_same_leave_one(db_url: str) -> None:
         assert len(await one.list_holds(NOW)) == 1
 
 
-async def test_a_released_hold_is_gone_and_its_id_is_not_used_again(store: HoldStore) -> None:
+async def test_a_released_hold_is_gone_and_its_id_is_not_used_again(store: CullStore) -> None:
     """Releasing twice finds nothing the second time, even when another hold has come since."""
     held = await store.hold("user", "ada", until=NOW + DAY, by="root", now=NOW)
     assert await store.release(held.id, by="eve", now=NOW) == held
@@ -240,7 +219,7 @@ async def test_a_released_hold_is_gone_and_its_id_is_not_used_again(store: HoldS
     assert [hold.name for hold in await store.list_holds(NOW)] == ["bob"]
 
 
-async def test_protection_ends_at_its_time(store: HoldStore) -> None:
+async def test_protection_ends_at_its_time(store: CullStore) -> None:
     """At the very moment of `until` nothing is protected any more."""
     await store.extend("ada", "", by="ada", until=NOW + HOUR, limit_per_day=1, now=NOW)
     await store.hold("user", "ada", until=NOW + HOUR, by="root", now=NOW)
@@ -251,7 +230,7 @@ async def test_protection_ends_at_its_time(store: HoldStore) -> None:
     assert (at_the_end.extensions, at_the_end.user_holds) == ({}, {})
 
 
-async def test_what_has_expired_is_deleted(store: HoldStore) -> None:
+async def test_what_has_expired_is_deleted(store: CullStore) -> None:
     """A week after their end, extensions and holds are deleted; audit lines later."""
     await store.extend("ada", "", by="ada", until=NOW + HOUR, limit_per_day=1, now=NOW)
     await store.hold("user", "ada", until=NOW + HOUR, by="root", now=NOW)
@@ -269,7 +248,7 @@ async def test_what_has_expired_is_deleted(store: HoldStore) -> None:
     assert await store.audit_log() == []
 
 
-async def test_the_audit_log_pages_from_the_newest(store: HoldStore) -> None:
+async def test_the_audit_log_pages_from_the_newest(store: CullStore) -> None:
     """Lines come newest first, whole, and a page goes on where the last ended."""
     events = [
         Event(
@@ -293,69 +272,30 @@ async def test_the_audit_log_pages_from_the_newest(store: HoldStore) -> None:
     assert [event for _, event in first + rest] == events[::-1]
 
 
-async def test_a_newer_schema_is_refused_in_words(store: HoldStore, tmp_path: Path) -> None:
-    """A database of a newer release gets one line that says what to do, and is left alone."""
-    path = tmp_path / "newer.sqlite"
-    async with HoldStore(f"sqlite:///{path}"):
-        pass
-    with sqlite3.connect(path) as database:
-        database.execute("UPDATE cull_schema SET version = 99")
-    database.close()
-
-    with pytest.raises(ConfigError, match=r"newer release \(schema 99.*upgrade"):
-        await HoldStore(f"sqlite:///{path}").open()
-
-
 async def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     """A directory that is not there gives one clear error that names the file."""
     with pytest.raises(StoreError, match=r"missing/cull\.sqlite.*unable to open"):
-        await HoldStore(f"sqlite:///{tmp_path}/missing/cull.sqlite").open()
+        await CullStore(f"sqlite:///{tmp_path}/missing/cull.sqlite").open()
 
 
 async def test_a_closed_store_says_so() -> None:
     """Using a store that is not open raises the store's own error."""
     with pytest.raises(StoreError, match="not open"):
-        await HoldStore("sqlite://").protections(NOW)
+        await CullStore("sqlite://").protections(NOW)
 
 
 async def test_the_database_may_go_away_and_come_back(postgres: Postgres) -> None:
     """While PostgreSQL is down every call raises StoreError without the password; then it works."""
     url = postgres.database().replace("@/", ":s3cret@/")
-    async with HoldStore(url) as store:
+    async with CullStore(url) as store:
         await store.hold("user", "ada", until=NOW + DAY, by="root", now=NOW)
         postgres.stop()
         try:
             with pytest.raises(StoreError) as away:
                 await store.protections(NOW)
             with pytest.raises(StoreError):
-                await HoldStore(url).open()
+                await CullStore(url).open()
         finally:
             postgres.start()
         assert "s3cret" not in str(away.value)
         assert (await store.protections(NOW)).user_holds == {"ada": NOW + DAY}
-
-
-@pytest.mark.parametrize(
-    ("written", "used"),
-    [
-        ("sqlite:///x.sqlite", "sqlite+aiosqlite:///x.sqlite"),
-        ("sqlite:////srv/x.sqlite", "sqlite+aiosqlite:////srv/x.sqlite"),
-        ("sqlite+aiosqlite:///x", "sqlite+aiosqlite:///x"),
-        ("postgresql://u:p%40ss@h:5/d", "postgresql+asyncpg://u:p%40ss@h:5/d"),
-        ("postgres://h/d", "postgresql+asyncpg://h/d"),
-        ("postgresql+psycopg2://h/d", "postgresql+asyncpg://h/d"),
-        ("postgresql://h/d?sslmode=require", "postgresql+asyncpg://h/d?ssl=require"),
-        (" postgresql:///d?host=/run/pg ", "postgresql+asyncpg:///d?host=%2Frun%2Fpg"),
-    ],
-)
-def test_plain_urls_get_the_asyncio_driver(written: str, used: str) -> None:
-    """URLs as people write them lead to aiosqlite and asyncpg."""
-    assert async_url(written) == used
-
-
-@pytest.mark.parametrize("url", ["", "cull.sqlite", "/srv/cull.sqlite", "mysql://u:s3cret@h/d"])
-def test_other_databases_are_refused_in_words(url: str) -> None:
-    """What is not SQLite or PostgreSQL gets an error with an example, without the password."""
-    with pytest.raises(ConfigError, match="write sqlite:///FILE") as refused:
-        async_url(url)
-    assert "s3cret" not in str(refused.value)

@@ -1,0 +1,156 @@
+"""The raw records of a day, read from the database."""
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import func, literal, select, true
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.stats.days import bounds
+from services.stats.intervals import Interval
+from services.stats.record.sampler import LONGEST
+from services.stats.records import MADE_UP, Poll, Session
+from services.stats.store import tables as t
+from services.stats.store.mapping import session_of
+from services.stats.store.rollup import SAVES_AT_MOST, DayRecords
+from services.stats.store.store import Store
+
+DAYS_AT_ONCE = 3
+"""Days whose records are read together: usually one or two are not rolled up yet."""
+
+
+async def read_days(
+    store: Store,
+    connection: AsyncConnection,
+    wanted: Sequence[date],
+    until: datetime,
+    groups: Collection[int] | None = None,
+) -> AsyncIterator[DayRecords]:
+    """Everything recorded about consecutive days, up to a moment.
+
+    All days before the first must be rolled up.
+    """
+    last_active = await _last_active(connection, wanted[0]) if wanted else {}
+    for at in range(0, len(wanted), DAYS_AT_ONCE):
+        some = wanted[at : at + DAYS_AT_ONCE]
+        wholes = [bounds(day, store.zone) for day in some]
+        windows = [Interval(w.start, max(w.start, min(w.end, until))) for w in wholes]
+        span = Interval(windows[0].start, windows[-1].end)
+        sessions = await _read_sessions(connection, span)
+        activity = await _read_activity(connection, span)
+        for day, whole, window in zip(some, wholes, windows, strict=True):
+            worked = [
+                (user_id, interval)
+                for user_id, interval in activity
+                if interval.start < window.end
+                and (interval.end > window.start or interval.start == window.start)
+            ]
+            yield DayRecords(
+                day=day,
+                window=window,
+                zone=store.zone,
+                sessions=[
+                    session
+                    for session in sessions
+                    if session.started < window.end
+                    and (session.ended is None or session.ended > window.start - SAVES_AT_MOST)
+                ],
+                activity=worked,
+                polls=await read_polls(connection, window),
+                people=await _count_people(connection, whole),
+                members=await read_members(connection, whole, groups),
+                newcomers=await _newcomers(connection, whole),
+                active_6_before=_since(last_active, day - timedelta(days=6)),
+                active_29_before=_since(last_active, day - timedelta(days=29)),
+            )
+            last_active |= {user_id: day for user_id, _ in worked}
+
+
+async def _read_sessions(connection: AsyncConnection, span: Interval) -> list[Session]:
+    """The sessions that ran in the span, or ended in the 24 hours before it.
+
+    This scans all sessions: an index on their ends would be a fifth of the database.
+    """
+    ended = t.sessions.c.ended > span.start - SAVES_AT_MOST
+    rows = await connection.execute(
+        select(t.sessions).where(t.sessions.c.started < span.end, ended)
+    )
+    return [session_of(row) for row in rows.all()]
+
+
+async def _read_activity(connection: AsyncConnection, span: Interval) -> list[tuple[int, Interval]]:
+    c = t.activity.c
+    query = select(c.user_id, c.start, c.seconds)
+    rows = await connection.execute(
+        query.where(c.start < span.end, c.start >= span.start - LONGEST)
+    )
+    return [
+        (user_id, Interval(start, start + timedelta(seconds=seconds)))
+        for user_id, start, seconds in rows.all()
+    ]
+
+
+async def _count_people(connection: AsyncConnection, whole: Interval) -> int:
+    query = select(func.count()).where(
+        t.users.c.first_seen < whole.end, t.users.c.deleted > whole.start
+    )
+    return await connection.scalar(query) or 0
+
+
+async def read_polls(connection: AsyncConnection, window: Interval) -> list[Poll]:
+    """The complete polls in the window, with the last one before and the first one after it."""
+    time = t.polls.c.time
+    whole = t.polls.c.whole == true()
+    before = select(func.max(time)).where(whole, time < window.start).scalar_subquery()
+    after = select(func.min(time)).where(whole, time >= window.end).scalar_subquery()
+    query = (
+        select(t.polls)
+        .where(
+            whole,
+            time >= func.coalesce(before, literal(window.start, t.UTCTime())),
+            time <= func.coalesce(after, literal(window.end, t.UTCTime())),
+        )
+        .order_by(time)
+    )
+    rows = await connection.execute(query)
+    return [Poll(**row._mapping) for row in rows.all()]
+
+
+async def read_members(
+    connection: AsyncConnection, window: Interval, groups: Collection[int] | None
+) -> dict[int, set[int]]:
+    """The members of each group at any time in the window; groups None: of all groups."""
+    query = select(t.memberships.c.group_id, t.memberships.c.user_id).where(
+        t.memberships.c.since < window.end, t.memberships.c.until > window.start
+    )
+    if groups is not None:
+        query = query.where(t.memberships.c.group_id.in_(groups))
+    members: dict[int, set[int]] = {}
+    for row in (await connection.execute(query)).all():
+        members.setdefault(row.group_id, set()).add(row.user_id)
+    return members
+
+
+async def _newcomers(connection: AsyncConnection, window: Interval) -> set[int]:
+    """Users whose account was created in the window or, if unknown, who were first seen in it."""
+    created, seen = t.users.c.created, t.users.c.first_seen
+    made = (created >= window.start) & (created < window.end)
+    unknown = created.is_(None) | (created == MADE_UP)
+    first = unknown & (seen >= window.start) & (seen < window.end)
+    rows = await connection.execute(select(t.users.c.id).where(made | first))
+    return {row.id for row in rows}
+
+
+async def _last_active(connection: AsyncConnection, before: date) -> dict[int, date]:
+    """The last active day of each user in the 29 rolled-up days before that day."""
+    c = t.user_days.c
+    query = (
+        select(c.user_id, func.max(c.day))
+        .where(c.day >= before - timedelta(days=29), c.day < before, c.was_active)
+        .group_by(c.user_id)
+    )
+    return dict(tuple(row) for row in (await connection.execute(query)).all())
+
+
+def _since(last_active: Mapping[int, date], first: date) -> set[int]:
+    return {user_id for user_id, day in last_active.items() if day >= first}
