@@ -43,6 +43,7 @@ class Command:
     ``run`` names a method of the application, sync or async, called with the words and the
     command's own options (only those given) and returning the exit code. ``words`` names the
     arguments; one ending in ``?`` may be left out. ``options`` maps own options to their help.
+    ``examples`` has one command line each, for --help, without the name of the program.
     """
 
     help: str
@@ -51,6 +52,7 @@ class Command:
     options: Mapping[str, str] = field(default_factory=dict)
     switches: Mapping[str, str] = field(default_factory=dict)
     needs_hub: bool = False
+    examples: str = ""
 
 
 def run(cls: "type[ServiceApp]", argv: Sequence[str] | None) -> int:

@@ -1,4 +1,4 @@
-"""``python -m services.stats``"""
+"""Entry point of ``python -m services.stats``."""
 
 from services.stats.app import StatsApp
 

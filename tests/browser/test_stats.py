@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from services.stats.commands.demo_data import Semester, last_days, semester_changes
+from services.stats.commands.semester import Semester, last_days, semester_changes
 from services.stats.store.daily_rows import roll_up_until
 from services.stats.store.writer import Store
 from tests.browser.conftest import CHROMIUM, WARDEN, Visit

@@ -1,4 +1,4 @@
-"""The statistics' numbers for Prometheus."""
+"""The Prometheus metrics."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ POLL = Poll(NOW, 300, 250, whole=True, full=False, users=4, servers=1, active=1)
 
 
 def samples(metrics: Metrics) -> dict[str, float]:
-    """Each series with its labels, and its value."""
+    """The value of each series, by name and labels."""
     found = {}
     for family in text_string_to_metric_families(metrics.text().decode()):
         for sample in family.samples:
@@ -28,7 +28,7 @@ def samples(metrics: Metrics) -> dict[str, float]:
 
 
 def test_series_are_there_before_the_first_poll() -> None:
-    """Every outcome and period has its series at 0 from the start."""
+    """Every outcome and period has a series with value 0 from the start."""
     metrics = Metrics("stats")
     StatsMetrics(metrics)
     found = samples(metrics)
@@ -43,7 +43,7 @@ def test_series_are_there_before_the_first_poll() -> None:
 
 
 def test_polls_by_outcome() -> None:
-    """Whole, partial and skipped polls are told apart; only what was written is good."""
+    """Whole, partial and skipped polls are counted apart; only a written poll is a good one."""
     metrics = Metrics("stats")
     stats = StatsMetrics(metrics)
     stats.polled(PollResult(POLL, written=True, backlog=0, write_seconds=0.01))
@@ -57,8 +57,8 @@ def test_polls_by_outcome() -> None:
     assert found["jupyterhub_stats_poll_duration_seconds_count"] == 2
 
 
-def test_groups_that_are_gone_have_no_series() -> None:
-    """The groups shown are those of the last poll, and users only when switched on."""
+def test_series_of_former_groups_are_removed() -> None:
+    """The groups are those of the latest poll, and users appear only if enabled."""
     metrics = Metrics("stats")
     stats = StatsMetrics(metrics)
     stats.show(Current({"": 3, "old": 2}, {("24h", ""): 5, ("24h", "old"): 1}, {"ana": 1}), 0.01)
@@ -70,8 +70,8 @@ def test_groups_that_are_gone_have_no_series() -> None:
     assert samples(metrics)["jupyterhub_stats_database_read_duration_seconds_count"] == 2
 
 
-def test_users_only_when_switched_on() -> None:
-    """Who runs servers is a label only if wished, and only for as long as they do."""
+def test_users_only_if_enabled() -> None:
+    """A user with running servers has a series only if enabled, and only while they run."""
     metrics = Metrics("stats")
     stats = StatsMetrics(metrics, per_user=True)
     stats.show(Current({"": 1}, {}, {"ana": 2}), 0.01)
@@ -80,8 +80,8 @@ def test_users_only_when_switched_on() -> None:
     assert "ana" not in metrics.text().decode()
 
 
-def test_as_long_as_a_write_took() -> None:
-    """The database's latency is told for each poll that was written."""
+def test_duration_of_writes() -> None:
+    """The time of a write is observed for each poll that was written."""
     metrics = Metrics("stats")
     stats = StatsMetrics(metrics)
     stats.polled(PollResult(POLL, written=True, backlog=0, write_seconds=0.25))
@@ -91,8 +91,8 @@ def test_as_long_as_a_write_took() -> None:
     assert found["jupyterhub_stats_database_write_duration_seconds_count"] == 1
 
 
-async def test_current_numbers(tmp_path: Path) -> None:
-    """Running servers and active users, by period and by the largest groups only."""
+async def test_latest_counts(tmp_path: Path) -> None:
+    """Running servers and active users, by period, for the largest groups only."""
     store = await Store.open(f"sqlite:///{tmp_path / 'stats.sqlite'}", ZoneInfo("UTC"))
     long_ago = NOW - timedelta(days=90)
     changes = Changes(groups={1: "big", 2: "small"}, polls={NOW: POLL})

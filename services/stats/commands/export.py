@@ -1,13 +1,14 @@
-"""Raw tables out of the database, for other programs: CSV, JSON lines or Parquet.
+"""``export``: write the detailed records to files for other programs.
 
-Rows come in batches, so that memory does not grow with the database.
+Records are read in batches, so memory does not grow with the database.
 """
 
+import asyncio
 import csv
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ from typing import Any
 from sqlalchemy import Select, select
 
 from common.errors import ConfigError
+from services.stats.days import bounds, day_of, midnight
 from services.stats.intervals import Interval
+from services.stats.query.periods import Range, one_of
 from services.stats.record.sampler import LONGEST
 from services.stats.store import tables as t
 from services.stats.store.tables import FOREVER
@@ -28,15 +31,15 @@ Write = Callable[[Rows], None]
 
 
 class ExportFormat(StrEnum):
-    """What a file is written as."""
+    """The format of the files."""
 
     CSV = "csv"
     JSON = "json"
     PARQUET = "parquet"
 
 
-class What(StrEnum):
-    """What is exported, a file each."""
+class Table(StrEnum):
+    """What can be exported, each to its own file."""
 
     SESSIONS = "sessions"
     ACTIVITY = "activity"
@@ -45,8 +48,8 @@ class What(StrEnum):
     POLLS = "polls"
 
 
-COLUMNS: dict[What, tuple[tuple[str, type], ...]] = {
-    What.SESSIONS: (
+COLUMNS: dict[Table, tuple[tuple[str, type], ...]] = {
+    Table.SESSIONS: (
         ("user", str),
         ("server", str),
         ("profile", str),
@@ -54,16 +57,16 @@ COLUMNS: dict[What, tuple[tuple[str, type], ...]] = {
         ("last_activity", datetime),
         ("ended", datetime),
     ),
-    What.ACTIVITY: (("user", str), ("start", datetime), ("end", datetime)),
-    What.USER_DAYS: (
+    Table.ACTIVITY: (("user", str), ("start", datetime), ("end", datetime)),
+    Table.USER_DAYS: (
         ("day", date),
         ("user", str),
         ("active_seconds", int),
         ("idle_seconds", int),
         ("sessions", int),
     ),
-    What.MEMBERSHIPS: (("group", str), ("user", str), ("since", datetime), ("until", datetime)),
-    What.POLLS: (
+    Table.MEMBERSHIPS: (("group", str), ("user", str), ("since", datetime), ("until", datetime)),
+    Table.POLLS: (
         ("time", datetime),
         ("interval", int),
         ("milliseconds", int),
@@ -76,21 +79,21 @@ COLUMNS: dict[What, tuple[tuple[str, type], ...]] = {
 }
 
 
-async def read(store: Store, what: What, window: Interval) -> AsyncIterator[Rows]:
-    """The rows that lie in the window, in batches. What has not ended has no end."""
+async def read(store: Store, table: Table, window: Interval) -> AsyncIterator[Rows]:
+    """The records inside the window, in batches. What has not ended yet has no end."""
     async with (
         store.reading() as connection,
-        connection.stream(_query(store, what, window)) as rows,
+        connection.stream(_query(store, table, window)) as rows,
     ):
         async for batch in rows.partitions(BATCH):
             yield [_plain(dict(row._mapping)) for row in batch]
 
 
-def _query(store: Store, what: What, window: Interval) -> Select[Any]:
+def _query(store: Store, table: Table, window: Interval) -> Select[Any]:
     s, a, d, m, p = t.sessions.c, t.activity.c, t.user_days.c, t.memberships.c, t.polls.c
     user = t.users.c.name.label("user")
     first, last = (moment.astimezone(store.zone).date() for moment in window)
-    if what is What.SESSIONS:
+    if table is Table.SESSIONS:
         profile = t.profiles.c.name.label("profile")
         return (
             select(user, s.server, profile, s.started, s.last_activity, s.ended)
@@ -98,21 +101,21 @@ def _query(store: Store, what: What, window: Interval) -> Select[Any]:
             .where(s.started < window.end, s.ended > window.start)
             .order_by(s.id)
         )
-    if what is What.ACTIVITY:
+    if table is Table.ACTIVITY:
         return (
             select(user, a.start, a.seconds)
             .select_from(t.activity.join(t.users))
             .where(a.start < window.end, a.start >= window.start - LONGEST)
             .order_by(a.start, a.user_id)
         )
-    if what is What.USER_DAYS:
+    if table is Table.USER_DAYS:
         return (
             select(d.day, user, d.active_seconds, d.idle_seconds, d.sessions)
             .select_from(t.user_days.join(t.users))
             .where(d.day >= first, d.day <= last)
             .order_by(d.day, d.user_id)
         )
-    if what is What.MEMBERSHIPS:
+    if table is Table.MEMBERSHIPS:
         return (
             select(t.groups.c.name.label("group"), user, m.since, m.until)
             .select_from(t.memberships.join(t.users).join(t.groups))
@@ -131,9 +134,12 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
-def writer(form: ExportFormat, what: What, path: Path) -> AbstractContextManager[Write]:
-    """Opens the file; give the rows to what it yields. Raises ConfigError without pyarrow."""
-    columns = COLUMNS[what]
+def writer(form: ExportFormat, table: Table, path: Path) -> AbstractContextManager[Write]:
+    """Open the file; gives a function that writes records to it.
+
+    Raises ConfigError if the format is Parquet and pyarrow is not installed.
+    """
+    columns = COLUMNS[table]
     if form is ExportFormat.CSV:
         return _csv(path, [name for name, _ in columns])
     if form is ExportFormat.JSON:
@@ -172,7 +178,10 @@ def _parquet(path: Path, columns: Sequence[tuple[str, type]]) -> Any:
         from pyarrow import parquet
     except ModuleNotFoundError as exc:
         raise ConfigError(
-            ["parquet needs pyarrow: pip install 'jupyterhub-classroom[parquet]'"]
+            [
+                "--format=parquet requires pyarrow; install it with:"
+                " pip install 'jupyterhub-classroom[parquet]'"
+            ]
         ) from exc
     types = {
         str: pa.string(),
@@ -184,3 +193,35 @@ def _parquet(path: Path, columns: Sequence[tuple[str, type]]) -> Any:
     schema = pa.schema([(name, types[kind]) for name, kind in columns])
     with parquet.ParquetWriter(path, schema) as out:
         yield lambda rows: out.write_table(pa.Table.from_pylist(list(rows), schema=schema))
+
+
+async def export(store: Store, directory: Path, options: Mapping[str, str]) -> str:
+    """Write each table to a file in the directory; returns what to print.
+
+    ``options`` are those of the command line: ``since``, ``until``, ``format`` and ``what``, each
+    optional. Raises ConfigError, listing all invalid ones.
+    """
+    problems: list[str] = []
+    requested = Range.parse(options, problems)
+    form = ExportFormat(
+        one_of("--format", options.get("format", "csv"), list(ExportFormat), problems)
+    )
+    names = [name for name in options.get("what", "").split(",") if name]
+    tables = [Table(one_of("--what", name, list(Table), problems)) for name in names] or Table
+    if problems:
+        raise ConfigError(problems)
+    first, last = requested.days(day_of(datetime.now(UTC), store.zone))
+    if requested.since is None:
+        first = date(1970, 1, 2)
+    window = Interval(midnight(first, store.zone), bounds(last, store.zone).end)
+    await asyncio.to_thread(directory.mkdir, parents=True, exist_ok=True)
+    lines = []
+    for table in tables:
+        path = directory / f"{table}.{'jsonl' if form is ExportFormat.JSON else form}"
+        number = 0
+        with writer(form, table, path) as write:
+            async for rows in read(store, table, window):
+                write(rows)
+                number += len(rows)
+        lines.append(f"{path}: {number:,} rows\n")
+    return "".join(lines)

@@ -18,7 +18,7 @@ import pytest
 from common.hub.client import HubClient
 from services.stats.query.access import OPERATOR, Individual
 from services.stats.query.answers import Timeline
-from services.stats.record.recorder import PollResult, Recorder, Settings
+from services.stats.record.recorder import PollResult, Recorder, RecorderSettings
 from services.stats.store.queries.dashboard import Queries
 from services.stats.store.writer import Store
 from tests.fakes.postgres import Postgres, postgres, postgres_url
@@ -72,8 +72,8 @@ async def watch(hub: RealHub, db_url: str) -> AsyncIterator[Watcher]:
     async with aiohttp.ClientSession() as session:
         client = HubClient(session, hub.api_url, token)
         await client.info()
-        recorder = Recorder(client, store, Settings())
-        assert await recorder.lead()
+        recorder = Recorder(client, store, RecorderSettings())
+        assert await recorder.acquire_leadership()
         try:
             yield Watcher(hub, recorder)
         finally:
@@ -134,7 +134,8 @@ async def test_across_a_hub_restart(make_hub: MakeHub, tmp_path: Path) -> None:
     async with watch(hub, f"sqlite:///{tmp_path / 'stats.sqlite'}") as watcher:
         assert (await watcher.poll()).error == ""
         hub.stop()
-        watcher.recorder.hub._retry = type(watcher.recorder.hub._retry)(attempts=1)
+        client = watcher.recorder.poller.hub
+        client._retry = type(client._retry)(attempts=1)
         lost = await watcher.poll()
         hub.start()
         found = await watcher.poll()

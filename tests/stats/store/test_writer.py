@@ -14,7 +14,7 @@ from sqlalchemy import Connection, func, select, text
 import services.stats.store.migrations
 from common.errors import ConfigError
 from common.hub.models import Server, User
-from services.stats.record.sampler import Look, Sampling
+from services.stats.record.sampler import PollContext, Sampler
 from services.stats.record.state import State
 from services.stats.records import Changes
 from services.stats.store import tables as t
@@ -57,9 +57,9 @@ def user(name: str, *servers: Server, last: float | None = None) -> User:
 
 def poll(state: State, minutes: float, *users: User, full: bool = False) -> Changes:
     """What such a poll changes, applied to the state."""
-    sampling = Sampling(state, Look(now=at(minutes)))
-    sampling.see(users)
-    changes = sampling.finish(full=full)
+    sampler = Sampler(state, PollContext(now=at(minutes)))
+    sampler.observe(users)
+    changes = sampler.finish(full=full)
     state.apply(changes)
     return changes
 
@@ -142,7 +142,7 @@ async def test_state_comes_back(store: Store) -> None:
     await store.write(poll(state, 15, user(NAMES[0], last=12)), leader=leader)
     await store.write(poll(state, 20, *everybody[1:], full=True), leader=leader)
     again = await store.load_state()
-    state.listed = frozenset()  # the one thing that is only in mind
+    state.had_servers = frozenset()  # the one thing that is only in mind
     assert again == state
 
 
