@@ -58,6 +58,7 @@ PURE = (
     "services/stats/record/memberships.py",
     "services/stats/record/observed.py",
     "services/stats/record/sampler.py",
+    "services/stats/record/sessions.py",
     "services/stats/record/state.py",
     "services/stats/store/rollup.py",
     "services/stats/web/api/openapi.py",

@@ -18,10 +18,8 @@ if TYPE_CHECKING:
     from services.stats.main import PagesSettings, Settings
     from services.stats.pseudonyms import Pseudonyms
 
-_RANGE = {
-    "since": "First day (2026-03-01), or how far back to go (90d). Default: all days.",
-    "until": "Last day (2026-07-31). Default: today.",
-}
+_SINCE = "First day (2026-03-01), or how far back to go (90d)."
+_UNTIL = "Last day (2026-07-31). Default: today."
 
 
 class StatsApp(ServiceApp):
@@ -41,8 +39,9 @@ class StatsApp(ServiceApp):
         "report": Command(
             help="Print active users, sessions, hours and servers by day, week or month.",
             run="report",
-            options=_RANGE
-            | {
+            options={
+                "since": f"{_SINCE} Default: 30d.",
+                "until": _UNTIL,
                 "by": "Length of the periods: day, week or month. Default: day.",
                 "group": "Count only members of this group.",
                 "user": "Count only this user.",
@@ -59,8 +58,9 @@ class StatsApp(ServiceApp):
             help="Write the detailed records to files in a directory, one file per table.",
             run="export",
             words=("DIRECTORY",),
-            options=_RANGE
-            | {
+            options={
+                "since": f"{_SINCE} Default: the first recorded day.",
+                "until": _UNTIL,
                 "format": "csv, json (one object per line) or parquet. Default: csv.",
                 "what": "Tables, separated by commas: sessions, activity, user_days,"
                 " memberships, polls. Default: all.",

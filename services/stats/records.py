@@ -7,11 +7,17 @@ into one set that is no larger than the records it touches.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 MADE_UP = datetime(1970, 1, 1, tzinfo=UTC)
 """``created`` of people in demo data. They have no account, so no poll reports them deleted."""
+
+#: Longest stored interval, so that a query need not look further back for one that overlaps.
+LONGEST = timedelta(hours=6)
+
+#: Polls more than this many intervals apart have a gap between them.
+GAP = 2.5
 
 
 class Person(NamedTuple):

@@ -20,10 +20,9 @@ from common.errors import ConfigError
 from services.stats.commands.exclusive import exclusive_writer
 from services.stats.intervals import Interval, add_to
 from services.stats.pseudonyms import Pseudonyms
-from services.stats.record.observed import storable
-from services.stats.record.sampler import LONGEST, whole_second
+from services.stats.record.observed import storable, whole_second
 from services.stats.record.state import State
-from services.stats.records import Changes, Person, Poll
+from services.stats.records import LONGEST, Changes, Person, Poll
 from services.stats.store.daily_rows import roll_up_until
 from services.stats.store.writer import Store
 

@@ -1,11 +1,23 @@
 """What one poll saw of a user and of their servers: only the fields that are needed. Pure."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from sys import intern
 from typing import NamedTuple
 
+from common.clock import as_utc
 from common.hub.models import Server
 from services.stats.records import Person
+
+#: Accuracy of the Hub's ``last_activity``: servers and the proxy report it every 5 minutes.
+ACCURACY = timedelta(seconds=300)
+
+#: A time this little after the start of the poll is normal: pages take time and clocks differ.
+AHEAD = timedelta(seconds=60)
+
+
+def whole_second(moment: datetime) -> datetime:
+    """The time in UTC, truncated to the second, as it is stored."""
+    return as_utc(moment).replace(microsecond=0)
 
 
 def storable(text: str) -> str:

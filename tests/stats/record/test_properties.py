@@ -12,9 +12,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from common.hub.models import Server, User
 from services.stats.days import bounds, day_of
 from services.stats.intervals import Interval
-from services.stats.record.sampler import LONGEST, PollContext, Sampler
+from services.stats.record.sampler import PollContext, Sampler
 from services.stats.record.state import State
-from services.stats.records import Changes, Session
+from services.stats.records import LONGEST, Changes, Session
 from services.stats.store.rollup import DayRecords, roll_up
 
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)

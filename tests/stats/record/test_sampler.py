@@ -1,44 +1,9 @@
-"""What one poll makes of the Hub's responses."""
-
-from itertools import pairwise
+"""What one poll makes of the pages that it reads."""
 
 import pytest
 
-from services.stats.intervals import Interval
+from services.stats.record.sampler import PollContext, Sampler
 from tests.stats.record.polled_hub import PolledHub, at, server, user
-
-
-def test_work_between_polls_is_one_interval(hub: PolledHub) -> None:
-    """A server whose activity moves at every poll was in use from its start without a break."""
-    hub.poll(5, user("ana", server(4, started=1), last=4))
-    hub.poll(10, user("ana", server(9, started=1), last=9))
-    changes = hub.poll(15, user("ana", server(14, started=1), last=14))
-    assert hub.work("ana") == [(1, 14)]
-    assert changes.polls[at(15)].active == 1
-
-
-def test_a_break_splits_the_work(hub: PolledHub) -> None:
-    """An activity time long after the last one counts for the five minutes before it."""
-    hub.poll(5, user("ana", server(4, started=1), last=4))
-    hub.poll(60, user("ana", server(58, started=1), last=58))
-    assert hub.work("ana") == [(1, 4), (53, 58)]
-
-
-def test_restarted_server_is_a_new_session(hub: PolledHub) -> None:
-    """A new start time under the same name ends one session and begins another."""
-    hub.poll(5, user("ana", server(4, started=1), last=4))
-    changes = hub.poll(10, user("ana", server(9, started=7), last=9))
-    old, new = sorted(changes.sessions.values())
-    assert old.ended == at(5)
-    assert (new.started, new.ended) == (at(7), None)
-
-
-def test_two_servers_work_one_persons_time(hub: PolledHub) -> None:
-    """Work on two servers at the same time is counted once."""
-    hub.poll(10, user("ana", server(9, started=1), server(8, started=2, name="gpu"), last=9))
-    hub.poll(20, user("ana", server(15, started=1), server(18, started=2, name="gpu"), last=18))
-    assert hub.work("ana") == [(1, 18)]
-    assert len(hub.state.running) == 2
 
 
 def test_same_poll_again_changes_nothing(hub: PolledHub) -> None:
@@ -71,55 +36,57 @@ def test_unreadable_servers_do_not_end_sessions(hub: PolledHub) -> None:
     assert changes.problems == ["user 'ana': invalid servers"]
 
 
+def test_a_later_page_overrides_an_earlier_one(hub: PolledHub) -> None:
+    """A user who appears on several pages counts as last seen, unchanged or not."""
+    sampler = Sampler(hub.state, PollContext(now=at(5)))
+    sampler.observe([user("ana", server(4, started=1), last=4, groups=("nbgrader-x",))])
+    sampler.observe([user("ana", groups=("nbgrader-x",))])
+    changes = sampler.finish()
+    assert len(changes) == len(changes.polls) == 1
+    assert changes.had_servers == frozenset()
+
+
+def test_known_creation_times_need_no_full_listing(hub: PolledHub) -> None:
+    """Only an unknown name with the creation time of a known person needs a full listing."""
+    sampler = Sampler(hub.state, PollContext(now=at(5)))
+    sampler.observe([user("ana", last=4), user("eva", created=at(3), last=4)])
+    assert not sampler.needs_full_listing()
+    sampler.observe([user("anna", last=4)])
+    assert sampler.needs_full_listing()
+    full = Sampler(hub.state, PollContext(now=at(5), full=True))
+    full.observe([user("anna", last=4)])
+    assert not full.needs_full_listing()
+
+
+def test_the_counts_of_a_poll() -> None:
+    """A poll counts accounts, running servers and users active since the last poll."""
+    hub = PolledHub()
+    changes = hub.poll(0, user("ana"), user("ben", server(-1, started=-60)), full=True)
+    poll = changes.polls[at(0)]
+    assert (poll.users, poll.servers, poll.active) == (2, 1, 1)
+    changes = hub.poll(5, user("ben", server(-1, started=-60)), user("eva", created=at(4)))
+    poll = changes.polls[at(5)]
+    assert (poll.users, poll.servers, poll.active) == (3, 1, 0)
+
+
 @pytest.mark.parametrize(
-    ("last", "worked"),
+    ("failed", "work"),
     [
-        pytest.param(None, [(1, 1)], id="null"),
-        pytest.param(0, [(1, 1)], id="before the start"),
-        pytest.param(90, [(1, 1)], id="ahead of now"),
-        pytest.param(10**8, [(1, 1)], id="centuries ahead"),
-        pytest.param(-(10**8), [(1, 1)], id="centuries ago"),
+        pytest.param(False, [(1, 4), (12, 17)], id="no poll failed"),
+        pytest.param(True, [(1, 17)], id="a poll failed"),
     ],
 )
-def test_invalid_times_do_not_lose_the_session(
-    hub: PolledHub, last: float | None, worked: object
+def test_a_failed_poll_does_not_split_the_work(
+    failed: bool, work: list[tuple[float, float]]
 ) -> None:
-    """A server with an unusable activity time is still a session, active only at its start."""
-    hub.poll(5, user("ana", server(last, started=1), last=4))
-    hub.poll(10, user("ana", server(last, started=1), last=4))
-    assert hub.work("ana") == worked
-    assert len(hub.state.running) == 1
-
-
-def test_time_ahead_that_moves_is_work_now(hub: PolledHub) -> None:
-    """A server whose clock is ahead is active whenever its time moves, but never in the future."""
-    hub.poll(5, user("ana", server(60, started=1), last=4))
-    changes = hub.poll(10, user("ana", server(65, started=1), last=4))
-    assert hub.work("ana")[-1] == (1, 10)
-    assert "later than the Hub's clock" in changes.problems[0]
-
-
-def test_long_work_is_split(hub: PolledHub) -> None:
-    """Uninterrupted work is stored as intervals of at most six hours."""
+    """Activity times may be three intervals apart if a poll failed, else two."""
+    hub = PolledHub()
+    hub.poll(0, user("ana"), full=True)
     hub.poll(5, user("ana", server(4, started=1), last=4))
-    for minutes in range(10, 1500, 5):
-        hub.poll(minutes, user("ana", server(minutes - 1, started=1), last=minutes - 1))
-    pieces = hub.state.recent[hub.state.people["ana"].id]
-    assert all(piece.seconds <= 6 * 3600 for piece in pieces)
-    assert all(a.end == b.start for a, b in pairwise(pieces))
-    assert isinstance(pieces[0], Interval)
-
-
-def test_profile_is_recorded(hub: PolledHub) -> None:
-    """A session has the profile that its user chose."""
-    changes = hub.poll(5, user("ana", server(4, started=1, user_options={"profile": "gpu"})))
-    assert changes.profiles == {1: "gpu"}
-    assert next(iter(changes.sessions.values())).profile_id == 1
-
-
-def test_start_ahead_of_now_is_one_session(hub: PolledHub) -> None:
-    """A start time in the future gives one session, starting when it was first seen."""
-    for minutes in (5, 10, 15):
-        hub.poll(minutes, user("ana", server(4, started=500), last=4))
-    (session,) = hub.state.running.values()
-    assert session.started == at(5)
+    if failed:
+        hub.poll(10, whole=False)
+        hub.poll(17, user("ana", server(17, started=1), last=17))
+    else:
+        hub.poll(10, user("ana", server(4, started=1), last=4))
+        hub.poll(17, user("ana", server(17, started=1), last=17))
+    assert hub.work("ana") == work
