@@ -2,7 +2,7 @@
 
 from common.web.metrics import Metrics
 from services.stats.record.recorder import PollResult
-from services.stats.store.latest_poll import PERIODS, Current
+from services.stats.store.latest_poll import PERIODS, LatestCounts
 
 OUTCOMES = ("whole", "partial", "skipped")
 ENDPOINTS = ("GET info", "GET user_self", "GET users", "GET user")
@@ -75,7 +75,7 @@ class StatsMetrics:
         """Set whether this recorder writes to the database."""
         self._leading.set(is_leader)
 
-    def show(self, latest: Current, read_seconds: float) -> None:
+    def show(self, counts: LatestCounts, read_seconds: float) -> None:
         """Set the counts as of the latest poll, and how long it took to read them.
 
         The series of groups and users that are no longer counted are removed.
@@ -83,17 +83,17 @@ class StatsMetrics:
         self._read_seconds.observe(read_seconds)
         self._group_running.clear()
         self._group_active.clear()
-        for group, number in latest.running.items():
+        for group, number in counts.running.items():
             if group:
                 self._group_running.labels(group).set(number)
             else:
                 self._running.set(number)
-        for (period, group), number in latest.active.items():
+        for (period, group), number in counts.active.items():
             if group:
                 self._group_active.labels(period, group).set(number)
             else:
                 self._active.labels(period).set(number)
         if self._user_running is not None:
             self._user_running.clear()
-            for user, number in latest.running_by_user.items():
+            for user, number in counts.running_by_user.items():
                 self._user_running.labels(user).set(number)

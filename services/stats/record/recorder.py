@@ -1,7 +1,7 @@
 """Poll the Hub and write what changed: each poll is one transaction.
 
-While the database is away, polling continues. The changes are merged, so that they grow no
-larger than the records they touch, and written in one transaction when the database is back.
+While the database is unavailable, polling continues. The changes are merged, so that they grow no
+larger than the records they touch, and written in one transaction when it is available again.
 Any other recorder on the same database waits until this one is gone, and then takes over.
 """
 
@@ -81,7 +81,7 @@ class Recorder:
         self.pending = Changes()
         self.leader_number = 0
         """Passed with every write, which fails if another recorder has taken over since."""
-        self._database_away = False
+        self._database_unavailable = False
 
     @property
     def is_leader(self) -> bool:
@@ -95,7 +95,7 @@ class Recorder:
     async def acquire_leadership(self) -> bool:
         """Try to become the recorder that writes; return whether this is the one.
 
-        Raises the driver's errors while the database is away.
+        Raises the driver's errors while the database is unavailable.
         """
         if self.is_leader:
             return True
@@ -165,13 +165,13 @@ class Recorder:
             self.state = await self.store.load_state()
             return _first_line(exc)
         except AWAY as exc:
-            if not self._database_away:
-                log.warning("The database is away; polling continues: %s", _first_line(exc))
-            self._database_away = True
-            return f"the database is away: {_first_line(exc)}"
-        if self._database_away:
-            log.info("The database is back")
-        self._database_away = False
+            if not self._database_unavailable:
+                log.warning("The database is unavailable; polling continues: %s", _first_line(exc))
+            self._database_unavailable = True
+            return f"the database is unavailable: {_first_line(exc)}"
+        if self._database_unavailable:
+            log.info("The database is available again")
+        self._database_unavailable = False
         return ""
 
     async def _keep_lock(self) -> None:
@@ -193,7 +193,7 @@ class Recorder:
                 if rows:
                     log.info("Deleted %d detailed records older than the retention time", rows)
         except AWAY as exc:
-            return f"the database is away: {_first_line(exc)}"
+            return f"the database is unavailable: {_first_line(exc)}"
         return ""
 
 

@@ -10,7 +10,7 @@ from common.clock import Clock
 from common.ticker import Ticker
 from services.stats.metrics import StatsMetrics
 from services.stats.record.recorder import PollResult, Recorder
-from services.stats.store.latest_poll import read_current
+from services.stats.store.latest_poll import read_latest_counts
 from services.stats.store.writer import AWAY
 
 log = logging.getLogger("stats")
@@ -45,7 +45,7 @@ class Service:
     per_user: bool = False
     """Whether each user's servers are a metric."""
     after_poll: Callable[[], Awaitable[None]] | None = None
-    """Called after a poll is written; may raise the driver's errors (the database is away)."""
+    """Called after a poll is written. May raise the driver's errors."""
     waiting: bool = False
     """Whether another recorder is the leader."""
     written_at: float | None = None
@@ -104,7 +104,7 @@ class Service:
                 if await self.recorder.acquire_leadership():
                     break
             except AWAY as exc:
-                self.set_readiness("database", "the database is away")
+                self.set_readiness("database", "the database is unavailable")
                 log.warning("Waiting for the database: %s", str(exc).partition("\n")[0])
                 await self.clock.sleep(pause)
                 pause = min(pause * 2, 30.0)
@@ -124,13 +124,13 @@ class Service:
             return
         start = self.clock.monotonic()
         try:
-            latest = await read_current(
+            counts = await read_latest_counts(
                 self.recorder.store, last, groups=self.metric_groups, per_user=self.per_user
             )
         except AWAY as exc:
             log.debug("Metrics not updated: %s", exc)
         else:
-            self.metrics.show(latest, self.clock.monotonic() - start)
+            self.metrics.show(counts, self.clock.monotonic() - start)
 
     async def _check_lateness(self, started: float) -> None:
         if self.waiting:

@@ -87,7 +87,7 @@ async def test_database_away_and_back(
             scenario.pass_minutes(5)
             result = await recorder.poll()
             assert not result.written
-            assert "the database is away" in result.error
+            assert "the database is unavailable" in result.error
     finally:
         postgres.start()
     assert (

@@ -110,7 +110,7 @@ async def test_a_failed_write_is_the_fault_of_the_database(
     monkeypatch.setattr(served.service.recorder.store, "write", away)
     await served.service.poll()
     assert served.reasons == {
-        "database": "the database is away: no route to host",
+        "database": "the database is unavailable: no route to host",
         "hub": None,
     }
     assert served.metric("backlog_rows") != "0.0"
