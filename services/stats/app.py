@@ -198,7 +198,7 @@ class StatsApp(ServiceApp):
         return {
             "list:users": "to list the users",
             "read:users": "to read when users were active, their groups, and when their accounts"
-            " were created, which tells successive users of one name apart",
+            " were created, which distinguishes successive users of one name",
             "read:servers": "to read which servers are running and when they were active",
         }
 

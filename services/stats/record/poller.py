@@ -80,7 +80,7 @@ class Poller:
         if error:
             log.warning("Incomplete poll: %s", error)
         changes = sampler.finish(
-            whole=not error,
+            complete=not error,
             full=full,
             milliseconds=round((self._clock.monotonic() - start) * 1000),
         )

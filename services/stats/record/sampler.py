@@ -104,19 +104,21 @@ class Sampler:
         } - {None}
         return bool(unknown) and any(p.created in unknown for p in people.values())
 
-    def finish(self, *, whole: bool = True, full: bool = False, milliseconds: int = 0) -> Changes:
+    def finish(
+        self, *, complete: bool = True, full: bool = False, milliseconds: int = 0
+    ) -> Changes:
         """Everything that changed. Call this once.
 
-        ``whole`` False: a page or a user could not be read. Absence then proves nothing, so no
+        ``complete`` False: a page or a user could not be read. Absence then proves nothing, so no
         session ends and nobody counts as deleted. ``full``: all users were listed.
         """
         changes, matcher = self._changes, self._matcher
-        matcher.match_missing(self._users, self._unchanged, all_listed=whole and full)
+        matcher.match_missing(self._users, self._unchanged, all_listed=complete and full)
         active: set[int] = set()
         present: set[SessionKey] = set()
         new_activity: dict[int, datetime] = {}
         had_servers = set(self._active_since_start)
-        if not whole:
+        if not complete:
             had_servers |= self.state.had_servers
         for name in list(self._users):
             user = self._users.pop(name)  # frees memory, which counts at a first poll
@@ -132,9 +134,9 @@ class Sampler:
                     active.add(person.id)
             if user.new_activity is not None:
                 new_activity[person.id] = user.new_activity
-                if whole and self._observe_page_view(name, person, user):
+                if complete and self._observe_page_view(name, person, user):
                     active.add(person.id)
-        if whole:
+        if complete:
             self._sessions.end_absent(present, new_activity)
         deleted = matcher.deleted()
         for user_id in deleted:
@@ -146,11 +148,11 @@ class Sampler:
             time=self.now,
             interval=self.context.interval,
             milliseconds=milliseconds,
-            whole=whole,
+            whole=complete,
             full=full,
-            users=self._count_people(len(deleted)) if whole else None,
-            servers=self._sessions.count_running() if whole else None,
-            active=len(active) if whole else None,
+            users=self._count_people(len(deleted)) if complete else None,
+            servers=self._sessions.count_running() if complete else None,
+            active=len(active) if complete else None,
         )
         return changes
 

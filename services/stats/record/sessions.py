@@ -93,7 +93,7 @@ class SessionChanges:
             return min(reported, self._now)
         before = self._state.ahead_of_clock.get(key)
         if before == reported:
-            return None  # it has not moved, even if our clock has come closer to it
+            return None  # it has not changed, although the clock has come closer to it
         self._changes.ahead_of_clock[key] = reported
         self._changes.problems.append(
             f"{label}: last_activity {reported.isoformat()} is later than the Hub's clock;"

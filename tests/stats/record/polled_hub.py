@@ -46,7 +46,7 @@ class PolledHub:
         context = PollContext(now=at(minutes), **more)  # type: ignore[arg-type]  # fields by name
         sampler = Sampler(self.state, context)
         sampler.observe(users)
-        changes = sampler.finish(whole=whole, full=full)
+        changes = sampler.finish(complete=whole, full=full)
         self.state.apply(changes)
         return changes
 

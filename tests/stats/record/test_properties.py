@@ -147,7 +147,7 @@ class HubMachine(RuleBasedStateMachine):
         full = full or sampler.needs_full_listing()
         if full:
             sampler.observe(users if whole else users[:1])
-        changes = sampler.finish(full=full, whole=whole)
+        changes = sampler.finish(full=full, complete=whole)
         self.state.apply(changes)
         self.rows.update(changes)
         for name, account in self.accounts.items():
