@@ -13,7 +13,8 @@ class Command:
     ``run`` is the name of a method of the application, sync or async. It is called with the
     arguments and the command's own options (only those given) and returns the exit code.
     ``words`` names the arguments; one that ends in ``?`` is optional. ``options`` maps the
-    command's own options to their help texts, ``switches`` those without a value.
+    command's own options to their help texts, ``switches`` those without a value. ``examples``
+    are command lines for ``--help``, one per line, without the name of the program.
     """
 
     help: str
@@ -22,6 +23,7 @@ class Command:
     options: Mapping[str, str] = field(default_factory=dict)
     switches: Mapping[str, str] = field(default_factory=dict)
     needs_hub: bool = False
+    examples: str = ""
 
     def takes(self) -> dict[str, Takes]:
         """The command's own options, and what each takes."""

@@ -66,6 +66,9 @@ def _help_command(cls: type[ServiceApp], name: str, command: Command) -> str:
     if own:
         width = max(map(len, own))
         lines += ["", "Options:", *(f"  {n:{width}}  {t}" for n, t in own.items())]
+    if command.examples:
+        lines += ["", "Examples:"]
+        lines += [f"  {program(cls)} {one.strip()}" for one in _lines(command.examples)]
     return "\n".join([*lines, "", "The options of the service can be used as well."])
 
 

@@ -1,4 +1,4 @@
-"""``python -m services.stats``"""
+"""Entry point of ``python -m services.stats``."""
 
 from common.config.launch import launch
 from services.stats.app import StatsApp

@@ -1,10 +1,6 @@
-"""The statistics' settings and commands."""
+"""The settings and commands of stats: traits, checks, and the frozen settings made of them."""
 
-import asyncio
-import gc
-import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -14,28 +10,26 @@ from traitlets import Bool, Int, List, Unicode
 
 from common.config.application import ServiceApp
 from common.config.command import Command
-from common.db.address import parse_address
-from common.errors import ConfigError, StoreError, StoreUnavailable
+from common.errors import ConfigError
 from services.stats.scopes import ADMIN_SCOPE
 
 if TYPE_CHECKING:
+    from services.stats.database import DatabaseSettings
+    from services.stats.main import PagesSettings, Settings
     from services.stats.pseudonyms import Pseudonyms
-    from services.stats.record.recorder import Settings as RecorderSettings
-    from services.stats.store.store import Store
 
-log = logging.getLogger("stats")
-
-_RANGE = {
-    "since": "The first day, as 2026-03-01, or how far back, as 90d.",
-    "until": "The last day, as 2026-07-31. Default: today.",
-}
+_SINCE = "First day (2026-03-01), or how far back to go (90d)."
+_UNTIL = "Last day (2026-07-31). Default: today."
 
 
 class StatsApp(ServiceApp):
-    """Records who uses the hub and answers questions about it."""
+    """Records how a JupyterHub is used, and serves the statistics."""
 
     name = "stats"
-    description = "Records who uses the hub, and answers questions about it."
+    description = (
+        "Records how a JupyterHub is used: active users, sessions, hours and servers.\n"
+        "Serves a dashboard and an API; the commands write reports and files."
+    )
     examples = """
     python -m services.stats --db-url=sqlite:////var/lib/jupyterhub/stats.sqlite
     python -m services.stats report --since=90d --by=week --group=nbgrader-course101
@@ -43,41 +37,62 @@ class StatsApp(ServiceApp):
     main_options = ("db-url", "interval", "timezone", "retention", "url", "config", "log-format")
     commands: ClassVar[Mapping[str, Command]] = {
         "report": Command(
-            help="Active users, sessions, hours and servers, by day, week or month.",
+            help="Print active users, sessions, hours and servers by day, week or month.",
             run="report",
-            options=_RANGE
-            | {
-                "by": "day, week or month. Default: day.",
-                "group": "Only the members of this group.",
-                "user": "Only this user.",
-                "inactive-since": "Instead: who (of the group) has not been active since this day.",
+            options={
+                "since": f"{_SINCE} Default: 30d.",
+                "until": _UNTIL,
+                "by": "Length of the periods: day, week or month. Default: day.",
+                "group": "Count only members of this group.",
+                "user": "Count only this user.",
+                "inactive-since": "Instead, list users (of the group) not active since this day.",
                 "format": "table, csv or json. Default: table.",
             },
+            examples="""
+            report --since=90d --by=week
+            report --group=nbgrader-course101 --inactive-since=2026-04-01
+            report --user=ana --since=2026-03-01 --format=json
+            """,
         ),
         "export": Command(
-            help="Write the raw tables into files of a directory.",
+            help="Write the detailed records to files in a directory, one file per table.",
             run="export",
             words=("DIRECTORY",),
-            options=_RANGE
-            | {
-                "format": "csv, json (a line a row) or parquet. Default: csv.",
-                "what": "Which, with commas: sessions, activity, user_days, memberships, polls.",
+            options={
+                "since": f"{_SINCE} Default: the first recorded day.",
+                "until": _UNTIL,
+                "format": "csv, json (one object per line) or parquet. Default: csv.",
+                "what": "Tables, separated by commas: sessions, activity, user_days,"
+                " memberships, polls. Default: all.",
             },
+            examples="""
+            export semester --since=2026-03-01 --until=2026-07-31
+            export semester --format=parquet --what=sessions,activity
+            """,
         ),
         "import-activity": Command(
-            help="Take over a file of log_jupyterhub_activity (activity.sqlite).",
+            help="Import the database of log_jupyterhub_activity (activity.sqlite).",
             run="import_activity",
             words=("FILE",),
+            examples="""
+            import-activity /srv/log_jupyterhub_activity/activity.sqlite
+            """,
         ),
         "forget-user": Command(
-            help="Remove a person, and all that is known of them.",
+            help="Erase all data about a user. The service may keep running.",
             run="forget_user",
             words=("NAME",),
+            examples="""
+            forget-user ana
+            """,
         ),
         "demo-data": Command(
-            help="Fill an empty database with a made-up semester, to look around.",
+            help="Fill an empty database with an invented semester, to try out the dashboard.",
             run="demo_data",
-            options={"days": "How many days, up to yesterday. Default: 120."},
+            options={"days": "Number of days, ending yesterday. Default: 120."},
+            examples="""
+            demo-data --days=30 --db-url=sqlite:///demo.sqlite
+            """,
         ),
     }
 
@@ -86,33 +101,46 @@ class StatsApp(ServiceApp):
         help="The database: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME.",
     ).tag(config=True)
     migrate = Bool(
-        True, help="Bring the database's tables up to date at start; else refuse older ones."
+        True,
+        help="Create or migrate the database's tables at startup if necessary. If false, refuse"
+        " to start instead.",
     ).tag(config=True)
     interval = Int(
-        300, min=10, help="Seconds between polls of the Hub; it knows activity to 300 s."
+        300,
+        min=10,
+        help="Seconds between polls of the Hub. The Hub updates activity every 300 s, so polling"
+        " more often gains little.",
     ).tag(config=True)
     full_interval = Int(
-        6 * 3600, min=60, help="Seconds between listings of all users, for deletions and groups."
+        6 * 3600,
+        min=60,
+        help="Seconds between polls that list all users, to find deleted users and changed groups.",
     ).tag(config=True)
-    timezone = Unicode("UTC", help="Where a day begins and ends, as Europe/Berlin.").tag(
-        config=True
-    )
+    timezone = Unicode(
+        "UTC", help="The time zone in which days begin and end, for example Europe/Berlin."
+    ).tag(config=True)
     retention = Int(
         0,
         min=0,
-        help="Days to keep raw activity; sums of days are kept anyway. 0: for ever.",
+        help="Days to keep detailed records; 0 keeps them forever. Daily totals are always kept.",
     ).tag(config=True)
-    pseudonymise = Bool(False, help="Store keyed hashes in place of user names.").tag(config=True)
-    pseudonym_key_file = Unicode(help="A file with the key for --pseudonymise.").tag(config=True)
+    pseudonymise = Bool(False, help="Store pseudonyms (keyed hashes) in place of user names.").tag(
+        config=True
+    )
+    pseudonym_key_file = Unicode(help="File with the secret key for --pseudonymise.").tag(
+        config=True
+    )
     admin_groups = List(
         Unicode(),
-        help="Groups whose members see everything; may be given several times."
-        f" Default: the Hub's admins, and who has the scope {ADMIN_SCOPE}.",
+        help="Groups whose members see all statistics; may be given several times. Default: the"
+        f" Hub's administrators. Users with the scope {ADMIN_SCOPE} always see all statistics.",
     ).tag(config=True)
     metric_groups = Int(
-        50, min=0, help="So many groups, the largest, have metrics of their own; 0 for none."
+        50, min=0, help="Number of groups with their own metrics, largest first; 0 for none."
     ).tag(config=True)
-    user_metrics = Bool(False, help="Show in the metrics which user runs servers.").tag(config=True)
+    user_metrics = Bool(
+        False, help="Add a metric for each user with running servers. It contains the user's name."
+    ).tag(config=True)
 
     aliases: dict[str, str] = ServiceApp.aliases | {
         name.replace("_", "-"): f"StatsApp.{name}"
@@ -133,27 +161,14 @@ class StatsApp(ServiceApp):
     flags: dict[str, Any] = ServiceApp.flags | {
         "no-migrate": (
             {"StatsApp": {"migrate": False}},
-            "Refuse to start where the database's tables are not up to date.",
+            "Refuse to start if the database's tables are missing or out of date.",
         ),
     }
 
-    # -- what the settings come to
-
-    @property
-    def zone(self) -> ZoneInfo:
-        """Where a day begins and ends."""
-        return ZoneInfo(self.timezone)
-
-    def pseudonyms(self) -> "Pseudonyms | None":
-        """What gives names their hashes; None where names are kept. Raises ConfigError."""
-        if not self.pseudonymise:
-            return None
-        from services.stats.pseudonyms import Pseudonyms
-
-        return Pseudonyms.from_file(self.pseudonym_key_file)
+    # -- checks
 
     def problems(self) -> list[str]:
-        """As of every service, and those of the database's URL, time zone and key."""
+        """All invalid settings: the common ones, database URL, time zone and pseudonyms."""
         from common.db.checks import database_problems
 
         found = super().problems()
@@ -162,108 +177,131 @@ class StatsApp(ServiceApp):
             ZoneInfo(self.timezone)
         except (ZoneInfoNotFoundError, ValueError, OSError):
             found.append(
-                f"--timezone: there is no time zone {self.timezone!r}; write one such as"
+                f"--timezone: unknown time zone {self.timezone!r}; write, for example,"
                 " Europe/Berlin."
             )
         if self.pseudonymise and not self.pseudonym_key_file:
-            found.append("--pseudonymise needs a key: write --pseudonym-key-file=FILE.")
+            found.append("--pseudonymise needs a key; write --pseudonym-key-file=FILE.")
         elif self.pseudonymise:
             try:
-                self.pseudonyms()
+                self._pseudonyms()
             except ConfigError as error:
                 found += error.problems
         return found
 
-    def recorder_settings(self) -> "RecorderSettings":
-        """How to record."""
-        from services.stats.record.recorder import Settings
+    # -- frozen settings
 
-        return Settings(
-            interval=self.interval,
-            full_interval=self.full_interval,
-            retention=timedelta(days=self.retention) if self.retention else None,
+    def _pseudonyms(self) -> "Pseudonyms | None":
+        if not self.pseudonymise:
+            return None
+        from services.stats.pseudonyms import Pseudonyms
+
+        return Pseudonyms.from_file(self.pseudonym_key_file)
+
+    def _database(self) -> "DatabaseSettings":
+        from services.stats.database import DatabaseSettings
+
+        return DatabaseSettings(
+            url=self.db_url,
+            zone=ZoneInfo(self.timezone),
+            migrate=self.migrate,
+            pseudonyms=self._pseudonyms(),
         )
 
-    @asynccontextmanager
-    async def store(self, *, wait: bool = False) -> "AsyncIterator[Store]":
-        """The open database. With ``wait``, waits for PostgreSQL while it is out of reach."""
-        from services.stats.store.store import Store
+    def settings(self) -> "Settings":
+        """The settings of the service. Raises ConfigError if the key cannot be read."""
+        from services.stats.main import HubSettings, Settings
+        from services.stats.record.recorder import RecorderSettings
 
-        pseudonyms = self.pseudonyms()
-        pause = 1.0
-        while True:
-            try:
-                store = await Store.open(self.db_url, self.zone, migrate=self.migrate)
-                break
-            except StoreUnavailable as error:
-                if not wait or parse_address(self.db_url).is_sqlite:
-                    raise ConfigError([f"--db-url: cannot open the {error}"]) from error
-                log.warning("Waiting for the database: %s", error)
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, 30.0)
-        try:
-            await store.keep_names_as(pseudonyms.fingerprint() if pseudonyms else "plain")
-            gc.freeze()  # collections then leave alone what was imported: most of all there is
-            yield store
-        except StoreError as exc:
-            raise ConfigError([str(exc)]) from exc
-        finally:
-            await store.close()
+        return Settings(
+            version=self.version,
+            service_name=self.service_name,
+            database=self._database(),
+            hub=HubSettings(
+                url=self.url,
+                token=self.token,
+                timeout_seconds=float(self.request_timeout),
+                tls=self.hub_tls,
+            ),
+            recorder=RecorderSettings(
+                interval=self.interval,
+                full_interval=self.full_interval,
+                retention=timedelta(days=self.retention) if self.retention else None,
+            ),
+            pages=self._pages() if self.serves else None,
+            metric_groups=self.metric_groups,
+            user_metrics=self.user_metrics,
+        )
 
-    # -- commands
+    def _pages(self) -> "PagesSettings":
+        from services.stats.main import PagesSettings
+
+        return PagesSettings(
+            ip=self.ip,
+            port=self.port or 0,
+            prefix=self.prefix,
+            tls=self.server_tls,
+            public_hub_url=self.public_hub_url,
+            oauth=self.oauth_settings(),
+            admin_groups=frozenset(self.admin_groups),
+            authenticate_prometheus=self.authenticate_prometheus,
+        )
+
+    # -- commands: each gets its arguments and its own options, and returns the exit code
 
     async def report(self, _words: Sequence[str], options: Mapping[str, str]) -> int:
         """``report``"""
-        from services.stats.commands import run as commands
+        from services.stats.commands.report import report
+        from services.stats.database import open_store
 
-        async with self.store() as store:
-            print(await commands.report(store, options, self.pseudonyms()), end="")
+        database = self._database()
+        async with open_store(database) as store:
+            print(await report(store, options, database.pseudonyms), end="")
         return 0
 
     async def export(self, words: Sequence[str], options: Mapping[str, str]) -> int:
         """``export DIRECTORY``"""
-        from services.stats.commands import run as commands
+        from services.stats.commands.export import export
+        from services.stats.database import open_store
 
-        async with self.store() as store:
-            print(await commands.export_tables(store, Path(words[0]), options), end="")
+        async with open_store(self._database()) as store:
+            print(await export(store, Path(words[0]), options), end="")
         return 0
 
     async def import_activity(self, words: Sequence[str], _options: Mapping[str, str]) -> int:
         """``import-activity FILE``"""
-        from services.stats.commands import run as commands
+        from services.stats.commands.import_activity import import_activity
+        from services.stats.database import open_store
 
-        async with self.store() as store:
-            told = await commands.import_activity(store, Path(words[0]), self.pseudonyms())
-            print(told, end="")
+        database = self._database()
+        async with open_store(database) as store:
+            print(await import_activity(store, Path(words[0]), database.pseudonyms), end="")
         return 0
 
     async def forget_user(self, words: Sequence[str], _options: Mapping[str, str]) -> int:
         """``forget-user NAME``"""
-        pseudonyms = self.pseudonyms()
-        name = pseudonyms.name(words[0]) if pseudonyms else words[0]
-        async with self.store() as store:
-            number = await store.forget(name)
-        if not number:
-            print(f"Nothing is known of {words[0]}.")
-            return 1
-        print(
-            f"{words[0]} is forgotten. As long as the Hub has the account, what it does from now"
-            " on is recorded as a newcomer's."
-        )
-        return 0
+        from services.stats.commands.forget_user import forget_user
+        from services.stats.database import open_store
+
+        database = self._database()
+        async with open_store(database) as store:
+            found, text = await forget_user(store, words[0], database.pseudonyms)
+        print(text, end="")
+        return 0 if found else 1
 
     async def demo_data(self, _words: Sequence[str], options: Mapping[str, str]) -> int:
         """``demo-data``"""
-        from services.stats.commands import run as commands
+        from services.stats.commands.demo_data import demo_data
+        from services.stats.database import open_store
 
-        async with self.store() as store:
-            print(await commands.demo_data(store, options), end="")
+        async with open_store(self._database()) as store:
+            print(await demo_data(store, options), end="")
         return 0
 
     # -- running
 
     async def main(self) -> int:
-        """Record and serve until told to stop."""
+        """Record and serve until stopped."""
         from services.stats.main import run_service
 
-        return await run_service(self)
+        return await run_service(self.settings(), self.stopping)

@@ -1,4 +1,4 @@
-"""Days, weeks and months in a time zone, as moments in UTC. A day may have 23 or 25 hours."""
+"""Days, weeks and months in a time zone, as times in UTC. A day may have 23 or 25 hours."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
@@ -10,7 +10,7 @@ from services.stats.intervals import Interval
 
 
 class By(StrEnum):
-    """What a report counts by."""
+    """The length of a report's periods."""
 
     DAY = "day"
     WEEK = "week"
@@ -18,21 +18,22 @@ class By(StrEnum):
 
 
 class Period(NamedTuple):
-    """Whole days: ``first`` to ``last``, both included."""
+    """Consecutive days: ``first`` to ``last``, both included."""
 
     first: date
     last: date
 
     @property
     def days(self) -> int:
+        """Their number."""
         return (self.last - self.first).days + 1
 
 
 def midnight(day: date, zone: ZoneInfo) -> datetime:
-    """The moment the day begins there, in UTC.
+    """When the day begins in the zone, in UTC.
 
-    Where clocks skip midnight, it is the first moment that exists; zoneinfo's fold=0 reading
-    of the missing hour gives that.
+    Where clocks skip midnight, this is the first moment of the day that exists: zoneinfo
+    resolves the missing hour with fold=0, which gives exactly that.
     """
     return datetime.combine(day, time(), tzinfo=zone).astimezone(UTC)
 
@@ -43,25 +44,25 @@ def bounds(day: date, zone: ZoneInfo) -> Interval:
 
 
 def day_of(moment: datetime, zone: ZoneInfo) -> date:
-    """The calendar day there."""
+    """The calendar day in the zone."""
     return moment.astimezone(zone).date()
 
 
 def days(first: date, last: date) -> Iterator[date]:
-    """Each day from first to last, both included; none if last is before first."""
+    """Each day from ``first`` to ``last``, both included. Empty if ``last`` is earlier."""
     for offset in range((last - first).days + 1):
         yield first + timedelta(days=offset)
 
 
 def periods(first: date, last: date, by: By) -> list[Period]:
-    """First to last cut at the calendar's weeks (from Monday) or months; the ends may be short."""
-    cut: list[Period] = []
+    """Split the days into calendar weeks (from Monday) or months. The ends may be shorter."""
+    found: list[Period] = []
     start = first
     while start <= last:
         end = min(_end_of(start, by), last)
-        cut.append(Period(start, end))
+        found.append(Period(start, end))
         start = end + timedelta(days=1)
-    return cut
+    return found
 
 
 def _end_of(day: date, by: By) -> date:

@@ -1,4 +1,4 @@
-"""Arithmetic of time intervals. An interval is half open: it holds its start, not its end."""
+"""Arithmetic of time intervals. An interval is half-open: it includes its start, not its end."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -6,18 +6,19 @@ from typing import NamedTuple
 
 
 class Interval(NamedTuple):
-    """From ``start`` to ``end``; of no length where both are the same moment."""
+    """From ``start`` to ``end``. If both are the same moment, its length is zero."""
 
     start: datetime
     end: datetime
 
     @property
     def seconds(self) -> float:
+        """Its length."""
         return (self.end - self.start).total_seconds()
 
 
 def union(intervals: Iterable[Interval]) -> list[Interval]:
-    """The same time, sorted, with whatever overlaps or touches made one."""
+    """The same time, sorted, with overlapping and adjacent intervals merged."""
     ordered = sorted(intervals)
     if len(ordered) < 2:
         return ordered
@@ -32,7 +33,7 @@ def union(intervals: Iterable[Interval]) -> list[Interval]:
 
 
 def within(intervals: Iterable[Interval], window: Interval) -> list[Interval]:
-    """The parts that lie in the window; a moment without length stays if it is inside."""
+    """The parts inside the window. Intervals of zero length are included."""
     parts = []
     for start, end in intervals:
         if start >= window.end or end < window.start or (end == window.start and start != end):
@@ -42,12 +43,12 @@ def within(intervals: Iterable[Interval], window: Interval) -> list[Interval]:
 
 
 def total_seconds(intervals: Iterable[Interval]) -> float:
-    """The sum of the lengths; of a union, never more than the wall time it spans."""
+    """The sum of the lengths. For a union it never exceeds the wall-clock time."""
     return sum((end - start).total_seconds() for start, end in intervals)
 
 
 def overlap_seconds(left: Sequence[Interval], right: Sequence[Interval]) -> float:
-    """How long both hold. Both must be unions (sorted, not overlapping)."""
+    """The time common to both. Both must be unions (sorted, not overlapping)."""
     seconds = 0.0
     i = j = 0
     while i < len(left) and j < len(right):
@@ -65,10 +66,10 @@ def overlap_seconds(left: Sequence[Interval], right: Sequence[Interval]) -> floa
 def add_to(
     known: Sequence[Interval], piece: Interval, longest: timedelta
 ) -> tuple[list[Interval], list[Interval], list[Interval]]:
-    """Put a piece among intervals that do not overlap; none of the result is over ``longest``.
+    """Add ``piece`` to intervals that do not overlap, and split what is longer than ``longest``.
 
-    Returns the whole new list, what was added and what went (a prolonged interval is both:
-    its start goes and comes again with another end). Rows that did not change are in neither.
+    Returns the new list, the intervals that were added, and those that were removed. An
+    interval that was extended is in both: removed with its old end, added with its new one.
     """
     touched = [i for i in known if i.start <= piece.end and i.end >= piece.start]
     if any(i.start <= piece.start and piece.end <= i.end for i in touched):
@@ -76,13 +77,13 @@ def add_to(
     start = min([piece.start, *(i.start for i in touched)])
     end = max([piece.end, *(i.end for i in touched)])
     rest = [i for i in known if i not in touched]
-    made = _cut(start, end, longest)
-    gone = [i for i in touched if i not in made]
+    made = _split(start, end, longest)
+    removed = [i for i in touched if i not in made]
     added = [i for i in made if i not in touched]
-    return sorted([*rest, *made]), added, gone
+    return sorted([*rest, *made]), added, removed
 
 
-def _cut(start: datetime, end: datetime, longest: timedelta) -> list[Interval]:
+def _split(start: datetime, end: datetime, longest: timedelta) -> list[Interval]:
     parts = []
     while end - start > longest:
         parts.append(Interval(start, start + longest))

@@ -1,83 +1,140 @@
-"""The recorder and the pages put together as the settings say, and run."""
+"""Composition root: builds the recorder and the pages from the settings, and runs them."""
 
 import asyncio
 import logging
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from common.clock import SystemClock
+from common.hub import scopes
 from common.hub.client import HubClient
 from common.hub.connection import client_session
+from common.hub.tls import TLSFiles
 from common.readiness import Readiness
 from common.web.metrics import Metrics
+from services.stats.database import DatabaseSettings, open_store
 from services.stats.metrics import StatsMetrics
-from services.stats.record.recorder import Recorder
+from services.stats.record.recorder import Recorder, RecorderSettings
 from services.stats.record.service import Service
 from services.stats.scopes import REQUIRED_SCOPES
 from services.stats.store.queries.dashboard import Queries
 
 if TYPE_CHECKING:
-    from services.stats.app import StatsApp
+    from common.oauth.settings import OAuthSettings
 
 log = logging.getLogger("stats")
 
 
-async def run_service(app: "StatsApp") -> int:
-    """Record, and serve if there is where, until told to stop."""
-    registry = Metrics("stats", version=app.version)
-    pseudonyms = app.pseudonyms()
+@dataclass(frozen=True)
+class HubSettings:
+    """How to reach the Hub's API."""
+
+    url: str
+    token: str = field(repr=False)
+    timeout_seconds: float
+    tls: TLSFiles | None
+
+
+@dataclass(frozen=True)
+class PagesSettings:
+    """Where to serve the pages, and who sees everything."""
+
+    ip: str
+    port: int
+    prefix: str
+    tls: TLSFiles | None
+    public_hub_url: str
+    oauth: "OAuthSettings"
+    admin_groups: frozenset[str]
+    authenticate_prometheus: bool
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that the service needs to run."""
+
+    version: str
+    service_name: str
+    database: DatabaseSettings
+    hub: HubSettings
+    recorder: RecorderSettings
+    pages: PagesSettings | None
+    """None: record only."""
+    metric_groups: int
+    user_metrics: bool
+
+
+async def run_service(settings: Settings, stopping: asyncio.Event) -> int:
+    """Record, and serve the pages if configured, until ``stopping``. Returns the exit code."""
+    registry = Metrics("stats", version=settings.version)
+    pseudonyms = settings.database.pseudonyms
     clock = SystemClock()
     async with AsyncExitStack() as stack:
-        opening = asyncio.ensure_future(stack.enter_async_context(app.store(wait=True)))
-        stopped = asyncio.ensure_future(app.stopping.wait())
+        opening = asyncio.ensure_future(
+            stack.enter_async_context(open_store(settings.database, wait=True))
+        )
+        stopped = asyncio.ensure_future(stopping.wait())
         await asyncio.wait({opening, stopped}, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
         if not opening.done():
             opening.cancel()
             return 0
         store = await opening
-        session = await stack.enter_async_context(client_session(app.url, tls=app.hub_tls))
+        session = await stack.enter_async_context(
+            client_session(settings.hub.url, tls=settings.hub.tls)
+        )
         hub = HubClient(
             session,
-            app.url,
-            app.token,
+            settings.hub.url,
+            settings.hub.token,
             clock=clock,
-            timeout_seconds=float(app.request_timeout),
+            timeout_seconds=settings.hub.timeout_seconds,
             on_request=registry.hub_requests,
         )
-        recorder = Recorder(hub, store, app.recorder_settings(), clock=clock)
-        if pseudonyms is not None:
-            recorder.rename = pseudonyms.user
-        readiness = Readiness()
-        queries = None
-        if app.serves:
-            queries = Queries(store, name_of=pseudonyms.name if pseudonyms else str)
-            readiness = await _serve_pages(app, stack, queries, hub, registry)
+        recorder = Recorder(
+            hub,
+            store,
+            settings.recorder,
+            rename=pseudonyms.user if pseudonyms else lambda user: user,
+            clock=clock,
+        )
         service = Service(
             recorder=recorder,
             clock=clock,
-            metrics=StatsMetrics(registry, per_user=app.user_metrics),
-            readiness=readiness,
-            metric_groups=app.metric_groups,
-            per_user=app.user_metrics,
-            after_poll=queries.count_today if queries else None,
+            metrics=StatsMetrics(registry, per_user=settings.user_metrics),
+            metric_groups=settings.metric_groups,
+            per_user=settings.user_metrics,
         )
-        await service.run(app.stopping, lambda: _prepare(app, hub, recorder))
+        if settings.pages is not None:
+            queries = Queries(store, name_of=pseudonyms.name if pseudonyms else str)
+            readiness = await _serve_pages(settings.pages, stack, queries, hub, registry)
+            service.set_readiness = readiness.set
+            service.after_poll = queries.count_today
+
+        async def prepare() -> None:
+            """Wait for the Hub and check the scopes."""
+            missing = await scopes.check(
+                hub,
+                REQUIRED_SCOPES,
+                role=scopes.role_for(settings.service_name, REQUIRED_SCOPES),
+                stopping=stopping,
+            )
+            if "read:users" in missing:
+                recorder.ignore_groups()
+
+        await service.run(stopping, prepare)
     return 0
 
 
-async def _prepare(app: "StatsApp", hub: HubClient, recorder: Recorder) -> None:
-    """Wait for the Hub, and hear its time; without the scope for groups leave them alone."""
-    missing = await app.check_scopes(hub, REQUIRED_SCOPES)
-    if "read:users" in missing:
-        recorder.settings = replace(recorder.settings, groups_readable=False)
-
-
 async def _serve_pages(
-    app: "StatsApp", stack: AsyncExitStack, queries: Queries, hub: HubClient, registry: Metrics
+    pages: PagesSettings,
+    stack: AsyncExitStack,
+    queries: Queries,
+    hub: HubClient,
+    registry: Metrics,
 ) -> Readiness:
-    """Serve pages, API, health and metrics until the stack is closed."""
+    """Serve the pages, API, health checks and metrics until the stack is closed."""
     from common.oauth.sign_in import SignIn
     from common.web.application import create_app
     from common.web.server import Bind, serve
@@ -86,22 +143,21 @@ async def _serve_pages(
     from services.stats.web.viewers import Viewers
 
     readiness = Readiness()
-    readiness.set("poll", "no poll was made yet")
-    sign_in = SignIn(app.oauth_settings())
+    readiness.set("poll", "no poll has been written yet")
+    sign_in = SignIn(pages.oauth)
     site = create_app(
-        prefix=app.prefix,
+        prefix=pages.prefix,
         metrics=registry,
         readiness=readiness,
         sign_in=sign_in,
-        authenticate_prometheus=app.authenticate_prometheus,
+        authenticate_prometheus=pages.authenticate_prometheus,
         title="Statistics",
-        hub_url=app.public_hub_url,
+        hub_url=pages.public_hub_url,
     )
-    viewers = Viewers(sign_in, hub, frozenset(app.admin_groups))
+    viewers = Viewers(sign_in, hub, pages.admin_groups)
     add_pages(site, queries=queries, viewers=viewers)
     add_api(site, queries=queries, viewers=viewers)
-    tls = app.server_tls
-    bind = Bind(app.ip, app.port or 0, tls.server_context() if tls else None)
+    bind = Bind(pages.ip, pages.port, pages.tls.server_context() if pages.tls else None)
     port = await stack.enter_async_context(serve(site, bind))
-    log.info("Pages at http://%s:%d%s", app.ip, port, app.prefix)
+    log.info("Pages at http://%s:%d%s", pages.ip, port, pages.prefix)
     return readiness

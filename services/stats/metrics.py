@@ -1,94 +1,99 @@
-"""The statistics' numbers for Prometheus."""
+"""The Prometheus metrics of stats."""
 
 from common.web.metrics import Metrics
 from services.stats.record.recorder import PollResult
-from services.stats.store.latest_poll import PERIODS, Current
+from services.stats.store.latest_poll import PERIODS, LatestCounts
 
 OUTCOMES = ("whole", "partial", "skipped")
 ENDPOINTS = ("GET info", "GET user_self", "GET users", "GET user")
-"""What is asked of the Hub: scopes and its time, polls, and who looks at the pages."""
+"""The requests to the Hub: its clock, own scopes, polls, and the users who open pages."""
 
 POLL_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 
 class StatsMetrics:
-    """Set after each poll. Group labels are as many as ``read_current`` was asked for."""
+    """Updated after each poll. ``per_user`` adds a series for each user with running servers."""
 
     def __init__(self, metrics: Metrics, *, per_user: bool = False) -> None:
         self._polls = metrics.counter(
             "polls_total",
-            "Polls of the Hub: whole, partial (it could not tell everything) or skipped, since"
-            " too much waits for the database.",
+            "Polls of the Hub by outcome: whole, partial (some data could not be read) or skipped"
+            " (too many rows wait for the database).",
             {"outcome": OUTCOMES},
         )
-        self._seconds = metrics.histogram(
-            "poll_duration_seconds", "Seconds a poll of the Hub took.", buckets=POLL_SECONDS
+        self._poll_seconds = metrics.histogram(
+            "poll_duration_seconds", "Duration of a poll of the Hub.", buckets=POLL_SECONDS
         )
-        self._last = metrics.gauge(
-            "last_good_poll_timestamp_seconds", "When the last whole poll began that was written."
+        self._last_good_poll = metrics.gauge(
+            "last_good_poll_timestamp_seconds",
+            "Start time of the last complete poll that was written to the database.",
         )
-        self._write = metrics.histogram(
-            "database_write_duration_seconds", "Seconds until a poll was written."
+        self._write_seconds = metrics.histogram(
+            "database_write_duration_seconds", "Time to write a poll to the database."
         )
-        self._read = metrics.histogram(
+        self._read_seconds = metrics.histogram(
             "database_read_duration_seconds",
-            "Seconds that reading the numbers of these metrics took, once a poll.",
+            "Time to read the values of these metrics from the database, once a poll.",
         )
-        self._backlog = metrics.gauge("backlog_rows", "Rows that wait for the database.")
-        self._leads = metrics.gauge("leading", "1 if we record, 0 while another recorder does.")
-        self._running = metrics.gauge("running_servers", "Servers that run.")
+        self._backlog = metrics.gauge("backlog_rows", "Rows waiting to be written to the database.")
+        self._leading = metrics.gauge(
+            "leading", "1 if this recorder writes to the database, 0 while another one does."
+        )
+        self._running = metrics.gauge("running_servers", "Running servers.")
         self._active = metrics.gauge(
             "active_users", "Users active in the period.", {"period": tuple(PERIODS)}
         )
         self._group_running = metrics.gauge(
-            "group_running_servers", "Servers of the group's members that run.", ("usergroup",)
+            "group_running_servers", "Running servers of the group's members.", ("usergroup",)
         )
         self._group_active = metrics.gauge(
-            "group_active_users", "Members active in the period.", ("period", "usergroup")
+            "group_active_users",
+            "Members of the group active in the period.",
+            ("period", "usergroup"),
         )
         self._user_running = (
-            metrics.gauge("user_running_servers", "Servers of the user that run.", ("username",))
+            metrics.gauge("user_running_servers", "Running servers of the user.", ("username",))
             if per_user
             else None
         )
         metrics.expect_hub_requests(*ENDPOINTS)
 
     def polled(self, result: PollResult) -> None:
-        """After a poll, whatever became of it."""
+        """Count a poll, whatever its outcome."""
         self._backlog.set(result.backlog)
         if result.written:
-            self._write.observe(result.write_seconds)
+            self._write_seconds.observe(result.write_seconds)
         if result.poll is None:
             self._polls.labels("skipped").inc()
             return
         self._polls.labels("whole" if result.poll.whole else "partial").inc()
-        self._seconds.observe(result.poll.milliseconds / 1000)
+        self._poll_seconds.observe(result.poll.milliseconds / 1000)
         if result.poll.whole and result.written:
-            self._last.set(result.poll.time.timestamp())
+            self._last_good_poll.set(result.poll.time.timestamp())
 
-    def leading(self, leads: bool) -> None:
-        """Whether it is us who record."""
-        self._leads.set(leads)
+    def leading(self, is_leader: bool) -> None:
+        """Set whether this recorder writes to the database."""
+        self._leading.set(is_leader)
 
-    def show(self, current: Current, read_seconds: float) -> None:
-        """How things are now, and how long it took to read that.
+    def show(self, counts: LatestCounts, read_seconds: float) -> None:
+        """Set the counts as of the latest poll, and how long it took to read them.
 
-        Groups and users that are gone lose their series.
+        The series of groups and users that are no longer counted are removed.
         """
-        self._read.observe(read_seconds)
+        self._read_seconds.observe(read_seconds)
         self._group_running.clear()
         self._group_active.clear()
-        for group, number in current.running.items():
+        for group, number in counts.running.items():
             if group:
                 self._group_running.labels(group).set(number)
             else:
                 self._running.set(number)
-        for (period, group), number in current.active.items():
+        for (period, group), number in counts.active.items():
             if group:
                 self._group_active.labels(period, group).set(number)
             else:
                 self._active.labels(period).set(number)
         if self._user_running is not None:
             self._user_running.clear()
-            for user, number in current.running_by_user.items():
+            for user, number in counts.running_by_user.items():
                 self._user_running.labels(user).set(number)

@@ -1,9 +1,10 @@
-"""Keyed hashes in place of names: the same person, told apart, and not named.
+"""Pseudonyms: keyed hashes (HMAC-SHA-256) in place of user names.
 
-Without the key nobody can tell whose hash it is, or try names until one fits. With it anybody
-can, so it must not lie beside the database. Times at which accounts were made are kept (they
-tell one account of a name from the next), so whoever can list the Hub's users can still
-match them: this protects a database that gets into other hands, not from the Hub's admins.
+Without the key, a hash cannot be traced to a name, not even by trying names. With the key it
+can, so keep the key away from the database. The creation times of accounts are stored as they
+are (they distinguish successive accounts of one name), so anyone who can list the Hub's users
+can still match them. Pseudonyms therefore protect a database that is leaked or shared, but not
+against the Hub's administrators.
 """
 
 import base64
@@ -17,48 +18,54 @@ import msgspec
 from common.errors import ConfigError
 from common.hub.models import User
 
-SHORTEST_KEY = 16
-"""Bytes."""
+MIN_KEY_BYTES = 16
+
+PLAIN = "plain"
+"""The fingerprint of a database that stores names as they are."""
 
 
 class Pseudonyms:
-    """Gives names their hashes."""
+    """Replaces names by their hashes under one key."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
 
     @classmethod
     def from_file(cls, path: str | Path) -> "Pseudonyms":
-        """With the key in the file, surrounding white space left out. Raises ConfigError."""
-        hint = f"write one with: python -c 'import secrets; print(secrets.token_hex(32))' > {path}"
+        """Read the key from a file, without surrounding white space.
+
+        Raises ConfigError if the file cannot be read or the key is too short.
+        """
+        hint = f"create one with: python -c 'import secrets; print(secrets.token_hex(32))' > {path}"
         try:
             key = Path(path).read_bytes().strip()
         except OSError as exc:
             raise ConfigError(
                 [f"--pseudonym-key-file: {path} cannot be read ({exc.strerror}); {hint}"]
             ) from exc
-        if len(key) < SHORTEST_KEY:
-            raise ConfigError([f"the key in {path} is shorter than {SHORTEST_KEY} bytes; {hint}"])
+        if len(key) < MIN_KEY_BYTES:
+            raise ConfigError(
+                [
+                    f"--pseudonym-key-file: the key in {path} is shorter than"
+                    f" {MIN_KEY_BYTES} bytes; {hint}"
+                ]
+            )
         return cls(key)
 
     def name(self, name: str) -> str:
-        """``p-`` and 24 characters, always the same for a name and key."""
+        """The pseudonym: ``p-`` and 24 characters, always the same for the same name and key."""
         digest = hmac.digest(self._key, name.encode("utf-8", "surrogatepass"), hashlib.sha256)
         return "p-" + base64.b32encode(digest[:15]).decode().lower()
 
     def user(self, user: User) -> User:
-        """The user under the hash of their name."""
+        """The same user under their pseudonym."""
         return msgspec.structs.replace(user, name=self.name(user.name))
 
     def fingerprint(self) -> str:
-        """Tells one key from another, and nothing about it."""
+        """Identifies the key without revealing anything about it."""
         return hmac.digest(self._key, b"fingerprint", hashlib.sha256).hex()[:16]
 
 
 def is_pseudonym(name: str) -> bool:
-    """Whether it looks like one."""
+    """Whether the name has the form of a pseudonym."""
     return re.fullmatch(r"p-[a-z2-7]{24}", name) is not None
-
-
-PLAIN = "plain"
-"""The fingerprint of names as they are."""

@@ -1,32 +1,38 @@
-"""What is recorded: the rows, and the changes that one poll makes to them.
+"""The records: people, sessions, polls, and the changes that one poll makes to them.
 
-Every row stands in ``Changes`` under its key and with its final values, never as a
-difference. So writing the same changes twice is the same as once, and the changes of many
-polls merge into one that is no larger than what they touched.
+``Changes`` holds each record under its key with its final values, never as a difference. So
+writing the same changes twice equals writing them once, and the changes of many polls merge
+into one set that is no larger than the records it touches.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 MADE_UP = datetime(1970, 1, 1, tzinfo=UTC)
-"""``created`` of people in demo data: they are at no Hub, and so not missed there."""
+"""``created`` of people in demo data. They have no account, so no poll reports them deleted."""
+
+#: Longest stored interval, so that a query need not look further back for one that overlaps.
+LONGEST = timedelta(hours=6)
+
+#: Polls more than this many intervals apart have a gap between them.
+GAP = 2.5
 
 
 class Person(NamedTuple):
-    """Somebody who has, or had, an account. A name may pass from one person to another."""
+    """A user who has, or had, an account. A name may pass from one person to another."""
 
     id: int
     name: str
-    #: when the Hub made the account; with the name it tells who is who. None: not readable.
+    #: when the Hub created the account: with the name, it identifies the person. None: unknown
     created: datetime | None
     first_seen: datetime
     deleted: datetime | None = None
 
 
 class Session(NamedTuple):
-    """One run of a server, from its start to its end. ``ended`` None: it runs."""
+    """One run of a server, from start to stop. ``ended`` is None while it runs."""
 
     id: int
     user_id: int
@@ -38,13 +44,15 @@ class Session(NamedTuple):
 
 
 class Poll(NamedTuple):
-    """One look at the Hub. The counts are None where the look was not whole."""
+    """One poll of the Hub. The counts are None if the poll was incomplete."""
 
     time: datetime
-    #: seconds between polls, as set: further apart is a gap in what was seen
+    #: the configured seconds between polls: polls much further apart have a gap between them
     interval: int
     milliseconds: int
+    #: whether everything that was requested could be read
     whole: bool
+    #: whether all users were listed
     full: bool
     users: int | None = None
     servers: int | None = None
@@ -60,41 +68,42 @@ ActivityKey = tuple[int, datetime]
 
 @dataclass
 class Changes:
-    """Rows to write, by key. A value None in ``activity`` takes the row away."""
+    """Records to write, by key. A value None in ``activity`` deletes the interval."""
 
     newcomers: list[Person] = field(default_factory=list)
-    """A list, since that is a fifth of a dict for a first poll of 200,000 users."""
+    """New people. A list takes a fifth of a dict's memory at a first poll of 200,000 users."""
     people: dict[int, Person] = field(default_factory=dict)
-    """Who has changed; holds over ``newcomers``."""
+    """People that changed, by id; these override ``newcomers``."""
     groups: dict[int, str] = field(default_factory=dict)
     profiles: dict[int, str] = field(default_factory=dict)
     joined: dict[tuple[int, datetime], list[int]] = field(default_factory=dict)
-    """By group id and since: user ids. Compact, for a first poll of 200,000 users."""
+    """New members' user ids by group id and since; compact, like ``newcomers``."""
     left: dict[MembershipKey, datetime] = field(default_factory=dict)
     sessions: dict[int, Session] = field(default_factory=dict)
     activity: dict[ActivityKey, datetime | None] = field(default_factory=dict)
     polls: dict[datetime, Poll] = field(default_factory=dict)
-    #: former names by user id: for the state, the row itself has the new name
+    #: user ids by former name; for the state only, as the record has the new name
     renamed: dict[str, int] = field(default_factory=dict)
-    #: kept in mind until the next poll: who had a server, and times ahead of the Hub's clock
-    listed: frozenset[str] = frozenset()
-    ahead: dict[tuple[int, str], datetime] = field(default_factory=dict)
-    #: what the Hub said that cannot be; for the log, not for the database
+    #: for the next poll only: names of users with a server
+    had_servers: frozenset[str] = frozenset()
+    #: for the next poll only: activity times that are later than the Hub's clock
+    ahead_of_clock: dict[tuple[int, str], datetime] = field(default_factory=dict)
+    #: invalid values in the Hub's responses; for the log only
     problems: list[str] = field(default_factory=list)
-    #: the earliest moment that counts differently now; None: no moment does
+    #: the earliest moment whose statistics change; None if none do
     touched: datetime | None = None
 
     def __len__(self) -> int:
-        """How many rows there are to write."""
+        """The number of records to write."""
         listed = len(self.newcomers) + sum(map(len, self.joined.values()))
-        return listed + sum(map(len, self._tables()))
+        return listed + sum(map(len, self._by_key()))
 
     def join(self, group_id: int, user_id: int, since: datetime) -> None:
-        """A membership begins."""
+        """Add a new membership."""
         self.joined.setdefault((group_id, since), []).append(user_id)
 
     def memberships(self) -> Iterator[tuple[int, int, datetime, datetime | None]]:
-        """The rows: group id, user id, since, until. Of two for one key the later one holds."""
+        """Group id, user id, since, until. If a key occurs twice, the later one is right."""
         for (group_id, since), users in self.joined.items():
             for user_id in users:
                 yield group_id, user_id, since, None
@@ -102,9 +111,9 @@ class Changes:
             yield group_id, user_id, since, until
 
     def update(self, later: "Changes") -> None:
-        """Take in the changes of a later poll."""
-        for mine, theirs in zip(self._tables(), later._tables(), strict=True):
-            mine.update(theirs)
+        """Merge the changes of a later poll into these."""
+        for records, later_records in zip(self._by_key(), later._by_key(), strict=True):
+            records.update(later_records)
         self.newcomers += later.newcomers
         for key, users in later.joined.items():
             self.joined.setdefault(key, []).extend(users)
@@ -112,33 +121,33 @@ class Changes:
             self.touch(later.touched)
 
     def touch(self, moment: datetime) -> None:
-        """Note that what is known about this moment has changed: its day counts anew."""
+        """Note that the records about this moment changed, so its day must be rolled up again."""
         if self.touched is None or moment < self.touched:
             self.touched = moment
 
-    def without_people(self, gone: set[int]) -> "Changes":
-        """The same without every row of these people (they asked to be forgotten)."""
+    def without_people(self, forgotten: set[int]) -> "Changes":
+        """A copy without any record of these people, whose data was erased."""
         return Changes(
-            newcomers=[person for person in self.newcomers if person.id not in gone],
-            people={k: v for k, v in self.people.items() if k not in gone},
+            newcomers=[person for person in self.newcomers if person.id not in forgotten],
+            people={k: v for k, v in self.people.items() if k not in forgotten},
             groups=self.groups,
             profiles=self.profiles,
-            joined={k: [i for i in users if i not in gone] for k, users in self.joined.items()},
-            left={k: v for k, v in self.left.items() if k[1] not in gone},
-            sessions={k: v for k, v in self.sessions.items() if v.user_id not in gone},
-            activity={k: v for k, v in self.activity.items() if k[0] not in gone},
+            joined={k: [i for i in ids if i not in forgotten] for k, ids in self.joined.items()},
+            left={k: v for k, v in self.left.items() if k[1] not in forgotten},
+            sessions={k: v for k, v in self.sessions.items() if v.user_id not in forgotten},
+            activity={k: v for k, v in self.activity.items() if k[0] not in forgotten},
             polls=self.polls,
             problems=self.problems,
             touched=self.touched,
         )
 
     def everybody(self) -> Iterator[Person]:
-        """The rows of people. Of two for one id the later one holds."""
+        """All people to write. If an id occurs twice, the later one is right."""
         yield from self.newcomers
         yield from self.people.values()
 
     def people_touched(self) -> set[int]:
-        """Everybody that a row is about, new people included."""
+        """Ids of all people that any of the records is about, new people included."""
         return {
             *(person.id for person in self.newcomers),
             *self.people,
@@ -147,7 +156,7 @@ class Changes:
             *(user_id for user_id, _ in self.activity),
         }
 
-    def _tables(self) -> tuple[dict, ...]:  # type: ignore[type-arg]  # rows of several kinds
+    def _by_key(self) -> tuple[dict, ...]:  # type: ignore[type-arg]  # records of several kinds
         return (
             self.people,
             self.groups,

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from services.stats.commands.demo_data import Semester, last_days, semester_changes
+from services.stats.commands.semester import Semester, last_days, semester_changes
 from services.stats.store.daily_rows import roll_up_until
 from services.stats.store.store import Store
 from tests.browser.conftest import CHROMIUM, WARDEN, Visit
@@ -32,7 +32,7 @@ async def fill(database: Path) -> None:
     """Two months of a semester that never was, with three days of which nothing is known."""
     store = await Store.open(f"sqlite:///{database}", ZoneInfo("UTC"))
     await store.mark_made_up()
-    leader = await store.take_lead()
+    leader = await store.take_leadership()
     start = last_days(datetime.now(UTC), DAYS)
     away = {(start + timedelta(days=day)).date() for day in AWAY}
     for changes in semester_changes(Semester(start, days=DAYS)):

@@ -1,24 +1,21 @@
-"""The statistics' numbers for Prometheus."""
+"""The Prometheus metrics."""
 
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from zoneinfo import ZoneInfo
+from datetime import UTC, datetime
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from common.web.metrics import Metrics
 from services.stats.metrics import StatsMetrics
 from services.stats.record.recorder import PollResult
-from services.stats.records import Changes, Person, Poll, Session
-from services.stats.store.latest_poll import Current, read_current
-from services.stats.store.store import Store
+from services.stats.records import Poll
+from services.stats.store.latest_poll import LatestCounts
 
 NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
 POLL = Poll(NOW, 300, 250, whole=True, full=False, users=4, servers=1, active=1)
 
 
 def samples(metrics: Metrics) -> dict[str, float]:
-    """Each series with its labels, and its value."""
+    """The value of each series, by name and labels."""
     found = {}
     for family in text_string_to_metric_families(metrics.text().decode()):
         for sample in family.samples:
@@ -28,7 +25,7 @@ def samples(metrics: Metrics) -> dict[str, float]:
 
 
 def test_series_are_there_before_the_first_poll() -> None:
-    """Every outcome and period has its series at 0 from the start."""
+    """Every outcome and period has a series with value 0 from the start."""
     metrics = Metrics("stats")
     StatsMetrics(metrics)
     found = samples(metrics)
@@ -43,7 +40,7 @@ def test_series_are_there_before_the_first_poll() -> None:
 
 
 def test_polls_by_outcome() -> None:
-    """Whole, partial and skipped polls are told apart; only what was written is good."""
+    """Whole, partial and skipped polls are counted apart; only a written poll is a good one."""
     metrics = Metrics("stats")
     stats = StatsMetrics(metrics)
     stats.polled(PollResult(POLL, written=True, backlog=0, write_seconds=0.01))
@@ -57,12 +54,16 @@ def test_polls_by_outcome() -> None:
     assert found["jupyterhub_stats_poll_duration_seconds_count"] == 2
 
 
-def test_groups_that_are_gone_have_no_series() -> None:
-    """The groups shown are those of the last poll, and users only when switched on."""
+def test_series_of_former_groups_are_removed() -> None:
+    """The groups are those of the latest poll, and users appear only if enabled."""
     metrics = Metrics("stats")
     stats = StatsMetrics(metrics)
-    stats.show(Current({"": 3, "old": 2}, {("24h", ""): 5, ("24h", "old"): 1}, {"ana": 1}), 0.01)
-    stats.show(Current({"": 3, "new": 2}, {("24h", ""): 5, ("24h", "new"): 1}, {"ana": 1}), 0.01)
+    stats.show(
+        LatestCounts({"": 3, "old": 2}, {("24h", ""): 5, ("24h", "old"): 1}, {"ana": 1}), 0.01
+    )
+    stats.show(
+        LatestCounts({"": 3, "new": 2}, {("24h", ""): 5, ("24h", "new"): 1}, {"ana": 1}), 0.01
+    )
     text = metrics.text().decode()
     assert 'usergroup="new"' in text
     assert 'usergroup="old"' not in text
@@ -70,18 +71,18 @@ def test_groups_that_are_gone_have_no_series() -> None:
     assert samples(metrics)["jupyterhub_stats_database_read_duration_seconds_count"] == 2
 
 
-def test_users_only_when_switched_on() -> None:
-    """Who runs servers is a label only if wished, and only for as long as they do."""
+def test_users_only_if_enabled() -> None:
+    """A user with running servers has a series only if enabled, and only while they run."""
     metrics = Metrics("stats")
     stats = StatsMetrics(metrics, per_user=True)
-    stats.show(Current({"": 1}, {}, {"ana": 2}), 0.01)
+    stats.show(LatestCounts({"": 1}, {}, {"ana": 2}), 0.01)
     assert samples(metrics)["jupyterhub_stats_user_running_servers{username=ana}"] == 2
-    stats.show(Current({"": 1}, {}, {"ben": 1}), 0.01)
+    stats.show(LatestCounts({"": 1}, {}, {"ben": 1}), 0.01)
     assert "ana" not in metrics.text().decode()
 
 
-def test_as_long_as_a_write_took() -> None:
-    """The database's latency is told for each poll that was written."""
+def test_duration_of_writes() -> None:
+    """The time of a write is observed for each poll that was written."""
     metrics = Metrics("stats")
     stats = StatsMetrics(metrics)
     stats.polled(PollResult(POLL, written=True, backlog=0, write_seconds=0.25))
@@ -89,29 +90,3 @@ def test_as_long_as_a_write_took() -> None:
     found = samples(metrics)
     assert found["jupyterhub_stats_database_write_duration_seconds_sum"] == 0.25
     assert found["jupyterhub_stats_database_write_duration_seconds_count"] == 1
-
-
-async def test_current_numbers(tmp_path: Path) -> None:
-    """Running servers and active users, by period and by the largest groups only."""
-    store = await Store.open(f"sqlite:///{tmp_path / 'stats.sqlite'}", ZoneInfo("UTC"))
-    long_ago = NOW - timedelta(days=90)
-    changes = Changes(groups={1: "big", 2: "small"}, polls={NOW: POLL})
-    changes.newcomers = [Person(i, f"user{i}", None, long_ago) for i in (1, 2, 3, 4)]
-    changes.joined = {(1, long_ago): [1, 2, 3], (2, long_ago): [4]}
-    changes.sessions[1] = Session(1, 1, "", None, NOW - timedelta(hours=1), NOW)
-    for user_id, days, hours in ((1, 0, 1), (2, 3, 0), (3, 20, 0), (4, 0, 26), (4, 40, 0)):
-        start = NOW - timedelta(days=days, hours=hours)
-        length = timedelta(hours=3) if user_id == 4 else timedelta(minutes=30)
-        changes.activity[user_id, start] = start + length
-    await store.write(changes, leader=await store.take_lead())
-    current = await read_current(store, NOW, groups=1, per_user=True)
-    assert current.running == {"": 1, "big": 1}
-    assert {period: current.active[period, ""] for period in ("24h", "7d", "30d")} == {
-        "24h": 2,
-        "7d": 3,
-        "30d": 4,
-    }
-    assert current.active["30d", "big"] == 3
-    assert not any(group == "small" for _, group in current.active)
-    assert current.running_by_user == {"user1": 1}
-    await store.close()

@@ -1,4 +1,4 @@
-"""Keyed hashes in place of names."""
+"""Pseudonyms in place of user names."""
 
 from pathlib import Path
 
@@ -6,13 +6,13 @@ import pytest
 
 from common.errors import ConfigError
 from common.hub.models import User
-from services.stats.pseudonyms import Pseudonyms
+from services.stats.pseudonyms import Pseudonyms, is_pseudonym
 
 KEY = b"0123456789abcdef0123456789abcdef"
 
 
-def test_same_name_same_hash() -> None:
-    """A name has one hash under a key and another under another; none tells the name."""
+def test_a_name_has_one_pseudonym_for_each_key() -> None:
+    """A name has one pseudonym for each key, which does not contain the name."""
     pseudonyms = Pseudonyms(KEY)
     assert pseudonyms.name("ana") == Pseudonyms(KEY).name("ana")
     assert pseudonyms.name("ana") != pseudonyms.name("anb")
@@ -21,20 +21,22 @@ def test_same_name_same_hash() -> None:
     assert len(pseudonyms.name("名前")) == 26
 
 
-def test_user_keeps_all_but_the_name() -> None:
-    """A user's groups and the rest stay."""
+def test_only_the_name_of_a_user_is_replaced() -> None:
+    """A user keeps their groups and everything else."""
     user = Pseudonyms(KEY).user(User(name="ana", groups=("x",)))
     assert user.name == Pseudonyms(KEY).name("ana")
     assert user.groups == ("x",)
 
 
-def test_fingerprint_tells_keys_apart() -> None:
-    """Two keys have two fingerprints, and a fingerprint is no hash of a name."""
+def test_fingerprint_identifies_the_key() -> None:
+    """Two keys have different fingerprints, and the same key always the same one."""
+    assert Pseudonyms(KEY).fingerprint() == Pseudonyms(KEY).fingerprint()
     assert Pseudonyms(KEY).fingerprint() != Pseudonyms(KEY[::-1]).fingerprint()
+    assert Pseudonyms(KEY).fingerprint() != Pseudonyms(KEY).name("fingerprint")
 
 
 def test_key_file(tmp_path: Path) -> None:
-    """The key is what is in the file, without the line's end."""
+    """The key is the content of the file without the line break."""
     file = tmp_path / "key"
     file.write_bytes(KEY + b"\n")
     assert Pseudonyms.from_file(file).name("ana") == Pseudonyms(KEY).name("ana")
@@ -42,9 +44,16 @@ def test_key_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [None, b"", b"short\n"])
 def test_unusable_key_file(tmp_path: Path, content: bytes | None) -> None:
-    """A missing or short key is refused with the command that makes one."""
+    """A missing or short key is rejected, with the command that creates one."""
     file = tmp_path / "key"
     if content is not None:
         file.write_bytes(content)
     with pytest.raises(ConfigError, match="token_hex"):
         Pseudonyms.from_file(file)
+
+
+def test_pseudonyms_are_recognised() -> None:
+    """What looks like a pseudonym can be told from a name."""
+    assert is_pseudonym(Pseudonyms(KEY).name("ana"))
+    assert not is_pseudonym("p-ana")
+    assert not is_pseudonym("ana")

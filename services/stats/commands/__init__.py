@@ -1,1 +1,1 @@
-"""The subcommands: report, export, import, forget, demo data."""
+"""The subcommands, one file each: report, export, import-activity, forget-user, demo-data."""

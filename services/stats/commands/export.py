@@ -1,120 +1,48 @@
-"""The files of an export: CSV, JSON lines or Parquet.
+"""``export``: write the detailed records to files for other programs."""
 
-Rows are written in batches, so memory does not grow with the database.
-"""
-
-import csv
-import json
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from datetime import date, datetime
-from enum import StrEnum
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
 
 from common.errors import ConfigError
-from services.stats.store.export import ExportTable, Rows
-
-Write = Callable[[Rows], None]
-
-
-class ExportFormat(StrEnum):
-    """The format of a file."""
-
-    CSV = "csv"
-    JSON = "json"
-    PARQUET = "parquet"
+from services.stats.commands.export_formats import ExportFormat, writer
+from services.stats.days import bounds, day_of, midnight
+from services.stats.intervals import Interval
+from services.stats.query.periods import Range, one_of
+from services.stats.store.export import ExportTable, read_rows
+from services.stats.store.store import Store
 
 
-COLUMNS: dict[ExportTable, tuple[tuple[str, type], ...]] = {
-    ExportTable.SESSIONS: (
-        ("user", str),
-        ("server", str),
-        ("profile", str),
-        ("started", datetime),
-        ("last_activity", datetime),
-        ("ended", datetime),
-    ),
-    ExportTable.ACTIVITY: (("user", str), ("start", datetime), ("end", datetime)),
-    ExportTable.USER_DAYS: (
-        ("day", date),
-        ("user", str),
-        ("active_seconds", int),
-        ("idle_seconds", int),
-        ("sessions", int),
-    ),
-    ExportTable.MEMBERSHIPS: (
-        ("group", str),
-        ("user", str),
-        ("since", datetime),
-        ("until", datetime),
-    ),
-    ExportTable.POLLS: (
-        ("time", datetime),
-        ("interval", int),
-        ("milliseconds", int),
-        ("whole", bool),
-        ("full", bool),
-        ("users", int),
-        ("servers", int),
-        ("active", int),
-    ),
-}
+async def export(store: Store, directory: Path, options: Mapping[str, str]) -> str:
+    """Write each table to a file in the directory; returns what to print.
 
-
-def writer(form: ExportFormat, table: ExportTable, path: Path) -> AbstractContextManager[Write]:
-    """Open the file; yields the function that writes rows to it.
-
-    :raises ConfigError: Parquet without pyarrow
+    ``options`` are those of the command line: ``since``, ``until``, ``format`` and ``what``, each
+    optional. Raises ConfigError, listing all invalid ones.
     """
-    columns = COLUMNS[table]
-    if form is ExportFormat.CSV:
-        return _csv(path, [name for name, _ in columns])
-    if form is ExportFormat.JSON:
-        return _json_lines(path, [name for name, _ in columns])
-    return _parquet(path, columns)
-
-
-@contextmanager
-def _csv(path: Path, names: Sequence[str]) -> Any:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        out = csv.writer(file)
-        out.writerow(names)
-        yield lambda rows: out.writerows([_text(row[name]) for name in names] for row in rows)
-
-
-@contextmanager
-def _json_lines(path: Path, names: Sequence[str]) -> Any:
-    with path.open("w", encoding="utf-8") as file:
-
-        def write(rows: Rows) -> None:
-            for row in rows:
-                line = {name: _text(row[name]) for name in names}
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")
-
-        yield write
-
-
-def _text(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, date | datetime) else value
-
-
-@contextmanager
-def _parquet(path: Path, columns: Sequence[tuple[str, type]]) -> Any:
-    try:
-        import pyarrow as pa  # type: ignore[import-untyped]  # it has no types
-        from pyarrow import parquet
-    except ModuleNotFoundError as exc:
-        raise ConfigError(
-            ["parquet needs pyarrow: pip install 'jupyterhub-classroom[parquet]'"]
-        ) from exc
-    types = {
-        str: pa.string(),
-        int: pa.int64(),
-        bool: pa.bool_(),
-        date: pa.date32(),
-        datetime: pa.timestamp("s", tz="UTC"),
-    }
-    schema = pa.schema([(name, types[kind]) for name, kind in columns])
-    with parquet.ParquetWriter(path, schema) as out:
-        yield lambda rows: out.write_table(pa.Table.from_pylist(list(rows), schema=schema))
+    problems: list[str] = []
+    requested = Range.parse(options, problems)
+    form = ExportFormat(
+        one_of("--format", options.get("format", "csv"), list(ExportFormat), problems)
+    )
+    names = [name for name in options.get("what", "").split(",") if name]
+    tables = [
+        ExportTable(one_of("--what", name, list(ExportTable), problems)) for name in names
+    ] or ExportTable
+    if problems:
+        raise ConfigError(problems)
+    first, last = requested.days(day_of(datetime.now(UTC), store.zone))
+    if requested.since is None:
+        first = date(1970, 1, 2)
+    window = Interval(midnight(first, store.zone), bounds(last, store.zone).end)
+    await asyncio.to_thread(directory.mkdir, parents=True, exist_ok=True)
+    lines = []
+    for table in tables:
+        path = directory / f"{table}.{'jsonl' if form is ExportFormat.JSON else form}"
+        number = 0
+        with writer(form, table, path) as write:
+            async for rows in read_rows(store, table, window):
+                write(rows)
+                number += len(rows)
+        lines.append(f"{path}: {number:,} rows\n")
+    return "".join(lines)

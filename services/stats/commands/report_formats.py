@@ -1,4 +1,4 @@
-"""Answers as a table for a terminal, as CSV and as JSON. Pure."""
+"""The formats of a report: a table for the terminal, CSV and JSON. Pure."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ from services.stats.query.summary import Summary
 
 
 class Format(StrEnum):
-    """How a report is written."""
+    """The format of a report."""
 
     TABLE = "table"
     CSV = "csv"
@@ -58,12 +58,17 @@ SUMMARY_COLUMNS = tuple(
 )
 
 LEGEND = """\
-seen %: how much of the time the recorder looked; "-": nobody looked. active: different users;
-daily: the mean of a day; weekly, monthly: in the 7 and 30 days up to the end; d/m: daily by
-monthly. median, p90, p99: length of sessions in minutes. idle h: a server ran, its user did
-not work. mean, peak: servers at a time. after h: server hours after the last activity, of
-servers that ended. saved h: hours for which stopped idle servers did not run until used again
-(a day at most)."""
+seen %: share of the period that was observed. A dash stands for an unknown value.
+active: distinct active users. daily: their mean per day. weekly, monthly: distinct active users
+in the last 7 and 30 days of the period. d/m: daily divided by monthly. new: accounts created
+in the period.
+sessions: servers started in the period. median, p90, p99: percentiles of the length, in minutes,
+of the sessions that ended in it.
+active h: hours in which users were active. idle h: hours in which their servers ran but they
+were not active. server h: total running time of all servers.
+mean, peak: number of servers running at the same time.
+after h: server hours between the last activity and the stop, for stopped servers.
+saved h: hours between an idle server's stop and its next start, up to a day for each stop."""
 
 PERSON_COLUMNS = (
     _Column("user", "name"),
@@ -73,7 +78,7 @@ PERSON_COLUMNS = (
 
 
 def summaries(rows: Sequence[Summary], form: Format, zone: ZoneInfo) -> str:
-    """The report by periods. Times are told in the zone."""
+    """The report by period, with times in the given zone."""
     rows = [
         row._replace(peak_at=row.peak_at.astimezone(zone)) if row.peak_at else row for row in rows
     ]
@@ -83,22 +88,22 @@ def summaries(rows: Sequence[Summary], form: Format, zone: ZoneInfo) -> str:
 
 
 def people(rows: Sequence[PersonRow], form: Format) -> str:
-    """Who is in a group and has not been active."""
+    """The list of inactive users."""
     if form is Format.TABLE:
-        return _table(rows, PERSON_COLUMNS) + f"{len(rows)} not active\n"
+        return _table(rows, PERSON_COLUMNS) + f"{len(rows):,} not active\n"
     return rows_as(rows, [column.field for column in PERSON_COLUMNS], form)
 
 
 def rows_as(rows: Sequence[_Row], fields: Sequence[str], form: Format) -> str:
-    """Any rows as CSV or JSON. Times are in ISO 8601, what is unknown is empty or null."""
-    picked = [{field: row._asdict()[field] for field in fields} for row in rows]
+    """Any records as CSV or JSON. Times are in ISO 8601; unknown values are empty or null."""
+    selected = [{field: row._asdict()[field] for field in fields} for row in rows]
     if form is Format.JSON:
-        return json.dumps(picked, default=_iso, ensure_ascii=False, indent=1) + "\n"
-    return csv_table(fields, ([row[field] for field in fields] for row in picked))
+        return json.dumps(selected, default=_iso, ensure_ascii=False, indent=1) + "\n"
+    return csv_table(fields, ([row[field] for field in fields] for row in selected))
 
 
 def csv_table(header: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
-    """Rows as CSV. Times are in ISO 8601, what is unknown is empty."""
+    """Rows as CSV. Times are in ISO 8601; unknown values are empty."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(header)
@@ -107,7 +112,7 @@ def csv_table(header: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
 
 
 def _cell(value: Any) -> Any:
-    """What a spreadsheet takes as it is meant: text that begins a formula there is quoted."""
+    """The value, quoted if a spreadsheet would take the text for a formula."""
     if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
         return "'" + value
     return _iso(value) if isinstance(value, date | datetime) else value

@@ -1,1 +1,1 @@
-"""Polling the Hub and recording activity."""
+"""Poll the Hub and record activity."""

@@ -1,4 +1,4 @@
-"""The recorder as a service: the lead, polls in their time, readiness and metrics."""
+"""The recorder as a service: waits for leadership, polls on schedule, reports its health."""
 
 import asyncio
 import contextlib
@@ -8,59 +8,68 @@ from dataclasses import dataclass
 
 from common.clock import Clock
 from common.errors import StoreUnavailable
-from common.readiness import Readiness
 from common.ticker import Ticker
 from services.stats.metrics import StatsMetrics
 from services.stats.record.recorder import PollResult, Recorder
-from services.stats.store.latest_poll import read_current
+from services.stats.store.latest_poll import read_latest_counts
 
 log = logging.getLogger("stats")
 
-LEAD_SECONDS = 5.0
+LEADERSHIP_RETRY_SECONDS = 5.0
 """How often a waiting recorder tries to take over."""
 
 CLOSE_SECONDS = 4.0
-"""What is waiting has so long to be written at the end."""
+"""Time limit for writing pending changes at shutdown."""
 
 LATE_INTERVALS = 3
-"""A last written poll older than so many intervals makes the service not ready."""
+"""The service is not ready if no poll was written for this many intervals."""
+
+SetReadiness = Callable[[str, str | None], None]
+"""Called with a part (poll, database, hub) and why it is not ready; None: it is ready."""
+
+
+def _ignore(_part: str, _reason: str | None) -> None:
+    """For a service without pages, where readiness is not shown."""
 
 
 @dataclass(kw_only=True)
 class Service:
-    """All that runs, put together by the application."""
+    """The recorder and what it reports to."""
 
     recorder: Recorder
     clock: Clock
     metrics: StatsMetrics
-    readiness: Readiness
+    set_readiness: SetReadiness = _ignore
     metric_groups: int = 0
+    """How many groups have their own metrics, largest first."""
     per_user: bool = False
+    """Whether each user's servers are a metric."""
     after_poll: Callable[[], Awaitable[None]] | None = None
-    """Called when a poll is written; may raise StoreUnavailable."""
+    """Called after a poll is written. May raise StoreUnavailable."""
     waiting: bool = False
+    """Whether another recorder is the leader."""
     written_at: float | None = None
 
     async def run(self, stopping: asyncio.Event, prepare: Callable[[], Awaitable[None]]) -> None:
-        """Record until ``stopping``. ``prepare`` waits for the Hub and looks at our scopes."""
-        begun = self.clock.monotonic()
+        """Record until ``stopping``. ``prepare`` waits for the Hub and checks the scopes."""
+        started = self.clock.monotonic()
         interval = self.recorder.settings.interval
         ticker = Ticker(interval, self.poll, jitter=0.02, clock=self.clock)
-        watch = Ticker(30.0, lambda: self._watch(begun), jitter=0.0, clock=self.clock)
+        watchdog = Ticker(30.0, lambda: self._check_lateness(started), jitter=0.0, clock=self.clock)
 
-        async def work() -> None:
+        async def prepare_and_poll() -> None:
             await prepare()
             await ticker.run_forever()
 
-        tasks = [asyncio.create_task(job) for job in (work(), watch.run_forever())]
-        told = asyncio.create_task(stopping.wait())
+        tasks = [asyncio.create_task(job) for job in (prepare_and_poll(), watchdog.run_forever())]
+        stop = asyncio.create_task(stopping.wait())
         try:
-            await asyncio.wait([*tasks, told], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([*tasks, stop], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            # A poll is one transaction: cut off, nothing of it is there.
-            for task in (*tasks, told):
+            # Safe at any point: a poll is one transaction, which is rolled back if interrupted.
+            for task in (*tasks, stop):
                 task.cancel()
-            results = await asyncio.gather(*tasks, told, return_exceptions=True)
+            results = await asyncio.gather(*tasks, stop, return_exceptions=True)
             with contextlib.suppress(TimeoutError, StoreUnavailable):
                 await asyncio.wait_for(self.recorder.close(), CLOSE_SECONDS)
         for result in results:
@@ -68,65 +77,65 @@ class Service:
                 raise result
 
     async def poll(self) -> PollResult:
-        """Get the lead, however long that takes, and poll once."""
-        await self._lead()
+        """Wait for leadership, however long that takes, and poll once."""
+        await self._wait_for_leadership()
         result = await self.recorder.poll()
         self.metrics.polled(result)
-        self.metrics.leading(bool(self.recorder.leader))
+        self.metrics.leading(self.recorder.is_leader)
         if result.written:
             self.written_at = self.clock.monotonic()
-            # The numbers first: who waits until we are ready finds them.
-            await self._show()
-            self.readiness.set("poll", None)
-            self.readiness.set("database", None)
+            # Metrics first: a client that waits for readiness then finds them.
+            await self._update_metrics()
+            self.set_readiness("poll", None)
+            self.set_readiness("database", None)
             if self.after_poll is not None:
                 with contextlib.suppress(StoreUnavailable):
                     await self.after_poll()
         elif result.error:
-            self.readiness.set("database", result.error)
-        hub = result.error if result.poll is not None and not result.poll.whole else None
-        self.readiness.set("hub", hub)
+            self.set_readiness("database", result.error)
+        hub_error = result.error if result.poll is not None and not result.poll.whole else None
+        self.set_readiness("hub", hub_error)
         return result
 
-    async def _lead(self) -> None:
+    async def _wait_for_leadership(self) -> None:
         pause = 1.0
         while True:
             try:
-                if await self.recorder.lead():
+                if await self.recorder.acquire_leadership():
                     break
             except StoreUnavailable as exc:
-                self.readiness.set("database", "the database is away")
-                log.warning("waiting for the database: %s", exc)
+                self.set_readiness("database", "the database is unavailable")
+                log.warning("Waiting for the database: %s", exc)
                 await self.clock.sleep(pause)
                 pause = min(pause * 2, 30.0)
                 continue
             if not self.waiting:
-                log.info("another recorder is at work on this database: waiting until it is gone")
+                log.info("Another recorder uses this database; waiting until it stops")
             self.waiting = True
             self.metrics.leading(False)
-            # Waiting is what a second recorder is for: it serves pages all the same.
-            self.readiness.set("poll", None)
-            await self.clock.sleep(LEAD_SECONDS)
+            # A waiting recorder is ready: it serves the pages all the same.
+            self.set_readiness("poll", None)
+            await self.clock.sleep(LEADERSHIP_RETRY_SECONDS)
         self.waiting = False
 
-    async def _show(self) -> None:
+    async def _update_metrics(self) -> None:
         last = self.recorder.state.last_poll
         if last is None:
             return
-        begun = self.clock.monotonic()
+        start = self.clock.monotonic()
         try:
-            current = await read_current(
+            counts = await read_latest_counts(
                 self.recorder.store, last, groups=self.metric_groups, per_user=self.per_user
             )
         except StoreUnavailable as exc:
-            log.debug("no numbers for the metrics: %s", exc)
+            log.debug("Metrics not updated: %s", exc)
         else:
-            self.metrics.show(current, self.clock.monotonic() - begun)
+            self.metrics.show(counts, self.clock.monotonic() - start)
 
-    async def _watch(self, begun: float) -> None:
+    async def _check_lateness(self, started: float) -> None:
         if self.waiting:
             return
         allowed = LATE_INTERVALS * self.recorder.settings.interval
-        since = self.clock.monotonic() - (self.written_at if self.written_at is not None else begun)
+        since = self.clock.monotonic() - (started if self.written_at is None else self.written_at)
         if since > allowed:
-            self.readiness.set("poll", f"no poll was written for {since:.0f} s")
+            self.set_readiness("poll", f"no poll has been written for {since:.0f} s")

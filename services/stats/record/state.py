@@ -1,4 +1,4 @@
-"""What the recorder knows between two polls: all of it can be read back from the database."""
+"""What the recorder knows between two polls. It can be read back from the database. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from services.stats.intervals import Interval
 from services.stats.records import Changes, Person, Session
 
-#: How long intervals of people without a running server are kept in mind.
-REMEMBER = timedelta(hours=2)
+#: How long the activity of people without a running server can still be extended.
+RECENT = timedelta(hours=2)
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -16,53 +16,54 @@ SessionKey = tuple[int, str]
 """User id, server name."""
 
 Memberships = tuple[tuple[int, datetime], ...]
-"""Group id and since when, sorted. People with the same ones share one tuple (memory)."""
+"""Group id and since when, sorted. People in the same groups share one tuple, to save memory."""
 
 
 @dataclass
 class State:
     """People, memberships and running servers, as of the last poll.
 
-    Ids are given here and not by the database, so that polls can be told apart and put
-    together while the database is away. There is one recorder at a time, which makes it safe.
+    Ids are assigned here rather than by the database, so that polls can be distinguished and
+    merged while the database is away. This is safe because only one recorder runs at a time.
     """
 
     people: dict[str, Person] = field(default_factory=dict)
-    """Who has an account now, by name."""
-    gone: dict[int, Person] = field(default_factory=dict)
-    """Who had one; kept because a skipped page or a rename can bring them back."""
+    """People who have an account now, by name."""
+    deleted: dict[int, Person] = field(default_factory=dict)
+    """People whose account was deleted: an incomplete listing or a rename can bring them back."""
     members: dict[int, Memberships] = field(default_factory=dict)
-    """By user id; people in no group are left out."""
+    """Memberships by user id, without people in no group."""
     groups: dict[str, int] = field(default_factory=dict)
     profiles: dict[str, int] = field(default_factory=dict)
     running: dict[SessionKey, Session] = field(default_factory=dict)
     recent: dict[int, list[Interval]] = field(default_factory=dict)
-    """Activity by user id that a new mark could touch; sorted, not overlapping."""
-    listed: frozenset[str] = frozenset()
-    """Names that had any server, even a pending one, in the last poll. Not in the database."""
-    ahead: dict[SessionKey, datetime] = field(default_factory=dict)
-    """Times ahead of the Hub's clock, as said: seen again they are nothing new. Likewise."""
+    """Activity by user id that new activity could still extend; sorted, not overlapping."""
+    had_servers: frozenset[str] = frozenset()
+    """Names of users with a server, even a pending one, at the last poll. Not in the database."""
+    ahead_of_clock: dict[SessionKey, datetime] = field(default_factory=dict)
+    """Activity times later than the Hub's clock, as reported: the same time again is nothing
+    new. Not in the database."""
     last_poll: datetime | None = None
-    """Begin of the last whole poll."""
+    """Start of the last complete poll."""
     last_full: datetime | None = None
-    """Begin of the last whole poll that listed everybody."""
-    floor: datetime = LONG_AGO
-    """Activity that ended before is not in ``recent``, unless a server runs since."""
+    """Start of the last complete poll that listed all users."""
+    settled_until: datetime = LONG_AGO
+    """Activity that ended before is not in ``recent``, unless a server has run ever since."""
     next_person: int = 1
     next_session: int = 1
     _shared: dict[Memberships, Memberships] = field(default_factory=dict, repr=False)
 
-    def floor_of(self, user_id: int, servers: Iterable[str]) -> datetime:
-        """Before this, the person's activity is settled and nothing can be added."""
-        marks = [
+    def settled_for(self, user_id: int, servers: Iterable[str]) -> datetime:
+        """Before this time, no activity of the person can be added any more."""
+        latest = [
             session.last_activity
             for name in servers
             if (session := self.running.get((user_id, name))) is not None
         ]
-        return min([self.floor, *marks])
+        return min([self.settled_until, *latest])
 
     def apply(self, changes: Changes) -> None:
-        """Take the changes for known. The database may get them later."""
+        """Take over the changes of a poll. They may reach the database later."""
         for old_name, user_id in changes.renamed.items():
             if (known := self.people.get(old_name)) is not None and known.id == user_id:
                 del self.people[old_name]
@@ -83,18 +84,18 @@ class State:
                 self.last_poll = poll.time
                 if poll.full:
                     self.last_full = poll.time
-        self.listed = changes.listed
-        self.ahead = changes.ahead
-        self._forget_settled()
+        self.had_servers = changes.had_servers
+        self.ahead_of_clock = changes.ahead_of_clock
+        self._drop_settled()
 
     def _apply_person(self, person: Person) -> None:
         self.next_person = max(self.next_person, person.id + 1)
         if person.deleted is not None:
             if (known := self.people.get(person.name)) is not None and known.id == person.id:
                 del self.people[person.name]
-            self.gone[person.id] = person
+            self.deleted[person.id] = person
             return
-        self.gone.pop(person.id, None)
+        self.deleted.pop(person.id, None)
         self.people[person.name] = person
 
     def _apply_membership(
@@ -103,17 +104,16 @@ class State:
         if until is None:
             self.join(group_id, user_id, since)
             return
-        rest = tuple(row for row in self.members.get(user_id, ()) if row != (group_id, since))
+        rest = tuple(one for one in self.members.get(user_id, ()) if one != (group_id, since))
         if rest:
             self.members[user_id] = self._shared.setdefault(rest, rest)
         else:
             self.members.pop(user_id, None)
 
     def join(self, group_id: int, user_id: int, since: datetime) -> None:
-        """Count the person among the group's members."""
-        row = (group_id, since)
-        rows = tuple(sorted({*self.members.get(user_id, ()), row}))
-        self.members[user_id] = self._shared.setdefault(rows, rows)
+        """Add the person to the group's members."""
+        memberships = tuple(sorted({*self.members.get(user_id, ()), (group_id, since)}))
+        self.members[user_id] = self._shared.setdefault(memberships, memberships)
 
     def _apply_activity(self, user_id: int, start: datetime, end: datetime | None) -> None:
         known = [i for i in self.recent.get(user_id, ()) if i.start != start]
@@ -130,17 +130,17 @@ class State:
         elif key in self.running and self.running[key].id == session.id:
             del self.running[key]
 
-    def _forget_settled(self) -> None:
+    def _drop_settled(self) -> None:
         if self.last_poll is None:
             return
-        self.floor = max(self.floor, self.last_poll - REMEMBER)
+        self.settled_until = max(self.settled_until, self.last_poll - RECENT)
         servers: dict[int, list[str]] = {}
         for user_id, name in self.running:
             servers.setdefault(user_id, []).append(name)
         for user_id in list(self.recent):
-            floor = self.floor_of(user_id, servers.get(user_id, ()))
-            kept = [i for i in self.recent[user_id] if i.end >= floor]
-            if kept:
-                self.recent[user_id] = kept
+            settled = self.settled_for(user_id, servers.get(user_id, ()))
+            open_ones = [i for i in self.recent[user_id] if i.end >= settled]
+            if open_ones:
+                self.recent[user_id] = open_ones
             else:
                 del self.recent[user_id]

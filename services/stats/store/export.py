@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Select, select
 
 from services.stats.intervals import Interval
-from services.stats.record.sampler import LONGEST
+from services.stats.records import LONGEST
 from services.stats.store import tables as t
 from services.stats.store.store import Store
 from services.stats.store.tables import FOREVER

@@ -1,4 +1,4 @@
-"""How things are at the last poll: what the metrics show."""
+"""Running servers and active users as of the latest poll, for the metrics."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,12 +13,12 @@ from services.stats.store.store import Store
 from services.stats.store.tables import FOREVER
 
 PERIODS = {"24h": 24, "7d": 7 * 24, "30d": 30 * 24}
-"""Hours; as in the Hub's own ``active_users``."""
+"""Hours by label, the same as in the Hub's metric ``active_users``."""
 
 
 @dataclass(frozen=True)
-class Current:
-    """Counts by group name; the hub's own under the empty name."""
+class LatestCounts:
+    """Counts by group name. The empty name stands for the hub."""
 
     running: dict[str, int] = field(default_factory=dict)
     active: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -26,23 +26,23 @@ class Current:
     running_by_user: dict[str, int] = field(default_factory=dict)
 
 
-async def read_current(
+async def read_latest_counts(
     store: Store, now: datetime, *, groups: int = 0, per_user: bool = False
-) -> Current:
-    """As of ``now``. ``groups``: only so many are told apart, the largest."""
-    current = Current()
+) -> LatestCounts:
+    """The counts as of ``now``, for the hub and its largest ``groups`` groups."""
+    counts = LatestCounts()
     async with store.reading() as connection:
         largest = await _largest(connection, groups)
         running = t.sessions.c.ended == FOREVER
-        current.running[""] = (
+        counts.running[""] = (
             await connection.scalar(select(func.count()).select_from(t.sessions).where(running))
             or 0
         )
-        current.running.update(dict.fromkeys(largest.values(), 0))
+        counts.running.update(dict.fromkeys(largest.values(), 0))
         for group_id, number in await _running_by_group(connection, largest):
-            current.running[largest[group_id]] = number
+            counts.running[largest[group_id]] = number
         for period, hours in PERIODS.items():
-            await _active(store, connection, current, period, now - timedelta(hours=hours), largest)
+            await _active(store, connection, counts, period, now - timedelta(hours=hours), largest)
         if per_user:
             query = (
                 select(t.users.c.name, func.count().label("servers"))
@@ -51,8 +51,8 @@ async def read_current(
                 .group_by(t.users.c.name)
             )
             for row in await connection.execute(query):
-                current.running_by_user[row.name] = row.servers
-    return current
+                counts.running_by_user[row.name] = row.servers
+    return counts
 
 
 async def _largest(connection: AsyncConnection, number: int) -> dict[int, str]:
@@ -73,12 +73,12 @@ async def _largest(connection: AsyncConnection, number: int) -> dict[int, str]:
 async def _active(
     store: Store,
     connection: AsyncConnection,
-    current: Current,
+    counts: LatestCounts,
     period: str,
     since: datetime,
     largest: dict[int, str],
 ) -> None:
-    """Who worked since then; by whole days where the raw records do not go back so far."""
+    """Count active users since then, by days where the detailed records have been pruned."""
     start, user = t.activity.c.start, t.activity.c.user_id
     condition: ColumnElement[bool] = start >= since
     reaching = select(user, t.activity.c.seconds, start).where(
@@ -94,15 +94,15 @@ async def _active(
         user = t.user_days.c.user_id
         condition = (t.user_days.c.day >= day_of(since, store.zone)) & t.user_days.c.was_active
     active = set(await connection.scalars(select(user).where(condition).distinct())) | before
-    current.active[period, ""] = len(active)
+    counts.active[period, ""] = len(active)
     if not largest:
         return
     query = select(t.memberships.c.group_id, t.memberships.c.user_id).where(
         t.memberships.c.until == FOREVER, t.memberships.c.group_id.in_(list(largest))
     )
-    current.active.update({(period, name): 0 for name in largest.values()})
+    counts.active.update({(period, name): 0 for name in largest.values()})
     for row in await connection.execute(query):
-        current.active[period, largest[row.group_id]] += row.user_id in active
+        counts.active[period, largest[row.group_id]] += row.user_id in active
 
 
 async def _running_by_group(

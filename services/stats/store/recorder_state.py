@@ -6,8 +6,8 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.intervals import Interval
-from services.stats.record.sampler import LONGEST
-from services.stats.record.state import REMEMBER, State
+from services.stats.record.state import RECENT, State
+from services.stats.records import LONGEST
 from services.stats.store import tables as t
 from services.stats.store.mapping import person_of, session_of
 from services.stats.store.tables import FOREVER
@@ -31,7 +31,7 @@ async def read_state(connection: AsyncConnection) -> State:
     state.next_person = 1 + (await connection.scalar(select(func.max(t.users.c.id))) or 0)
     state.next_session = 1 + (await connection.scalar(select(func.max(t.sessions.c.id))) or 0)
     if state.last_poll is not None:
-        state.floor = state.last_poll - REMEMBER
+        state.settled_until = state.last_poll - RECENT
         await _load_recent(connection, state)
     return state
 
@@ -43,7 +43,7 @@ async def _load_people(connection: AsyncConnection, state: State) -> None:
                 if person.deleted is None:
                     state.people[person.name] = person
                 else:
-                    state.gone[person.id] = person
+                    state.deleted[person.id] = person
     for table, names in ((t.groups, state.groups), (t.profiles, state.profiles)):
         for row in await connection.execute(select(table)):
             names[row.name] = row.id
@@ -59,13 +59,13 @@ async def _load_recent(connection: AsyncConnection, state: State) -> None:
     for user_id, server in state.running:
         servers.setdefault(user_id, []).append(server)
     start = t.activity.c.start
-    recent = state.floor - LONGEST
+    recent = state.settled_until - LONGEST
     # For a user whose server has been idle for weeks, weeks are read; not for all the others.
-    first = min([state.floor, *(s.last_activity for s in state.running.values())]) - LONGEST
+    first = min([state.settled_until, *(s.last_activity for s in state.running.values())]) - LONGEST
     runs = select(t.sessions.c.user_id).where(t.sessions.c.ended == FOREVER)
     older = (start >= first) & (start < recent) & t.activity.c.user_id.in_(runs)
     query = select(t.activity).where((start >= recent) | older).order_by(start)
     for row in await connection.execute(query):
         interval = Interval(row.start, row.start + timedelta(seconds=row.seconds))
-        if interval.end >= state.floor_of(row.user_id, servers.get(row.user_id, ())):
+        if interval.end >= state.settled_for(row.user_id, servers.get(row.user_id, ())):
             state.recent.setdefault(row.user_id, []).append(interval)

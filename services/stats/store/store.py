@@ -35,7 +35,7 @@ SCHEMA = Schema(
 )
 
 
-class LeadLost(StoreError):
+class LeadershipLost(StoreError):
     """Another recorder has taken over."""
 
 
@@ -92,7 +92,7 @@ class Store:
         rows = [{"key": key, "value": str(value)} for key, value in values.items()]
         await upsert(connection, t.meta, rows)
 
-    async def take_lead(self) -> int:
+    async def take_leadership(self) -> int:
         """Become the recorder that writes; returns its number. Earlier ones are refused now."""
         async with self.writing() as connection:
             await insert_missing(
@@ -130,14 +130,14 @@ class Store:
         Returns whether the state must be loaded again because people were forgotten since it
         was loaded; rows about them are left out.
 
-        :raises LeadLost: another recorder has taken over
+        :raises LeadershipLost: another recorder has taken over
         :raises StoreRejected: the database does not accept these changes, now or later
         :raises StoreUnavailable: the database is out of reach; write them again later
         """
         async with self.writing() as connection:
             meta = await self.read_meta(connection, lock=True)
             if int(meta.get("leader", 0)) != leader:
-                raise LeadLost("another recorder has taken over this database")
+                raise LeadershipLost("another recorder has taken over this database")
             stale = int(meta.get("edits", 0)) != self.edits
             if stale:
                 changes = changes.without_people(await self._forgotten(connection, changes))

@@ -17,10 +17,10 @@ import aiohttp
 
 from common.hub.client import HubClient
 from common.hub.models import Server, User
-from services.stats.commands.demo_data import Semester, semester_changes
-from services.stats.commands.run import report
-from services.stats.record.recorder import Recorder, Settings
-from services.stats.record.sampler import Look, Sampling
+from services.stats.commands.report import report
+from services.stats.commands.semester import Semester, semester_changes
+from services.stats.record.recorder import Recorder, RecorderSettings
+from services.stats.record.sampler import PollContext, Sampler
 from services.stats.records import Changes, Person
 from services.stats.store.daily_rows import roll_up_until
 from services.stats.store.store import Store
@@ -82,7 +82,7 @@ class Played:
 async def record(file: Path, users: int, days: int) -> dict[str, Any]:
     """Poll by poll into the file, as the recorder does; sizes in bytes, seconds of all polls."""
     store = await Store.open(f"sqlite:///{file}", ZoneInfo("UTC"))
-    leader = await store.take_lead()
+    leader = await store.take_leadership()
     state = await store.load_state()
     changes = semester_changes(semester(users, days))
     first = next(changes)
@@ -99,12 +99,12 @@ async def record(file: Path, users: int, days: int) -> dict[str, Any]:
         midnight = MONDAY + timedelta(days=number)
         for poll in range(288):
             now = midnight + poll * MINUTES_5
-            sampling = Sampling(state, Look(now=now))
+            sampler = Sampler(state, PollContext(now=now))
             if poll == 0:
-                sampling.see(everybody)
-            sampling.see(played.at(now, now - MINUTES_5))
+                sampler.observe(everybody)
+            sampler.observe(played.at(now, now - MINUTES_5))
             begun = time.perf_counter()
-            found = sampling.finish(full=poll == 0)
+            found = sampler.finish(full=poll == 0)
             state.apply(found)
             await store.write(found, leader=leader)
             await roll_up_until(store, now)
@@ -153,7 +153,7 @@ def peer(file: Path, users: int) -> dict[str, Any]:
 async def write_semester(file: Path, users: int, days: int) -> dict[str, Any]:
     """A whole semester, a day at a time."""
     store = await Store.open(f"sqlite:///{file}", ZoneInfo("UTC"))
-    leader = await store.take_lead()
+    leader = await store.take_leadership()
     newest = MONDAY
     for changes in semester_changes(semester(users, days)):
         await store.write(changes, leader=leader)
@@ -187,8 +187,8 @@ async def poll(file: Path, url: str, token: str) -> dict[str, Any]:
     async with aiohttp.ClientSession() as session:
         hub = HubClient(session, url, token)
         await hub.info()
-        recorder = Recorder(hub, store, Settings())
-        assert await recorder.lead()
+        recorder = Recorder(hub, store, RecorderSettings())
+        assert await recorder.acquire_leadership()
         gc.freeze()  # as the application does
         begun = time.perf_counter()
         result = await recorder.poll()

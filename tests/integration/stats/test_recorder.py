@@ -1,4 +1,4 @@
-"""The statistics of a real Hub: what was done is what is recorded, whatever breaks meanwhile."""
+"""Recording from a real Hub: events are recorded as they happened, whatever breaks meanwhile."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ from common.hub.client import HubClient
 from common.hub.retry import NO_RETRY
 from services.stats.query.access import OPERATOR, Individual
 from services.stats.query.answers import Timeline
-from services.stats.record.recorder import PollResult, Recorder, Settings
+from services.stats.record.recorder import PollResult, Recorder, RecorderSettings
 from services.stats.store.queries.dashboard import Queries
 from services.stats.store.store import Store
 from tests.fakes.postgres import Postgres, postgres, postgres_url
@@ -32,23 +32,23 @@ __all__ = ["postgres", "postgres_url"]
 
 SCOPES = ["list:users", "read:users", "read:servers"]
 SECOND = timedelta(seconds=1)
-ODD = "q?x=1 名前"
+UNUSUAL_NAME = "q?x=1 名前"
 
 
 class Watcher:
-    """A recorder of a real hub whose polls a test makes when it wants them."""
+    """A recorder on a real Hub that polls when the test says so."""
 
     def __init__(self, hub: RealHub, recorder: Recorder) -> None:
         self.hub, self.recorder = hub, recorder
 
     async def poll(self) -> PollResult:
-        """One poll, in a second of its own."""
+        """One poll, in another second than the last one."""
         last = self.recorder.state.last_poll
         await until(last + 2 * SECOND if last else now())
         return await self.recorder.poll()
 
     async def timeline(self, name: str) -> Timeline:
-        """What the database says of the person today."""
+        """The person's timeline of yesterday and today, from the database."""
         today = now().date()
         audience = OPERATOR.audience(user=name)
         assert isinstance(audience, Individual)
@@ -61,21 +61,21 @@ def now() -> datetime:
 
 
 async def until(moment: datetime) -> None:
-    """Wait for the clock to reach it."""
+    """Wait until the clock is past this moment."""
     while now() <= moment:
         await asyncio.sleep(0.05)
 
 
 @asynccontextmanager
 async def watch(hub: RealHub, db_url: str) -> AsyncIterator[Watcher]:
-    """A recorder that leads, with a token of just the scopes it needs."""
+    """A recorder that is the leader, with a token that has only the scopes it needs."""
     token = await hub.token(SCOPES)
     store = await Store.open(db_url, ZoneInfo("UTC"))
     async with aiohttp.ClientSession() as session:
         client = HubClient(session, hub.api_url, token)
         await client.info()
-        recorder = Recorder(client, store, Settings())
-        assert await recorder.lead()
+        recorder = Recorder(client, store, RecorderSettings())
+        assert await recorder.acquire_leadership()
         try:
             yield Watcher(hub, recorder)
         finally:
@@ -85,20 +85,20 @@ async def watch(hub: RealHub, db_url: str) -> AsyncIterator[Watcher]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def db_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A new database of either kind."""
+    """A new database, SQLite and PostgreSQL."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'stats.sqlite'}"
     return str(request.getfixturevalue("postgres_url"))
 
 
 def near(moment: datetime | None, other: datetime) -> bool:
-    """Whether two times are the same but for whole seconds and a slow machine."""
+    """Whether two times agree within what truncation and a slow machine explain."""
     return moment is not None and abs(moment - other) < 5 * SECOND
 
 
 async def test_work_and_cull(real_hub: RealHub, db_url: str) -> None:
-    """Users log in, work and are culled; sessions, work and groups are what was done."""
-    name = ODD + db_url.partition(":")[0]
+    """A user logs in, works and is culled; session and activity are recorded exactly so."""
+    name = UNUSUAL_NAME + db_url.partition(":")[0]
     await real_hub.create_user(name, groups=["nbgrader-stats"])
     async with watch(real_hub, db_url) as watcher:
         await watcher.poll()
@@ -129,15 +129,15 @@ async def test_work_and_cull(real_hub: RealHub, db_url: str) -> None:
 
 
 async def test_across_a_hub_restart(make_hub: MakeHub, tmp_path: Path) -> None:
-    """A server that outlives a Hub's restart is one session, and the lost polls are no zeros."""
+    """A server that outlives a Hub restart is one session; failed polls are unknown, not zero."""
     hub = make_hub()
     await hub.create_user("ana")
     await hub.start_server("ana")
     async with watch(hub, f"sqlite:///{tmp_path / 'stats.sqlite'}") as watcher:
         assert (await watcher.poll()).error == ""
         hub.stop()
-        api = watcher.recorder.hub._api
-        watcher.recorder.hub._api = replace(api, retry=NO_RETRY)
+        client = watcher.recorder.poller.hub
+        client._api = replace(client._api, retry=NO_RETRY)
         lost = await watcher.poll()
         hub.start()
         found = await watcher.poll()
@@ -153,7 +153,7 @@ async def test_across_a_hub_restart(make_hub: MakeHub, tmp_path: Path) -> None:
 async def test_across_a_database_restart(
     real_hub: RealHub, postgres: Postgres, postgres_url: str
 ) -> None:
-    """What is done while PostgreSQL is away is recorded when it is back."""
+    """What happens while PostgreSQL is unavailable is recorded when it is available again."""
     await real_hub.create_user("stats-pg")
     async with watch(real_hub, postgres_url) as watcher:
         await watcher.poll()
@@ -172,8 +172,10 @@ async def test_across_a_database_restart(
     assert session.ended is not None
 
 
-async def test_names_that_pass_on(real_hub: RealHub, tmp_path: Path) -> None:
-    """Rename, deletion and a new account of an old name keep three histories apart."""
+async def test_names_that_pass_from_one_person_to_another(
+    real_hub: RealHub, tmp_path: Path
+) -> None:
+    """A rename, a deletion and a new account with an old name give three separate histories."""
     await real_hub.create_user("stats-old")
     async with watch(real_hub, f"sqlite:///{tmp_path / 'stats.sqlite'}") as watcher:
         await watcher.poll()
@@ -196,7 +198,7 @@ async def test_names_that_pass_on(real_hub: RealHub, tmp_path: Path) -> None:
 async def service(
     hub: RealHub, token: str, db_url: str
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The program, polling every ten seconds."""
+    """The service as a process that polls every ten seconds."""
     env = {key: value for key, value in os.environ.items() if not key.startswith("JUPYTERHUB_")}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -214,7 +216,7 @@ async def service(
 
 
 async def test_kill_and_restart_of_the_program(real_hub: RealHub, tmp_path: Path) -> None:
-    """After kill -9 the next start goes on in the same session and counts nothing twice."""
+    """After a kill, the next start continues the same session and counts nothing twice."""
     db_url = f"sqlite:///{tmp_path / 'stats.sqlite'}"
     token = await real_hub.token(SCOPES)
     await real_hub.create_user("stats-kill")
@@ -234,7 +236,7 @@ async def test_kill_and_restart_of_the_program(real_hub: RealHub, tmp_path: Path
 
 
 def polled(db_url: str, number: int) -> Callable[[], Any]:
-    """Asks whether so many polls are in the database."""
+    """A check whether this many polls are in the database."""
 
     async def ask() -> bool:
         store = await Store.open(db_url, ZoneInfo("UTC"))

@@ -1,4 +1,4 @@
-"""Taking over a file of log_jupyterhub_activity."""
+"""Importing a database of log_jupyterhub_activity."""
 
 import asyncio
 import sqlite3
@@ -10,12 +10,12 @@ import pytest
 
 from common.errors import ConfigError, StoreError
 from common.hub.models import User
-from services.stats.commands.run import import_activity
+from services.stats.commands.import_activity import import_activity
 from services.stats.days import Period
 from services.stats.intervals import Interval
 from services.stats.pseudonyms import Pseudonyms
 from services.stats.query.access import Everybody, Individual
-from services.stats.record.sampler import Look, Sampling
+from services.stats.record.sampler import PollContext, Sampler
 from services.stats.store.leader_lock import lock_for
 from services.stats.store.queries.dashboard import Queries
 from services.stats.store.store import Store
@@ -27,7 +27,7 @@ TEN = timedelta(minutes=10)
 
 @pytest.fixture
 def activity(tmp_path: Path) -> Path:
-    """Ana is active for the first hour, Ben never; some rows are garbage."""
+    """Ana is active for the first hour, Ben never; some rows are invalid."""
     rows: list[tuple[object, object, object]] = []
     for number in range(24):
         time = f"{(START + number * TEN).replace(tzinfo=None)}.012345"
@@ -47,12 +47,12 @@ async def open_store(tmp_path: Path) -> Store:
 
 
 async def test_import(activity: Path, tmp_path: Path) -> None:
-    """Active polls in a row are one stretch of work; every poll counts as observed."""
+    """Consecutive active polls are one stretch of work; every poll counts as observed."""
     store = await open_store(tmp_path)
-    told = await import_activity(store, activity, None)
-    assert told.splitlines() == [
-        "24 polls of 2 users, one every 600 s",
-        "3 rows left out: no usable time or name",
+    text = await import_activity(store, activity, None)
+    assert text.splitlines() == [
+        "Imported 24 polls of 2 users, one every 600 s.",
+        "Skipped 3 rows without a valid time or name.",
     ]
     timeline = await Queries(store).timeline(Individual("ana"), DAY, DAY)
     assert timeline.work == [Interval(START, START + timedelta(hours=1))]
@@ -62,27 +62,27 @@ async def test_import(activity: Path, tmp_path: Path) -> None:
 
 
 async def test_import_twice_is_import_once(activity: Path, tmp_path: Path) -> None:
-    """What is there already is left out."""
+    """Polls that were imported before are skipped."""
     store = await open_store(tmp_path)
     await import_activity(store, activity, None)
     before = await Queries(store).days(Everybody(), DAY, DAY)
-    told = await import_activity(store, activity, None)
-    assert "24 polls left out: that time is recorded already" in told
+    text = await import_activity(store, activity, None)
+    assert "Skipped 24 polls: that time has already been recorded." in text
     assert await Queries(store).days(Everybody(), DAY, DAY) == before
     await store.close()
 
 
 async def test_import_before_own_records(activity: Path, tmp_path: Path) -> None:
-    """People of the same name are the same, and what we have recorded ourselves holds."""
+    """Names match known people, and the service's own records take precedence."""
     store = await open_store(tmp_path)
     state = await store.load_state()
-    sampling = Sampling(state, Look(now=START + timedelta(hours=2)))
-    sampling.see([User(name="ana", created=START - timedelta(days=9))])
-    leader = await store.take_lead()
-    await store.write(sampling.finish(full=True), leader=leader)
-    told = await import_activity(store, activity, None)
-    assert "12 polls of 2 users" in told
-    assert "12 polls left out" in told
+    sampler = Sampler(state, PollContext(now=START + timedelta(hours=2)))
+    sampler.observe([User(name="ana", created=START - timedelta(days=9))])
+    leader = await store.take_leadership()
+    await store.write(sampler.finish(full=True), leader=leader)
+    text = await import_activity(store, activity, None)
+    assert "Imported 12 polls of 2 users" in text
+    assert "Skipped 12 polls" in text
     state = await store.load_state()
     assert sorted(state.people) == ["ana", "ben"]
     (ana,) = [p for p in await Queries(store).people(Everybody(), DAY, DAY) if p.name == "ana"]
@@ -91,7 +91,7 @@ async def test_import_before_own_records(activity: Path, tmp_path: Path) -> None
 
 
 async def test_import_under_pseudonyms(activity: Path, tmp_path: Path) -> None:
-    """Names from the file are hashed like any other."""
+    """Names from the file are replaced by pseudonyms."""
     store = await open_store(tmp_path)
     pseudonyms = Pseudonyms(b"0123456789abcdef")
     await import_activity(store, activity, pseudonyms)
@@ -102,7 +102,7 @@ async def test_import_under_pseudonyms(activity: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [None, b"no database at all, but longer than that", b""])
 async def test_no_such_file(tmp_path: Path, content: bytes | None) -> None:
-    """A file that is missing, empty or something else is refused with its name."""
+    """A file that is missing, empty or of another kind is rejected by name."""
     path = tmp_path / "wrong.sqlite"
     if content is not None:
         await asyncio.to_thread(path.write_bytes, content)
@@ -113,11 +113,11 @@ async def test_no_such_file(tmp_path: Path, content: bytes | None) -> None:
 
 
 async def test_not_beside_a_recorder(activity: Path, tmp_path: Path) -> None:
-    """While a recorder is at work nothing is imported."""
+    """Nothing is imported while the service is recording."""
     store = await open_store(tmp_path)
     lock = lock_for(store.database)
     assert await lock.acquire()
-    with pytest.raises(StoreError, match="stop the service"):
+    with pytest.raises(StoreError, match="the service is recording into this database: stop it"):
         await import_activity(store, activity, None)
     await lock.release()
     await store.close()

@@ -1,33 +1,30 @@
-"""Whatever happens at a hub, in whatever order: what the statistics never get wrong."""
+"""Properties of the records after any sequence of events at a Hub, from sampler to rollup."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count, pairwise
 from zoneinfo import ZoneInfo
 
-from hypothesis import given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from common.hub.models import Server, User
-from services.stats.days import By, bounds, day_of, days, periods
-from services.stats.intervals import Interval, add_to, overlap_seconds, total_seconds, union, within
-from services.stats.record.sampler import LONGEST, Look, Sampling
+from services.stats.days import bounds, day_of
+from services.stats.intervals import Interval
+from services.stats.record.sampler import PollContext, Sampler
 from services.stats.record.state import State
-from services.stats.records import Changes, Session
+from services.stats.records import LONGEST, Changes, Session
 from services.stats.store.rollup import DayRecords, roll_up
 
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 NAMES = st.sampled_from(["ana", "ben", "eva"])
 SERVERS = st.sampled_from(["", "gpu"])
 
-moments = st.integers(0, 2000).map(lambda n: START + timedelta(seconds=n))
-intervals = st.tuples(moments, moments).map(lambda pair: Interval(*sorted(pair)))
-
 
 @dataclass
 class Account:
-    """One account at the hub that is played; ``number`` is who they really are."""
+    """One account at the simulated Hub; ``number`` is the real identity of its user."""
 
     number: int
     name: str
@@ -37,6 +34,7 @@ class Account:
     groups: tuple[str, ...] = ()
 
     def shown(self) -> User:
+        """The user as the Hub sends them."""
         return User(
             name=self.name,
             created=self.created,
@@ -47,7 +45,7 @@ class Account:
 
 
 class HubMachine(RuleBasedStateMachine):
-    """People come, work, are culled, change their names, go, and come again."""
+    """Accounts are created, used, culled, renamed, deleted and created again."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,7 +54,7 @@ class HubMachine(RuleBasedStateMachine):
         self.numbers = count(1)
         self.state = State()
         self.rows = Changes()
-        self.truth: dict[int, set[int]] = {}  # our person id: real numbers of whom it was said
+        self.truth: dict[int, set[int]] = {}  # by recorded person: the real identities
 
     @rule(name=NAMES)
     def appear(self, name: str) -> None:
@@ -120,36 +118,36 @@ class HubMachine(RuleBasedStateMachine):
 
     @rule(full=st.booleans(), whole=st.booleans())
     def poll(self, full: bool, whole: bool) -> None:
-        self.look(full=full or self.state.last_poll is None, whole=whole)
+        self.sample(full=full or self.state.last_poll is None, whole=whole)
 
     @precondition(lambda self: self.state.last_poll is not None)
     @rule()
     def poll_again(self) -> None:
-        """A poll repeated changes nothing but polls."""
-        self.look(full=True, whole=True)
+        """A repeated poll adds nothing but the poll itself."""
+        self.sample(full=True, whole=True)
         self.now += timedelta(seconds=1)
-        changes = self.look(full=True, whole=True)
+        changes = self.sample(full=True, whole=True)
         assert len(changes) == len(changes.polls) == 1
 
     @precondition(lambda self: self.state.last_poll is not None)
     @rule(seconds=st.integers(1, 900))
     def poll_late(self, seconds: int) -> None:
-        """The Hub's clock was set back: the poll is of a time before the last one's."""
+        """The Hub's clock was set back, so the poll is earlier than the last one."""
         now = self.now
         self.now = max(START, now - timedelta(seconds=seconds))
-        self.look(full=True, whole=True)
+        self.sample(full=True, whole=True)
         self.now = now
 
-    def look(self, *, full: bool, whole: bool) -> Changes:
-        sampling = Sampling(self.state, Look(now=self.now))
+    def sample(self, *, full: bool, whole: bool) -> Changes:
+        sampler = Sampler(self.state, PollContext(now=self.now))
         users = [account.shown() for account in self.accounts.values()]
-        sampling.see(user for user in users if user.servers)
+        sampler.observe(user for user in users if user.servers)
         last = self.state.last_poll or START - timedelta(days=1)
-        sampling.see(user for user in users if (user.last_activity or START) > last)
-        full = full or sampling.wants_full()
+        sampler.observe(user for user in users if (user.last_activity or START) > last)
+        full = full or sampler.needs_full_listing()
         if full:
-            sampling.see(users if whole else users[:1])
-        changes = sampling.finish(full=full, whole=whole)
+            sampler.observe(users if whole else users[:1])
+        changes = sampler.finish(full=full, complete=whole)
         self.state.apply(changes)
         self.rows.update(changes)
         for name, account in self.accounts.items():
@@ -169,7 +167,7 @@ class HubMachine(RuleBasedStateMachine):
         )
 
     @invariant()
-    def histories_are_kept_apart(self) -> None:
+    def histories_are_never_merged(self) -> None:
         assert all(len(numbers) == 1 for numbers in self.truth.values())
 
     @invariant()
@@ -192,10 +190,10 @@ class HubMachine(RuleBasedStateMachine):
             assert all(a.ended is not None and a.ended <= b.started for a, b in pairwise(sessions))
 
     def teardown(self) -> None:
-        """Sums never exceed the wall time, whenever one looks."""
-        self.sums_do_not_exceed_the_wall_time()
+        """Totals never exceed the wall-clock time, whenever they are computed."""
+        self.totals_do_not_exceed_the_wall_clock_time()
 
-    def sums_do_not_exceed_the_wall_time(self) -> None:
+    def totals_do_not_exceed_the_wall_clock_time(self) -> None:
         zone = ZoneInfo("Europe/Berlin")
         day = day_of(self.now, zone)
         window = Interval(bounds(day, zone).start, self.now)
@@ -223,64 +221,3 @@ class HubMachine(RuleBasedStateMachine):
 
 TestHub = HubMachine.TestCase
 TestHub.settings = settings(max_examples=50, stateful_step_count=40, deadline=None)
-
-
-@given(st.lists(intervals))
-def test_a_union_is_the_same_time(parts: list[Interval]) -> None:
-    """A union is sorted, does not touch itself, and holds every moment of its parts."""
-    merged = union(parts)
-    assert all(a.end < b.start for a, b in pairwise(merged))
-    assert union(merged) == merged
-    for part in parts:
-        assert any(whole.start <= part.start and part.end <= whole.end for whole in merged)
-    assert total_seconds(merged) <= total_seconds(parts)
-
-
-@given(st.lists(intervals), st.lists(intervals), intervals)
-def test_overlap_is_symmetric_and_bounded(
-    left: list[Interval], right: list[Interval], window: Interval
-) -> None:
-    """Two unions overlap by as much as the other way round, and by no more than either lasts."""
-    one, two = union(left), union(right)
-    seconds = overlap_seconds(one, two)
-    assert seconds == overlap_seconds(two, one)
-    assert seconds <= min(total_seconds(one), total_seconds(two))
-    assert total_seconds(within(one, window)) == overlap_seconds(one, [window])
-
-
-@given(st.lists(intervals, max_size=30), st.integers(60, 900))
-def test_adding_pieces_equals_their_union(pieces: list[Interval], longest: int) -> None:
-    """Pieces put in one by one, by the rows that change, are their union, cut to size."""
-    known: list[Interval] = []
-    rows: dict[datetime, datetime] = {}
-    for piece in pieces:
-        known, added, gone = add_to(known, piece, timedelta(seconds=longest))
-        for part in gone:
-            assert rows.pop(part.start) == part.end
-        for part in added:
-            assert part.start not in rows
-            rows[part.start] = part.end
-    assert sorted(rows.items()) == known
-    assert all(part.seconds <= longest for part in known)
-    assert union(known) == union(pieces)
-
-
-@given(
-    st.dates(min_value=date(1990, 1, 1), max_value=date(2050, 1, 1)),
-    st.integers(0, 800),
-    st.sampled_from(list(By)),
-    st.sampled_from(
-        ["UTC", "Europe/Berlin", "America/Sao_Paulo", "Asia/Kathmandu", "Pacific/Apia"]
-    ),
-)
-def test_days_and_periods_tile_the_time(first: date, length: int, by: By, zone_name: str) -> None:
-    """Days follow each other without a gap in any zone, and periods hold each day once."""
-    zone = ZoneInfo(zone_name)
-    last = first + timedelta(days=length)
-    cut = periods(first, last, by)
-    assert [day for p in cut for day in days(p.first, p.last)] == list(days(first, last))
-    for day in (first, last):
-        window = bounds(day, zone)
-        assert window.end == bounds(day + timedelta(days=1), zone).start
-        assert 22 * 3600 <= window.seconds <= 26 * 3600
-        assert day_of(window.end - timedelta(seconds=1), zone) == day

@@ -298,7 +298,7 @@ async def test_an_old_database_is_used_as_it_is(old_url: str) -> None:
     assert state.last_poll == state.last_full == last
     async with store.reading() as connection:
         assert list(await connection.execute(select(t.activity))) == [(START, 1, 600)]
-    assert await store.take_lead() == 4
+    assert await store.take_leadership() == 4
     await store.close()
     assert await differences(old_url, SCHEMA, t.metadata) == []
 

@@ -10,12 +10,12 @@ from sqlalchemy import func, select
 
 from common.errors import StoreConflict
 from common.hub.models import Server, User
-from services.stats.record.sampler import Look, Sampling
+from services.stats.record.sampler import PollContext, Sampler
 from services.stats.record.state import State
 from services.stats.records import Changes
 from services.stats.store import tables as t
 from services.stats.store.daily_rows import roll_up_until
-from services.stats.store.store import LeadLost, Store
+from services.stats.store.store import LeadershipLost, Store
 from tests.fakes.databases import db_url, postgres, postgres_url
 
 __all__ = ["db_url", "postgres", "postgres_url"]
@@ -46,9 +46,9 @@ def user(name: str, *servers: Server, last: float | None = None) -> User:
 
 def poll(state: State, minutes: float, *users: User, full: bool = False) -> Changes:
     """What such a poll changes, applied to the state."""
-    sampling = Sampling(state, Look(now=at(minutes)))
-    sampling.see(users)
-    changes = sampling.finish(full=full)
+    sampler = Sampler(state, PollContext(now=at(minutes)))
+    sampler.observe(users)
+    changes = sampler.finish(full=full)
     state.apply(changes)
     return changes
 
@@ -77,7 +77,7 @@ async def count(store: Store) -> dict[str, int]:
 
 async def test_state_comes_back(store: Store) -> None:
     """What was written is the state after a restart, whatever the names."""
-    leader = await store.take_lead()
+    leader = await store.take_leadership()
     state = State()
     everybody = [user(name) for name in NAMES]
     await store.write(poll(state, 0, *everybody, full=True), leader=leader)
@@ -87,13 +87,13 @@ async def test_state_comes_back(store: Store) -> None:
     await store.write(poll(state, 15, user(NAMES[0], last=12)), leader=leader)
     await store.write(poll(state, 20, *everybody[1:], full=True), leader=leader)
     again = await store.load_state()
-    state.listed = frozenset()  # the one thing that is only in mind
+    state.had_servers = frozenset()  # the one thing that is only in mind
     assert again == state
 
 
 async def test_writing_twice_is_writing_once(store: Store) -> None:
     """The same changes again, as after a lost answer to a commit, add no row."""
-    leader = await store.take_lead()
+    leader = await store.take_leadership()
     state = State()
     changes = poll(state, 0, *(user(name, server(0, started=-60)) for name in NAMES), full=True)
     await store.write(changes, leader=leader)
@@ -106,7 +106,7 @@ async def test_writing_twice_is_writing_once(store: Store) -> None:
 async def test_backlog_equals_poll_by_poll(store: Store, tmp_path: Path) -> None:
     """Changes merged while the database was away make the rows that single writes make."""
     other = await Store.open(f"sqlite:///{tmp_path / 'other.sqlite'}", UTC_DAYS)
-    leaders = await store.take_lead(), await other.take_lead()
+    leaders = await store.take_leadership(), await other.take_leadership()
     single, merged, backlog = State(), State(), Changes()
     for minutes in range(0, 100, 5):
         seen = [user("ana", server(minutes // 20 * 20), last=minutes)] if minutes % 40 else []
@@ -122,7 +122,7 @@ async def test_backlog_equals_poll_by_poll(store: Store, tmp_path: Path) -> None
 
 async def test_failed_write_leaves_nothing(store: Store) -> None:
     """One bad row and the poll is not in the database at all."""
-    leader = await store.take_lead()
+    leader = await store.take_leadership()
     changes = poll(State(), 0, *(user(name) for name in NAMES))
     before = await count(store)
     changes.join(1, 999, START)  # nobody has that id
@@ -133,16 +133,16 @@ async def test_failed_write_leaves_nothing(store: Store) -> None:
 
 async def test_who_lost_the_lead_writes_nothing(store: Store) -> None:
     """After another has taken the lead the first is refused."""
-    first = await store.take_lead()
-    await store.take_lead()
-    with pytest.raises(LeadLost):
+    first = await store.take_leadership()
+    await store.take_leadership()
+    with pytest.raises(LeadershipLost):
         await store.write(poll(State(), 0, user("ana")), leader=first)
     assert (await count(store))["polls"] == 0
 
 
 async def test_forgetting_removes_a_person_everywhere(store: Store, tmp_path: Path) -> None:
     """No row and, on SQLite, no byte of a forgotten person stays; the others do."""
-    leader = await store.take_lead()
+    leader = await store.take_leadership()
     state = await store.load_state()
     for minutes in (0, 5):
         seen = [user(n, server(minutes, started=-1), last=minutes) for n in NAMES]
@@ -161,7 +161,7 @@ async def test_forgetting_removes_a_person_everywhere(store: Store, tmp_path: Pa
 
 async def test_forgotten_while_recording_stays_forgotten(store: Store) -> None:
     """A recorder that still knows the person is told to load again, and adds no row of them."""
-    leader = await store.take_lead()
+    leader = await store.take_leadership()
     state = await store.load_state()
     await store.write(poll(state, 0, user("ana"), user("o'hara"), full=True), leader=leader)
     await store.forget("ana")
@@ -176,7 +176,7 @@ async def test_forgotten_while_recording_stays_forgotten(store: Store) -> None:
 
 async def test_days_are_rolled_up_once_over(store: Store) -> None:
     """A day is rolled up an hour after midnight, and again when something in it changes."""
-    leader = await store.take_lead()
+    leader = await store.take_leadership()
     state = State()
     for minutes in range(0, 60, 5):
         seen = user("ana", server(minutes, started=0), last=minutes)
@@ -200,7 +200,7 @@ async def test_days_are_rolled_up_once_over(store: Store) -> None:
 
 async def test_retention_keeps_the_days(store: Store) -> None:
     """Pruning removes raw records of rolled-up days and nothing else."""
-    leader = await store.take_lead()
+    leader = await store.take_leadership()
     state = State()
     for day in range(6):
         for minutes in (0, 10):
@@ -222,7 +222,7 @@ async def test_retention_keeps_the_days(store: Store) -> None:
 async def test_file_is_private(tmp_path: Path) -> None:
     """A new SQLite file, and what SQLite puts beside it, can be read by its owner only."""
     store = await Store.open(f"sqlite:///{tmp_path / 'stats.sqlite'}", UTC_DAYS)
-    await store.take_lead()
+    await store.take_leadership()
     assert {oct(file.stat().st_mode & 0o777) for file in files(tmp_path)} == {"0o600"}
     await store.close()
 

@@ -45,7 +45,7 @@ def records() -> Changes:
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
     """Two weeks with a gap on Thursday, in UTC."""
     store = await Store.open(f"sqlite:///{tmp_path / 'stats.sqlite'}", ZoneInfo("UTC"))
-    await store.write(records(), leader=await store.take_lead())
+    await store.write(records(), leader=await store.take_leadership())
     await roll_up_until(store, at(7, 16))
     yield store
     await store.close()
@@ -300,7 +300,7 @@ async def test_search_sort_and_pages(site: StatsSite, store: Store) -> None:
     more = Changes()
     for number in range(100, 220):
         more.people[number] = Person(number, f"student{number}", at(-30), at(-9))
-    await store.write(more, leader=await store.take_lead())
+    await store.write(more, leader=await store.take_leadership())
     browser = await site.browser("root")
     found = await browser.go(PREFIX + "users?q=STUDENT&sort=-name")
     assert "120 users" in text(found)
@@ -473,7 +473,7 @@ async def test_with_pseudonyms(tmp_path: Path) -> None:
         i: person._replace(name=secret.name(person.name)) for i, person in changes.people.items()
     }
     store = await Store.open(f"sqlite:///{tmp_path / 'hashed.sqlite'}", ZoneInfo("UTC"))
-    await store.write(changes, leader=await store.take_lead())
+    await store.write(changes, leader=await store.take_leadership())
     async with stats_site(Queries(store, name_of=secret.name)) as made:
         people(made)
         made.add_user(secret.name("ana"))

@@ -65,7 +65,7 @@ async def write_course(path: Path) -> None:
     records = course()
     for number, name in enumerate(ODD, 10):
         records.people[number] = Person(number, name, at(-30), at(-9))
-    await store.write(records, leader=await store.take_lead())
+    await store.write(records, leader=await store.take_leadership())
     await roll_up_until(store, at(7, 16))
     await store.close()
 
@@ -336,7 +336,7 @@ async def test_people_are_searched_sorted_and_paged(site: StatsSite, store: Stor
     changes = Changes()
     for number in range(100, 100 + PAGE_SIZE):
         changes.people[number] = Person(number, f"many{number}", at(-30), at(-9))
-    await store.write(changes, leader=await store.take_lead())
+    await store.write(changes, leader=await store.take_leadership())
     _, body = await ask(site, "root", f"people?sort=-active_hours&{ALL}")
     assert body["people"][0]["active_seconds"] == 7200
     assert body["total"] == PAGE_SIZE + len(ODD) + 4
@@ -485,7 +485,7 @@ async def test_with_pseudonyms_people_ask_by_their_names(tmp_path: Path) -> None
     store = await Store.open(f"sqlite:///{tmp_path / 'hashed.sqlite'}", ZoneInfo("UTC"))
     records = course()
     records.people[ANA] = records.people[ANA]._replace(name=pseudonyms.name("ana"))
-    await store.write(records, leader=await store.take_lead())
+    await store.write(records, leader=await store.take_leadership())
     async with stats_site(Queries(store, name_of=pseudonyms.name)) as site:
         with_people(site)
         _, own = await ask(site, "ana", f"timeline?{ALL}")
@@ -565,6 +565,6 @@ async def test_another_group_of_the_same_member(site: StatsSite, store: Store) -
     """A student who joins counts in the group's table from then on."""
     changes = Changes()
     changes.join(X, 10, at(7))
-    await store.write(changes, leader=await store.take_lead())
+    await store.write(changes, leader=await store.take_leadership())
     _, people = await ask(site, "prof", f"people?group=nbgrader-x&{ALL}")
     assert ODD[0] in [one["name"] for one in people["people"]]

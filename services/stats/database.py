@@ -1,0 +1,62 @@
+"""Open the database, for the service and for the commands."""
+
+import asyncio
+import gc
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
+
+from common.db.address import parse_address
+from common.errors import ConfigError, StoreError, StoreUnavailable
+from services.stats.pseudonyms import PLAIN, Pseudonyms
+from services.stats.store.store import Store
+
+log = logging.getLogger("stats")
+
+LONGEST_WAIT_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class DatabaseSettings:
+    """Which database, and how to use it."""
+
+    url: str = field(repr=False)  # it may contain a password
+    zone: ZoneInfo
+    """The time zone in which days begin and end."""
+    migrate: bool = True
+    """Whether to create or migrate its tables if necessary."""
+    pseudonyms: Pseudonyms | None = None
+
+
+@asynccontextmanager
+async def open_store(settings: DatabaseSettings, *, wait: bool = False) -> AsyncIterator[Store]:
+    """Open the database and close it at exit.
+
+    With ``wait``, retry for as long as a PostgreSQL server cannot be reached. Raises ConfigError
+    if the database cannot be opened, has another schema, or stores names in another form.
+    """
+    store = await _connect(settings, wait=wait)
+    pseudonyms = settings.pseudonyms
+    try:
+        await store.keep_names_as(pseudonyms.fingerprint() if pseudonyms else PLAIN)
+        gc.freeze()  # most objects by now are imported modules: collections can skip them
+        yield store
+    except StoreError as exc:
+        raise ConfigError([str(exc)]) from exc
+    finally:
+        await store.close()
+
+
+async def _connect(settings: DatabaseSettings, *, wait: bool) -> Store:
+    pause = 1.0
+    while True:
+        try:
+            return await Store.open(settings.url, settings.zone, migrate=settings.migrate)
+        except StoreUnavailable as error:
+            if not wait or parse_address(settings.url).is_sqlite:
+                raise ConfigError([f"--db-url: cannot open the {error}"]) from error
+            log.warning("Waiting for the database: %s", error)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_WAIT_SECONDS)

@@ -1,0 +1,131 @@
+"""Poll the Hub: request the pages of users that can have changed, and sample them."""
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import cast
+
+from common.clock import Clock, SystemClock
+from common.errors import HubError
+from common.hub.client import HubClient
+from common.hub.models import User
+from services.stats.record.sampler import PollContext, Sampler
+from services.stats.record.state import LONG_AGO, State
+from services.stats.records import Changes
+
+log = logging.getLogger(__name__)
+
+MAX_LOGGED_PROBLEMS = 20
+"""Invalid values logged one by one for each poll; the rest are only counted."""
+
+
+@dataclass(frozen=True)
+class Polled:
+    """The outcome of one poll of the Hub."""
+
+    changes: Changes
+    error: str = ""
+    """Why the poll is incomplete; empty if it is complete."""
+
+
+class Poller:
+    """Polls one Hub.
+
+    ``interval`` and ``full_interval`` are the configured seconds between polls, and between
+    listings of all users. ``rename`` is applied to every user (see ``pseudonyms``).
+    """
+
+    def __init__(
+        self,
+        hub: HubClient,
+        *,
+        interval: int,
+        full_interval: int,
+        rename: Callable[[User], User] = lambda user: user,
+        clock: Clock | None = None,
+    ) -> None:
+        self.hub = hub
+        self.groups_readable = True
+        """False: the token may not read groups, so memberships stay as they are."""
+        self._interval = interval
+        self._full_interval = timedelta(seconds=full_interval)
+        self._rename = rename
+        self._clock = clock or SystemClock()
+        self._logged: set[str] = set()
+
+    async def poll(self, state: State) -> Polled:
+        """What has changed since the state. An error of the Hub is part of the result."""
+        start = self._clock.monotonic()
+        now = self.hub.hub_now()
+        context = PollContext(
+            now=now,
+            interval=self._interval,
+            full=state.last_full is None or now - state.last_full >= self._full_interval,
+            groups_readable=self.groups_readable,
+        )
+        sampler = Sampler(state, context)
+        broken, gaps = self.hub.broken_items, self.hub.gaps
+        full, error = False, ""
+        try:
+            full = await self._read(sampler)
+        except HubError as exc:
+            error = str(exc)
+        if self.hub.broken_items > broken:
+            error = error or f"{self.hub.broken_items - broken} users could not be read"
+        elif self.hub.gaps > gaps:
+            error = error or "the list of users changed while it was read; some may be missing"
+        if error:
+            log.warning("Incomplete poll: %s", error)
+        changes = sampler.finish(
+            complete=not error,
+            full=full,
+            milliseconds=round((self._clock.monotonic() - start) * 1000),
+        )
+        self._log_problems(changes.problems)
+        changes.problems = []
+        return Polled(changes, error)
+
+    async def _read(self, sampler: Sampler) -> bool:
+        """Read the pages; return whether all users were listed."""
+        full = sampler.context.full
+        async with aclosing(self.hub.users(state="active")) as pages:
+            async for page in pages:
+                sampler.observe(map(self._rename, page))
+        if not full:
+            last_poll = cast("datetime", sampler.state.last_poll)
+            async with aclosing(self.hub.users(sort="-last_activity")) as pages:
+                async for page in pages:
+                    sampler.observe(map(self._rename, page))
+                    if _reaches(page, last_poll):
+                        break
+        if not full and not sampler.needs_full_listing():
+            return False
+        async with aclosing(self.hub.users()) as pages:
+            async for page in pages:
+                sampler.observe(map(self._rename, page))
+        return True
+
+    def _log_problems(self, problems: Sequence[str]) -> None:
+        """Log each invalid value once, and again only after a poll without it."""
+        new = [problem for problem in problems if problem not in self._logged]
+        for problem in new[:MAX_LOGGED_PROBLEMS]:
+            log.warning("Unexpected response from the Hub: %s", problem)
+        if len(new) > MAX_LOGGED_PROBLEMS:
+            log.warning("%d more unexpected values", len(new) - MAX_LOGGED_PROBLEMS)
+        self._logged = set(problems)
+
+
+def _reaches(page: Sequence[User], last_poll: datetime) -> bool:
+    """Whether this page, latest activity first, goes back to the last poll.
+
+    JupyterHub 4 ignores the order. A page that is not in order never goes back far enough, so
+    all pages are read.
+    """
+    times = [u.last_activity for u in page if "last_activity" not in u.problems]
+    order = [time or LONG_AGO for time in times]
+    if any(following > time for time, following in pairwise(order)):
+        return False
+    return any(time is None or time <= last_poll for time in times)

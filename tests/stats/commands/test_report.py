@@ -1,0 +1,67 @@
+"""The report."""
+
+import csv
+import io
+import json
+from datetime import date, datetime, timedelta
+
+from tests.stats.conftest import Run
+
+
+def test_report_by_month(demo: Run) -> None:
+    """A report has a row per period with numbers in every column."""
+    code, out, _ = demo("report", "--by=month", "--since=30d", "--format=csv")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert code == 0
+    assert len(rows) in (1, 2)
+    assert all(int(row["active_users"]) > 10 and float(row["server_hours"]) > 100 for row in rows)
+    code, out, _ = demo("report", "--by=month", "--since=30d")
+    assert "seen %" in out.splitlines()[0]
+
+
+def test_report_of_a_group_as_json(demo: Run) -> None:
+    """The sessions of a group are part of those of the hub."""
+    hub_rows = json.loads(demo("report", "--by=week", "--format=json")[1])
+    group_rows = json.loads(
+        demo("report", "--by=week", "--format=json", "--group=nbgrader-course101")[1]
+    )
+    assert [row["first"] for row in hub_rows] == [row["first"] for row in group_rows]
+    pairs = [
+        (w["sessions"] or 0, g["sessions"] or 0) for w, g in zip(hub_rows, group_rows, strict=True)
+    ]
+    assert all(part <= total for total, part in pairs)
+    assert 0 < sum(part for _, part in pairs) < sum(total for total, _ in pairs)
+
+
+def test_inactive_members(demo: Run) -> None:
+    """Everyone is inactive since a day in the future; few are inactive since long ago."""
+    tomorrow = (datetime.now().astimezone() + timedelta(days=2)).date().isoformat()
+    out = demo("report", f"--inactive-since={tomorrow}", "--group=nbgrader-course101")[1]
+    assert out.splitlines()[-1] == "60 not active"
+    long_ago = demo("report", "--inactive-since=2001-01-01", "--format=json")[1]
+    assert len(json.loads(long_ago)) < 20
+
+
+def test_invalid_options_of_a_report(run: Run) -> None:
+    """All invalid options of a report are reported at once."""
+    code, _, err = run("report", "--since=soon", "--by=year", "--format=xml")
+    assert code == 1
+    assert "2026-03-01, or 90d" in err
+    assert "day, week, month" in err
+    assert "table, csv, json" in err
+
+
+def test_report_of_an_empty_database(run: Run) -> None:
+    """Without any record there is one period, today, of which everything is unknown."""
+    code, out, _ = run("report", "--format=json", "--since=1d", "--by=month")
+    assert code == 0
+    assert all(row["sessions"] is None for row in json.loads(out))
+
+
+def test_report_of_a_user_by_day(demo: Run) -> None:
+    """A user's report has a row for each day, and at most one active user in each."""
+    rows = json.loads(demo("report", "--user=made-up-0001", "--format=json")[1])
+    days = [date.fromisoformat(row["first"]) for row in rows]
+    assert days == [days[0] + timedelta(days=number) for number in range(len(days))]
+    assert {row["active_users"] for row in rows} <= {0, 1, None}
+    assert any(row["active_users"] == 1 for row in rows)

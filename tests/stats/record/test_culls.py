@@ -1,0 +1,118 @@
+"""A cull is not activity: what a stop writes is never counted as the user's doing."""
+
+import pytest
+
+from common.hub.models import Server
+from services.stats.record.culls import end_of_stopped, page_view, reported_activity
+from services.stats.record.observed import ServerSeen, UserSeen
+from services.stats.records import Session
+from tests.stats.record.polled_hub import PolledHub, at, server, user
+
+SESSION = Session(1, 1, "", None, started=at(1), last_activity=at(4))
+
+
+@pytest.mark.parametrize(
+    ("pending", "counts"), [(None, True), ("spawn", True), ("stop", False)], ids=str
+)
+def test_the_time_of_a_stopping_server_is_ignored(pending: str | None, counts: bool) -> None:
+    """A server's own time counts, unless its stop is pending."""
+    seen = ServerSeen.of(server(4, pending=pending))
+    assert reported_activity(seen) == (at(4) if counts else None)
+
+
+def test_a_stopped_session_ends_when_the_stop_was_written() -> None:
+    """The user's new time is the end; without one, the last poll; without any, the last work."""
+    assert end_of_stopped(SESSION, at(8), at(5)) == at(8)
+    assert end_of_stopped(SESSION, None, at(5)) == at(5)
+    assert end_of_stopped(SESSION, None, None) == at(4)
+
+
+@pytest.mark.parametrize(
+    ("servers", "had_server", "after_gap"),
+    [
+        pytest.param((ServerSeen.of(server(4)),), False, False, id="has a server"),
+        pytest.param((), True, False, id="had a server"),
+        pytest.param((), False, True, id="after a gap"),
+    ],
+)
+def test_a_possible_stop_is_no_page_view(
+    servers: tuple[ServerSeen, ...], had_server: bool, after_gap: bool
+) -> None:
+    """A user's new time counts only if no server of theirs can have been stopped."""
+    seen = UserSeen(groups=(), created=None, new_activity=at(8))
+    assert page_view(seen, had_server=False, after_gap=False) == at(8)
+    seen = seen._replace(servers=servers)
+    assert page_view(seen, had_server=had_server, after_gap=after_gap) is None
+
+
+def test_a_running_server_alone_is_no_activity(hub: PolledHub) -> None:
+    """A server that merely keeps running adds no time and no active user."""
+    hub.poll(5, user("ana", server(4, started=1), last=4))
+    changes = hub.poll(10, user("ana", server(4, started=1), last=4))
+    assert changes.activity == {}
+    assert changes.polls[at(10)].active == 0
+    assert changes.polls[at(10)].servers == 1
+
+
+def test_a_stop_ends_the_session_and_is_no_activity(hub: PolledHub) -> None:
+    """The time that a stop writes to the user is the end of the session and nothing else."""
+    hub.poll(5, user("ana", server(4, started=1), last=4))
+    changes = hub.poll(10, user("ana", last=8))
+    (session,) = changes.sessions.values()
+    assert session.ended == at(8)
+    assert session.last_activity == at(4)
+    assert changes.activity == {}
+    assert changes.polls[at(10)].active == 0
+
+
+def test_a_slow_stop_is_no_activity(hub: PolledHub) -> None:
+    """While a stop is pending, the server's own new time is ignored as well."""
+    hub.poll(5, user("ana", server(4, started=1), last=4))
+    changes = hub.poll(10, user("ana", server(9, started=1, pending="stop", ready=False), last=9))
+    assert changes.activity == {}
+    assert changes.sessions == {}
+    changes = hub.poll(15, user("ana", last=11))
+    assert next(iter(changes.sessions.values())).ended == at(11)
+    assert changes.polls[at(15)].active == 0
+
+
+def test_a_stop_while_the_pages_are_read_is_seen(hub: PolledHub) -> None:
+    """A later page without the server overrides an earlier one that still had it."""
+    hub.poll(5, user("ana", server(4, started=1), last=4))
+    changes = hub.poll(10, user("ana", server(4, started=1), last=4), user("ana", last=9.5))
+    assert next(iter(changes.sessions.values())).ended == at(9.5)
+    assert hub.state.running == {}
+
+
+def test_a_page_view_makes_the_user_active_without_time(hub: PolledHub) -> None:
+    """A user without servers and with a new time counts as active, with no active time."""
+    changes = hub.poll(5, user("ana", last=3))
+    assert hub.work("ana") == [(3, 3)]
+    assert changes.polls[at(5)].active == 1
+
+
+def test_a_new_time_after_a_gap_is_no_page_view(hub: PolledHub) -> None:
+    """After hours without a poll, a new time may have been written by a cull."""
+    changes = hub.poll(300, user("ana", last=250))
+    assert changes.activity == {}
+
+
+def test_a_failed_spawn_is_no_page_view(hub: PolledHub) -> None:
+    """The failure of a spawn that was pending at the last poll is not the user's doing."""
+    pending = Server(name="", pending="spawn", started=at(1))
+    hub.poll(5, user("ana", pending, last=1))
+    changes = hub.poll(10, user("ana", last=9))
+    assert changes.activity == {}
+    assert changes.sessions == {}
+
+
+def test_a_start_or_stop_during_a_poll_is_counted_once(hub: PolledHub) -> None:
+    """A start or stop after the poll began belongs to that poll or the next, never to both."""
+    changes = hub.poll(5, user("ana", server(5.2, started=5.2), last=5.2))
+    assert changes.sessions == {}
+    hub.poll(10, user("ana", server(5.2, started=5.2), last=5.2))
+    changes = hub.poll(15, user("ana", last=15.2))
+    assert next(iter(changes.sessions.values())).ended == at(15)
+    changes = hub.poll(20, user("ana", last=15.2))
+    assert changes.activity == {}
+    assert changes.polls[at(20)].active == 0

@@ -1,0 +1,72 @@
+"""Opening the database, or refusing to."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from common.errors import ConfigError, StoreError
+from services.stats.database import DatabaseSettings, open_store
+from services.stats.pseudonyms import Pseudonyms
+from services.stats.store.store import Store
+from tests.stats.conftest import Run
+
+
+def test_no_migrate(run: Run) -> None:
+    """With --no-migrate, a database without tables is rejected."""
+    code, _, err = run("report", "--no-migrate")
+    assert code == 1
+    assert "no tables yet and --no-migrate is set" in err
+
+
+def test_newer_database(demo: Run, tmp_path: Path) -> None:
+    """A database of a newer version is rejected with one clear line."""
+    with sqlite3.connect(tmp_path / "stats.sqlite") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0999'")
+    connection.close()
+    code, _, err = demo("report")
+    assert code == 1
+    assert err.count("\n") == 1
+    assert "Update jupyterhub-classroom" in err
+
+
+def test_names_are_not_mixed(demo: Run, tmp_path: Path) -> None:
+    """A database with plain names is rejected if pseudonyms are switched on."""
+    key = tmp_path / "key"
+    key.write_text("0123456789abcdef0123456789abcdef")
+    code, _, err = demo("report", "--pseudonymise", f"--pseudonym-key-file={key}")
+    assert code == 1
+    assert "names in this database are kept as they are" in err
+
+
+def settings(path: Path, **changes: Any) -> DatabaseSettings:
+    """An SQLite file, with days in UTC."""
+    return DatabaseSettings(f"sqlite:///{path}", ZoneInfo("UTC"), **changes)
+
+
+async def test_the_same_key_opens_the_database_again(tmp_path: Path) -> None:
+    """A database with pseudonyms can be reopened with its key, and with no other."""
+    path = tmp_path / "stats.sqlite"
+    key, other = Pseudonyms(b"0123456789abcdef"), Pseudonyms(b"fedcba9876543210")
+    for _ in range(2):
+        async with open_store(settings(path, pseudonyms=key)) as store:
+            assert isinstance(store, Store)
+    with pytest.raises(ConfigError, match="cannot be mixed"):
+        async with open_store(settings(path, pseudonyms=other)):
+            pass
+
+
+async def test_an_unusable_file_is_reported_at_once(tmp_path: Path) -> None:
+    """Waiting does not help if an SQLite file cannot be opened, so it is an error."""
+    with pytest.raises(ConfigError, match="--db-url: the database cannot be opened"):
+        async with open_store(settings(tmp_path / "missing" / "stats.sqlite"), wait=True):
+            pass
+
+
+async def test_an_error_of_the_store_becomes_a_message(tmp_path: Path) -> None:
+    """A command that the store rejects ends with its message rather than a traceback."""
+    with pytest.raises(ConfigError, match="not now"):
+        async with open_store(settings(tmp_path / "stats.sqlite")):
+            raise StoreError("not now")
