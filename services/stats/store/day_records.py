@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.days import bounds
 from services.stats.intervals import Interval
-from services.stats.record.sampler import LONGEST
+from services.stats.records import LONGEST
 from services.stats.records import MADE_UP, Poll, Session
 from services.stats.store import tables as t
 from services.stats.store.mapping import session_of

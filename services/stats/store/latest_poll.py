@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.days import day_of
-from services.stats.record.sampler import LONGEST
+from services.stats.records import LONGEST
 from services.stats.store import tables as t
 from services.stats.store.store import Store
 from services.stats.store.tables import FOREVER

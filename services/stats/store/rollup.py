@@ -15,7 +15,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from services.stats.intervals import Interval, overlap_seconds, total_seconds, union, within
-from services.stats.record.sampler import GAP
+from services.stats.records import GAP
 from services.stats.records import Poll, Session
 
 HUB = 0

@@ -19,7 +19,7 @@ from common.db.schema import Schema, open_database
 from common.db.transactions import Database
 from common.errors import StoreError
 from services.stats.days import day_of, midnight
-from services.stats.record.sampler import LONGEST
+from services.stats.records import LONGEST
 from services.stats.record.state import State
 from services.stats.records import Changes
 from services.stats.store import tables as t
