@@ -1,4 +1,4 @@
-"""Aware UTC times, and a clock that tests can set."""
+"""Time zone aware UTC times, and a clock that tests can replace."""
 
 import asyncio
 import time
@@ -7,23 +7,23 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Where the time comes from, and how to wait."""
+    """A source of time, and a way to wait."""
 
     def now(self) -> datetime:
-        """The wall-clock time, aware, in UTC."""
+        """The current time, aware and in UTC."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds that never go back, for measuring."""
+        """Seconds that never decrease, for measuring durations."""
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Wait for this many seconds."""
         ...
 
 
 class SystemClock:
-    """The machine's clock."""
+    """The system's clock."""
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -36,7 +36,7 @@ class SystemClock:
 
 
 def as_utc(value: datetime) -> datetime:
-    """The same moment in UTC; a naive time is taken for UTC, as the Hub means it."""
+    """The same moment in UTC. A naive time is taken as UTC, as the Hub writes it."""
     if value.tzinfo is None:
         return value.replace(tzinfo=UTC)
     return value.astimezone(UTC)

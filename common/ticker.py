@@ -1,4 +1,4 @@
-"""Runs something again and again, never two at once."""
+"""Runs a coroutine periodically, without overlap."""
 
 import asyncio
 import logging
@@ -11,12 +11,12 @@ log = logging.getLogger(__name__)
 
 
 class Ticker:
-    """Calls ``run`` every ``period_seconds``, counted from start to start.
+    """Calls ``run`` every ``period_seconds``, measured from start to start.
 
-    A run that outlasts the period is followed by the next after a full period: they never
-    overlap. Each pause varies by ``jitter`` (a share of the period), so that several
-    services do not fall upon the Hub in the same moment. A run that raises is logged, and
-    the next one comes.
+    Runs never overlap: after one that takes longer than the period, the next one starts a full
+    period later. Each pause varies by ``jitter`` (a fraction of the period), so that several
+    services do not use the Hub at the same moment. If a run raises, the error is logged and the
+    next run takes place as usual.
     """
 
     def __init__(
@@ -35,26 +35,26 @@ class Ticker:
         self._wake = asyncio.Event()
 
     async def run_forever(self) -> None:
-        """Run until :meth:`stop`; the first run is at once."""
+        """Run until :meth:`stop`. The first run starts immediately."""
         while not self._stopping:
             started = self._clock.monotonic()
             try:
                 await self._run()
             except Exception:
-                log.exception("a run failed; the next one comes in its time")
+                log.exception("a run failed; the next one takes place as usual")
             await self._pause(self._clock.monotonic() - started)
 
     def wake(self) -> None:
-        """Run again now, or as soon as the present run is over."""
+        """Start the next run now, or as soon as the current one ends."""
         self._wake.set()
 
     def stop(self) -> None:
-        """Begin no further run."""
+        """Start no further run."""
         self._stopping = True
         self._wake.set()
 
     def pause_after(self, took: float) -> float:
-        """Seconds until the next run, after one that took so many."""
+        """Seconds until the next run, after one that took ``took`` seconds."""
         left = self.period_seconds - took
         if left <= 0:
             left = self.period_seconds

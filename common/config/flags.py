@@ -1,7 +1,6 @@
-"""Reading a command line: which options, which words, and everything that is wrong with it.
+"""Splits a command line into options and arguments, and collects all mistakes. Pure.
 
-Pure. What the options mean is for :mod:`common.config.application`; here they are only told
-apart, so that all mistakes can be reported together instead of the first one alone.
+The values are interpreted by :mod:`common.config.sources`.
 """
 
 import re
@@ -26,7 +25,7 @@ class Takes(StrEnum):
 
 @dataclass
 class CommandLine:
-    """A command line taken apart. ``options`` keeps the order; a bare option has None."""
+    """A parsed command line. ``options`` are in order; an option without a value has None."""
 
     options: list[tuple[str, str | None]] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
@@ -38,11 +37,11 @@ class CommandLine:
 
 
 def split(argv: Sequence[str], known: Mapping[str, Takes]) -> CommandLine:
-    """Take ``argv`` (without the program) apart.
+    """Parse ``argv`` (without the program's name).
 
-    ``known`` maps option names, without dashes, to what they take. ``Class.trait=value`` is
-    taken for an option with a value whatever ``known`` says. Nothing is raised: mistakes are
-    in ``problems``, in words for the person at the terminal, and never repeat a value.
+    ``known`` maps option names, without dashes, to what they take. ``Class.trait`` is always an
+    option with a value. Mistakes are not raised but listed in ``problems``, as messages for users
+    that never repeat a value.
     """
     line = CommandLine()
     rest = list(argv)

@@ -1,5 +1,6 @@
-"""A TOML file of settings beside the command line's: every mistake told at once, and the
-last good one kept while a bad one is mended.
+"""TOML files that are read again when they change, such as a policy file or a list of courses.
+
+All mistakes in a file are reported together. While a file is invalid, the last valid one applies.
 """
 
 import tomllib
@@ -15,7 +16,7 @@ T = TypeVar("T")
 
 
 class Reload(StrEnum):
-    """What became of a look at the file; a closed set, used as a metric label."""
+    """The result of checking the file for changes; a closed set, used as a metric label."""
 
     UNCHANGED = "unchanged"
     LOADED = "loaded"
@@ -23,35 +24,35 @@ class Reload(StrEnum):
 
 
 def read_tables(text: str, name: str) -> tuple[list[dict[str, Any]], list[str]]:
-    """The ``[[name]]`` tables of a TOML text, which may hold nothing else; and what is wrong.
+    """The ``[[name]]`` tables of a TOML text, and the problems: it must contain nothing else.
 
-    :raises ConfigError: where nothing can be read at all
+    :raises ConfigError: the text is not TOML, or ``name`` is not a list of tables
     """
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError([f"this is not TOML: {error}"]) from None
+        raise ConfigError([f"not TOML: {error}"]) from None
     problems = [
-        f"{key}: unknown; the file has [[{name}]] tables only{did_you_mean(key, (name,))}"
+        f"{key}: unknown key; only [[{name}]] tables are allowed{did_you_mean(key, (name,))}"
         for key in document
         if key != name
     ]
     tables = document.get(name, [])
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        problems.append(f"{name}: write each {name} as a table of its own: [[{name}]]")
+        problems.append(f"{name}: write each {name} as a separate table: [[{name}]]")
         raise ConfigError(problems)
     return tables, problems
 
 
 class SettingsFile(Generic[T]):
-    """A file that is looked at again and again.
+    """A file that is read again when it changes.
 
-    ``value`` is what the last good text came to. ``problems`` are those of the newest text,
-    empty when it is the one in force. ``what`` names the file for people.
+    ``value`` is the result of the last valid text. ``problems`` are those of the current text,
+    empty if it is valid. ``what`` describes the file in messages.
     """
 
     def __init__(self, path: Path, what: str, load: Callable[[str], T]) -> None:
-        """Read the file. :raises ConfigError: it cannot be read or used"""
+        """Read the file. :raises ConfigError: it cannot be read or is invalid"""
         self.path = path
         self.problems: tuple[str, ...] = ()
         self._what = what
@@ -60,23 +61,23 @@ class SettingsFile(Generic[T]):
         self.value = load(self._seen)
 
     def reload_if_changed(self) -> Reload:
-        """Look at the file; a bad one is refused, once, and the last good value stays."""
-        seen, self._seen = self._seen, None  # None until it was read
+        """Read the file again. An invalid one is refused once, and the last value is kept."""
+        seen, self._seen = self._seen, None  # None while it is unreadable
         try:
             self._seen = self._read()
             if self._seen == seen:
                 return Reload.UNCHANGED
             self.value = self._load(self._seen)
         except ConfigError as error:
-            unheard = error.problems != self.problems
+            changed = error.problems != self.problems
             self.problems = error.problems
-            return Reload.REFUSED if unheard else Reload.UNCHANGED
+            return Reload.REFUSED if changed else Reload.UNCHANGED
         self.problems = ()
         return Reload.LOADED
 
     def _read(self) -> str:
         try:
-            return self.path.read_text(encoding="utf-8-sig")  # some editors begin with a mark
+            return self.path.read_text(encoding="utf-8-sig")  # may begin with a byte order mark
         except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
             raise ConfigError([f"{self._what} {self.path} cannot be read: {reason}"]) from None

@@ -1,4 +1,4 @@
-"""Aware times, and the clocks of the services and of the tests."""
+"""Aware times, the system clock and the fake clock."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta, timezone
@@ -21,13 +21,13 @@ MOMENT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
     ],
 )
 def test_every_time_becomes_aware_utc(value: datetime) -> None:
-    """A naive time is UTC, as the Hub means it; others are converted."""
+    """A naive time is taken as UTC, as the Hub writes it; others are converted."""
     assert as_utc(value) == MOMENT
     assert as_utc(value).tzinfo is UTC
 
 
-async def test_the_systems_clock_is_aware_and_goes_on() -> None:
-    """It tells UTC, and its monotonic time passes while it sleeps."""
+async def test_the_system_clock() -> None:
+    """The time is in UTC, and the monotonic time advances during a sleep."""
     clock = SystemClock()
     before = clock.monotonic()
     await clock.sleep(0.001)
@@ -35,8 +35,8 @@ async def test_the_systems_clock_is_aware_and_goes_on() -> None:
     assert clock.now().tzinfo is UTC
 
 
-async def test_a_fake_clock_wakes_whoever_is_due() -> None:
-    """In the order in which they are due, and nobody before."""
+async def test_the_fake_clock_wakes_sleepers_in_order() -> None:
+    """Sleepers wake in the order in which they are due, and not before."""
     clock = FakeClock()
     woken: list[int] = []
 
@@ -58,8 +58,8 @@ async def test_a_fake_clock_wakes_whoever_is_due() -> None:
     assert woken == [1, 2, 3]
 
 
-async def test_a_skipping_clock_jumps_over_its_sleeps() -> None:
-    """Time passes by as much as was slept, at once."""
+async def test_the_fake_clock_can_skip_sleeps() -> None:
+    """A skipped sleep returns at once and advances the time."""
     clock = FakeClock(skip=True)
     await clock.sleep(3600)
     assert clock.elapsed == clock.monotonic() == 3600

@@ -1,4 +1,4 @@
-"""A periodic runner that never overlaps itself."""
+"""Periodic runs that never overlap."""
 
 import asyncio
 import logging
@@ -10,13 +10,13 @@ from tests.fakes.clock import FakeClock
 
 
 async def settle() -> None:
-    """Let everything that can run now run."""
+    """Let all tasks that are ready run."""
     for _ in range(20):
         await asyncio.sleep(0)
 
 
-async def test_runs_come_a_period_apart_from_start_to_start() -> None:
-    """The time a run takes is part of the period."""
+async def test_runs_start_one_period_apart() -> None:
+    """The duration of a run is part of the period."""
     clock = FakeClock()
     runs: list[float] = []
 
@@ -35,8 +35,8 @@ async def test_runs_come_a_period_apart_from_start_to_start() -> None:
     assert runs == [0, 10, 20]
 
 
-async def test_a_run_that_outlasts_the_period_never_overlaps_the_next() -> None:
-    """The next run comes a full period after one that took too long."""
+async def test_a_long_run_does_not_overlap_the_next() -> None:
+    """After a run that is longer than the period, the next one starts a full period later."""
     clock = FakeClock()
     at_once = most = 0
 
@@ -57,10 +57,10 @@ async def test_a_run_that_outlasts_the_period_never_overlaps_the_next() -> None:
     assert most == 1
 
 
-async def test_a_failing_run_is_logged_and_the_next_one_comes(
+async def test_a_failed_run_is_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """One failure does not end the series."""
+    """A failure is logged and does not prevent the next run."""
     runs = 0
 
     async def run() -> None:
@@ -77,8 +77,8 @@ async def test_a_failing_run_is_logged_and_the_next_one_comes(
     assert "the first one failed" in caplog.text
 
 
-async def test_a_wake_brings_the_next_run_forward() -> None:
-    """Somebody who asks for a run gets it without waiting for the period."""
+async def test_wake_starts_the_next_run() -> None:
+    """A requested run starts without waiting for the period."""
     runs = 0
 
     async def run() -> None:
@@ -99,7 +99,7 @@ async def test_a_wake_brings_the_next_run_forward() -> None:
     ("took", "least", "most"), [(0, 9, 11), (4, 5, 7), (10, 9, 11), (30, 9, 11)]
 )
 def test_the_pause_varies_within_its_jitter(took: float, least: float, most: float) -> None:
-    """Jitter is a share of the period around what is left of it."""
+    """Jitter is a fraction of the period, added to or subtracted from the rest of it."""
 
     async def run() -> None: ...
 
@@ -107,8 +107,8 @@ def test_the_pause_varies_within_its_jitter(took: float, least: float, most: flo
     assert all(least <= ticker.pause_after(took) <= most for _ in range(200))
 
 
-async def test_a_wake_during_a_run_brings_one_more() -> None:
-    """Whatever changed meanwhile is seen by a run that began after it."""
+async def test_wake_during_a_run_adds_one_run() -> None:
+    """A change during a run is seen by a run that starts after it."""
     runs = 0
     clock = FakeClock()
 
@@ -135,8 +135,8 @@ async def test_a_wake_during_a_run_brings_one_more() -> None:
 
 
 @pytest.mark.parametrize("running", [True, False], ids=["in a run", "between two"])
-async def test_a_stop_ends_the_series_without_waiting_for_the_period(running: bool) -> None:
-    """A run under way is finished, and none begins any more."""
+async def test_stop_does_not_wait_for_the_period(running: bool) -> None:
+    """A current run is finished, and no further one starts."""
     finished = 0
     clock = FakeClock()
 

@@ -1,4 +1,4 @@
-"""The same cases on the fake Hub and on the real one: what the client relies on is true."""
+"""What the client relies on, tested with the fake Hub and with the real one."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -63,7 +63,7 @@ SCOPES = [
 
 @dataclass
 class Site:
-    """A Hub of either kind, and how to make things in it."""
+    """A fake or real Hub, and ways to create users and servers in it."""
 
     hub: HubClient
     stranger: HubClient
@@ -142,7 +142,7 @@ async def real_site(
 async def site(
     request: pytest.FixtureRequest, session: aiohttp.ClientSession
 ) -> AsyncIterator[Site]:
-    """Each kind of Hub."""
+    """The fake Hub, then the real one."""
     if request.param == "fake":
         async with FakeHub(version=VERSION) as fake:
             yield fake_site(fake, session)
@@ -165,7 +165,7 @@ async def running(hub: HubClient, user: str, server: str = "") -> None:
 
 
 async def gone(hub: HubClient, user: str, server: str = "") -> None:
-    """Wait until the server does not run."""
+    """Wait until the server has stopped."""
     async with asyncio.timeout(30):
         while True:
             found = (await hub.user(user)).servers.get(server)
@@ -179,7 +179,7 @@ async def everyone(hub: HubClient, state: str | None = None, **query: str) -> di
 
 
 async def pending(hub: HubClient, user: str, what: str) -> None:
-    """Wait until the user's default server is pending so."""
+    """Wait until the user's default server is pending with this action."""
     async with asyncio.timeout(10):
         while True:
             found = (await hub.user(user)).servers.get("")
@@ -189,19 +189,19 @@ async def pending(hub: HubClient, user: str, what: str) -> None:
 
 
 async def test_the_version_needs_no_token(site: Site) -> None:
-    """Anybody may ask what Hub this is."""
+    """The Hub's version requires no token."""
     assert int((await site.stranger.info()).version.partition(".")[0]) >= 4
 
 
 async def test_a_wrong_token_is_forbidden(site: Site) -> None:
-    """403, not 401."""
+    """A wrong token gets status 403, not 401."""
     with pytest.raises(HubForbidden) as raised:
         await site.stranger.whoami()
     assert raised.value.status == 403
 
 
 async def test_a_missing_scope_is_forbidden(site: Site) -> None:
-    """The same 403 as for a bad token: which of the two it is, the token's scopes tell."""
+    """A missing scope gets status 403, like a wrong token; the token's scopes tell which it is."""
     poor = await site.client(["read:groups"])
     assert (await poor.whoami()).scopes >= {"read:groups"}
     with pytest.raises(HubForbidden):
@@ -210,7 +210,7 @@ async def test_a_missing_scope_is_forbidden(site: Site) -> None:
 
 
 async def test_metrics_tell_when_the_hub_started(site: Site) -> None:
-    """What the settling after a restart counts from."""
+    """The metrics contain the Hub's start time, from which the settling time counts."""
     hub = await site.client([*SCOPES, "read:metrics"])
     assert "process_start_time_seconds " in (await hub.metrics() or "")
 
@@ -225,7 +225,7 @@ async def test_an_unknown_order_is_refused(site: Site) -> None:
 
 
 async def test_the_newest_activity_comes_first_and_none_last(site: Site) -> None:
-    """What the statistics rely on to read one page in place of all."""
+    """Users can be sorted by activity, so that the statistics read one page instead of all."""
     now = datetime.now(UTC)
     for name, moment in (
         ("sort-old", now - timedelta(days=9)),
@@ -244,7 +244,7 @@ async def test_the_newest_activity_comes_first_and_none_last(site: Site) -> None
 async def test_only_who_asks_for_pages_gets_pages(
     site: Site, session: aiohttp.ClientSession
 ) -> None:
-    """By the type it accepts; others get a bare list."""
+    """Only a request that accepts the pagination media type gets pages."""
     for number in range(3):
         await site.create(f"form-{number}", [])
     url = site.hub.api_url + "/users?name_filter=form-&limit=2"
@@ -264,7 +264,7 @@ async def test_only_who_asks_for_pages_gets_pages(
 
 
 async def test_models_have_the_same_fields(site: Site, session: aiohttp.ClientSession) -> None:
-    """The fake leaves nothing out and adds nothing."""
+    """The fake Hub's models have exactly the fields of the real one's."""
     await site.create("fields", [])
     await site.hub.start_server("fields")
     await running(site.hub, "fields")
@@ -277,7 +277,7 @@ async def test_models_have_the_same_fields(site: Site, session: aiohttp.ClientSe
 
 
 async def test_a_starting_server_is_active_but_not_ready(site: Site) -> None:
-    """``ready`` leaves it out, ``active`` and the user's own model show it as pending."""
+    """A starting server is not listed as ready, but as active and pending."""
     await site.create("starting", [])
     await site.start_slowly("starting")
     await pending(site.hub, "starting", "spawn")
@@ -296,7 +296,7 @@ async def test_a_starting_server_is_active_but_not_ready(site: Site) -> None:
 
 
 async def test_a_second_stop_of_a_stopping_server_is_pending(site: Site) -> None:
-    """202 says that it goes on; it is still listed as active."""
+    """A slow stop gets status 202, and the server is still listed as active."""
     await site.create("slow", [])
     await site.run_until_slow_stop("slow")
     await running(site.hub, "slow")
@@ -309,7 +309,7 @@ async def test_a_second_stop_of_a_stopping_server_is_pending(site: Site) -> None
 
 
 async def test_a_stopped_server_is_not_listed_but_can_be_read_and_stopped(site: Site) -> None:
-    """So a re-read that finds one does not mean that it runs."""
+    """The Hub can still return a stopped server, so one that exists is not necessarily running."""
     await site.create("stopped", [])
     for name in ("", "gpu"):
         await site.hub.start_server("stopped", name)
@@ -327,7 +327,7 @@ async def test_a_stopped_server_is_not_listed_but_can_be_read_and_stopped(site: 
 
 
 async def test_a_user_is_deleted_with_a_server_that_runs(site: Site) -> None:
-    """The Hub stops what runs: whoever deletes must have looked before."""
+    """Deleting a user stops the user's servers, so they must be checked before."""
     await site.create("leaving", [])
     await site.hub.start_server("leaving")
     await running(site.hub, "leaving")
@@ -336,12 +336,12 @@ async def test_a_user_is_deleted_with_a_server_that_runs(site: Site) -> None:
 
 
 async def test_a_token_knows_its_scopes(site: Site) -> None:
-    """What the start of a service checks."""
+    """``GET /user`` returns the scopes of the token."""
     assert "list:users" in (await site.hub.whoami()).scopes
 
 
 async def test_everybody_is_listed_across_pages(site: Site) -> None:
-    """Pages of two, odd names included, nobody twice and nobody missing."""
+    """Every user is listed once over pages of two, whatever their names."""
     for name in NAMES:
         await site.create(name, ["contract-group"])
     users = await everyone(site.hub)
@@ -352,7 +352,7 @@ async def test_everybody_is_listed_across_pages(site: Site) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_a_server_lives_and_dies_under_any_name(site: Site, name: str) -> None:
-    """Started, listed as ready, read by itself, stopped, gone."""
+    """A server is started, listed as ready, read by itself and stopped."""
     await site.create(name, [])
     await site.hub.start_server(name)
     await running(site.hub, name)
@@ -367,7 +367,7 @@ async def test_a_server_lives_and_dies_under_any_name(site: Site, name: str) -> 
 
 
 async def test_a_named_server_is_removed_by_its_stop(site: Site) -> None:
-    """With ``remove`` the Hub forgets it."""
+    """With ``remove``, a named server is deleted when it is stopped."""
     await site.create("contract", [])
     await site.hub.start_server("contract", "gpu")
     await running(site.hub, "contract", "gpu")
@@ -393,7 +393,7 @@ async def test_stopping_counts_as_the_users_activity(site: Site) -> None:
 
 
 async def test_what_is_not_there_is_not_found(site: Site) -> None:
-    """An unknown user is an error, an unknown server is None, and deleting neither is one."""
+    """An unknown user is an error, an unknown server is None; deleting either is no error."""
     with pytest.raises(HubNotFound):
         await site.hub.user("nobody-here")
     assert await site.hub.server("nobody-here", "") is None
@@ -402,7 +402,7 @@ async def test_what_is_not_there_is_not_found(site: Site) -> None:
 
 
 async def test_a_deleted_user_is_gone(site: Site) -> None:
-    """And the one whose name it resembles is not."""
+    """A user with a similar name is not affected."""
     await site.create("del", [])
     await site.create("del?x=1", [])
     assert await site.hub.delete_user("del?x=1")
@@ -410,7 +410,7 @@ async def test_a_deleted_user_is_gone(site: Site) -> None:
 
 
 async def test_groups_have_their_members(site: Site) -> None:
-    """Listed page by page, and one by one."""
+    """Groups are listed in pages and can be read individually."""
     await site.create("contract", ["contract-a", "contract-b", "contract-c"])
     groups = {group.name: group async for page in site.hub.groups() for group in page}
     assert {"contract-a", "contract-b", "contract-c"} <= set(groups)
@@ -418,7 +418,7 @@ async def test_groups_have_their_members(site: Site) -> None:
 
 
 async def test_the_hubs_clock_is_ours(site: Site) -> None:
-    """Both run on this machine, so the Date says what our clock says."""
+    """On the same machine, the Hub's date agrees with the local clock."""
     await site.hub.info()
     behind = datetime.now(UTC) - site.hub.hub_now()
     assert timedelta(seconds=-0.1) <= behind < timedelta(seconds=5)

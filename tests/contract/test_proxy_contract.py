@@ -1,4 +1,4 @@
-"""The same cases on the fake proxy and on the real configurable-http-proxy."""
+"""The routes API, tested with the fake proxy and with the real configurable-http-proxy."""
 
 from collections.abc import AsyncIterator
 
@@ -19,7 +19,7 @@ __all__ = ["real_hub"]
 async def proxy(
     request: pytest.FixtureRequest, session: aiohttp.ClientSession
 ) -> AsyncIterator[ProxyClient]:
-    """A client of each."""
+    """A client of the fake proxy, then of the real one."""
     if request.param == "real":
         hub: RealHub = request.getfixturevalue("real_hub")
         yield ProxyClient(session, hub.proxy_api_url, hub.proxy_token, retry=NO_RETRY)
@@ -29,7 +29,7 @@ async def proxy(
 
 
 async def test_a_route_is_added_read_and_removed(proxy: ProxyClient) -> None:
-    """What was added is read back with its target and data, and is gone after removal."""
+    """An added route is read with its target and data, and does not exist after its removal."""
     await proxy.add("/contract/one", "http://127.0.0.1:1", {"owner": "us"})
     route = await proxy.route("/contract/one")
     assert route is not None
@@ -42,7 +42,7 @@ async def test_a_route_is_added_read_and_removed(proxy: ProxyClient) -> None:
 
 
 async def test_adding_again_replaces_the_target(proxy: ProxyClient) -> None:
-    """The proxy itself overwrites without asking: that is why the keeper looks first."""
+    """The proxy overwrites existing routes, which is why the route keeper checks first."""
     await proxy.add("/contract/two", "http://127.0.0.1:1")
     await proxy.add("/contract/two", "http://127.0.0.1:2")
     route = await proxy.route("/contract/two")
@@ -53,7 +53,7 @@ async def test_adding_again_replaces_the_target(proxy: ProxyClient) -> None:
 
 @pytest.mark.parametrize("path", ["/contract/a%20b", "/contract/%E5%90%8D", "/contract/%2541"])
 async def test_quoted_paths_are_kept_as_they_are(proxy: ProxyClient, path: str) -> None:
-    """A route's path is what stands in a request's address, quoted."""
+    """A route's path is quoted as in the URL of a request."""
     await proxy.add(path, "http://127.0.0.1:1")
     assert await proxy.route(path) is not None
     assert path in await proxy.routes()
@@ -61,7 +61,7 @@ async def test_quoted_paths_are_kept_as_they_are(proxy: ProxyClient, path: str) 
 
 
 async def test_a_bad_token_is_forbidden(proxy: ProxyClient, session: aiohttp.ClientSession) -> None:
-    """A wrong token is an error of its own, without the token in it."""
+    """A wrong token has its own error, which does not contain the token."""
     stranger = ProxyClient(session, proxy.api_url, "wrong-token", retry=NO_RETRY)
     with pytest.raises(ProxyForbidden) as raised:
         await stranger.routes()
@@ -69,13 +69,13 @@ async def test_a_bad_token_is_forbidden(proxy: ProxyClient, session: aiohttp.Cli
 
 
 async def test_a_route_without_target_is_refused(proxy: ProxyClient) -> None:
-    """The proxy says 400 to a body that is no route."""
+    """A body that is not a route gets status 400."""
     with pytest.raises(ProxyRejected):
         await proxy._request("POST", "/api/routes/contract/bad", json={"nothing": 1})
 
 
 async def test_no_proxy_is_unavailable(session: aiohttp.ClientSession) -> None:
-    """A refused connection says that the proxy is away."""
+    """A refused connection means that the proxy is unavailable."""
     async with FakeProxy() as fake:
         url = fake.api_url
     with pytest.raises(ProxyUnavailable):

@@ -1,4 +1,4 @@
-"""A clock that stands still until a test moves it."""
+"""A clock that only advances when a test advances it."""
 
 import asyncio
 import heapq
@@ -9,10 +9,10 @@ START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
 class FakeClock:
-    """Wall clock and monotonic clock in one; sleepers wake when it is moved past them.
+    """Wall clock and monotonic clock in one. Sleepers wake when the time advances past their end.
 
-    With ``skip`` a sleep costs no time at all: the clock jumps to its end. That is for
-    code whose pauses are not what is tested.
+    With ``skip`` a sleep takes no real time: the clock jumps to its end. Use it if the waits are
+    not what is tested.
     """
 
     def __init__(self, start: datetime = START, *, skip: bool = False) -> None:
@@ -40,7 +40,7 @@ class FakeClock:
         await future
 
     def advance(self, seconds: float) -> None:
-        """Let so many seconds pass, waking whoever slept for less."""
+        """Advance the time and wake the sleepers that are due."""
         self.elapsed += seconds
         while self._sleepers and self._sleepers[0][0] <= self.elapsed:
             *_, future = heapq.heappop(self._sleepers)
@@ -49,5 +49,5 @@ class FakeClock:
 
     @property
     def sleepers(self) -> int:
-        """How many are asleep at present."""
+        """The number of current sleepers."""
         return sum(not future.done() for *_, future in self._sleepers)

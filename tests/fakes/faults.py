@@ -1,4 +1,4 @@
-"""What a server does in place of answering, on order."""
+"""Faults of a fake server."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -9,11 +9,11 @@ from aiohttp import web
 
 @dataclass
 class Fault:
-    """What to do instead of answering, for the next ``times`` requests that match.
+    """A fault for the next ``times`` matching requests.
 
     ``kind``: "status" (with ``status``, ``headers``, ``body``), "body" (200 with ``body``),
-    "cut" (a body that ends early), "hang" (no answer until released), "reset" (the
-    connection is dropped), "drop_after" (done, but the answer is lost).
+    "cut" (the body ends early), "hang" (no response until released), "reset" (the connection is
+    closed), "drop_after" (the request is processed, but the response is lost).
     """
 
     kind: str
@@ -35,7 +35,7 @@ class Fault:
 async def misbehave(
     fault: Fault, request: web.Request, handler: Any, release: asyncio.Event
 ) -> web.StreamResponse:
-    """Do that; a "hang" ends with ``release``."""
+    """Apply the fault. A "hang" ends when ``release`` is set."""
     if fault.kind == "status":
         return web.Response(status=fault.status, headers=fault.headers, text=fault.body)
     if fault.kind == "body":

@@ -1,7 +1,7 @@
-"""A Hub as a real server on port 0, with faults on order.
+"""A fake Hub: a real server on port 0 that can be made to fail.
 
-It answers as JupyterHub 6.1 does (``apihandlers/``), as far as our services ask: the
-contract tests run the same cases on this and on the real one.
+It responds like JupyterHub 6.1 (``apihandlers/``) to all requests of the services. The contract
+tests run the same cases with this Hub and with a real one.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ OPEN = frozenset({"/hub/api/", "/hub/api/health", "/hub/metrics"})
 
 @dataclass(frozen=True)
 class Seen:
-    """A request that arrived."""
+    """A request that was received."""
 
     method: str
     raw_path: str
@@ -39,10 +39,10 @@ class Seen:
 
 
 class FakeHub:
-    """``async with FakeHub() as hub``; ``hub.api_url`` is where its API is.
+    """``async with FakeHub() as hub``; ``hub.api_url`` is its API URL.
 
-    ``now`` is the Hub's clock and goes into every ``Date``. ``scopes`` are the token's.
-    ``version`` below 6 does not read single servers, below 5 it does not sort either.
+    ``now`` is the Hub's clock and sets every ``Date``. ``scopes`` are those of the token. With a
+    ``version`` below 6 it does not return single servers; below 5 it does not sort users either.
     """
 
     token = "fake-service-token"
@@ -84,13 +84,13 @@ class FakeHub:
         await self.stop()
 
     async def start(self) -> None:
-        """Serve, on the port it had before if it was stopped."""
+        """Start serving, on the previous port after a stop."""
         self._server = TestServer(self.app, port=self.port or None)
         await self._server.start_server(shutdown_timeout=0.1)
         self.port = self._server.port or 0
 
     async def stop(self) -> None:
-        """Close the port: connections are refused from now on."""
+        """Close the port, so that connections are refused."""
         if self._server is not None:
             await self._server.runner.cleanup()  # type: ignore[union-attr]  # started above
             self._server = None
@@ -128,7 +128,7 @@ class FakeHub:
         age: float = 7200.0,
         **fields: Any,
     ) -> FakeServer:
-        """A running server, last active ``idle`` seconds ago; the user is made if need be."""
+        """Add a running server, last active ``idle`` seconds ago, and its user if necessary."""
         now = self.now()
         given: dict[str, Any] = {
             "started": now - timedelta(seconds=age),
@@ -143,7 +143,7 @@ class FakeHub:
         return server
 
     def fail(self, kind: str, **fields: Any) -> Fault:
-        """Order a fault."""
+        """Add a fault for matching requests."""
         fault = Fault(kind, **fields)
         self.faults.append(fault)
         return fault
@@ -291,14 +291,14 @@ class FakeHub:
         return web.json_response(model)
 
     def _step(self, user: FakeUser, server: FakeServer) -> None:
-        """Bring a slow stop one read nearer to its end."""
+        """Advance a slow stop by one read."""
         if server.pending == "stop" and server.slow_stop:
             server.slow_stop -= 1
             if server.slow_stop == 0:
                 self._gone(user, server)
 
     def _gone(self, user: FakeUser, server: FakeServer) -> None:
-        """The stop is over: the Hub forgets a server only where that was asked for."""
+        """Finish a stop; the server is deleted only if that was requested."""
         server.ready, server.pending = False, None
         if server.remove:
             user.servers.pop(server.name, None)

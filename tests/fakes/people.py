@@ -1,4 +1,4 @@
-"""The users and servers of the fake Hub, and how it writes them."""
+"""The users and servers of the fake Hub, and their JSON models."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,7 @@ from tests.fakes.clock import START
 
 @dataclass
 class FakeServer:
-    """A server of a fake user. Times are written as they stand: garbage stays garbage."""
+    """A server of a fake user. Times are written unchanged, even invalid ones."""
 
     name: str = ""
     ready: bool = True
@@ -82,7 +82,7 @@ class FakeUser:
 
 
 def as_written(value: Any) -> Any:
-    """A time as the Hub writes it; anything else as it stands."""
+    """A time in the Hub's format; any other value unchanged."""
     if not isinstance(value, datetime):
         return value
     return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,4 +1,4 @@
-"""configurable-http-proxy's routes API as a real server on port 0."""
+"""A fake of configurable-http-proxy's routes API: a real server on port 0."""
 
 import asyncio
 import json
@@ -11,10 +11,10 @@ from aiohttp.test_utils import TestServer
 
 
 class FakeProxy:
-    """``async with FakeProxy() as proxy``; :meth:`restart` forgets every route, as CHP does.
+    """``async with FakeProxy() as proxy``; :meth:`restart` loses every route, like a real restart.
 
-    It does not answer while ``answering`` is cleared, and answers with a status of
-    ``failures`` for as long as there are any.
+    It does not respond while ``answering`` is cleared. Each status in ``failures`` is the response
+    to one request.
     """
 
     token = "fake-proxy-token"

@@ -1,4 +1,4 @@
-"""The roles that declare() gives, held by tokens of the real Hub: enough, and no more."""
+"""The roles that ``declare`` adds, tested with tokens of the real Hub: sufficient and minimal."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ Use = Callable[[RealHub, str], Awaitable[bool]]
 
 
 async def answer(hub: RealHub, token: str, method: str, path: str) -> Any:
-    """The Hub's answer to this token; None when it is refused or hidden."""
+    """The Hub's response to this token; None if access is denied or the object is hidden."""
     try:
         return await hub.api(method, path, token=token) or {}
     except HubAnswerError as error:
@@ -72,7 +72,7 @@ IMPLIED = {"read:users:activity", "read:users:groups"}
 
 
 def scopes_of(**arguments: Any) -> list[str]:
-    """The scopes of the one service's own role."""
+    """The scopes of the only service's role."""
     c = Config()
     declare(c, **arguments)
     for role in c.JupyterHub.load_roles:
@@ -94,7 +94,7 @@ def scopes_of(**arguments: Any) -> list[str]:
 async def test_every_scope_works_and_is_needed(
     real_hub: RealHub, arguments: dict[str, Any]
 ) -> None:
-    """All that a service's scopes are for works, nothing else does, and none is to spare."""
+    """The scopes allow what they are for and nothing else, and none of them is superfluous."""
     await real_hub.create_user("una", groups=["una-group"])
     scopes = scopes_of(**arguments)
     token = await real_hub.token(scopes)
@@ -117,7 +117,7 @@ async def test_every_scope_works_and_is_needed(
 
 
 async def test_the_hub_accepts_the_declaration(make_hub: MakeHub) -> None:
-    """A Hub starts with all three declared, and gives a service's token the declared scopes."""
+    """A Hub starts with all three services, and a service's token has the declared scopes."""
     hub = make_hub(
         extra_config="from services.declare import declare\n"
         "declare(c, **{\n"
@@ -136,7 +136,7 @@ async def test_the_hub_accepts_the_declaration(make_hub: MakeHub) -> None:
 
 
 async def test_a_service_per_course(make_hub: MakeHub, tmp_path: Path) -> None:
-    """A course's own service leads to its formgrader, and its graders can list it."""
+    """A course's service leads to its formgrader, and the course's graders can list it."""
     courses = tmp_path / "courses.toml"
     courses.write_text(f'[[course]]\nid = "course101"\ndirectory = "{tmp_path / "course"}"\n')
     hub = make_hub(

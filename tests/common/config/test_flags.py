@@ -56,13 +56,13 @@ def test_mistakes(argv: list[str], problem: str) -> None:
     assert split(argv, KNOWN).problems == [problem]
 
 
-def test_all_mistakes_are_told() -> None:
-    """Nothing stops at the first mistake, and what is right is still read."""
+def test_all_mistakes_are_reported() -> None:
+    """Parsing continues after a mistake, and valid options are still read."""
     line = split(["--zzz", "--debug=1", "--timeout=7", "--yyy=3"], KNOWN)
     assert len(line.problems) == 3
     assert line.options == [("timeout", "7")]
 
 
 def test_value_of_an_unknown_option_is_not_repeated() -> None:
-    """A secret given to a mistyped option does not end up on the screen."""
+    """A secret given to a misspelled option is not shown."""
     assert "s3cret" not in "".join(split(["--tokne=s3cret"], KNOWN).problems)

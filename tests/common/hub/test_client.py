@@ -1,4 +1,4 @@
-"""The Hub client against a Hub that misbehaves on order."""
+"""The Hub client with a fake Hub that can be made to fail."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -36,7 +36,7 @@ def populate(fake_hub: FakeHub, count: int) -> None:
 
 
 async def test_all_pages_are_read(fake_hub: FakeHub, hub: HubClient) -> None:
-    """Everybody is listed once, in pages of 200."""
+    """Every user is listed once, in pages of 200."""
     populate(fake_hub, 501)
     users = await everyone(hub.users())
     assert len({user.name for user in users}) == len(users) == 501
@@ -54,7 +54,7 @@ async def test_a_short_or_empty_page_is_not_taken_for_the_last(
 
 
 async def test_overlapping_pages_give_nobody_twice(fake_hub: FakeHub, hub: HubClient) -> None:
-    """Somebody added in front while we read shifts the pages; nobody is yielded twice."""
+    """A user added in front shifts the pages; no user is listed twice."""
     populate(fake_hub, 450)
 
     def shift(request: Any) -> None:
@@ -73,7 +73,7 @@ async def test_overlapping_pages_give_nobody_twice(fake_hub: FakeHub, hub: HubCl
 async def test_departures_while_reading_hide_nobody_else_or_are_told(
     fake_hub: FakeHub, hub: HubClient, gone: int, missed: int, gaps: int
 ) -> None:
-    """Pages overlap, so that a few who leave move nobody past the edge; more are noticed."""
+    """Pages overlap, so that a few deleted users cause no gap; more are noticed."""
     populate(fake_hub, 450)
 
     def leave(request: Any) -> None:
@@ -87,7 +87,7 @@ async def test_departures_while_reading_hide_nobody_else_or_are_told(
 
 
 async def test_a_quiet_hub_shows_no_gaps(fake_hub: FakeHub, hub: HubClient) -> None:
-    """Where nothing changes, no gap is reported, in filtered listings neither."""
+    """If nothing changes, no gap is reported, not even in filtered listings."""
     for number in range(450):
         fake_hub.add_server(f"user{number:05}", ready=number % 3 == 0, pending="spawn")
     await everyone(hub.users())
@@ -98,7 +98,7 @@ async def test_a_quiet_hub_shows_no_gaps(fake_hub: FakeHub, hub: HubClient) -> N
 async def test_an_early_end_of_reading_leaves_no_request_behind(
     fake_hub: FakeHub, hub: HubClient
 ) -> None:
-    """Whoever stops after a page costs the Hub at most the one that was under way."""
+    """A caller that stops early causes at most one more request."""
     populate(fake_hub, 1000)
     async for _ in hub.users():
         break
@@ -112,7 +112,7 @@ async def test_an_early_end_of_reading_leaves_no_request_behind(
 async def test_a_looping_next_is_not_followed(
     fake_hub: FakeHub, hub: HubClient, following: str
 ) -> None:
-    """A next page that does not lie ahead is an error, after what was read is given."""
+    """An invalid pagination link is an error, after the pages before it are returned."""
     populate(fake_hub, 1000)
     body = '{"items": [{"name": "one"}], "_pagination": {"total": 1000, "next": %s}}'
     fake_hub.fail("body", path="offset=195", body=body % following, times=9)
@@ -132,7 +132,7 @@ async def test_a_looping_next_is_not_followed(
 async def test_a_next_that_cannot_be_read_fails_the_listing(
     fake_hub: FakeHub, hub: HubClient, following: str
 ) -> None:
-    """Pagination that is garbage is never taken for the end of the listing."""
+    """Invalid pagination is never taken for the end of the listing."""
     body = f'{{"items": [], "_pagination": {{"next": {following}}}}}'
     fake_hub.fail("body", body=body, times=9)
     with pytest.raises(HubBadResponse):
@@ -140,7 +140,7 @@ async def test_a_next_that_cannot_be_read_fails_the_listing(
 
 
 async def test_a_foreign_next_never_gets_the_token(fake_hub: FakeHub, hub: HubClient) -> None:
-    """The next page is asked of the Hub we know, whatever host its answer names."""
+    """The next page is requested from the configured Hub, whatever host the link names."""
     populate(fake_hub, 300)
     async with FakeHub() as foreign:
         body = (
@@ -175,14 +175,14 @@ async def test_a_foreign_next_never_gets_the_token(fake_hub: FakeHub, hub: HubCl
 async def test_one_fault_on_a_page_costs_nothing(
     fake_hub: FakeHub, hub: HubClient, fault: dict[str, Any]
 ) -> None:
-    """A page that fails once is read again and the listing is whole."""
+    """A page that fails once is retried, and the listing is complete."""
     populate(fake_hub, 450)
     fake_hub.fail(path="offset=195", **fault)
     assert len(await everyone(hub.users())) == 450
 
 
 async def test_retry_after_is_honoured(fake_hub: FakeHub, hub: HubClient, clock: FakeClock) -> None:
-    """The Hub's own word on when to come back is a lower bound."""
+    """``Retry-After`` is a lower bound for the wait."""
     fake_hub.fail("status", status=503, headers={"Retry-After": "7"})
     await hub.info()
     assert max(clock.slept) >= 7
@@ -191,7 +191,7 @@ async def test_retry_after_is_honoured(fake_hub: FakeHub, hub: HubClient, clock:
 async def test_retry_after_as_a_date_is_counted_on_the_hubs_clock(
     fake_hub: FakeHub, hub: HubClient, clock: FakeClock
 ) -> None:
-    """An HTTP date is measured from the answer's own Date, not from our clock."""
+    """A date in ``Retry-After`` is compared with the response's Date, not with the local clock."""
     clock.start += timedelta(days=3)
     date = (START + timedelta(seconds=9)).strftime("%a, %d %b %Y %H:%M:%S GMT")
     fake_hub.fail("status", status=429, headers={"Retry-After": date})
@@ -202,7 +202,7 @@ async def test_retry_after_as_a_date_is_counted_on_the_hubs_clock(
 async def test_a_hanging_page_ends_with_its_time_limit(
     fake_hub: FakeHub, session: aiohttp.ClientSession, clock: FakeClock
 ) -> None:
-    """A request without an answer is given up and asked again."""
+    """A request without a response times out and is retried."""
     hub = HubClient(session, fake_hub.api_url, fake_hub.token, clock=clock, timeout_seconds=0.2)
     populate(fake_hub, 3)
     fake_hub.fail("hang")
@@ -225,7 +225,7 @@ async def test_a_hanging_page_ends_with_its_time_limit(
 async def test_each_status_has_its_error(
     fake_hub: FakeHub, hub: HubClient, status: int, error: type[HubError]
 ) -> None:
-    """Errors say what happened, with status and address, and without the token."""
+    """Errors contain the status and URL, but not the token."""
     fake_hub.fail("status", status=status, times=9, headers={"Location": "http://evil/"})
     with pytest.raises(error) as raised:
         await hub.user("ana")
@@ -235,7 +235,7 @@ async def test_each_status_has_its_error(
 
 
 async def test_no_hub_is_unavailable(fake_hub: FakeHub, hub: HubClient) -> None:
-    """A refused connection is the Hub being away, not a bug."""
+    """A refused connection means that the Hub is unavailable."""
     await fake_hub.stop()
     with pytest.raises(HubUnavailable, match="cannot connect"):
         await hub.info()
@@ -259,7 +259,7 @@ async def test_no_hub_is_unavailable(fake_hub: FakeHub, hub: HubClient) -> None:
 async def test_a_stop_is_repeated_only_where_it_was_surely_not_begun(
     fake_hub: FakeHub, hub: HubClient, fault: dict[str, Any], sent: int
 ) -> None:
-    """By a second DELETE the user may have started anew, so it is sent only when safe and soon."""
+    """A second DELETE might stop a new server, so it is only sent if it is safe, and soon."""
     fake_hub.add_server("ana")
     fake_hub.fail(method="DELETE", **fault)
     if sent == 1:
@@ -271,7 +271,7 @@ async def test_a_stop_is_repeated_only_where_it_was_surely_not_begun(
 
 
 async def test_an_older_hub_fails_where_the_user_is_gone(fake_hub: FakeHub, hub: HubClient) -> None:
-    """JupyterHub 4 and 5 answer 500 then; where the user is there, it is a failure of the Hub's."""
+    """JupyterHub 4 and 5 respond 500 for a missing user; otherwise it is a failure of the Hub."""
     fake_hub.add_server("ana")
     fake_hub.fail("status", status=500, method="DELETE", times=2)
     assert await hub.stop_server("cleo", "") is StopOutcome.GONE
@@ -286,7 +286,7 @@ async def test_an_older_hub_fails_where_the_user_is_gone(fake_hub: FakeHub, hub:
 async def test_a_name_reaches_its_own_user_and_nobody_else(
     fake_hub: FakeHub, hub: HubClient, name: str
 ) -> None:
-    """Names are quoted as one segment; another user whose name it resembles is untouched."""
+    """Names are quoted as one segment; a user with a similar name is not affected."""
     for user in NAMES:
         fake_hub.add_server(user)
         fake_hub.add_server(user, name)
@@ -302,7 +302,7 @@ async def test_a_name_reaches_its_own_user_and_nobody_else(
 
 
 async def test_a_stop_says_what_became_of_it(fake_hub: FakeHub, hub: HubClient) -> None:
-    """Stopped, still stopping, and not there any more are three things."""
+    """Stopped, still stopping and not found are three outcomes."""
     fake_hub.add_server("ana")
     fake_hub.add_server("bob", slow_stop=2)
     assert await hub.stop_server("ana", "") is StopOutcome.STOPPED
@@ -314,7 +314,7 @@ async def test_a_stop_says_what_became_of_it(fake_hub: FakeHub, hub: HubClient) 
 async def test_an_older_hub_is_asked_for_the_whole_user(
     session: aiohttp.ClientSession, clock: FakeClock
 ) -> None:
-    """Before JupyterHub 6 a single server cannot be read: 405 is learnt once."""
+    """Before JupyterHub 6 a single server cannot be read; the 405 is remembered."""
     async with FakeHub(version="5.3.0") as fake:
         hub = HubClient(session, fake.api_url, fake.token, clock=clock)
         fake.add_server("ana", "gpu")
@@ -327,7 +327,7 @@ async def test_an_older_hub_is_asked_for_the_whole_user(
 
 
 async def test_a_server_that_is_gone_is_none(fake_hub: FakeHub, hub: HubClient) -> None:
-    """Gone and failed are two things: only 404 is gone."""
+    """Only status 404 means that a server does not exist."""
     assert await hub.server("ana", "") is None
     fake_hub.fail("status", status=403, times=9)
     with pytest.raises(HubForbidden):
@@ -337,7 +337,7 @@ async def test_a_server_that_is_gone_is_none(fake_hub: FakeHub, hub: HubClient) 
 async def test_the_hubs_clock_is_the_clock(
     fake_hub: FakeHub, hub: HubClient, clock: FakeClock
 ) -> None:
-    """A machine three days ahead still knows the Hub's time, and lets it run on."""
+    """The Hub's time is known and advances even if the local clock is three days ahead."""
     clock.start += timedelta(days=3)
     assert hub.hub_now() == clock.now()
     await hub.info()
@@ -349,7 +349,7 @@ async def test_the_hubs_clock_is_the_clock(
 async def test_a_slow_answer_does_not_set_the_clock_back(
     fake_hub: FakeHub, hub: HubClient, clock: FakeClock
 ) -> None:
-    """The Hub dates an answer when the request comes in: ten seconds later that is old news."""
+    """The Hub dates a response when it receives the request, so a slow one carries an old date."""
     await hub.info()
 
     def take_long(request: Any) -> None:
@@ -361,7 +361,7 @@ async def test_a_slow_answer_does_not_set_the_clock_back(
 
 
 async def test_a_hub_whose_clock_is_set_back_is_believed(fake_hub: FakeHub, hub: HubClient) -> None:
-    """An answer that cannot come from the time we thought of brings the new one."""
+    """A date that contradicts the current estimate replaces it."""
     await hub.info()
     fake_hub.now = lambda: START - timedelta(hours=1)
     await hub.info()
@@ -371,7 +371,7 @@ async def test_a_hub_whose_clock_is_set_back_is_believed(fake_hub: FakeHub, hub:
 async def test_the_token_and_the_form_of_pages_go_with_each_request(
     fake_hub: FakeHub, hub: HubClient
 ) -> None:
-    """Listings ask for pagination by name: without it the Hub cuts the list silently."""
+    """Listings request pagination explicitly; otherwise the Hub truncates the list silently."""
     await everyone(hub.users())
     (seen,) = fake_hub.seen
     assert seen.token == fake_hub.token
@@ -379,7 +379,7 @@ async def test_the_token_and_the_form_of_pages_go_with_each_request(
 
 
 async def test_groups_are_read_page_by_page(fake_hub: FakeHub, hub: HubClient) -> None:
-    """Groups come with their members, beyond the first page too."""
+    """Groups are listed with their members, also beyond the first page."""
     fake_hub.scopes = ["list:groups"]
     for number in range(250):
         fake_hub.groups[f"g{number:03}"] = {}
@@ -393,7 +393,7 @@ async def test_groups_are_read_page_by_page(fake_hub: FakeHub, hub: HubClient) -
 async def test_every_attempt_is_observed(
     fake_hub: FakeHub, session: aiohttp.ClientSession, clock: FakeClock
 ) -> None:
-    """The observer hears of failed attempts too, by endpoint and never by name."""
+    """Failed attempts are reported, too, with the endpoint and never with a name."""
     heard: list[tuple[str, str, int | None]] = []
     hub = HubClient(
         session,
@@ -412,7 +412,7 @@ async def test_every_attempt_is_observed(
 
 
 async def test_metrics_that_may_not_be_read_are_none(fake_hub: FakeHub, hub: HubClient) -> None:
-    """Without ``read:metrics`` there is no start time, and that is no error."""
+    """Without ``read:metrics`` the metrics are None, which is not an error."""
     assert await hub.metrics() is None
     fake_hub.metrics_text = "process_start_time_seconds 1.0\n"
     assert await hub.metrics() == "process_start_time_seconds 1.0\n"

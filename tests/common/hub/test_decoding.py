@@ -1,4 +1,4 @@
-"""The Hub's answers as data, whatever is in them."""
+"""Decoding the Hub's responses, whatever they contain."""
 
 import json
 from datetime import UTC, datetime
@@ -52,7 +52,7 @@ def only(*items: Any) -> User:
 
 
 def test_a_page_is_decoded_by_its_types() -> None:
-    """Times are aware UTC, and the profile is the chosen option."""
+    """Times are aware and in UTC, and the profile is the selected option."""
     server = only(a_user()).servers[""]
     assert (server.started, server.last_activity) == (MOMENT, MOMENT)
     assert server.profile == "gpu"
@@ -69,7 +69,7 @@ def test_a_page_is_decoded_by_its_types() -> None:
     ],
 )
 def test_times_are_utc_however_they_are_written(written: str | None, moment: object) -> None:
-    """Naive is UTC, an offset is converted, null is lawful."""
+    """A naive time is UTC, an offset is converted, null is valid."""
     server = only(a_user(a_server(last_activity=written))).servers[""]
     assert server.last_activity == moment
     assert server.problems == ()
@@ -82,7 +82,7 @@ def test_times_are_utc_however_they_are_written(written: str | None, moment: obj
     ["yesterday", "", 7, True, [], {}, "2026-13-45T99:00:00Z", "0001-01-01T00:00:00+14:00"],
 )
 def test_garbage_in_a_time_costs_that_time(garbage: object) -> None:
-    """The server is there, its time is not, and its problem has a name."""
+    """A server with an invalid time has no time, and the field is listed as a problem."""
     server = only(a_user(a_server(last_activity=garbage))).servers[""]
     assert server.last_activity is None
     assert server.started == MOMENT
@@ -91,7 +91,7 @@ def test_garbage_in_a_time_costs_that_time(garbage: object) -> None:
 
 @pytest.mark.parametrize("field", ["name", "ready", "pending", "started", "url", "user_options"])
 def test_a_missing_field_costs_that_field(field: str) -> None:
-    """What the Hub leaves out has its safe value: not ready, no time, no profile."""
+    """A missing field has a safe default: not ready, no time, no profile."""
     server = a_server()
     del server[field]
     read = only(a_user(server)).servers[""]
@@ -101,7 +101,7 @@ def test_a_missing_field_costs_that_field(field: str) -> None:
 
 @pytest.mark.parametrize("broken", [None, 5, "user", [], {}, {"name": 3}, {"name": ""}])
 def test_a_broken_item_costs_that_item(broken: object) -> None:
-    """The others on the page are read, and the loss is told."""
+    """The other items of the page are decoded, and the invalid one is reported."""
     read = decode_users_page(page(a_user(), broken, a_user(name="bob")))
     assert [user.name for user in read.items] == ["ana", "bob"]
     assert len(read.broken) == 1
@@ -109,14 +109,14 @@ def test_a_broken_item_costs_that_item(broken: object) -> None:
 
 @pytest.mark.parametrize("servers", [None, 5, []])
 def test_servers_that_cannot_be_read_are_a_problem(servers: object) -> None:
-    """A user whose servers are not told is not one without servers."""
+    """A user whose servers are missing is not a user without servers."""
     for user in (only(a_user(servers=servers)), decode_user(dumps(a_user(servers=servers)))):
         assert user.servers == {}
         assert user.problems == ("servers",)
 
 
 def test_servers_that_are_left_out_are_a_problem() -> None:
-    """As the Hub does where the token may read the servers of others only."""
+    """The Hub omits the servers of users whose servers the token may not read."""
     silent = a_user(name="bob")
     del silent["servers"]
     (ana, bob) = decode_users_page(page(a_user(), silent)).items
@@ -125,7 +125,7 @@ def test_servers_that_are_left_out_are_a_problem() -> None:
 
 @pytest.mark.parametrize("server", [None, 7, []])
 def test_a_server_that_cannot_be_read_is_left_alone(server: object) -> None:
-    """As if something were pending; the user counts as one with a server."""
+    """An invalid server counts as pending, so that its user counts as one with a server."""
     (read,) = only(a_user(servers={"": server})).servers.values()
     assert (read.ready, read.pending, read.problems) == (False, "unknown", ("server",))
 
@@ -134,7 +134,7 @@ def test_a_server_that_cannot_be_read_is_left_alone(server: object) -> None:
     ("field", "garbage"), [("groups", 7), ("groups", [3]), ("admin", "yes"), ("kind", [])]
 )
 def test_garbage_in_who_somebody_is_costs_the_item(field: str, garbage: object) -> None:
-    """Whether a rule protects them could not be told."""
+    """If such a field is invalid, it is unknown whether a rule protects the user."""
     read = decode_users_page(page(a_user() | {field: garbage}, a_user(name="bob")))
     assert [user.name for user in read.items] == ["bob"]
     assert read.broken == (f"a user with invalid {field}",)
@@ -155,14 +155,14 @@ def test_garbage_in_who_somebody_is_costs_the_item(field: str, garbage: object) 
     ],
 )
 def test_what_is_no_page_is_an_error(body: bytes) -> None:
-    """So that it is asked for again."""
+    """An invalid body raises ValueError, so that the request is retried."""
     for decode in (decode_users_page, decode_groups_page):
         with pytest.raises(ValueError):  # noqa: PT011 - each decoder has its own words
             decode(body)
 
 
 def test_a_single_model_may_be_broken_in_parts() -> None:
-    """A re-read is as lenient as a page, and no more."""
+    """A single model is decoded as leniently as one on a page."""
     server = decode_server(json.dumps(a_server(started=5)).encode())
     assert (server.started, server.problems) == (None, ("started",))
     assert decode_user(json.dumps(a_user(created="x")).encode()).problems == ("created",)
@@ -176,7 +176,7 @@ def test_a_single_model_may_be_broken_in_parts() -> None:
     "option", ["NaN", "-Infinity", "1e999", "1" + "0" * 400, '"\\ud800"'], ids=lambda text: text[:9]
 )
 def test_what_only_python_calls_json_loses_nothing(option: str) -> None:
-    """The Hub passes on what a user put into a server's options, lawful JSON or not."""
+    """The Hub passes on a user's server options, even those that are not valid JSON."""
     body = page(a_user(a_server(user_options={"profile": "OPTION"})), a_user(name="bob"))
     read = decode_users_page(body.replace(b'"OPTION"', option.encode()))
     assert [user.name for user in read.items] == ["ana", "bob"]
@@ -187,19 +187,19 @@ def test_what_only_python_calls_json_loses_nothing(option: str) -> None:
 
 
 def test_a_server_has_the_name_under_which_it_is_kept() -> None:
-    """It is that name by which a stop reaches it."""
+    """A server has the name of its key, which is the name that a stop uses."""
     user = only({"name": "ana", "servers": {"gpu": a_server(name="other")}})
     assert user.servers["gpu"].name == "gpu"
 
 
 def test_what_cannot_be_read_as_pending_is_pending() -> None:
-    """So that nobody stops a server in the middle of something."""
+    """An invalid ``pending`` counts as pending, so that the server is not stopped."""
     server = only(a_user(a_server(pending=["stop"]))).servers[""]
     assert (server.pending, server.problems) == ("unknown", ("pending",))
 
 
 def test_what_the_hub_wrote_is_kept_where_it_was_asked_for() -> None:
-    """Arbiters of existing configurations get the Hub's own mapping."""
+    """Arbiter hooks in existing configurations receive the Hub's own mapping."""
     body = page(a_user(a_server(state={"pid": 7})))
     (user,) = decode_users_page(body, keep_model=True).items
     assert user.servers[""].model == a_server(state={"pid": 7})
@@ -207,7 +207,7 @@ def test_what_the_hub_wrote_is_kept_where_it_was_asked_for() -> None:
 
 
 def test_groups_are_read_leniently() -> None:
-    """Garbage costs the field, a broken item itself, and the loss is told."""
+    """An invalid field or item loses only itself and is reported."""
     items = [{"name": "a", "users": ["ana"]}, {"name": "b", "users": 7}, None]
     body = json.dumps({"items": items, "_pagination": {"next": {"offset": 200}}}).encode()
     read = decode_groups_page(body)
@@ -220,7 +220,7 @@ def test_groups_are_read_leniently() -> None:
 
 
 def test_page_numbers_are_kept() -> None:
-    """The total and the next offset, whichever way the page had to be read."""
+    """Total and next offset are the same, whether decoded strictly or leniently."""
     for item in (a_user(), a_user(created="x")):
         body = json.dumps(
             {"items": [item], "_pagination": {"total": 9, "next": {"offset": 3, "limit": 3}}}
@@ -241,7 +241,7 @@ json_values = st.recursive(
     st.dictionaries(st.sampled_from(["created", "last_activity", "pending", "x"]), json_values),
 )
 def test_no_value_whatever_loses_the_page(server: dict[str, Any], user: dict[str, Any]) -> None:
-    """Whatever stands in the fields, the user is read, and so is the neighbour."""
+    """Whatever the fields contain, the user and the next one are decoded."""
     read = decode_users_page(page(a_user(a_server(**server), **user), a_user(name="bob")))
     assert [user.name for user in read.items] == ["ana", "bob"]
     assert set(read.items[0].servers) == {""}

@@ -1,4 +1,4 @@
-"""The values that the Hub's answers become."""
+"""The values that the Hub's responses are decoded to."""
 
 from typing import Any
 
@@ -21,17 +21,17 @@ from common.hub.models import Server, User
     ],
 )
 def test_a_profile_is_text_or_nothing(options: dict[str, Any] | None, profile: str | None) -> None:
-    """What a user put there may be anything; the profile can always be compared and logged."""
+    """Users can set any value; the profile can always be compared and logged."""
     assert Server(name="", user_options=options).profile == profile
 
 
 def test_values_do_not_change() -> None:
-    """They are shared between pages, passes and requests."""
+    """Models are shared between pages, passes and requests, so they are immutable."""
     with pytest.raises(AttributeError):
         User(name="ana").admin = True  # type: ignore[misc]  # that is what is tested
 
 
 def test_values_compare_by_what_they_hold() -> None:
-    """A server that is read again and has not changed is equal."""
+    """A server that has not changed since the last read is equal."""
     assert Server(name="gpu", ready=True) == Server(name="gpu", ready=True)
     assert msgspec.structs.replace(Server(name="gpu"), ready=True) != Server(name="gpu")

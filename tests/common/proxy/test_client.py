@@ -1,4 +1,4 @@
-"""The client of the proxy's routes API; what the real one says too is in tests/contract."""
+"""The client of the proxy's routes API; tests/contract covers the real proxy."""
 
 import aiohttp
 import pytest
@@ -21,7 +21,7 @@ def client(fake_proxy: FakeProxy, session: aiohttp.ClientSession, clock: FakeClo
 async def test_the_address_is_taken_in_every_usual_form(
     fake_proxy: FakeProxy, session: aiohttp.ClientSession, ending: str
 ) -> None:
-    """With or without the path of the routes."""
+    """The API URL may include the path of the routes or not."""
     client = ProxyClient(session, fake_proxy.api_url + ending, fake_proxy.token)
     assert await client.routes() == {}
 
@@ -30,7 +30,7 @@ async def test_the_address_is_taken_in_every_usual_form(
 async def test_every_call_survives_one_failure(
     fake_proxy: FakeProxy, client: ProxyClient, call: str
 ) -> None:
-    """All of them may safely come twice."""
+    """Every request is safe to repeat, so all are retried."""
     fake_proxy.routes["/x"] = {"target": "http://127.0.0.1:1"}
     fake_proxy.failures = [502]
     if call == "routes":
@@ -48,7 +48,7 @@ async def test_every_call_survives_one_failure(
 async def test_a_proxy_that_stays_broken_is_unavailable(
     fake_proxy: FakeProxy, client: ProxyClient
 ) -> None:
-    """After the last attempt, with the status."""
+    """After the last attempt the error is raised with its status."""
     fake_proxy.failures = [500, 502, 503]
     with pytest.raises(ProxyUnavailable) as raised:
         await client.routes()
@@ -57,14 +57,14 @@ async def test_a_proxy_that_stays_broken_is_unavailable(
 
 @pytest.mark.parametrize("path", ["/x", "x", "/x/", "//x"])
 async def test_a_path_has_one_form(fake_proxy: FakeProxy, client: ProxyClient, path: str) -> None:
-    """Slashes around it do not make another route."""
+    """Slashes around a path do not change the route."""
     await client.add(path, "http://127.0.0.1:1")
     assert list(fake_proxy.routes) == ["/x"]
     assert await client.route(path) is not None
 
 
-async def test_what_is_kept_with_a_route_comes_back(client: ProxyClient) -> None:
-    """Without the proxy's own fields, which have their own place."""
+async def test_the_data_of_a_route(client: ProxyClient) -> None:
+    """A route's data does not contain the fields that have an attribute of their own."""
     await client.add("/x", "http://127.0.0.1:1", {"service": "formgrader", "course": "名前"})
     route = await client.route("/x")
     assert route is not None
@@ -75,10 +75,10 @@ async def test_what_is_kept_with_a_route_comes_back(client: ProxyClient) -> None
 @pytest.mark.parametrize(
     "entry", [{}, {"target": 7}, {"target": None, "last_activity": "never"}, {"last_activity": 3}]
 )
-async def test_an_odd_route_is_a_route_still(
+async def test_a_route_without_a_valid_target(
     fake_proxy: FakeProxy, client: ProxyClient, entry: dict[str, object]
 ) -> None:
-    """Its place is taken; a target that cannot be read is nobody's, and surely not ours."""
+    """A route without a valid target still exists; its target is empty."""
     fake_proxy.routes["/x"] = dict(entry)
     for route in (await client.route("/x"), (await client.routes())["/x"]):
         assert route is not None
@@ -86,10 +86,10 @@ async def test_an_odd_route_is_a_route_still(
 
 
 @pytest.mark.parametrize("entry", [[], "x", 7])
-async def test_what_is_no_route_table_is_a_bad_answer(
+async def test_an_unexpected_response(
     fake_proxy: FakeProxy, client: ProxyClient, entry: object
 ) -> None:
-    """Something else answers at this address."""
+    """A response that is not a route table is an error: another server uses this address."""
     fake_proxy.routes["/x"] = entry  # type: ignore[assignment]  # that is what is tested
     with pytest.raises(ProxyBadResponse):
         await client.route("/x")
