@@ -1,4 +1,4 @@
-"""The service behind sign-in that some tests visit."""
+"""A service behind sign-in, for the tests of sign-in and of the web application."""
 
 from collections.abc import AsyncIterator
 
