@@ -24,9 +24,7 @@ from services.stats.record.observed import (
 )
 from services.stats.record.sessions import SessionChanges
 from services.stats.record.state import SessionKey, State
-from services.stats.records import GAP as GAP
-from services.stats.records import LONGEST as LONGEST
-from services.stats.records import Changes, Person, Poll
+from services.stats.records import GAP, Changes, Person, Poll
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.days import bounds
 from services.stats.intervals import Interval
-from services.stats.records import LONGEST
-from services.stats.records import MADE_UP, Poll, Session
+from services.stats.records import LONGEST, MADE_UP, Poll, Session
 from services.stats.store import tables as t
 from services.stats.store.mapping import session_of
 from services.stats.store.rollup import SAVES_AT_MOST, DayRecords

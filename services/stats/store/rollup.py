@@ -15,8 +15,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from services.stats.intervals import Interval, overlap_seconds, total_seconds, union, within
-from services.stats.records import GAP
-from services.stats.records import Poll, Session
+from services.stats.records import GAP, Poll, Session
 
 HUB = 0
 """The id under which the whole hub is counted; groups begin at 1."""

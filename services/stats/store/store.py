@@ -19,9 +19,8 @@ from common.db.schema import Schema, open_database
 from common.db.transactions import Database
 from common.errors import StoreError
 from services.stats.days import day_of, midnight
-from services.stats.records import LONGEST
 from services.stats.record.state import State
-from services.stats.records import Changes
+from services.stats.records import LONGEST, Changes
 from services.stats.store import tables as t
 from services.stats.store.mapping import person_row, session_row
 from services.stats.store.recorder_state import read_state

@@ -8,8 +8,7 @@ from services.stats.days import bounds, days, midnight
 from services.stats.intervals import Interval
 from services.stats.query.access import Everybody, Individual, Members
 from services.stats.query.answers import Timeline
-from services.stats.records import LONGEST
-from services.stats.records import Session
+from services.stats.records import LONGEST, Session
 from services.stats.store import tables as t
 from services.stats.store.day_records import read_polls
 from services.stats.store.mapping import session_of
