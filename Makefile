@@ -4,6 +4,8 @@ VENV ?= .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.setup-done
 NODE_MODULES := $(VENV)/lib/node_modules
+UPLOT := services/stats/web/npm
+UPLOT_INSTALLED := services/stats/web/static/uplot/VERSION
 PORT ?= 8000
 # More words for pytest and for the benchmarks: make test ARGS="-k cull -x"
 ARGS ?=
@@ -38,13 +40,14 @@ bench: $(STAMP) ## measure beside the peers, tables in bench-results/ (ARGS="NAM
 	@$(RUN) -m tests.bench $(ARGS)
 
 clean: ## remove what was made here: .venv, the demo's state, caches
-	rm -rf '$(VENV)' .demo build dist *.egg-info \
+	rm -rf '$(VENV)' .demo build dist *.egg-info services/stats/web/static/uplot \
 	  .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp is written last, so an interrupted set-up is taken up again. pip and npm get what they
 # need from the lock files; node comes from PyPI, so the system's own is neither needed nor used.
 $(STAMP): requirements.lock pyproject.toml examples/demo/package-lock.json
+$(STAMP): $(UPLOT)/package-lock.json $(UPLOT_INSTALLED)
 	@set -e; \
 	python='$(PYTHON)'; \
 	if [ -z "$$python" ]; then \
@@ -82,8 +85,12 @@ $(STAMP): requirements.lock pyproject.toml examples/demo/package-lock.json
 	  cp examples/demo/package-lock.json '$(NODE_MODULES)/.made-of'; \
 	  rm -rf '$(VENV)/npm-cache'; \
 	fi; \
+	'$(RUN)' $(UPLOT)/uplot.py; \
 	echo "Setting up $(VENV): done."
 	@touch $@
+
+# Where uPlot is missing, the set-up runs again.
+$(UPLOT_INSTALLED): ;
 
 # Debian's chromium for the browser tests and PostgreSQL's server for those of the databases, which
 # start one of their own: no cluster is made. Where they are missing, these tests are skipped.

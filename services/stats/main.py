@@ -80,8 +80,8 @@ async def _serve_pages(
     from common.oauth.sign_in import SignIn
     from common.web.application import Bind, Readiness, create_app, serve
     from services.stats.web.api.handlers import add_api
+    from services.stats.web.authentication import Authenticator
     from services.stats.web.dashboard import add_pages
-    from services.stats.web.viewers import Viewers
 
     readiness = Readiness()
     readiness.set("poll", "no poll was made yet")
@@ -95,9 +95,9 @@ async def _serve_pages(
         title="Statistics",
         hub_url=app.public_hub_url,
     )
-    viewers = Viewers(sign_in, hub, frozenset(app.admin_groups))
-    add_pages(site, queries=queries, viewers=viewers)
-    add_api(site, queries=queries, viewers=viewers)
+    authenticator = Authenticator(sign_in, hub, frozenset(app.admin_groups))
+    add_pages(site, queries=queries, authenticator=authenticator)
+    add_api(site, queries=queries, authenticator=authenticator)
     tls = app.server_tls
     bind = Bind(app.ip, app.port or 0, tls.server_context() if tls else None)
     port = await stack.enter_async_context(serve(site, bind))

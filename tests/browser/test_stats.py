@@ -107,9 +107,9 @@ async def pixels(chart: Locator, variable: str) -> int:
 async def lines_in_gap(chart: Locator) -> int:
     """How many pixels of lines are in the middle of the grey ground; -1 without such ground."""
     count = """
-    const unseen = rgb("--unseen"), grey = [];
+    const unobserved = rgb("--unobserved"), grey = [];
     const lines = ["--series-1", "--series-2", "--series-3"].map(rgb);
-    for (let x = 0; x < width; x++) if (at(x, Math.round(height / 4)) === unseen) grey.push(x);
+    for (let x = 0; x < width; x++) if (at(x, Math.round(height / 4)) === unobserved) grey.push(x);
     if (grey.length < 5) return -1;
     const middle = grey[Math.floor(grey.length / 2)];
     let number = 0;
@@ -127,7 +127,7 @@ async def test_an_admin_sees_the_hub_drawn(stats_hub: RealHub, visit: Visit) -> 
     """Every figure is a chart with something in it, and the data is said to be made up."""
     page = await visit(stats_hub, stats_hub.admin, STATS)
     await expect(page.get_by_role("heading", level=1)).to_have_text("The whole hub")
-    await expect(page.get_by_text("Made-up data.")).to_be_visible()
+    await expect(page.get_by_text("Demo data.")).to_be_visible()
     await ready(page)
     for key in CHARTS:
         await expect(chart(page, key).locator("canvas")).to_have_count(1)
@@ -143,8 +143,8 @@ async def test_a_gap_is_drawn_as_a_gap(stats_hub: RealHub, visit: Visit) -> None
     await ready(page)
     active = chart(page, "active")
     assert int(await active.get_attribute("data-gaps") or 0) >= 1
-    assert await pixels(active, "--unseen") > 1000
-    assert await pixels(chart(page, "lengths"), "--unseen") == 0
+    assert await pixels(active, "--unobserved") > 1000
+    assert await pixels(chart(page, "lengths"), "--unobserved") == 0
 
     day = (last_days(datetime.now(UTC), DAYS) + timedelta(days=AWAY[1])).date().isoformat()
     row = page.locator("#active tbody tr").filter(has=page.locator(f"time[datetime='{day}']"))
@@ -159,7 +159,7 @@ async def test_an_instructor_finds_who_has_not_been_active(
     await stats_hub.create_user("tina", groups=["formgrade-course101"])
     page = await visit(stats_hub, "tina", STATS, expected=expected_403)
     await expect(page.get_by_role("heading", level=1)).to_have_text(COURSE)
-    await page.get_by_role("link", name="Not active").click()
+    await page.get_by_role("link", name="Inactive users").click()
     await page.get_by_label("Not active since").fill(f"{datetime.now(UTC):%Y-%m-%d}")
     await page.get_by_role("button", name="Show").click()
     first = page.locator("tbody th a").first
@@ -214,9 +214,9 @@ async def test_by_keyboard(stats_hub: RealHub, visit: Visit) -> None:
     await expect(page.locator("#active .numbers table")).to_be_visible()
 
     await page.goto(f"{stats_hub.url}{STATS}users")
-    await page.get_by_role("link", name="Active hours").focus()
+    await page.get_by_role("link", name="Active time").focus()
     await page.keyboard.press("Enter")
-    await expect(page.locator("th[aria-sort=descending]")).to_contain_text("Active hours")
+    await expect(page.locator("th[aria-sort=descending]")).to_contain_text("Active time")
     await page.get_by_label("Name").fill("0042")
     await page.keyboard.press("Enter")
     await expect(page.locator("tbody tr")).to_have_count(1)

@@ -17,8 +17,8 @@ from services.stats.days import By, bounds, day_of, midnight, periods
 from services.stats.intervals import Interval
 from services.stats.pseudonyms import Pseudonyms
 from services.stats.query.access import OPERATOR
-from services.stats.query.figures import by_day
-from services.stats.query.periods import Range, one_of, parse_day
+from services.stats.query.periods import by_day
+from services.stats.query.question import Range, one_of, parse_day
 from services.stats.record.leader import lock_for
 from services.stats.store.daily_rows import roll_up_until
 from services.stats.store.queries.dashboard import Queries

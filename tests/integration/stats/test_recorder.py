@@ -17,7 +17,7 @@ import pytest
 
 from common.hub.client import HubClient
 from services.stats.query.access import OPERATOR, Individual
-from services.stats.query.answers import Timeline
+from services.stats.query.timeline import Timeline
 from services.stats.record.recorder import PollResult, Recorder, Settings
 from services.stats.store.queries.dashboard import Queries
 from services.stats.store.writer import Store

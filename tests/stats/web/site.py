@@ -17,8 +17,8 @@ from common.web.application import Bind, Readiness, create_app, serve
 from common.web.metrics import Metrics
 from services.stats.store.queries.dashboard import Queries
 from services.stats.web.api.handlers import add_api
+from services.stats.web.authentication import Authenticator
 from services.stats.web.dashboard import add_pages
-from services.stats.web.viewers import Viewers
 from tests.fakes.hub import FakeHub
 from tests.fakes.oauth import Browser, FakeOAuth
 
@@ -80,9 +80,9 @@ async def stats_site(
             authenticate_prometheus=True,
             title="Statistics",
         )
-        viewers = Viewers(site.sign_in, hub, admin_groups)
-        add_pages(site.app, queries=queries, viewers=viewers)
-        add_api(site.app, queries=queries, viewers=viewers)
+        authenticator = Authenticator(site.sign_in, hub, admin_groups)
+        add_pages(site.app, queries=queries, authenticator=authenticator)
+        add_api(site.app, queries=queries, authenticator=authenticator)
         port = await stack.enter_async_context(serve(site.app, Bind()))
         site.origin = f"http://127.0.0.1:{port}"
         async with site._stack:

@@ -10,8 +10,8 @@ import pytest
 
 from services.stats.days import By, Period, periods
 from services.stats.intervals import Interval
-from services.stats.query.access import OPERATOR, Everybody, Individual, Members, Rules, Viewer
-from services.stats.query.answers import PersonRow
+from services.stats.query.access import OPERATOR, FullAccess, Individual, Members, Viewer, WholeHub
+from services.stats.query.people import PersonRow
 from services.stats.records import Changes, Person, Poll, Session
 from services.stats.store.daily_rows import roll_up_until
 from services.stats.store.queries.dashboard import Queries
@@ -102,7 +102,7 @@ def queries(store: Store) -> Queries:
 
 async def test_whole_hub_by_week(queries: Queries) -> None:
     """Users, sessions, hours and the share observed, for each week; the open day counts."""
-    before, first, second = await queries.summaries(Everybody(), periods(day(-7), day(13), By.WEEK))
+    before, first, second = await queries.summaries(WholeHub(), periods(day(-7), day(13), By.WEEK))
     assert (before.active_users, before.sessions) == (0, 0)
     assert (first.active_users, first.sessions) == (1, 2)
     assert (first.active_hours, first.idle_hours, first.server_hours) == (2, 3, 5)
@@ -122,7 +122,7 @@ async def test_whole_hub_by_week(queries: Queries) -> None:
 async def test_a_gap_is_not_zero(queries: Queries) -> None:
     """A day on which nobody looked has no numbers; one without activity has zeros."""
     quiet, gap = await queries.summaries(
-        Everybody(), [Period(day(2), day(2)), Period(day(3), day(3))]
+        WholeHub(), [Period(day(2), day(2)), Period(day(3), day(3))]
     )
     assert (quiet.active_users, quiet.sessions, quiet.observed_percent) == (0, 0, 100)
     assert gap.active_users is gap.sessions is gap.server_hours is gap.peak_servers is None
@@ -132,7 +132,7 @@ async def test_a_gap_is_not_zero(queries: Queries) -> None:
 async def test_gaps(queries: Queries) -> None:
     """The time between polls too far apart is a gap."""
     assert await queries.gaps(day(0), day(13)) == [Interval(at(3), at(4))]
-    servers = dict(await queries.servers_at(Everybody(), day(3), day(4), points=48))
+    servers = dict(await queries.servers_at(WholeHub(), day(3), day(4), points=48))
     assert servers[at(3, 12)] is None
     assert servers[at(4, 12)] == 1
 
@@ -152,7 +152,7 @@ async def test_gaps_at_the_ends_of_what_is_asked(
 ) -> None:
     """A gap is one also where no poll comes after it among the days asked for."""
     assert await queries.gaps(day(first), day(last)) == gap
-    servers = await queries.servers_at(Everybody(), day(first), day(last), points=48)
+    servers = await queries.servers_at(WholeHub(), day(first), day(last), points=48)
     unseen = {moment for moment, number in servers if number is None}
     assert unseen >= {moment for moment, _ in servers if at(3) < moment < at(4)}
 
@@ -173,16 +173,16 @@ async def test_people(queries: Queries) -> None:
         PersonRow("ben", False, 7200, 14400, 2, 1, day(7)),
         PersonRow("eva", False, 0, 0, 0, 0, None),
     ]
-    everybody = await queries.people(Everybody(), day(-9), day(7))
+    everybody = await queries.people(WholeHub(), day(-9), day(7))
     assert [(row.name, row.deleted, row.active_seconds) for row in everybody] == [
         ("ana", False, 7200),
         ("ben", False, 7200),
         ("ben", True, 3600),
         ("eva", False, 0),
     ]
-    later = await queries.people(Everybody(), day(0), day(1))
+    later = await queries.people(WholeHub(), day(0), day(1))
     assert [(row.name, row.deleted) for row in later] == [("ana", False), ("ben", False)]
-    before = await queries.people(Everybody(), day(-9), day(-1))
+    before = await queries.people(WholeHub(), day(-9), day(-1))
     assert [(row.name, row.deleted) for row in before] == [("ana", False), ("ben", True)]
 
 
@@ -196,7 +196,7 @@ async def test_enrolled_but_inactive(queries: Queries) -> None:
 
 async def test_who_has_a_name_now_does_not_see_who_had_it(queries: Queries) -> None:
     """Ben sees his own days and nothing of the Ben before him."""
-    ben = Viewer.of("ben", Rules()).audience(user="ben")
+    ben = Viewer.of("ben", FullAccess()).audience(user="ben")
     assert isinstance(ben, Individual)
     (row,) = await queries.summaries(ben, [Period(day(-9), day(7))])
     assert (row.active_users, row.sessions, row.active_hours) == (1, 2, 2)
@@ -209,7 +209,7 @@ async def test_who_has_a_name_now_does_not_see_who_had_it(queries: Queries) -> N
 
 async def test_instructor_sees_a_student_only_while_in_the_course(queries: Queries) -> None:
     """Days before and after the membership are not shown, by no question."""
-    teacher = Viewer.of("tea", Rules(), groups=["formgrade-y"])
+    teacher = Viewer.of("tea", FullAccess(), groups=["formgrade-y"])
     ana = teacher.audience(user="ana")
     assert isinstance(ana, Individual)
     timeline = await queries.timeline(ana, day(-9), day(7))
@@ -237,7 +237,7 @@ async def test_session_beyond_a_membership_is_cut(store: Store) -> None:
     changes.touch(at(-1))
     await store.write(changes, leader=await store.take_lead())
     queries = Queries(store)
-    ana = Viewer.of("tea", Rules(), groups=["formgrade-y"]).audience(user="ana")
+    ana = Viewer.of("tea", FullAccess(), groups=["formgrade-y"]).audience(user="ana")
     assert isinstance(ana, Individual)
     timeline = await queries.timeline(ana, day(-9), day(7))
     (cut,) = [session for session in timeline.sessions if session.server == "long"]
@@ -248,31 +248,31 @@ async def test_session_beyond_a_membership_is_cut(store: Store) -> None:
 async def test_groups_that_can_be_chosen(queries: Queries) -> None:
     """An operator sees all groups with their size now, an instructor only the own courses."""
     assert await queries.groups(OPERATOR) == [("nbgrader-x", 3), ("nbgrader-y", 0)]
-    teacher = Viewer.of("tea", Rules(), groups=["formgrade-y"])
+    teacher = Viewer.of("tea", FullAccess(), groups=["formgrade-y"])
     assert [row.name for row in await queries.groups(teacher)] == ["nbgrader-y"]
-    assert await queries.groups(Viewer.of("ana", Rules())) == []
+    assert await queries.groups(Viewer.of("ana", FullAccess())) == []
 
 
 async def test_today_follows_each_poll(store: Store) -> None:
     """The day that is not over counts anew after each poll, and without who is forgotten."""
     queries = Queries(store)
     today = [Period(day(7), day(7))]
-    (before,) = await queries.summaries(Everybody(), today)
+    (before,) = await queries.summaries(WholeHub(), today)
     changes = Changes(polls=polls(at(7, 16.25), at(7, 16.25)))
     changes.activity[EVA, at(7, 16)] = at(7, 16.25)
     changes.touch(at(7, 16))
     await store.write(changes, leader=await store.take_lead())
-    (after,) = await queries.summaries(Everybody(), today)
+    (after,) = await queries.summaries(WholeHub(), today)
     assert (before.active_users, after.active_users) == (1, 2)
     await store.forget("eva")
-    (without,) = await queries.summaries(Everybody(), today)
+    (without,) = await queries.summaries(WholeHub(), today)
     assert without.active_users == 1
 
 
 async def test_pruned_days_answer_the_same(store: Store) -> None:
     """The numbers of a day stay when its raw records go."""
     queries = Queries(store)
-    audiences = (Everybody(), Members("nbgrader-x"))
+    audiences = (WholeHub(), Members("nbgrader-x"))
     weeks = periods(day(-7), day(6), By.WEEK)
     before = [await queries.summaries(audience, weeks) for audience in audiences]
     assert await store.prune(at(6))
@@ -284,7 +284,7 @@ async def test_empty_database(tmp_path: Path) -> None:
     store = await Store.open(f"sqlite:///{tmp_path / 'new.sqlite'}", ZoneInfo("UTC"))
     queries = Queries(store)
     assert await queries.span() is None
-    for audience in (Everybody(), Members("x"), Individual("ana")):
+    for audience in (WholeHub(), Members("x"), Individual("ana")):
         assert await queries.days(audience, day(0), day(1)) == []
         assert await queries.people(audience, day(0), day(1)) == []
         assert await queries.inactive(audience, day(0)) == []
@@ -312,7 +312,7 @@ async def test_day_on_which_clocks_change(tmp_path: Path, day_of_change: date, h
     await store.write(changes, leader=await store.take_lead())
     await roll_up_until(store, last)
     queries = Queries(store)
-    (row,) = await queries.summaries(Everybody(), [Period(day_of_change, day_of_change)])
+    (row,) = await queries.summaries(WholeHub(), [Period(day_of_change, day_of_change)])
     assert row.server_hours == hours
     assert row.observed_percent == 100
     assert row.mean_servers == 1
@@ -323,7 +323,7 @@ async def test_another_time_zone_counts_its_own_days(store: Store) -> None:
     """With another --timezone the days are counted anew in that zone."""
     east = Store(store.engine, ZoneInfo("Asia/Tokyo"))
     await roll_up_until(east, at(7, 16))
-    (row,) = await Queries(east).summaries(Everybody(), [Period(day(2), day(2))])
+    (row,) = await Queries(east).summaries(WholeHub(), [Period(day(2), day(2))])
     assert (row.active_users, row.active_hours) == (1, 1)  # 22:00 UTC is 7:00 next day
 
 
@@ -333,7 +333,7 @@ async def test_today_is_counted_once_for_all_who_ask(store: Store) -> None:
     await queries.count_today()
     counted = queries._live._days
     assert [one.records.day for one in counted] == [day(7)]
-    x, y, hub = Members("nbgrader-x"), Members("nbgrader-y"), Everybody()
+    x, y, hub = Members("nbgrader-x"), Members("nbgrader-y"), WholeHub()
     answers = await asyncio.gather(*(queries.days(who, day(7), day(7)) for who in (x, y, hub, x)))
     assert [[row.active for row in rows] for rows in answers] == [[1], [0], [1], [1]]
     assert [rows[0].members for rows in answers] == [3, 0, 3, 3]

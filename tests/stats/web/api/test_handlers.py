@@ -13,8 +13,8 @@ from yarl import URL
 
 from services.stats.days import By, periods
 from services.stats.pseudonyms import Pseudonyms
-from services.stats.query.access import ADMIN_SCOPE, Everybody
-from services.stats.query.people_list import PAGE_SIZE
+from services.stats.query.access import ADMIN_SCOPE, WholeHub
+from services.stats.query.people import PAGE_SIZE
 from services.stats.records import Changes, Person
 from services.stats.store.daily_rows import roll_up_until
 from services.stats.store.queries.dashboard import Queries
@@ -260,7 +260,7 @@ async def test_summary_by_week(site: StatsSite) -> None:
 async def test_periods_by_day_are_those_of_the_report(site: StatsSite, store: Store) -> None:
     """Counted from the rows of days at once, they are what the database says of each day."""
     _, body = await ask(site, "root", f"summary?{ALL}")
-    rows = await Queries(store).summaries(Everybody(), periods(day(-9), day(7), By.DAY))
+    rows = await Queries(store).summaries(WholeHub(), periods(day(-9), day(7), By.DAY))
     assert [one["active_users"] for one in body["periods"]] == [row.active_users for row in rows]
     assert [one["sessions"] for one in body["periods"]] == [row.sessions for row in rows]
     assert [one["observed_percent"] for one in body["periods"]] == [
@@ -440,7 +440,7 @@ async def test_answers_are_bounded(site: StatsSite, store: Store) -> None:
     status, body = await ask(site, "root", "days?since=2020-01-01")
     assert (status, body["problems"]) == (
         400,
-        ["since, until: ask for at most 1100 days at once."],
+        ["since, until: the range is limited to 1100 days."],
     )
     assert (await ask(site, "root", "days?since=1100d"))[0] == 200
     for path in ("gaps", "concurrency", "timeline"):
