@@ -181,7 +181,10 @@ def lengths(rows: Sequence[GroupDay]) -> Figure:
 def _bin_label(start: int, end: int | None) -> str:
     if end is None:
         return f"{_bound(start)} or more"
-    return f"under {_bound(end)}" if not start else f"{_bound(start)} to {_bound(end)}"
+    if not start:
+        return f"under {_bound(end)}"
+    same_unit = (start < 60) is (end < 60)
+    return f"{_bound(start).partition(' ')[0] if same_unit else _bound(start)} to {_bound(end)}"
 
 
 def _bound(minutes: int) -> str:

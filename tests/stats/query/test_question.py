@@ -1,4 +1,4 @@
-"""What a query string asks for: days, whom, by what, in which time zone."""
+"""Questions parsed from query strings: days, users, periods and time zone."""
 
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
@@ -11,21 +11,21 @@ from services.stats.query.question import LONGEST_NAME, InvalidQuery, Question, 
 SPAN = Span(date(2026, 3, 1), date(2026, 6, 30), datetime(2026, 6, 30, 12, tzinfo=UTC), date.min)
 
 
-def test_nothing_said_is_the_last_thirty_days_of_everybody() -> None:
-    """An empty query is a good one."""
+def test_empty_query_is_the_last_thirty_days_of_all_users() -> None:
+    """An empty query is valid."""
     question = Question.parse({})
     assert (question.group, question.user, question.by, question.zone) == ("", "", By.DAY, None)
     assert question.days(SPAN) == (date(2026, 6, 1), date(2026, 6, 30))
 
 
-def test_empty_fields_of_a_form_are_as_good_as_none() -> None:
-    """A form sends every field, also the empty ones."""
+def test_empty_form_fields_are_ignored() -> None:
+    """Browsers send every field of a form, including empty ones."""
     fields = ("since", "until", "group", "user", "by", "timezone")
     assert Question.parse(dict.fromkeys(fields, "")) == Question.parse({})
 
 
-def test_everything_said() -> None:
-    """All six are read, and names are kept as they are."""
+def test_all_parameters() -> None:
+    """All six parameters are parsed; names are kept unchanged, other parameters ignored."""
     question = Question.parse(
         {
             "since": "2026-04-01",
@@ -52,13 +52,13 @@ def test_everything_said() -> None:
         pytest.param("99999d", "1970-01-02", (date(2026, 3, 1), date(1970, 1, 2)), id="no day"),
     ],
 )
-def test_days_end_where_the_records_do(since: str, until: str, days: tuple[date, date]) -> None:
-    """However wide the range, no more days are counted than were recorded."""
+def test_days_are_limited_to_the_records(since: str, until: str, days: tuple[date, date]) -> None:
+    """However wide the range, only days with records are returned."""
     assert Question.parse({"since": since, "until": until}).days(SPAN) == days
 
 
 @pytest.mark.parametrize(
-    ("query", "told"),
+    ("query", "message"),
     [
         ({"since": "yesterday"}, "since: 'yesterday' is not a date; write 2026-03-01, or 90d"),
         ({"since": "٣d"}, "since: '٣d' is not a date"),
@@ -75,24 +75,24 @@ def test_days_end_where_the_records_do(since: str, until: str, days: tuple[date,
         ({"group": "x" * (LONGEST_NAME + 1)}, "group: 'xxx"),
     ],
 )
-def test_what_is_wrong_is_said(query: dict[str, str], told: str) -> None:
-    """A line for a person, never a traceback."""
+def test_invalid_values_are_reported(query: dict[str, str], message: str) -> None:
+    """An invalid value is reported in one short line."""
     with pytest.raises(InvalidQuery) as caught:
         Question.parse(query)
     assert len(caught.value.problems) == 1
-    assert str(caught.value).startswith(told)
+    assert str(caught.value).startswith(message)
     assert len(str(caught.value)) < 200
 
 
-def test_all_problems_are_told_at_once() -> None:
-    """Nobody likes to mend one after the other."""
+def test_all_problems_are_reported_at_once() -> None:
+    """Three invalid values give three problems."""
     with pytest.raises(InvalidQuery) as caught:
         Question.parse({"since": "x", "by": "y", "timezone": "z"})
     assert len(caught.value.problems) == 3
 
 
-def test_options_are_told_with_their_dashes() -> None:
-    """The command line reads its range the same way."""
+def test_command_line_options_keep_their_dashes() -> None:
+    """The command line parses its range in the same way."""
     problems: list[str] = []
     Range.parse({"since": "x"}, problems)
     assert problems == ["--since: 'x' is not a date; write 2026-03-01, or 90d for 90 days."]
