@@ -68,8 +68,8 @@ SEES: dict[str, dict[str, int]] = {
 
 
 @pytest.mark.parametrize("user", SEES)
-async def test_every_page_as_every_role(site: StatsSite, user: str) -> None:
-    """Nobody gets more than they may see; what they may not see is not told to exist."""
+async def test_pages_by_role(site: StatsSite, user: str) -> None:
+    """No role gets more than it may see, and a refusal does not reveal what exists."""
     browser = await site.browser(user)
     got = {}
     for name, path in PATHS.items():
@@ -81,7 +81,7 @@ async def test_every_page_as_every_role(site: StatsSite, user: str) -> None:
 
 
 async def test_days_without_records(site: StatsSite) -> None:
-    """A clear line, on every page."""
+    """Every page says which days have records."""
     for path in ("", "person"):
         page = await get(site, "root", f"{path}?since=2020-01-01&until=2020-02-01")
         assert page.status == 200
@@ -95,7 +95,7 @@ async def test_days_without_records(site: StatsSite) -> None:
 
 
 async def test_before_the_first_poll(tmp_path: Path) -> None:
-    """An empty database is told as that, not as zeros."""
+    """An empty database is reported as such, not as zeros."""
     store = await Store.open(f"sqlite:///{tmp_path / 'empty.sqlite'}", ZoneInfo("UTC"))
     async with stats_site(Queries(store)) as made:
         add_people(made)
@@ -105,8 +105,8 @@ async def test_before_the_first_poll(tmp_path: Path) -> None:
     await store.close()
 
 
-async def test_made_up_data_is_said_to_be(site: StatsSite, store: Store) -> None:
-    """On every page, and only then."""
+async def test_demo_data_is_marked(site: StatsSite, store: Store) -> None:
+    """Every page says that the data is made up, and only then."""
     assert "Demo data" not in text(await get(site, "root", ""))
     await store.mark_made_up()
     for user, path in (("root", ""), ("root", "users"), ("root", "inactive"), ("ana", "person")):
@@ -115,8 +115,8 @@ async def test_made_up_data_is_said_to_be(site: StatsSite, store: Store) -> None
         )
 
 
-async def test_pages_carry_the_policy_and_no_inline_code(site: StatsSite) -> None:
-    """No style or script in the markup, and no other site in it."""
+async def test_pages_have_no_inline_code(site: StatsSite) -> None:
+    """Pages have a strict security policy, no inline style or script and no other origin."""
     for path in ("?" + ALL, "users", "inactive", f"person?user=ana&{ALL}"):
         page = await get(site, "root", path)
         policy = page.headers["Content-Security-Policy"]
@@ -127,7 +127,7 @@ async def test_pages_carry_the_policy_and_no_inline_code(site: StatsSite) -> Non
 
 
 async def test_static_files_are_served(site: StatsSite) -> None:
-    """Every script and style that a page names."""
+    """Every script and style that a page links can be loaded."""
     browser: Browser = await site.browser("root")
     page = await browser.go(PREFIX)
     named = re.findall(r'(?:src|href)="([^"]+static/stats/[^"]+)"', page.text)

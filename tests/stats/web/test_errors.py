@@ -9,7 +9,7 @@ from tests.stats.web.site import ACCESS, PREFIX, StatsSite, get, text
 
 
 @pytest.mark.parametrize(
-    ("path", "told"),
+    ("path", "message"),
     [
         (
             "?since=yesterday",
@@ -29,15 +29,15 @@ from tests.stats.web.site import ACCESS, PREFIX, StatsSite, get, text
         ("person?user=a%00b", r"user: 'a\x00b' is not a valid user name."),
     ],
 )
-async def test_wrong_parameters_get_a_clear_line(site: StatsSite, path: str, told: str) -> None:
-    """400, what is wrong and what to write instead."""
+async def test_invalid_parameters_are_explained(site: StatsSite, path: str, message: str) -> None:
+    """The page says what is wrong and what to write instead."""
     page = await get(site, "root", path)
     assert page.status == 400
-    assert told in text(page)
+    assert message in text(page)
 
 
-async def test_a_program_gets_the_problems_as_json(site: StatsSite) -> None:
-    """Each by itself."""
+async def test_problems_as_json(site: StatsSite) -> None:
+    """A program gets a list with each problem."""
     token = site.oauth.add_token("root", ACCESS)
     url = f"{site.origin}{PREFIX}csv/active.csv?since=x&by=y"
     headers = {"Authorization": f"token {token}"}
@@ -46,12 +46,12 @@ async def test_a_program_gets_the_problems_as_json(site: StatsSite) -> None:
         assert len((await answer.json())["problems"]) == 2
 
 
-async def test_the_database_away(site: StatsSite, store: Store, tmp_path: Path) -> None:
-    """503 with a word to come back, and nothing of the driver's message."""
+async def test_database_unavailable(site: StatsSite, store: Store, tmp_path: Path) -> None:
+    """503 with Retry-After, and no part of the driver's message."""
     browser = await site.browser("root")
     assert (await browser.go(PREFIX)).status == 200
     await store.close()
-    make_a_directory_of(tmp_path / "stats.sqlite")
+    replace_by_a_directory(tmp_path / "stats.sqlite")
     page = await browser.go(PREFIX)
     assert page.status == 503
     assert page.headers["Retry-After"] == "5"
@@ -59,8 +59,8 @@ async def test_the_database_away(site: StatsSite, store: Store, tmp_path: Path) 
     assert "sqlite" not in page.text
 
 
-def make_a_directory_of(database: Path) -> None:
-    """Nothing opens it any more."""
+def replace_by_a_directory(database: Path) -> None:
+    """Make sure that the database cannot be opened any more."""
     for path in database.parent.glob(database.name + "*"):
         path.unlink()
     database.mkdir()

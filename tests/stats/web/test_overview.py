@@ -7,8 +7,8 @@ from tests.stats.course import ALL
 from tests.stats.web.site import StatsSite, get, rows, text
 
 
-async def test_a_gap_is_a_gap(site: StatsSite) -> None:
-    """Thursday, when nobody looked, is a dash and not zero; in CSV it is empty."""
+async def test_gap_is_not_zero(site: StatsSite) -> None:
+    """Thursday, which was not observed, is a dash on the page and empty in CSV, not zero."""
     page = await get(site, "root", f"?{ALL}&group=nbgrader-x")
     day = rows(await get(site, "root", f"csv/active.csv?{ALL}"))
     by_day = {row["first"]: row for row in day}
@@ -23,10 +23,35 @@ async def test_a_gap_is_a_gap(site: StatsSite) -> None:
     assert "Grey: not observed (1 of 17)" in text(page)
 
 
-async def test_the_week_by_hour(site: StatsSite) -> None:
-    """Ana on one Monday at ten, Ben on the next, nobody on the one before."""
+async def test_week_by_hour(site: StatsSite) -> None:
+    """Two of three Mondays have an active user at ten."""
     week = rows(await get(site, "root", f"csv/week.csv?{ALL}"))
     assert week[0]["weekday"] == "Monday"
-    assert week[0]["10"] == "0.67"  # of three Mondays that were seen
+    assert week[0]["10"] == "0.67"  # two users on three observed Mondays
     page = await get(site, "root", f"?{ALL}")
     assert 'class="shade-8"' in page.text
+
+
+async def test_facts_have_units(site: StatsSite) -> None:
+    """Key numbers are durations, percentages and counts, not decimal hours."""
+    shown = text(await get(site, "root", "?since=2026-03-02&until=2026-03-08&group=nbgrader-x"))
+    for fact in ("Active 2 h", "Idle 3 h", "Median session 2 h", "Observed 85.7% of the time"):
+        assert fact in shown
+
+
+async def test_charts_read_numbers_from_the_table(site: StatsSite) -> None:
+    """A cell shows a duration, and carries the number that the chart draws."""
+    page = await get(site, "root", f"?{ALL}&by=month")
+    assert (
+        '<th scope="col" class="number" data-scale="y" data-unit="hours">Active</th>' in page.text
+    )
+    assert '<td class="number" data-value="4.0">4 h</td>' in page.text
+
+
+async def test_long_ranges_show_daily_means_of_servers(site: StatsSite) -> None:
+    """Up to two weeks running servers are shown over time, in longer ranges by day."""
+    short = await get(site, "root", "?since=2026-03-02&until=2026-03-09")
+    assert "The number of servers running at each point in time." in text(short)
+    assert "The number of servers running at each point" not in text(
+        await get(site, "root", "?" + ALL)
+    )

@@ -4,8 +4,8 @@ from tests.stats.course import ALL
 from tests.stats.web.site import PREFIX, StatsSite
 
 
-async def test_the_zone_of_the_browser_is_remembered(site: StatsSite) -> None:
-    """A cookie of the script's tells it; what is asked goes before it, nonsense is no harm."""
+async def test_browser_time_zone(site: StatsSite) -> None:
+    """The cookie sets the time zone; a parameter overrides it, and an invalid cookie is ignored."""
     browser = await site.browser("root")
     for cookie, query, shown in (
         ("Asia/Kolkata", "", "15:30"),

@@ -10,8 +10,8 @@ from tests.stats.course import ALL, course
 from tests.stats.web.site import PREFIX, StatsSite, add_people, get, rows, stats_site, text
 
 
-async def test_a_student_sees_the_own_activity_and_nobody_elses(site: StatsSite) -> None:
-    """No menu of users, no group picker, and the CSV behind the page is the student's."""
+async def test_student_sees_only_their_own_activity(site: StatsSite) -> None:
+    """There is no menu of users and no group field, and CSV has the student's own numbers."""
     page = await get(site, "ana", "?" + ALL)
     assert "Your activity" in text(page)
     assert "Active 2 h" in text(page)
@@ -21,16 +21,16 @@ async def test_a_student_sees_the_own_activity_and_nobody_elses(site: StatsSite)
     assert sum(int(row["active_users"] or 0) for row in active) == 2
 
 
-async def test_a_grader_sees_students_only_for_their_time_in_the_course(site: StatsSite) -> None:
-    """Ana left the other course on Monday noon: Tuesday's session is nobody's business there."""
+async def test_grader_sees_students_only_while_in_the_course(site: StatsSite) -> None:
+    """Ana left the other course on Monday noon; its grader does not see Tuesday's session."""
     mine = rows(await get(site, "other", "csv/timeline.csv?user=ana&" + ALL))
     assert [row["started"] for row in mine] == ["2026-03-02T10:00:00+00:00"]
     everything = rows(await get(site, "prof", "csv/timeline.csv?user=ana&" + ALL))
     assert len(everything) == 2
 
 
-async def test_a_persons_timeline(site: StatsSite) -> None:
-    """Sessions as bars by day and as a table, in the viewer's zone, with profile and server."""
+async def test_timeline(site: StatsSite) -> None:
+    """Sessions are bars and table rows, in the requested time zone, with profile and server."""
     page = await get(site, "root", f"person?user=ana&{ALL}&timezone=Europe/Berlin")
     assert page.text.count('class="running"') >= 3  # the key, Monday, Tuesday and its night
     assert '<time datetime="2026-03-02T10:00:00Z">2026-03-02 11:00</time>' in page.text
@@ -43,8 +43,8 @@ async def test_a_persons_timeline(site: StatsSite) -> None:
     assert (ben[0]["server"], ben[0]["ended"]) == ("gpu", "")
 
 
-async def test_with_pseudonyms(tmp_path: Path) -> None:
-    """A list of hashes leads to their pages; oneself is found by the name one signs in with."""
+async def test_pseudonyms(tmp_path: Path) -> None:
+    """Administrators find users by pseudonym; users find themselves by their own name."""
     secret = Pseudonyms(b"0123456789abcdef")
     changes = course()
     changes.people = {

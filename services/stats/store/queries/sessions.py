@@ -31,7 +31,7 @@ async def sessions_of(selection: Selection) -> list[Session]:
 
 
 async def activity_of(selection: Selection, user_id: int) -> list[Interval]:
-    """When the user worked in a server, by start."""
+    """When the user worked in a server, by start. May include the hours before the first day."""
     window = selection.window
     query = select(t.activity.c.start, t.activity.c.seconds).where(
         t.activity.c.start < window.end,

@@ -13,7 +13,7 @@ from tests.stats.course import at, day
 
 
 async def test_whole_hub_by_week(queries: Queries) -> None:
-    """Users, sessions, hours and the share observed, for each week; the open day counts."""
+    """Each week has its users, sessions, hours and observed share, including today."""
     before, first, second = await queries.summaries(WholeHub(), periods(day(-7), day(13), By.WEEK))
     assert (before.active_users, before.sessions) == (0, 0)
     assert (first.active_users, first.sessions) == (1, 2)
@@ -31,8 +31,8 @@ async def test_whole_hub_by_week(queries: Queries) -> None:
     assert (second.weekly_active, second.monthly_active) == (2, 3)
 
 
-async def test_a_gap_is_not_zero(queries: Queries) -> None:
-    """A day on which nobody looked has no numbers; one without activity has zeros."""
+async def test_gap_is_not_zero(queries: Queries) -> None:
+    """A day that was not observed has no numbers; one without activity has zeros."""
     quiet, gap = await queries.summaries(
         WholeHub(), [Period(day(2), day(2)), Period(day(3), day(3))]
     )
@@ -41,8 +41,8 @@ async def test_a_gap_is_not_zero(queries: Queries) -> None:
     assert gap.observed_percent == 0
 
 
-async def test_groups_that_can_be_chosen(queries: Queries) -> None:
-    """An operator sees all groups with their size now, an instructor only the own courses."""
+async def test_groups_by_viewer(queries: Queries) -> None:
+    """The operator sees all groups with their current size, an instructor only their own."""
     assert await queries.groups(OPERATOR) == [("nbgrader-x", 3), ("nbgrader-y", 0)]
     teacher = Viewer.of("tea", FullAccess(), groups=["formgrade-y"])
     assert [row.name for row in await queries.groups(teacher)] == ["nbgrader-y"]
@@ -50,7 +50,7 @@ async def test_groups_that_can_be_chosen(queries: Queries) -> None:
 
 
 async def test_empty_database(tmp_path: Path) -> None:
-    """Before the first poll every question has an empty answer."""
+    """Before the first poll every query returns an empty result."""
     store = await Store.open(f"sqlite:///{tmp_path / 'new.sqlite'}", ZoneInfo("UTC"))
     queries = Queries(store)
     assert await queries.span() is None

@@ -21,8 +21,8 @@ from tests.stats.course import (
 )
 
 
-async def test_group_counts_its_members_of_the_day(queries: Queries) -> None:
-    """Before joining and after leaving, a member's activity is not the group's."""
+async def test_group_counts_its_members_at_the_time(queries: Queries) -> None:
+    """Activity before joining or after leaving does not count for the group."""
     (x,) = await queries.summaries(Members("nbgrader-x"), [Period(day(-9), day(7))])
     assert (x.active_users, x.sessions, x.active_hours) == (3, 5, 5)
     (y,) = await queries.summaries(Members("nbgrader-y"), [Period(day(-9), day(7))])
@@ -31,7 +31,7 @@ async def test_group_counts_its_members_of_the_day(queries: Queries) -> None:
 
 
 async def test_today_follows_each_poll(store: Store) -> None:
-    """The day that is not over counts anew after each poll, and without who is forgotten."""
+    """Today's numbers change with each poll and when a user is forgotten."""
     queries = Queries(store)
     today = [Period(day(7), day(7))]
     (before,) = await queries.summaries(WholeHub(), today)
@@ -46,8 +46,8 @@ async def test_today_follows_each_poll(store: Store) -> None:
     assert without.active_users == 1
 
 
-async def test_pruned_days_answer_the_same(store: Store) -> None:
-    """The numbers of a day stay when its raw records go."""
+async def test_pruned_days_keep_their_numbers(store: Store) -> None:
+    """The numbers of a day stay the same when its raw records are deleted."""
     queries = Queries(store)
     audiences = (WholeHub(), Members("nbgrader-x"))
     weeks = periods(day(-7), day(6), By.WEEK)
@@ -61,8 +61,8 @@ async def test_pruned_days_answer_the_same(store: Store) -> None:
     [(date(2026, 3, 29), 23), (date(2026, 10, 25), 25)],
     ids=["spring", "autumn"],
 )
-async def test_day_on_which_clocks_change(tmp_path: Path, day_of_change: date, hours: int) -> None:
-    """A server that runs through such a day has run 23 or 25 hours."""
+async def test_clock_change(tmp_path: Path, day_of_change: date, hours: int) -> None:
+    """A server that runs all day has run for 23 or 25 hours."""
     zone = ZoneInfo("Europe/Berlin")
     store = await Store.open(f"sqlite:///{tmp_path / 'dst.sqlite'}", zone)
     noon = datetime(day_of_change.year, day_of_change.month, day_of_change.day, 12, tzinfo=UTC)
@@ -81,16 +81,16 @@ async def test_day_on_which_clocks_change(tmp_path: Path, day_of_change: date, h
     await store.close()
 
 
-async def test_another_time_zone_counts_its_own_days(store: Store) -> None:
-    """With another --timezone the days are counted anew in that zone."""
+async def test_another_time_zone_has_other_days(store: Store) -> None:
+    """After a change of --timezone, days are rolled up again in that zone."""
     east = Store(store.engine, ZoneInfo("Asia/Tokyo"))
     await roll_up_until(east, at(7, 16))
     (row,) = await Queries(east).summaries(WholeHub(), [Period(day(2), day(2))])
     assert (row.active_users, row.active_hours) == (1, 1)  # 22:00 UTC is 7:00 next day
 
 
-async def test_today_is_counted_once_for_all_who_ask(store: Store) -> None:
-    """Who asks meanwhile waits for the same count; a group is told out of it."""
+async def test_today_is_counted_once(store: Store) -> None:
+    """Concurrent queries share one count, groups included."""
     queries = Queries(store)
     await queries.count_today()
     counted = queries._live._days

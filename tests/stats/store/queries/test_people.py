@@ -7,7 +7,7 @@ from tests.stats.course import day
 
 
 async def test_people(queries: Queries) -> None:
-    """The table of users has a line for everybody there, also who did nothing."""
+    """The table has a row for every user of the audience, including inactive ones."""
     assert await queries.people(Members("nbgrader-x"), day(0), day(7)) == [
         PersonRow("ana", False, 7200, 10800, 2, 2, day(1)),
         PersonRow("ben", False, 7200, 14400, 2, 1, day(7)),
@@ -27,7 +27,7 @@ async def test_people(queries: Queries) -> None:
 
 
 async def test_enrolled_but_inactive(queries: Queries) -> None:
-    """An instructor's first question: who is in the group and has not come since a date."""
+    """Current members without activity since the date are listed."""
     rows = await queries.inactive(Members("nbgrader-x"), day(2))
     assert [(row.name, row.last_active) for row in rows] == [("ana", day(1)), ("eva", None)]
     assert [row.name for row in await queries.inactive(Members("nbgrader-x"), day(1))] == ["eva"]

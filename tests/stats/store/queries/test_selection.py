@@ -1,16 +1,18 @@
 """Which users and days each audience may see."""
 
+import pytest
+
 from services.stats.days import Period
 from services.stats.intervals import Interval
-from services.stats.query.access import FullAccess, Individual, Viewer
+from services.stats.query.access import FullAccess, Individual, Members, Viewer, WholeHub
 from services.stats.records import Changes, Session
 from services.stats.store.queries.dashboard import Queries
 from services.stats.store.writer import Store
 from tests.stats.course import ANA, BEN, at, day
 
 
-async def test_who_has_a_name_now_does_not_see_who_had_it(queries: Queries) -> None:
-    """Ben sees his own days and nothing of the Ben before him."""
+async def test_reused_name_does_not_show_the_earlier_user(queries: Queries) -> None:
+    """Ben sees his own days and none of the deleted Ben's."""
     ben = Viewer.of("ben", FullAccess()).audience(user="ben")
     assert isinstance(ben, Individual)
     (row,) = await queries.summaries(ben, [Period(day(-9), day(7))])
@@ -23,7 +25,7 @@ async def test_who_has_a_name_now_does_not_see_who_had_it(queries: Queries) -> N
 
 
 async def test_instructor_sees_a_student_only_while_in_the_course(queries: Queries) -> None:
-    """Days before and after the membership are not shown, by no question."""
+    """No query shows days before or after the membership."""
     teacher = Viewer.of("tea", FullAccess(), groups=["formgrade-y"])
     ana = teacher.audience(user="ana")
     assert isinstance(ana, Individual)
@@ -44,8 +46,8 @@ async def test_instructor_sees_a_student_only_while_in_the_course(queries: Queri
         assert {n for _, n in await queries.servers_at(other, day(0), day(7))} <= {0, None}
 
 
-async def test_session_beyond_a_membership_is_cut(store: Store) -> None:
-    """Of a server that ran on after its user left the course only the days before are shown."""
+async def test_session_is_cut_at_the_end_of_a_membership(store: Store) -> None:
+    """A session that outlasts the membership is shown up to its end."""
     changes = Changes()
     changes.sessions[6] = Session(6, ANA, "long", None, at(-1, 20), at(1, 3), at(2, 6))
     changes.activity[ANA, at(1, 2)] = at(1, 3)
@@ -58,3 +60,32 @@ async def test_session_beyond_a_membership_is_cut(store: Store) -> None:
     (cut,) = [session for session in timeline.sessions if session.server == "long"]
     assert (cut.started, cut.last_activity, cut.ended) == (at(-1, 20), at(1), at(1))
     assert timeline.work == [Interval(at(0, 10), at(0, 11))]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "days", "empty"),
+    [
+        pytest.param(-100, 100, (-9, 7), False, id="wider than the records"),
+        pytest.param(1, 2, (1, 2), False, id="within"),
+        pytest.param(8, 20, (8, 7), True, id="after the last day"),
+        pytest.param(-30, -20, (-9, -20), True, id="before the first day"),
+    ],
+)
+async def test_days_are_limited_to_the_records(
+    queries: Queries, first: int, last: int, days: tuple[int, int], empty: bool
+) -> None:
+    """A selection covers only days with records, and may be empty."""
+    async with queries._select(WholeHub(), day(first), day(last)) as selection:
+        assert (selection.first, selection.last) == tuple(map(day, days))
+        assert selection.empty is empty
+
+
+async def test_visible_parts_of_an_interval(queries: Queries) -> None:
+    """Ana was in group y until Monday: only that part of an interval may be shown."""
+    async with queries._select(Members("nbgrader-y"), day(-9), day(7)) as selection:
+        assert selection.visible(ANA, day(0))
+        assert not selection.visible(ANA, day(1))
+        assert not selection.visible(BEN, day(0))
+        run = Interval(at(0, 20), at(2, 4))
+        assert selection.visible_parts(ANA, run) == [Interval(at(0, 20), at(1))]
+        assert selection.visible_parts(BEN, run) == []

@@ -9,7 +9,7 @@ from tests.stats.course import at, day
 
 
 async def test_gaps(queries: Queries) -> None:
-    """The time between polls too far apart is a gap."""
+    """The time between polls that are too far apart is a gap."""
     assert await queries.gaps(day(0), day(13)) == [Interval(at(3), at(4))]
     servers = dict(await queries.servers_at(WholeHub(), day(3), day(4), points=48))
     assert servers[at(3, 12)] is None
@@ -26,10 +26,10 @@ async def test_gaps(queries: Queries) -> None:
         pytest.param(-9, 2, [], id="before it"),
     ],
 )
-async def test_gaps_at_the_ends_of_what_is_asked(
+async def test_gaps_at_the_ends_of_the_range(
     queries: Queries, first: int, last: int, gap: list[Interval]
 ) -> None:
-    """A gap is one also where no poll comes after it among the days asked for."""
+    """A gap is found even if no poll follows it within the range."""
     assert await queries.gaps(day(first), day(last)) == gap
     servers = await queries.servers_at(WholeHub(), day(first), day(last), points=48)
     unseen = {moment for moment, number in servers if number is None}

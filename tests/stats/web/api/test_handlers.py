@@ -27,8 +27,8 @@ from tests.stats.web.site import ACCESS, PREFIX, StatsSite, stats_site
 
 
 @pytest.mark.parametrize("role", MAY_ASK)
-async def test_every_question_as_every_role(site: StatsSite, role: str) -> None:
-    """Who may not see it gets a 403 from every route, whether or not it exists."""
+async def test_access_by_role(site: StatsSite, role: str) -> None:
+    """Every route answers 403 to roles without access, whether or not the data exists."""
     for path in ABOUT_WHOM:
         for question, query in QUESTIONS.items():
             status, body = await ask_as(site, role, with_query(path, query))
@@ -40,8 +40,8 @@ async def test_every_question_as_every_role(site: StatsSite, role: str) -> None:
 
 
 @pytest.mark.parametrize("role", MAY_ASK)
-async def test_every_timeline_as_every_role(site: StatsSite, role: str) -> None:
-    """A timeline is refused as all else; of strangers, and of nobody, nothing is known."""
+async def test_timelines_by_role(site: StatsSite, role: str) -> None:
+    """Timelines follow the same rules; strangers and unknown users are both not found."""
     known = {
         "root": {"ana", "eva", "ana in y"},
         "scope": {"ana", "eva", "ana in y"},
@@ -61,8 +61,8 @@ ROUTES = (*ABOUT_WHOM, "about", "timeline", "groups", "gaps")
 
 
 @pytest.mark.parametrize("path", ROUTES)
-async def test_nobody_comes_in_without_access(site: StatsSite, path: str) -> None:
-    """No token and a wrong one: 401. A token that is not for this service, even an admin's: 403."""
+async def test_authentication_is_required(site: StatsSite, path: str) -> None:
+    """No token or an invalid one gives 401; one for another service, even an admin's, 403."""
     assert (await ask(site, "", path))[0] == 401
     headers = {"Authorization": "token made-up"}
     async with site.session.get(f"{site.origin}{PREFIX}api/{path}", headers=headers) as answer:
@@ -73,8 +73,8 @@ async def test_nobody_comes_in_without_access(site: StatsSite, path: str) -> Non
 
 
 @pytest.mark.parametrize("path", ROUTES)
-async def test_only_reading(site: StatsSite, path: str) -> None:
-    """The API changes nothing: every other method is refused."""
+async def test_api_is_read_only(site: StatsSite, path: str) -> None:
+    """Every method but GET is rejected."""
     token = site.oauth.add_token("root", ACCESS)
     headers = {"Authorization": f"token {token}"}
     for method in ("POST", "PUT", "PATCH", "DELETE"):
@@ -83,8 +83,8 @@ async def test_only_reading(site: StatsSite, path: str) -> None:
             assert answer.status == 405
 
 
-async def test_a_configured_group_takes_the_place_of_the_admins(store: Store) -> None:
-    """Where admin groups are set their members see all, and Hub admins only themselves."""
+async def test_admin_groups_replace_hub_admins(store: Store) -> None:
+    """With admin groups, their members see everything and Hub administrators only themselves."""
     async with stats_site(Queries(store), admin_groups=frozenset({"heads"})) as site:
         site.add_user("head", "heads")
         site.add_user("root", admin=True)
@@ -94,15 +94,15 @@ async def test_a_configured_group_takes_the_place_of_the_admins(store: Store) ->
             assert (await ask(site, "root", with_query(path, "user=root")))[0] == 200
 
 
-async def test_who_may_see_is_asked_anew(site: StatsSite) -> None:
-    """An instructor who leaves the group sees its students no more, with the next request."""
+async def test_leaving_a_group_takes_effect_at_once(site: StatsSite) -> None:
+    """An instructor who leaves the group no longer sees its students."""
     assert (await ask(site, "prof", "days?group=nbgrader-x"))[0] == 200
     site.hub.users["prof"].groups.clear()
     assert (await ask(site, "prof", "days?group=nbgrader-x"))[0] == 403
 
 
-async def test_a_stranger_is_empty_not_refused(site: StatsSite) -> None:
-    """An instructor of another course learns nothing of eva, not even that there is one."""
+async def test_strangers_look_like_unknown_users(site: StatsSite) -> None:
+    """An instructor of another course cannot tell whether eva exists."""
     for path in ABOUT_WHOM:
         about_eva = await ask(site, "other", with_query(path, f"user=eva&{range_of(path)}"))
         about_nobody = await ask(site, "other", with_query(path, f"user=nobody&{range_of(path)}"))
@@ -113,7 +113,7 @@ async def test_a_stranger_is_empty_not_refused(site: StatsSite) -> None:
 
 
 async def test_only_days_in_the_group_are_shown(site: StatsSite) -> None:
-    """The instructor of y sees of ana what she did until she left it on Monday noon."""
+    """The instructor of y sees ana's activity up to Monday noon, when she left."""
     _, timeline = await ask(site, "other", f"timeline?user=ana&{ALL}")
     assert [session["started"] for session in timeline["sessions"]] == ["2026-03-02T10:00:00Z"]
     _, days = await ask(site, "other", f"days?user=ana&{ALL}")
@@ -122,8 +122,8 @@ async def test_only_days_in_the_group_are_shown(site: StatsSite) -> None:
     assert [(one["name"], one["active_seconds"]) for one in people["people"]] == [("ana", 3600)]
 
 
-async def test_who_had_the_name_before_is_somebody_else(site: StatsSite) -> None:
-    """The ben of today does not see the ben who was deleted; an admin sees both in the table."""
+async def test_reused_name_is_another_user(site: StatsSite) -> None:
+    """Ben does not see the deleted ben; an administrator sees both in the table."""
     site.add_user("ben", "nbgrader-x")
     _, own = await ask(site, "ben", f"people?user=ben&{ALL}")
     assert [(one["deleted"], one["active_seconds"]) for one in own["people"]] == [(False, 7200)]
@@ -131,8 +131,8 @@ async def test_who_had_the_name_before_is_somebody_else(site: StatsSite) -> None
     assert sorted(one["deleted"] for one in both["people"]) == [False, True]
 
 
-async def test_another_group_of_the_same_member(site: StatsSite, store: Store) -> None:
-    """A student who joins counts in the group's table from then on."""
+async def test_new_member_appears_in_the_group(site: StatsSite, store: Store) -> None:
+    """A student who joins is in the group's table from then on."""
     changes = Changes()
     changes.join(X, 10, at(7))
     await store.write(changes, leader=await store.take_lead())
@@ -140,8 +140,8 @@ async def test_another_group_of_the_same_member(site: StatsSite, store: Store) -
     assert ODD_NAMES[0] in [one["name"] for one in people["people"]]
 
 
-async def test_with_pseudonyms_people_ask_by_their_names(tmp_path: Path) -> None:
-    """Who signs in finds themselves, though the database has hashes in place of names."""
+async def test_pseudonyms(tmp_path: Path) -> None:
+    """Users find themselves although the database has pseudonyms in place of names."""
     key = tmp_path / "key"
     key.write_bytes(b"k" * 32)
     pseudonyms = Pseudonyms.from_file(str(key))
@@ -158,16 +158,16 @@ async def test_with_pseudonyms_people_ask_by_their_names(tmp_path: Path) -> None
     await store.close()
 
 
-async def test_the_hub_away_is_a_503(site: StatsSite) -> None:
-    """Nobody is let in while it cannot be asked who they are."""
+async def test_hub_unavailable(site: StatsSite) -> None:
+    """Without the Hub no request can be authenticated: 503."""
     site.hub.fail("status", status=503, times=100)
     status, body = await ask(site, "root", "summary")
     assert status == 503
     assert "Hub" in body["message"]
 
 
-async def test_the_database_away_is_a_503(tmp_path: Path) -> None:
-    """The answer says so, without telling where the database is."""
+async def test_database_unavailable(tmp_path: Path) -> None:
+    """503 without revealing anything about the database."""
     path = tmp_path / "stats.sqlite"
     store = await Store.open(f"sqlite:///{path}", ZoneInfo("UTC"))
     async with stats_site(Queries(store)) as site:
@@ -183,18 +183,18 @@ async def test_the_database_away_is_a_503(tmp_path: Path) -> None:
 
 
 class TestCookies:
-    """What a signed-in browser may do."""
+    """Requests of a signed-in browser."""
 
     @staticmethod
     async def fetch(site: StatsSite, user: str, path: str, token: str | None) -> Answer:
-        """A script's fetch(); token None: with the browser's own."""
+        """A script's fetch(), with the browser's own XSRF token if ``token`` is None."""
         browser = await site.browser(user)
         assert (await browser.go(PREFIX)).status == 200
         token = browser.cookies()["_xsrf"] if token is None else token
         return await browser.fetch(PREFIX + "api/" + path, token=token)
 
-    async def test_a_script_needs_the_xsrf_token(self, site: StatsSite) -> None:
-        """A student's own server is on the same origin: its pages must not read for others."""
+    async def test_xsrf_token_is_required(self, site: StatsSite) -> None:
+        """Students' servers share the origin; their pages must not read as another user."""
         for wrong in ("", "made-up"):
             answer = await self.fetch(site, "root", "summary", wrong)
             assert answer.status == 403
@@ -203,14 +203,14 @@ class TestCookies:
         assert answer.status == 200
         assert answer.json()["timezone"] == "UTC"
 
-    async def test_an_admin_by_cookie_is_one(self, site: StatsSite) -> None:
-        """Rights are the Hub's word on the user; the sign-in's token carries none."""
+    async def test_cookie_gives_full_access(self, site: StatsSite) -> None:
+        """Access depends on the user at the Hub, not on the scopes of the sign-in's token."""
         assert (await self.fetch(site, "root", "people", None)).status == 200
         assert (await self.fetch(site, "prof", "people", None)).status == 403
         assert (await self.fetch(site, "prof", "people?group=nbgrader-x", None)).status == 200
 
-    async def test_an_address_that_is_opened(self, site: StatsSite) -> None:
-        """A person may open an address of the API as any page, for themselves."""
+    async def test_address_opened_in_a_browser(self, site: StatsSite) -> None:
+        """A user may open an address of the API like any page."""
         browser = await site.browser("ana")
         await browser.go(PREFIX)
         answer = await browser.go(f"{PREFIX}api/timeline?{ALL}")
@@ -218,7 +218,7 @@ class TestCookies:
         answer = await browser.go(f"{PREFIX}api/summary")
         assert (answer.status, answer.json()["status"]) == (403, 403)
 
-    async def test_signed_out_is_401(self, site: StatsSite) -> None:
-        """A script gets an answer, not the login page."""
+    async def test_signed_out_script_gets_401(self, site: StatsSite) -> None:
+        """A script gets 401 and not the login page."""
         browser = await site.browser()
         assert (await browser.fetch(PREFIX + "api/summary")).status == 401

@@ -18,7 +18,7 @@ from tests.stats.web.site import StatsSite, stats_site
 
 
 async def test_summary_by_week(site: StatsSite) -> None:
-    """The numbers of each week and of all of it, as they can be counted by hand."""
+    """Weeks and total have the numbers that can be counted by hand."""
     status, body = await ask(site, "root", "summary?since=2026-02-23&until=2026-03-08&by=week")
     assert status == 200
     assert [(one["first"], one["last"]) for one in body["periods"]] == [
@@ -37,8 +37,8 @@ async def test_summary_by_week(site: StatsSite) -> None:
     assert (body["first"], body["last"], body["timezone"]) == ("2026-02-23", "2026-03-08", "UTC")
 
 
-async def test_periods_by_day_are_those_of_the_report(site: StatsSite, store: Store) -> None:
-    """Counted from the rows of days at once, they are what the database says of each day."""
+async def test_daily_summaries_match_the_report(site: StatsSite, store: Store) -> None:
+    """Summaries made from the rows of days equal those queried for each day."""
     _, body = await ask(site, "root", f"summary?{ALL}")
     rows = await Queries(store).summaries(WholeHub(), periods(day(-9), day(7), By.DAY))
     assert [one["active_users"] for one in body["periods"]] == [row.active_users for row in rows]
@@ -48,8 +48,8 @@ async def test_periods_by_day_are_those_of_the_report(site: StatsSite, store: St
     ]
 
 
-async def test_a_gap_is_null_and_never_zero(site: StatsSite) -> None:
-    """Of Thursday nobody knows anything; on the quiet Wednesday nobody came, which is zero."""
+async def test_gap_is_null_and_not_zero(site: StatsSite) -> None:
+    """Thursday was not observed, which is null; Wednesday was quiet, which is zero."""
     asked = f"since={day(2)}&until={day(4)}"
     _, body = await ask(site, "root", f"days?{asked}")
     wednesday, thursday, friday = body["days"]
@@ -74,7 +74,7 @@ async def test_a_gap_is_null_and_never_zero(site: StatsSite) -> None:
 
 
 async def test_session_lengths(site: StatsSite) -> None:
-    """The classes hold every session that ended, each once."""
+    """Every session that ended is in one bin."""
     _, body = await ask(site, "root", f"session-lengths?{ALL}")
     assert body["sessions"] == sum(one["sessions"] for one in body["classes"]) == 4
     two_hours = [one for one in body["classes"] if one["from_minutes"] == 120]
@@ -83,8 +83,8 @@ async def test_session_lengths(site: StatsSite) -> None:
     assert body["classes"][-1]["below_minutes"] is None
 
 
-async def test_a_timeline(site: StatsSite) -> None:
-    """Sessions with server and profile, work, and gaps; without a name, one's own."""
+async def test_timeline(site: StatsSite) -> None:
+    """A timeline has sessions, work and gaps; by default it is the viewer's own."""
     _, own = await ask(site, "ana", f"timeline?{ALL}")
     assert own == (await ask(site, "ana", f"timeline?user=ana&{ALL}"))[1]
     assert (own["user"], own["deleted"]) == ("ana", False)
@@ -102,7 +102,7 @@ async def test_a_timeline(site: StatsSite) -> None:
 
 
 async def test_people_are_searched_sorted_and_paged(site: StatsSite, store: Store) -> None:
-    """A page of the table; beyond the last page is the last."""
+    """The table is searched, sorted and paged; a page beyond the last is the last."""
     changes = Changes()
     for number in range(100, 100 + PAGE_SIZE):
         changes.people[number] = Person(number, f"many{number}", at(-30), at(-9))
@@ -118,7 +118,7 @@ async def test_people_are_searched_sorted_and_paged(site: StatsSite, store: Stor
 
 
 async def test_inactive(site: StatsSite) -> None:
-    """Who is enrolled and has not come since Wednesday, with when they came last."""
+    """Members inactive since Wednesday are listed with their last active day."""
     status, body = await ask(site, "prof", f"inactive?group=nbgrader-x&since={day(2)}")
     assert status == 200
     assert body["people"] == [
@@ -132,8 +132,8 @@ async def test_inactive(site: StatsSite) -> None:
     assert refused["problems"][0].startswith("since: write a day")
 
 
-async def test_groups_that_may_be_asked_for(site: StatsSite) -> None:
-    """An admin gets all, an instructor the own course, a student none."""
+async def test_groups(site: StatsSite) -> None:
+    """Administrators get all groups, instructors their course, students none."""
     _, all_of_them = await ask(site, "root", "groups")
     assert [one["name"] for one in all_of_them["groups"]] == ["nbgrader-x", "nbgrader-y"]
     assert (await ask(site, "root", "groups?q=-Y"))[1]["total"] == 1
@@ -144,7 +144,7 @@ async def test_groups_that_may_be_asked_for(site: StatsSite) -> None:
 
 
 async def test_about(site: StatsSite) -> None:
-    """Who one is, and what there is."""
+    """The response has the viewer's access and the time with records."""
     _, root = await ask(site, "root", "about")
     assert (root["user"], root["whole_hub"], root["groups"]) == ("root", True, [])
     assert (root["first_day"], root["last_day"]) == ("2026-02-21", "2026-03-09")
@@ -156,15 +156,15 @@ async def test_about(site: StatsSite) -> None:
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
-async def test_any_name_gets_its_own(site: StatsSite, name: str) -> None:
-    """A name with signs of a query, in any script, reaches the very person."""
+async def test_any_user_name_can_be_requested(site: StatsSite, name: str) -> None:
+    """A name with special characters finds exactly that user."""
     status, body = await ask(site, name, f"people?user={quote(name, safe='')}&{ALL}")
     assert status == 200
     assert [one["name"] for one in body["people"]] == [name]
 
 
-async def test_pruned_days_are_no_gap(site: StatsSite, store: Store) -> None:
-    """Days whose raw records are gone have sums; gaps and moments begin with the raw records."""
+async def test_pruned_days_are_not_gaps(site: StatsSite, store: Store) -> None:
+    """Days without raw records keep their totals; gaps begin where raw records do."""
     await store.prune(at(2))
     _, about = await ask(site, "root", "about")
     assert about["timelines_from"] == "2026-03-04"
@@ -176,7 +176,7 @@ async def test_pruned_days_are_no_gap(site: StatsSite, store: Store) -> None:
 
 
 async def test_before_the_first_poll(tmp_path: Path) -> None:
-    """An empty database has empty answers, and nobody is known."""
+    """An empty database gives empty responses and knows no user."""
     store = await Store.open(f"sqlite:///{tmp_path / 'new.sqlite'}", ZoneInfo("UTC"))
     async with stats_site(Queries(store)) as site:
         add_people(site)
