@@ -34,8 +34,8 @@ async def test_timeline(site: StatsSite) -> None:
     page = await get(site, "root", f"person?user=ana&{ALL}&timezone=Europe/Berlin")
     assert page.text.count('class="running"') >= 3  # the key, Monday, Tuesday and its night
     assert '<time datetime="2026-03-02T10:00:00Z">2026-03-02 11:00</time>' in page.text
-    told = rows(await get(site, "root", f"csv/timeline.csv?user=ana&{ALL}"))
-    assert [(row["profile"], row["minutes"], row["active_minutes"]) for row in told] == [
+    found = rows(await get(site, "root", f"csv/timeline.csv?user=ana&{ALL}"))
+    assert [(row["profile"], row["minutes"], row["active_minutes"]) for row in found] == [
         ("", "180", "60"),
         ("gpu", "120", "60"),
     ]
