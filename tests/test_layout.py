@@ -69,6 +69,7 @@ PURE = (
     "services/stats/web/api/openapi.py",
     "services/stats/web/api/parameters.py",
     "services/stats/web/api/responses.py",
+    "services/stats/web/presentation.py",
 )
 EFFECTS = {
     *("aiohttp", "asyncio", "jinja2", "jupyterhub", "logging", "os", "prometheus_client"),

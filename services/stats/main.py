@@ -139,8 +139,8 @@ async def _serve_pages(
     from common.web.application import create_app
     from common.web.server import Bind, serve
     from services.stats.web.api.handlers import add_api
+    from services.stats.web.authentication import Authenticator
     from services.stats.web.dashboard import add_pages
-    from services.stats.web.viewers import Viewers
 
     readiness = Readiness()
     readiness.set("poll", "no poll has been written yet")
@@ -154,9 +154,9 @@ async def _serve_pages(
         title="Statistics",
         hub_url=pages.public_hub_url,
     )
-    viewers = Viewers(sign_in, hub, pages.admin_groups)
-    add_pages(site, queries=queries, viewers=viewers)
-    add_api(site, queries=queries, viewers=viewers)
+    authenticator = Authenticator(sign_in, hub, pages.admin_groups)
+    add_pages(site, queries=queries, authenticator=authenticator)
+    add_api(site, queries=queries, authenticator=authenticator)
     bind = Bind(pages.ip, pages.port, pages.tls.server_context() if pages.tls else None)
     port = await stack.enter_async_context(serve(site, bind))
     log.info("Pages at http://%s:%d%s", pages.ip, port, pages.prefix)

@@ -1,6 +1,7 @@
-"""The statistics' dashboard in a real browser, before the real Hub and proxy."""
+"""The statistics' dashboard in a real browser, with a real Hub and proxy."""
 
 import asyncio
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,8 +20,8 @@ from tests.integration.realhub import RealHub
 STATS = "services/stats/"
 COURSE = "nbgrader-course101"
 DAYS = 60
-AWAY = (40, 41, 42)
-"""Days of the semester on which nobody was looking."""
+UNOBSERVED = (40, 41, 42)
+"""Days of the semester without polls."""
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 PAGES = ("", "users", "inactive", "person?user=made-up-0007&since=60d", "person")
 CHARTS = ("active", "newcomers", "servers", "sessions", "hours", "lengths")
@@ -29,12 +30,12 @@ pytestmark = pytest.mark.usefixtures("stats_hub")
 
 
 async def fill(database: Path) -> None:
-    """Two months of a semester that never was, with three days of which nothing is known."""
+    """Write two months of demo data, of which three days were not observed."""
     store = await Store.open(f"sqlite:///{database}", ZoneInfo("UTC"))
     await store.mark_made_up()
     leader = await store.take_leadership()
     start = last_days(datetime.now(UTC), DAYS)
-    away = {(start + timedelta(days=day)).date() for day in AWAY}
+    away = {(start + timedelta(days=day)).date() for day in UNOBSERVED}
     for changes in semester_changes(Semester(start, days=DAYS)):
         changes.polls = {
             time: poll
@@ -47,14 +48,14 @@ async def fill(database: Path) -> None:
 
 
 def stats_config(database: Path) -> str:
-    """Lines of a hub's configuration that declare the statistics on this database."""
+    """Hub configuration that declares the statistics with this database."""
     options = {"db_url": f"sqlite:///{database}", "interval": 60, "admin_users": [WARDEN]}
     return f"from services.declare import declare\ndeclare(c, stats={options!r})\n"
 
 
 @pytest.fixture(scope="module")
 def stats_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealHub]:
-    """A real hub with the statistics as a managed service, on a database that is filled."""
+    """A real hub with the statistics as a managed service and demo data in its database."""
     if proxy_command() is None:
         pytest.skip("configurable-http-proxy is missing: run `make setup`")
     if CHROMIUM is None:
@@ -68,12 +69,12 @@ def stats_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealHub]:
 
 @pytest.fixture
 def expected_403() -> str:
-    """What the browser says of a page that answers 403."""
+    """The browser's message about a page that answers 403."""
     return "status of 403"
 
 
 async def ready(page: Page) -> None:
-    """Wait until the script has drawn all there is to draw."""
+    """Wait until the script has drawn all charts."""
     tables = await page.locator("table[data-draw]").count()
     await expect(page.locator(".chart canvas")).to_have_count(tables, timeout=60_000)
 
@@ -89,11 +90,11 @@ const { width, height } = canvas;
 const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
 const at = (x, y) => data.slice(4 * (y * width + x), 4 * (y * width + x) + 3).join();
 """
-"""Beginning of a function of a canvas: a variable's colour, and that of a pixel."""
+"""Start of a function of a canvas that compares a CSS variable's colour with pixels."""
 
 
 async def pixels(chart: Locator, variable: str) -> int:
-    """How many pixels of the chart have the colour of a CSS variable."""
+    """The number of pixels of the chart that have the colour of a CSS variable."""
     count = """
     let number = 0;
     for (let x = 0; x < width; x++)
@@ -105,11 +106,11 @@ async def pixels(chart: Locator, variable: str) -> int:
 
 
 async def lines_in_gap(chart: Locator) -> int:
-    """How many pixels of lines are in the middle of the grey ground; -1 without such ground."""
+    """The number of line pixels in the middle of a grey background; -1 if there is none."""
     count = """
-    const unseen = rgb("--unseen"), grey = [];
+    const unobserved = rgb("--unobserved"), grey = [];
     const lines = ["--series-1", "--series-2", "--series-3"].map(rgb);
-    for (let x = 0; x < width; x++) if (at(x, Math.round(height / 4)) === unseen) grey.push(x);
+    for (let x = 0; x < width; x++) if (at(x, Math.round(height / 4)) === unobserved) grey.push(x);
     if (grey.length < 5) return -1;
     const middle = grey[Math.floor(grey.length / 2)];
     let number = 0;
@@ -123,43 +124,46 @@ def chart(page: Page, key: str) -> Locator:
     return page.locator(f"#{key} .chart")
 
 
-async def test_an_admin_sees_the_hub_drawn(stats_hub: RealHub, visit: Visit) -> None:
-    """Every figure is a chart with something in it, and the data is said to be made up."""
+async def test_overview_has_charts(stats_hub: RealHub, visit: Visit) -> None:
+    """Every figure has a chart that is not empty, and the page is marked as demo data."""
     page = await visit(stats_hub, stats_hub.admin, STATS)
     await expect(page.get_by_role("heading", level=1)).to_have_text("The whole hub")
-    await expect(page.get_by_text("Made-up data.")).to_be_visible()
+    await expect(page.get_by_text("Demo data.")).to_be_visible()
     await ready(page)
     for key in CHARTS:
         await expect(chart(page, key).locator("canvas")).to_have_count(1)
     for key in ("active", "servers", "sessions", "hours", "lengths"):
         assert await pixels(chart(page, key), "--series-1") > 20, key
+    await expect(page.locator("#hours tbody td[data-value]").first).to_have_text(
+        re.compile(r"^[\d,]+ (h|min)( \d+ min)?$")
+    )
     await expect(page.locator("#week tbody tr")).to_have_count(7)
     assert await page.locator("#week .shade-8").count() > 0
 
 
-async def test_a_gap_is_drawn_as_a_gap(stats_hub: RealHub, visit: Visit) -> None:
-    """Grey ground where nobody looked, dashes in the table, and no line through it."""
+async def test_gap_is_grey(stats_hub: RealHub, visit: Visit) -> None:
+    """A gap has a grey background and no line in the chart, and dashes in the table."""
     page = await visit(stats_hub, stats_hub.admin, STATS + f"?since={DAYS}d")
     await ready(page)
     active = chart(page, "active")
     assert int(await active.get_attribute("data-gaps") or 0) >= 1
-    assert await pixels(active, "--unseen") > 1000
-    assert await pixels(chart(page, "lengths"), "--unseen") == 0
+    assert await pixels(active, "--unobserved") > 1000
+    assert await pixels(chart(page, "lengths"), "--unobserved") == 0
 
-    day = (last_days(datetime.now(UTC), DAYS) + timedelta(days=AWAY[1])).date().isoformat()
+    day = (last_days(datetime.now(UTC), DAYS) + timedelta(days=UNOBSERVED[1])).date().isoformat()
     row = page.locator("#active tbody tr").filter(has=page.locator(f"time[datetime='{day}']"))
     assert await row.locator("td").first.text_content() == "\N{EN DASH}"
     assert await lines_in_gap(active) == 0
 
 
-async def test_an_instructor_finds_who_has_not_been_active(
+async def test_instructor_finds_inactive_students(
     stats_hub: RealHub, visit: Visit, expected_403: str
 ) -> None:
-    """From the course to the list, to a person's timeline; the hub stays closed."""
+    """An instructor gets from the course to a student's timeline, but not to other courses."""
     await stats_hub.create_user("tina", groups=["formgrade-course101"])
     page = await visit(stats_hub, "tina", STATS, expected=expected_403)
     await expect(page.get_by_role("heading", level=1)).to_have_text(COURSE)
-    await page.get_by_role("link", name="Not active").click()
+    await page.get_by_role("link", name="Inactive users").click()
     await page.get_by_label("Not active since").fill(f"{datetime.now(UTC):%Y-%m-%d}")
     await page.get_by_role("button", name="Show").click()
     first = page.locator("tbody th a").first
@@ -174,10 +178,10 @@ async def test_an_instructor_finds_who_has_not_been_active(
     assert answer.status == 403
 
 
-async def test_a_student_sees_only_the_own_activity(
+async def test_student_sees_only_their_own_activity(
     stats_hub: RealHub, visit: Visit, expected_403: str
 ) -> None:
-    """No menu that leads to others; and an address that was guessed is refused."""
+    """The menu does not lead to other users, and a guessed address is refused."""
     await stats_hub.create_user("stu", groups=[COURSE])
     page = await visit(stats_hub, "stu", STATS, expected=expected_403)
     await expect(page.get_by_role("heading", level=1)).to_have_text("Your activity")
@@ -187,15 +191,15 @@ async def test_a_student_sees_only_the_own_activity(
     assert answer.status == 403
 
 
-async def test_the_scope_opens_the_hub(stats_hub: RealHub, visit: Visit) -> None:
-    """A sign-in carries the scope that a role gives, for one who is no admin of the Hub."""
+async def test_admin_scope_gives_full_access(stats_hub: RealHub, visit: Visit) -> None:
+    """A user with the scope sees the whole hub without being a Hub administrator."""
     page = await visit(stats_hub, WARDEN, STATS)
     await expect(page.get_by_role("heading", level=1)).to_have_text("The whole hub")
     assert (await stats_hub.user(WARDEN) or {})["admin"] is False
 
 
-async def test_by_keyboard(stats_hub: RealHub, visit: Visit) -> None:
-    """Numbers are opened, sorted and searched, and the chart is read, without a mouse."""
+async def test_keyboard(stats_hub: RealHub, visit: Visit) -> None:
+    """Charts can be read, and tables opened, sorted and searched, without a mouse."""
     page = await visit(stats_hub, stats_hub.admin, STATS)
     await ready(page)
     active = chart(page, "active")
@@ -214,16 +218,16 @@ async def test_by_keyboard(stats_hub: RealHub, visit: Visit) -> None:
     await expect(page.locator("#active .numbers table")).to_be_visible()
 
     await page.goto(f"{stats_hub.url}{STATS}users")
-    await page.get_by_role("link", name="Active hours").focus()
+    await page.get_by_role("link", name="Active time").focus()
     await page.keyboard.press("Enter")
-    await expect(page.locator("th[aria-sort=descending]")).to_contain_text("Active hours")
+    await expect(page.locator("th[aria-sort=descending]")).to_contain_text("Active time")
     await page.get_by_label("Name").fill("0042")
     await page.keyboard.press("Enter")
     await expect(page.locator("tbody tr")).to_have_count(1)
 
 
-async def test_all_has_a_name(stats_hub: RealHub, visit: Visit) -> None:
-    """Every picture, region, table and field says what it is."""
+async def test_everything_has_an_accessible_name(stats_hub: RealHub, visit: Visit) -> None:
+    """Every picture, region, table and field has an accessible name."""
     page = await visit(stats_hub, stats_hub.admin, STATS)
     for path in PAGES:
         await page.goto(f"{stats_hub.url}{STATS}{path}")
@@ -239,8 +243,8 @@ async def test_all_has_a_name(stats_hub: RealHub, visit: Visit) -> None:
         assert nameless == [], path
 
 
-async def test_the_theme_changes_with_the_system(stats_hub: RealHub, visit: Visit) -> None:
-    """Dark where that is wished, charts too, also when it changes while the page is open."""
+async def test_theme_follows_the_system(stats_hub: RealHub, visit: Visit) -> None:
+    """Pages and charts follow the system's theme, even if it changes on an open page."""
     page = await visit(stats_hub, stats_hub.admin, STATS, color_scheme="dark")
     await ready(page)
     ground = "getComputedStyle(document.body).backgroundColor"
@@ -256,8 +260,8 @@ async def test_the_theme_changes_with_the_system(stats_hub: RealHub, visit: Visi
     assert await page.evaluate(ground) == "rgb(245, 245, 245)"
 
 
-async def test_on_a_phone(stats_hub: RealHub, visit: Visit) -> None:
-    """At 360 pixels no page scrolls sideways, and the charts fit."""
+async def test_phone(stats_hub: RealHub, visit: Visit) -> None:
+    """At a width of 360 pixels no page scrolls sideways, and charts fit."""
     page = await visit(stats_hub, stats_hub.admin, STATS, **PHONE)
     for path in PAGES:
         await page.goto(f"{stats_hub.url}{STATS}{path}")
@@ -272,7 +276,7 @@ async def test_on_a_phone(stats_hub: RealHub, visit: Visit) -> None:
 
 
 async def test_without_scripts(stats_hub: RealHub, visit: Visit) -> None:
-    """Tables, search, ranges and the timeline are all there; only charts are not."""
+    """Without scripts, tables, search, ranges and the timeline work; only charts are missing."""
     page = await visit(stats_hub, stats_hub.admin, STATS, java_script_enabled=False)
     await expect(page.locator("noscript p")).to_be_visible()
     await page.locator("#active summary").click()
@@ -287,8 +291,8 @@ async def test_without_scripts(stats_hub: RealHub, visit: Visit) -> None:
     assert await page.locator("svg rect.running").count() > 0
 
 
-async def test_times_are_the_viewers(stats_hub: RealHub, visit: Visit) -> None:
-    """The first visit tells the server the browser's zone; one that is asked goes before it."""
+async def test_times_are_in_the_browsers_time_zone(stats_hub: RealHub, visit: Visit) -> None:
+    """Times are in the browser's time zone unless the address names another one."""
     page = await visit(stats_hub, stats_hub.admin, STATS, timezone_id="America/New_York")
     await expect(page.get_by_label("Time zone")).to_have_attribute(
         "placeholder", "America/New_York", timeout=60_000
@@ -300,8 +304,8 @@ async def test_times_are_the_viewers(stats_hub: RealHub, visit: Visit) -> None:
     assert await page.locator("#zones option").count() > 100
 
 
-async def test_numbers_are_downloaded(stats_hub: RealHub, visit: Visit, tmp_path: Path) -> None:
-    """The link beside a chart gives its table as a file."""
+async def test_csv_download(stats_hub: RealHub, visit: Visit, tmp_path: Path) -> None:
+    """The link below a chart downloads its table as a file."""
     page = await visit(stats_hub, stats_hub.admin, STATS)
     async with page.expect_download() as waiting:
         await page.get_by_role("link", name="CSV of Active users").click()

@@ -1,4 +1,4 @@
-"""Draws the pictures of the statistics' pages that the documentation shows.
+"""Takes the screenshots of the statistics' pages for the documentation.
 
 Only on request: ``SCREENSHOTS=docs/images pytest tests/browser/test_stats_pictures.py``.
 """
@@ -16,9 +16,9 @@ from tests.integration.realhub import RealHub
 DIRECTORY = os.environ.get("SCREENSHOTS", "")
 
 
-@pytest.mark.skipif(not DIRECTORY, reason="draws pictures only with SCREENSHOTS=docs/images")
-async def test_draw_the_pictures(visit: Visit, tmp_path: Path) -> None:
-    """The hub by day, and a person's timeline in the dark."""
+@pytest.mark.skipif(not DIRECTORY, reason="takes screenshots only with SCREENSHOTS=docs/images")
+async def test_screenshots(visit: Visit, tmp_path: Path) -> None:
+    """The overview of the hub, and a user's timeline in the dark theme."""
     database = tmp_path / "stats.sqlite"
     await fill(database)
     wide = {"viewport": {"width": 1200, "height": 800}}

@@ -9,7 +9,7 @@ from common.errors import ConfigError
 from services.stats.commands.export_formats import ExportFormat, writer
 from services.stats.days import bounds, day_of, midnight
 from services.stats.intervals import Interval
-from services.stats.query.periods import Range, one_of
+from services.stats.query.question import Range, one_of
 from services.stats.store.export import ExportTable, read_rows
 from services.stats.store.store import Store
 

@@ -9,8 +9,8 @@ from services.stats.commands.report_formats import Format
 from services.stats.days import By, day_of, periods
 from services.stats.pseudonyms import Pseudonyms
 from services.stats.query.access import OPERATOR
-from services.stats.query.figures import by_day
-from services.stats.query.periods import Range, one_of, parse_day
+from services.stats.query.periods import by_day
+from services.stats.query.question import Range, one_of, parse_day
 from services.stats.store.queries.dashboard import Queries
 from services.stats.store.store import Store
 

@@ -9,8 +9,8 @@ from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
-from services.stats.query.answers import PersonRow
-from services.stats.query.summary import Summary
+from services.stats.query.people import PersonRow
+from services.stats.query.periods import Summary
 
 
 class Format(StrEnum):

@@ -1,1 +1,1 @@
-"""Questions and their figures, without a database. Pure."""
+"""What can be asked and how the answers are laid out, independent of the database. Pure."""

@@ -1,7 +1,7 @@
-"""Who may see what. Pure.
+"""Who may see whose statistics. Pure.
 
-Every question to the database is asked for an ``Audience``, and only ``Viewer`` makes one, so
-a page cannot ask for more than its viewer may see.
+Every database query takes an ``Audience``, and only ``Viewer`` creates one. A page therefore
+cannot query more than its viewer may see.
 """
 
 from collections.abc import Collection
@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from common.errors import ServiceError
 
 GRADERS, STUDENTS = "formgrade-", "nbgrader-"
-"""nbgrader's groups: who grades a course, and who takes it."""
+"""Prefixes of nbgrader's groups: the graders and the students of a course."""
 
 
 class OutOfScope(ServiceError):
-    """The viewer may not see that. It is not said whether it exists."""
+    """The viewer may not see this. The message does not reveal whether it exists."""
 
 
 @dataclass(frozen=True)
-class Everybody:
-    """The whole hub."""
+class WholeHub:
+    """All users of the Hub."""
 
 
 @dataclass(frozen=True)
@@ -31,29 +31,27 @@ class Members:
 
 @dataclass(frozen=True)
 class Individual:
-    """One person; only for their days in these groups, unless ``groups`` is None."""
+    """One user; only for their days in ``groups``, unless ``groups`` is None."""
 
     name: str
     groups: frozenset[str] | None = None
-    themselves: bool = False
-    """Asked by the person: then it is who has the name now, never somebody before them."""
+    own: bool = False
+    """The viewer's own data: the account that has the name now, never an earlier one."""
 
 
-Audience = Everybody | Members | Individual
-"""Whom an answer is about."""
+Audience = WholeHub | Members | Individual
+"""The users that an answer covers."""
 
 
 @dataclass(frozen=True)
-class Rules:
-    """Who sees everything: holders of the scope, and members of the groups, else Hub admins."""
+class FullAccess:
+    """Who may see everything: holders of ``scope``, and members of ``groups`` or Hub admins."""
 
     scope: str = ""
     groups: frozenset[str] = frozenset()
-    """Where there are any, being an admin of the Hub is not enough."""
+    """If not empty, Hub administrators need to be in one of these groups, too."""
 
-    def sees_everything(
-        self, *, admin: bool, groups: Collection[str], scopes: Collection[str]
-    ) -> bool:
+    def granted(self, *, admin: bool, groups: Collection[str], scopes: Collection[str]) -> bool:
         if self.scope and self.scope in scopes:
             return True
         if self.groups:
@@ -63,65 +61,74 @@ class Rules:
 
 @dataclass(frozen=True)
 class Viewer:
-    """Somebody signed in, by what they may see."""
+    """A signed-in user or service, and what it may see."""
 
     name: str
+    """The user's name; empty for a service."""
     everything: bool = False
-    teaches: frozenset[str] = frozenset()
-    """The groups of students they may see."""
+    student_groups: frozenset[str] = frozenset()
+    """The student groups of the courses that the viewer grades."""
 
     @classmethod
     def of(
         cls,
         name: str,
-        rules: Rules,
+        full_access: FullAccess,
         *,
         admin: bool = False,
         groups: Collection[str] = (),
         scopes: Collection[str] = (),
     ) -> "Viewer":
-        """The viewer with these groups and scopes; graders see their course's students."""
+        """The viewer with these groups and scopes. Graders see the students of their courses."""
         courses = {g.removeprefix(GRADERS) for g in groups if g.startswith(GRADERS)}
         return cls(
             name=name,
-            everything=rules.sees_everything(admin=admin, groups=groups, scopes=scopes),
-            teaches=frozenset(STUDENTS + course for course in courses if course),
+            everything=full_access.granted(admin=admin, groups=groups, scopes=scopes),
+            student_groups=frozenset(STUDENTS + course for course in courses if course),
         )
 
-    def may_see_group(self, group: str) -> bool:
-        return self.everything or group in self.teaches
+    @property
+    def sees_others(self) -> bool:
+        """Whether the viewer may see any data besides their own."""
+        return self.everything or bool(self.student_groups)
 
-    def usual(self) -> Audience:
-        """What they see first: the hub, their first course, or themselves."""
+    def may_see_group(self, group: str) -> bool:
+        return self.everything or group in self.student_groups
+
+    def default_audience(self) -> Audience:
+        """What the viewer sees first: the hub, their first course, or their own activity."""
         if self.everything:
-            return Everybody()
-        if self.teaches:
-            return Members(min(self.teaches))
+            return WholeHub()
+        if self.student_groups:
+            return Members(min(self.student_groups))
         return self.audience(user=self.name)
 
     def audience(self, *, group: str = "", user: str = "") -> Audience:
-        """The hub (nothing given), a group, or a person (in that group). Raises OutOfScope."""
+        """The hub (neither given), a group, a user, or a user while in that group.
+
+        Raises OutOfScope.
+        """
         if group and not self.may_see_group(group):
-            raise OutOfScope("you may not see that group")
+            raise OutOfScope("you may not see this group")
         if user and user == self.name and not group:
-            return Individual(user, themselves=True)
+            return Individual(user, own=True)
         if user:
-            return self._other(group, user)
+            return self._other_user(group, user)
         if group:
             return Members(group)
         if not self.everything:
-            raise OutOfScope("you may not see the whole hub")
-        return Everybody()
+            raise OutOfScope("you may not see the statistics of the whole hub")
+        return WholeHub()
 
-    def _other(self, group: str, user: str) -> Individual:
+    def _other_user(self, group: str, user: str) -> Individual:
         if group:
             return Individual(user, frozenset({group}))
         if self.everything:
             return Individual(user)
-        if self.teaches:
-            return Individual(user, self.teaches)
-        raise OutOfScope("you may not see that person")
+        if self.student_groups:
+            return Individual(user, self.student_groups)
+        raise OutOfScope("you may not see this user")
 
 
 OPERATOR = Viewer(name="", everything=True)
-"""Whoever has the database at hand, as the command line has."""
+"""The viewer on the command line, where access to the database is access to everything."""

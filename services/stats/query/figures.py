@@ -1,32 +1,39 @@
-"""What the dashboard draws: each figure is a table, which page, chart and CSV show alike. Pure.
+"""The dashboard's figures. Each is a table that page, chart and CSV share. Pure.
 
-A cell is None where nothing was observed; it is a dash on the page, empty in CSV and a gap in
-the chart, and never zero.
+A cell is None where nothing was observed: a dash on the page, an empty cell in CSV and a gap in
+the chart, never zero.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from services.stats.days import By, Period, bounds, days
-from services.stats.query.summary import Summary, session_lengths, summarise, week_by_hour
+from services.stats.days import By
+from services.stats.query.periods import Summary, session_lengths, week_by_hour
 from services.stats.store.rollup import GroupDay
 
 
 class Kind(StrEnum):
-    """How a cell is written."""
+    """What a value is, and so how a page displays it."""
 
     TEXT = "text"
     DAY = "day"
     TIME = "time"
     NUMBER = "number"
+    PERCENT = "percent"
+    HOURS = "hours"
+    MINUTES = "minutes"
+
+    @property
+    def numeric(self) -> bool:
+        return self not in (Kind.TEXT, Kind.DAY, Kind.TIME)
 
 
 class Draw(StrEnum):
-    """How a figure is drawn; a heat map is a table with shades."""
+    """The type of a figure's chart. The heat map is a shaded table and needs none."""
 
     LINES = "lines"
     BARS = "bars"
@@ -34,12 +41,13 @@ class Draw(StrEnum):
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its name in CSV, its title on the page. drawn: on which scale, or not at all."""
+    """A column: ``key`` is its name in CSV, ``title`` its heading on the page."""
 
     key: str
     title: str
     kind: Kind = Kind.NUMBER
-    drawn: str = ""
+    scale: str = ""
+    """The scale of the chart on which it is drawn; empty if it is not drawn."""
 
 
 @dataclass(frozen=True)
@@ -54,183 +62,153 @@ class Figure:
     draw: Draw | None = None
 
     @property
-    def unseen(self) -> int:
-        """In how many rows nothing was observed."""
-        drawn = [i for i, column in enumerate(self.columns) if column.drawn]
+    def unobserved_rows(self) -> int:
+        """The number of rows without any observed value."""
+        drawn = [i for i, column in enumerate(self.columns) if column.scale]
         return sum(all(row[i] is None for i in drawn) for row in self.rows) if drawn else 0
 
 
 _DAY = Column("first", "Day", Kind.DAY)
 _FROM, _TO = Column("first", "From", Kind.DAY), Column("last", "To", Kind.DAY)
-_SEEN = Column("observed_percent", "Observed %")
-_OF = {By.DAY: "on the day", By.WEEK: "in the week", By.MONTH: "in the month"}
+_OBSERVED = Column("observed_percent", "Observed", Kind.PERCENT)
+_IN_PERIOD = {By.DAY: "on that day", By.WEEK: "in that week", By.MONTH: "in that month"}
 
 OVER_TIME: Mapping[str, tuple[str, str, Draw, tuple[Column, ...]]] = {
     "active": (
         "Active users",
-        "Different people who worked in a server. Daily by monthly tells how much of a month's"
-        " people come on a day: 1 is everybody every day.",
+        "Distinct users who worked in a server. The daily/monthly ratio shows how often users"
+        " come back: 1 means that every user is active every day.",
         Draw.LINES,
         (
-            Column("active_users", "Active", drawn="y"),
-            Column("weekly_active", "In 7 days", drawn="y"),
-            Column("monthly_active", "In 30 days", drawn="y"),
-            Column("daily_by_monthly", "Daily by monthly", drawn="ratio"),
+            Column("active_users", "Active", scale="y"),
+            Column("weekly_active", "In 7 days", scale="y"),
+            Column("monthly_active", "In 30 days", scale="y"),
+            Column("daily_by_monthly", "Daily/monthly", scale="ratio"),
         ),
     ),
     "newcomers": (
-        "Newcomers",
-        "Accounts made in the time.",
+        "New users",
+        "Accounts created in the period.",
         Draw.BARS,
-        (Column("newcomers", "Newcomers", drawn="y"),),
+        (Column("newcomers", "New users", scale="y"),),
     ),
     "servers": (
-        "Servers at a time",
-        "How many servers ran at once: the mean, and the most.",
+        "Running servers",
+        "The number of servers running at the same time: mean and peak.",
         Draw.LINES,
         (
-            Column("mean_servers", "Mean", drawn="y"),
-            Column("peak_servers", "Peak", drawn="y"),
+            Column("mean_servers", "Mean", scale="y"),
+            Column("peak_servers", "Peak", scale="y"),
             Column("peak_at", "Peak at", Kind.TIME),
         ),
     ),
     "sessions": (
         "Sessions",
-        "Servers started, and how long those ran that ended: half of them no longer than the"
-        " median, 90 and 99 of 100 no longer than the two others.",
+        "Servers started, and the lengths of the sessions that ended: half of them were no longer"
+        " than the median, 90% and 99% no longer than the two percentiles.",
         Draw.BARS,
         (
-            Column("sessions", "Sessions", drawn="y"),
-            Column("median_minutes", "Median, minutes"),
-            Column("p90_minutes", "90th percentile"),
-            Column("p99_minutes", "99th percentile"),
+            Column("sessions", "Sessions", scale="y"),
+            Column("median_minutes", "Median", Kind.MINUTES),
+            Column("p90_minutes", "90th percentile", Kind.MINUTES),
+            Column("p99_minutes", "99th percentile", Kind.MINUTES),
         ),
     ),
     "hours": (
-        "Hours, and what the culler saved",
-        "Active: somebody worked. Idle: a server ran and its user did not work. Saved: how much"
-        " longer stopped idle servers would have run, until used again, a day at most.",
+        "Hours and culler savings",
+        "Active: users worked. Idle: users had a running server but did not work. Saved: how much"
+        " longer the stopped servers would have run until their next use, at most 24 h each.",
         Draw.LINES,
         (
-            Column("active_hours", "Active", drawn="y"),
-            Column("idle_hours", "Idle", drawn="y"),
-            Column("saved_hours", "Saved", drawn="y"),
-            Column("server_hours", "All servers"),
-            Column("after_hours", "After the last activity"),
+            Column("active_hours", "Active", Kind.HOURS, scale="y"),
+            Column("idle_hours", "Idle", Kind.HOURS, scale="y"),
+            Column("saved_hours", "Saved", Kind.HOURS, scale="y"),
+            Column("server_hours", "All servers", Kind.HOURS),
+            Column("after_hours", "After last activity", Kind.HOURS),
         ),
     ),
 }
-"""By key: title, note, how it is drawn and which fields of a Summary it shows."""
+"""By key: title, note, chart type, and the fields of a Summary that the figure shows."""
 
 PERSONAL = ("hours", "sessions")
-"""Those that say something about one person."""
+"""The figures that are meaningful for a single user."""
 
 LENGTHS = (5, 15, 30, 60, 120, 240, 480, 1440)
-"""Ends of the histogram's classes, in minutes; the ends are not in them."""
-
-
-def by_day(
-    rows: Sequence[GroupDay], first: date, last: date, now: datetime, zone: ZoneInfo
-) -> list[Summary]:
-    """Each day as a period of its own, without asking the database again. now: the last poll."""
-    found = {row.day: row for row in rows}
-    answer = []
-    for day, seconds in _lengths(first, last, now, zone).items():
-        row = found.get(day)
-        mine, active = ([row], row.active) if row else ([], 0)
-        answer.append(summarise(Period(day, day), mine, active, {day: seconds}))
-    return answer
-
-
-def of_one(
-    rows: Sequence[GroupDay], first: date, last: date, now: datetime, zone: ZoneInfo
-) -> Summary:
-    """All the days of one person in one, as ``by_day``."""
-    active = int(any(row.active for row in rows))
-    return summarise(Period(first, last), rows, active, _lengths(first, last, now, zone))
-
-
-def _lengths(first: date, last: date, now: datetime, zone: ZoneInfo) -> dict[date, float]:
-    """Seconds of each day, until now."""
-    answer = {}
-    for day in days(first, last):
-        window = bounds(day, zone)
-        answer[day] = max(0.0, (min(window.end, now) - window.start).total_seconds())
-    return answer
+"""Upper bounds of the histogram's bins, in minutes (exclusive)."""
 
 
 def over_time(key: str, summaries: Iterable[Summary], by: By) -> Figure:
-    """One of OVER_TIME."""
+    """One of OVER_TIME, with a row for each summary."""
     title, note, draw, columns = OVER_TIME[key]
-    if by is By.DAY:
-        head: tuple[Column, ...] = (_DAY,)
-    else:
-        head = (_FROM, _TO)
-    columns = (*head, *columns, _SEEN)
+    period: tuple[Column, ...] = (_DAY,) if by is By.DAY else (_FROM, _TO)
+    columns = (*period, *columns, _OBSERVED)
     rows = [[getattr(summary, column.key) for column in columns] for summary in summaries]
     if key == "active":
-        note = f"{note} “Active” counts people {_OF[by]}."
+        note = f"{note} “Active” counts users {_IN_PERIOD[by]}."
     return Figure(key, title, note, columns, rows, draw)
 
 
-def moments(points: Sequence[tuple[datetime, int | None]]) -> Figure:
-    """Running servers at moments; in place of the day's mean and peak where days are few."""
+def running_servers(points: Sequence[tuple[datetime, int | None]]) -> Figure:
+    """Running servers at points in time. For short ranges it replaces the daily mean and peak."""
     columns = (
-        Column("time", "When", Kind.TIME),
-        Column("servers", "Running", drawn="y"),
+        Column("time", "Time", Kind.TIME),
+        Column("servers", "Running", scale="y"),
     )
-    note = "How many servers ran at each moment."
+    note = "The number of servers running at each point in time."
     return Figure("servers", OVER_TIME["servers"][0], note, columns, points, Draw.LINES)
 
 
 def lengths(rows: Sequence[GroupDay]) -> Figure:
-    """How long sessions were that ended."""
+    """A histogram of the lengths of the sessions that ended."""
     counted = [0] * (len(LENGTHS) + 1)
     for minutes, number in session_lengths(rows).items():
         counted[sum(minutes >= end for end in LENGTHS)] += number
     total = sum(counted)
     starts = (0, *LENGTHS)
     table = [
-        [_class(start, end), number, round(100 * number / total, 1) if total else None]
+        [_bin_label(start, end), number, round(100 * number / total, 1) if total else None]
         for start, end, number in zip(starts, (*LENGTHS, None), counted, strict=True)
     ]
     columns = (
         Column("length", "Length", Kind.TEXT),
-        Column("sessions", "Sessions", drawn="y"),
-        Column("percent", "% of all"),
+        Column("sessions", "Sessions", scale="y"),
+        Column("percent", "Share", Kind.PERCENT),
     )
     note = "Sessions that ended, by how long they ran."
-    return Figure("lengths", "Length of sessions", note, columns, table, Draw.BARS)
+    return Figure("lengths", "Session lengths", note, columns, table, Draw.BARS)
 
 
-def _class(start: int, end: int | None) -> str:
+def _bin_label(start: int, end: int | None) -> str:
     if end is None:
-        return f"{_minutes(start)} or more"
-    return f"under {_minutes(end)}" if not start else f"{_minutes(start)} to {_minutes(end)}"
+        return f"{_bound(start)} or more"
+    if not start:
+        return f"under {_bound(end)}"
+    same_unit = (start < 60) is (end < 60)
+    return f"{_bound(start).partition(' ')[0] if same_unit else _bound(start)} to {_bound(end)}"
 
 
-def _minutes(minutes: int) -> str:
+def _bound(minutes: int) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h"
 
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 SHADES = 8
-"""How many shades the heat map has beside none."""
+"""The number of shades in the heat map, not counting the one for zero."""
 
 
 def week(rows: Sequence[GroupDay], zone: ZoneInfo) -> Figure:
-    """Users active, the mean for each weekday and hour."""
+    """Mean active users by weekday and hour."""
     columns = (
         Column("weekday", "Day", Kind.TEXT),
         *(Column(f"{hour:02}", f"{hour:02}") for hour in range(24)),
     )
     table = [[WEEKDAYS[day], *hours] for day, hours in enumerate(week_by_hour(rows))]
-    note = f"Users active, the mean for each weekday and hour; hours in {zone.key}."
-    return Figure("week", "The week by hour", note, columns, table)
+    note = f"Mean active users by weekday and hour; hours are in {zone.key}."
+    return Figure("week", "Week by hour", note, columns, table)
 
 
 def shades(figure: Figure) -> list[list[int | None]]:
-    """For each number of the heat map how dark it is, from 0 for nothing up to SHADES."""
+    """The shade of each number of the heat map, from 0 for zero up to SHADES."""
     cells = [list(row[1:]) for row in figure.rows]
     most = max((cell for row in cells for cell in row if cell is not None), default=0)
     return [[None if cell is None else _shade(cell, most) for cell in row] for row in cells]
@@ -241,29 +219,30 @@ def _shade(value: float, most: float) -> int:
 
 
 class Fact(NamedTuple):
-    """A number of the whole range of days. value None: nobody was looking."""
+    """A number that describes the whole range of days; None if nothing was observed."""
 
     title: str
     value: float | None
-    unit: str = ""
+    kind: Kind = Kind.NUMBER
+    note: str = ""
     at: datetime | None = None
 
 
-def facts(whole: Summary, *, personal: bool) -> list[Fact]:
-    """The range in a few numbers. personal: of one person."""
-    seen = whole.active_users is not None
+def facts(total: Summary, *, personal: bool) -> list[Fact]:
+    """The key numbers of the range: of one user if ``personal``."""
+    observed = total.active_users is not None
     of_one = [
-        Fact("Active", whole.active_hours, "hours"),
-        Fact("Server idle", whole.idle_hours, "hours"),
-        Fact("Sessions", whole.sessions),
-        Fact("Median session", whole.median_minutes if seen else None, "minutes"),
+        Fact("Active", total.active_hours, Kind.HOURS),
+        Fact("Idle", total.idle_hours, Kind.HOURS),
+        Fact("Sessions", total.sessions),
+        Fact("Median session", total.median_minutes if observed else None, Kind.MINUTES),
     ]
     of_many = [
-        Fact("Active users", whole.active_users),
-        Fact("On a day", whole.daily_active, "on average"),
-        Fact("Newcomers", whole.newcomers),
-        Fact("Most servers at once", whole.peak_servers, at=whole.peak_at),
-        Fact("Saved by the culler", whole.saved_hours, "hours"),
+        Fact("Active users", total.active_users),
+        Fact("Active per day", total.daily_active, note="on average"),
+        Fact("New users", total.newcomers),
+        Fact("Most servers at once", total.peak_servers, at=total.peak_at),
+        Fact("Saved by the culler", total.saved_hours, Kind.HOURS),
     ]
-    observed = Fact("Observed", whole.observed_percent, "% of the time")
-    return [*(() if personal else of_many), *of_one, observed]
+    share = Fact("Observed", total.observed_percent, Kind.PERCENT, "of the time")
+    return [*(() if personal else of_many), *of_one, share]

@@ -1,147 +1,170 @@
-"""Reads which days, whom and by what is asked, and names everything wrong with it. Pure.
+"""Days, weeks and months in numbers, calculated from the rows of days. Pure.
 
-For the command line's options and for the query strings of pages and API alike.
+Where nothing was observed a number is None, never zero.
 """
 
-import re
+import json
+import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from datetime import date, datetime
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
-from common.errors import ServiceError
-from services.stats.days import By
-from services.stats.query.answers import Span
+from services.stats.days import Period, bounds, days
+from services.stats.store.rollup import GroupDay
 
-USUAL_DAYS = 30
-"""How far back it goes if that is not said."""
-
-LONGEST_NAME = 255
-"""Characters of a user's, group's or zone's name; the Hub's names are no longer."""
-
-EARLIEST, LATEST = date(1970, 1, 2), date(9998, 12, 31)
-"""Days outside are refused: there are no records of them, and arithmetic on them would fail."""
+HOUR = 3600
 
 
-class BadQuery(ServiceError):
-    """A question that cannot be answered as it was put: every problem of it."""
+class Summary(NamedTuple):
+    """A period in numbers. Hours are decimal."""
 
-    def __init__(self, problems: Sequence[str]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("; ".join(self.problems))
-
-
-@dataclass(frozen=True)
-class Range:
-    """Which days are asked for, as given; None where nothing was."""
-
-    since: date | timedelta | None = None
-    until: date | None = None
-
-    @classmethod
-    def parse(
-        cls, options: Mapping[str, str], problems: list[str], *, dashes: str = "--"
-    ) -> "Range":
-        """``since`` as a day or as so many days back (``90d``), ``until`` as a day.
-
-        Mistakes are added to the problems. dashes: what stands before an option's name there.
-        """
-        since: date | timedelta | None = None
-        said = options.get("since", "").strip()
-        option = dashes + "since"
-        if match := re.fullmatch(r"(\d{1,5})d", said, re.ASCII):
-            since = timedelta(days=int(match[1]))
-        elif said:
-            since = parse_day(option, said, problems, hint="2026-03-01, or 90d for 90 days")
-        until = options.get("until", "").strip()
-        last = parse_day(dashes + "until", until, problems) if until else None
-        if isinstance(since, date) and last and since > last and not problems:
-            problems.append(f"{option}: {since} is after {dashes}until, {last}; exchange them.")
-        return cls(since, last)
-
-    def days(self, today: date) -> tuple[date, date]:
-        """First and last day, both included."""
-        last = self.until or today
-        if isinstance(self.since, timedelta):
-            return last - self.since + timedelta(days=1), last
-        return self.since or last - timedelta(days=USUAL_DAYS - 1), last
+    first: date
+    last: date
+    observed_percent: float
+    """The share of the period that was observed, from 0 to 100."""
+    active_users: int | None = None
+    """Distinct users who were active in the period."""
+    daily_active: float | None = None
+    """Active users per day: the mean over observed days."""
+    weekly_active: int | None = None
+    """Distinct users who were active in the 7 days that end with the period."""
+    monthly_active: int | None = None
+    """Distinct users who were active in the 30 days that end with the period."""
+    daily_by_monthly: float | None = None
+    """``daily_active`` divided by ``monthly_active``: 1 if every user is active every day."""
+    newcomers: int | None = None
+    sessions: int | None = None
+    median_minutes: int | None = None
+    p90_minutes: int | None = None
+    p99_minutes: int | None = None
+    active_hours: float | None = None
+    idle_hours: float | None = None
+    """Time in which a user had a running server but was not active."""
+    server_hours: float | None = None
+    mean_servers: float | None = None
+    peak_servers: int | None = None
+    peak_at: datetime | None = None
+    after_hours: float | None = None
+    """How long the servers that stopped had kept running after their last activity."""
+    saved_hours: float | None = None
+    """How much longer they would have run without a culler: until used again, 24 h at most."""
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What a query string asks for. Empty or None is what was not said."""
-
-    range: Range = Range()
-    group: str = ""
-    user: str = ""
-    by: By = By.DAY
-    zone: ZoneInfo | None = None
-    """In which time zone moments are to be told; days are the recorder's all the same."""
-
-    @classmethod
-    def parse(cls, query: Mapping[str, str]) -> "Asked":
-        """From ``since``, ``until``, ``group``, ``user``, ``by`` and ``timezone``.
-
-        Raises BadQuery. What else stands in the query is not looked at.
-        """
-        problems: list[str] = []
-        asked = cls(
-            range=Range.parse(query, problems, dashes=""),
-            group=parse_name("group", query.get("group", ""), problems),
-            user=parse_name("user", query.get("user", ""), problems),
-            by=By(one_of("by", query.get("by") or By.DAY, list(By), problems)),
-            zone=parse_zone("timezone", query.get("timezone", "").strip(), problems),
-        )
-        if problems:
-            raise BadQuery(problems)
-        return asked
-
-    def days(self, span: Span) -> tuple[date, date]:
-        """First and last day, as far as there are records; no day if first is after last."""
-        first, last = self.range.days(span.last_day)
-        return max(first, span.first_day), min(last, span.last_day)
-
-
-def parse_day(option: str, said: str, problems: list[str], *, hint: str = "2026-03-01") -> date:
-    """A day; a mistake is added to the problems."""
-    try:
-        day = date.fromisoformat(said)
-    except ValueError:
-        problems.append(f"{option}: {_shown(said)} is no day; write {hint}.")
-        return LATEST
-    if not EARLIEST <= day <= LATEST:
-        problems.append(f"{option}: {day} is too far away; write {hint}.")
-    return day
+def summarise(
+    period: Period, rows: Sequence[GroupDay], active_users: int, seconds: Mapping[date, float]
+) -> Summary:
+    """One period. ``rows`` are its days, ``seconds`` the length of each day that has passed."""
+    seen = [row for row in rows if row.observed_seconds > 0]
+    total = sum(seconds.values())
+    observed = sum(row.observed_seconds for row in rows)
+    percent = round(100 * min(observed / total, 1.0), 1) if total else 0.0
+    if not seen:
+        return Summary(period.first, period.last, percent)
+    daily = sum(row.active for row in seen) / len(seen)
+    last = seen[-1]
+    lengths = session_lengths(seen)
+    peak = max(seen, key=lambda row: row.peak or 0)
+    return Summary(
+        first=period.first,
+        last=period.last,
+        observed_percent=percent,
+        active_users=active_users,
+        daily_active=round(daily, 1),
+        weekly_active=last.active_7,
+        monthly_active=last.active_30,
+        daily_by_monthly=round(daily / last.active_30, 3) if last.active_30 else None,
+        newcomers=sum(row.newcomers for row in rows),
+        sessions=sum(row.sessions for row in seen),
+        median_minutes=percentile(lengths, 0.5),
+        p90_minutes=percentile(lengths, 0.9),
+        p99_minutes=percentile(lengths, 0.99),
+        active_hours=_hours(sum(row.active_seconds for row in seen)),
+        idle_hours=_hours(sum(row.idle_seconds for row in seen)),
+        server_hours=_hours(sum(row.server_seconds for row in seen)),
+        mean_servers=round(
+            sum((row.mean_running or 0) * row.observed_seconds for row in seen) / observed, 2
+        ),
+        peak_servers=peak.peak,
+        peak_at=peak.peak_at,
+        after_hours=_hours(sum(row.after_seconds for row in seen)),
+        saved_hours=_hours(sum(row.saved_seconds for row in seen)),
+    )
 
 
-def one_of(option: str, said: str, choices: Sequence[str], problems: list[str]) -> str:
-    """One of the choices; a mistake is added to the problems."""
-    if said not in choices:
-        problems.append(f"{option}: {_shown(said)} is not one of {', '.join(choices)}.")
-        return choices[0]
-    return said
+def by_day(
+    rows: Sequence[GroupDay], first: date, last: date, now: datetime, zone: ZoneInfo
+) -> list[Summary]:
+    """A summary of each day, without further queries. ``now`` is the time of the last poll."""
+    found = {row.day: row for row in rows}
+    summaries = []
+    for day, seconds in _day_lengths(first, last, now, zone).items():
+        row = found.get(day)
+        own_rows, active = ([row], row.active) if row else ([], 0)
+        summaries.append(summarise(Period(day, day), own_rows, active, {day: seconds}))
+    return summaries
 
 
-def parse_name(option: str, said: str, problems: list[str]) -> str:
-    """A user's or group's name, which may hold nearly anything; a mistake is added."""
-    if len(said) > LONGEST_NAME or not said.isprintable():
-        problems.append(f"{option}: {_shown(said)} is no name of a {option}.")
-        return ""
-    return said
+def of_one_user(
+    rows: Sequence[GroupDay], first: date, last: date, now: datetime, zone: ZoneInfo
+) -> Summary:
+    """One summary of all days of one user. ``now`` is the time of the last poll."""
+    active = int(any(row.active for row in rows))
+    return summarise(Period(first, last), rows, active, _day_lengths(first, last, now, zone))
 
 
-def parse_zone(option: str, said: str, problems: list[str]) -> ZoneInfo | None:
-    """A time zone by its name in the IANA database, None for ""; a mistake is added."""
-    if not said:
+def _day_lengths(first: date, last: date, now: datetime, zone: ZoneInfo) -> dict[date, float]:
+    """Seconds of each day that have passed by ``now``."""
+    lengths = {}
+    for day in days(first, last):
+        window = bounds(day, zone)
+        lengths[day] = max(0.0, (min(window.end, now) - window.start).total_seconds())
+    return lengths
+
+
+def session_lengths(rows: Sequence[GroupDay]) -> Counter[int]:
+    """The number of ended sessions by their length in whole minutes."""
+    lengths: Counter[int] = Counter()
+    for row in rows:
+        for minutes, number in json.loads(row.lengths or "{}").items():
+            lengths[int(minutes)] += number
+    return lengths
+
+
+def percentile(lengths: Mapping[int, int], share: float) -> int | None:
+    """The shortest length that at least this share of the sessions do not exceed.
+
+    ``share`` is between 0 and 1. None if there are no sessions.
+    """
+    total = sum(lengths.values())
+    if not total:
         return None
-    try:
-        if len(said) <= LONGEST_NAME:
-            return ZoneInfo(said)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        pass
-    problems.append(f"{option}: {_shown(said)} is no time zone; write one such as Europe/Berlin.")
-    return None
+    wanted = max(1, math.ceil(share * total))
+    reached = 0
+    for length in sorted(lengths):
+        reached += lengths[length]
+        if reached >= wanted:
+            return length
+    return max(lengths)
 
 
-def _shown(said: str) -> str:
-    return repr(said if len(said) <= 60 else said[:60] + "…")
+def week_by_hour(rows: Sequence[GroupDay]) -> list[list[float | None]]:
+    """Mean active users by weekday (from Monday) and hour; None for weekdays never observed."""
+    sums = [[0.0] * 24 for _ in range(7)]
+    observed = [0] * 7
+    for row in rows:
+        if row.observed_seconds <= 0:
+            continue
+        weekday = row.day.weekday()
+        observed[weekday] += 1
+        for hour, users in enumerate(json.loads(row.hours) if row.hours else ()):
+            sums[weekday][hour] += users
+    return [
+        [round(sums[day][hour] / observed[day], 2) if observed[day] else None for hour in range(24)]
+        for day in range(7)
+    ]
+
+
+def _hours(seconds: float) -> float:
+    return round(seconds / HOUR, 1)

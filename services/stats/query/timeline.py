@@ -1,36 +1,47 @@
-"""A person's timeline: a lane a day, from midnight to midnight in the viewer's zone. Pure."""
+"""One user's timeline: their sessions, and a row for each day, midnight to midnight. Pure."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from services.stats.days import bounds, days
 from services.stats.intervals import Interval, overlap_seconds, union, within
-from services.stats.query.answers import Timeline
 from services.stats.query.figures import Column, Figure, Kind
+from services.stats.records import Person, Session
 
 WIDTH = 960
-"""How wide a day is drawn; 40 an hour."""
+"""The width of a day in the drawing; 40 per hour."""
 
-THINNEST = 2.0
-"""What is shorter than can be seen is drawn this wide."""
+MIN_BAR_WIDTH = 2.0
+"""Shorter intervals are drawn this wide, so that they are visible."""
 
-MOST_EMPTY = 35
-"""Of more days than that the lanes are left out on which there was nothing."""
+MOST_EMPTY_DAYS = 35
+"""In longer ranges, days on which nothing was recorded are left out."""
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """One user's sessions and activity, and the gaps in the observation."""
+
+    person: Person | None
+    sessions: list[Session] = field(default_factory=list)
+    profiles: dict[int, str] = field(default_factory=dict)
+    work: list[Interval] = field(default_factory=list)
+    gaps: list[Interval] = field(default_factory=list)
 
 
 class Bar(NamedTuple):
-    """From where, and how wide."""
+    """A bar of the drawing: its left edge and its width."""
 
     x: float
     width: float
 
 
 @dataclass(frozen=True)
-class Lane:
-    """One day."""
+class TimelineDay:
+    """One row of the drawing."""
 
     day: date
     running: list[Bar]
@@ -39,15 +50,17 @@ class Lane:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing was seen, though somebody looked."""
+        """Whether the day was observed but nothing happened."""
         return not (self.running or self.work or self.gaps)
 
 
-def lanes(timeline: Timeline, first: date, last: date, zone: ZoneInfo, now: datetime) -> list[Lane]:
-    """The days, oldest first. now: until when a server that has not ended is drawn."""
+def timeline_days(
+    timeline: Timeline, first: date, last: date, zone: ZoneInfo, now: datetime
+) -> list[TimelineDay]:
+    """The days in the viewer's zone, oldest first. Running servers are drawn up to ``now``."""
     running = union(Interval(s.started, max(s.ended or now, s.started)) for s in timeline.sessions)
-    drawn = [
-        Lane(
+    rows = [
+        TimelineDay(
             day,
             _bars(running, day, zone),
             _bars(timeline.work, day, zone),
@@ -55,16 +68,16 @@ def lanes(timeline: Timeline, first: date, last: date, zone: ZoneInfo, now: date
         )
         for day in days(first, last)
     ]
-    return drawn if len(drawn) <= MOST_EMPTY else [lane for lane in drawn if not lane.empty]
+    return rows if len(rows) <= MOST_EMPTY_DAYS else [row for row in rows if not row.empty]
 
 
 def _bars(intervals: Iterable[Interval], day: date, zone: ZoneInfo) -> list[Bar]:
-    whole = bounds(day, zone)
-    scale = WIDTH / whole.seconds  # of 23 or 25 hours where clocks change
+    window = bounds(day, zone)
+    scale = WIDTH / window.seconds  # 23 or 25 hours when the clocks change
     bars = []
-    for part in within(intervals, whole):
-        width = max(part.seconds * scale, THINNEST)
-        x = min((part.start - whole.start).total_seconds() * scale, WIDTH - width)
+    for part in within(intervals, window):
+        width = max(part.seconds * scale, MIN_BAR_WIDTH)
+        x = min((part.start - window.start).total_seconds() * scale, WIDTH - width)
         bars.append(Bar(round(x, 1), round(width, 1)))
     return bars
 
@@ -75,17 +88,17 @@ COLUMNS = (
     Column("last_activity", "Last activity", Kind.TIME),
     Column("server", "Server", Kind.TEXT),
     Column("profile", "Profile", Kind.TEXT),
-    Column("minutes", "Minutes"),
-    Column("active_minutes", "Of them active"),
+    Column("minutes", "Length", Kind.MINUTES),
+    Column("active_minutes", "Active", Kind.MINUTES),
 )
 
 
 def sessions(timeline: Timeline, now: datetime) -> Figure:
-    """The sessions as a table, the newest first; a server that runs has no end."""
+    """The sessions as a table, newest first. A running server has no end."""
     work = union(timeline.work)
     rows: list[Sequence[object]] = []
     for session in sorted(timeline.sessions, key=lambda s: s.started, reverse=True):
-        whole = Interval(session.started, max(session.ended or now, session.started))
+        run = Interval(session.started, max(session.ended or now, session.started))
         rows.append(
             [
                 session.started,
@@ -93,9 +106,9 @@ def sessions(timeline: Timeline, now: datetime) -> Figure:
                 session.last_activity,
                 session.server,
                 timeline.profiles.get(session.profile_id or 0, ""),
-                round(whole.seconds / 60),
-                round(overlap_seconds([whole], work) / 60),
+                round(run.seconds / 60),
+                round(overlap_seconds([run], work) / 60),
             ]
         )
-    note = "Each run of a server. One without an end is running."
+    note = "Each row is one run of a server. A run without an end is still in progress."
     return Figure("timeline", "Timeline", note, COLUMNS, rows)

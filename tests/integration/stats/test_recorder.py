@@ -19,7 +19,7 @@ import pytest
 from common.hub.client import HubClient
 from common.hub.retry import NO_RETRY
 from services.stats.query.access import OPERATOR, Individual
-from services.stats.query.answers import Timeline
+from services.stats.query.timeline import Timeline
 from services.stats.record.recorder import PollResult, Recorder, RecorderSettings
 from services.stats.store.queries.dashboard import Queries
 from services.stats.store.store import Store

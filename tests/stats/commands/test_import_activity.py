@@ -14,7 +14,7 @@ from services.stats.commands.import_activity import import_activity
 from services.stats.days import Period
 from services.stats.intervals import Interval
 from services.stats.pseudonyms import Pseudonyms
-from services.stats.query.access import Everybody, Individual
+from services.stats.query.access import Individual, WholeHub
 from services.stats.record.sampler import PollContext, Sampler
 from services.stats.store.leader_lock import lock_for
 from services.stats.store.queries.dashboard import Queries
@@ -56,7 +56,7 @@ async def test_import(activity: Path, tmp_path: Path) -> None:
     ]
     timeline = await Queries(store).timeline(Individual("ana"), DAY, DAY)
     assert timeline.work == [Interval(START, START + timedelta(hours=1))]
-    (summary,) = await Queries(store).summaries(Everybody(), [Period(DAY, DAY)])
+    (summary,) = await Queries(store).summaries(WholeHub(), [Period(DAY, DAY)])
     assert (summary.active_users, summary.active_hours, summary.sessions) == (1, 1.0, 0)
     await store.close()
 
@@ -65,10 +65,10 @@ async def test_import_twice_is_import_once(activity: Path, tmp_path: Path) -> No
     """Polls that were imported before are skipped."""
     store = await open_store(tmp_path)
     await import_activity(store, activity, None)
-    before = await Queries(store).days(Everybody(), DAY, DAY)
+    before = await Queries(store).days(WholeHub(), DAY, DAY)
     text = await import_activity(store, activity, None)
     assert "Skipped 24 polls: that time has already been recorded." in text
-    assert await Queries(store).days(Everybody(), DAY, DAY) == before
+    assert await Queries(store).days(WholeHub(), DAY, DAY) == before
     await store.close()
 
 
@@ -85,7 +85,7 @@ async def test_import_before_own_records(activity: Path, tmp_path: Path) -> None
     assert "Skipped 12 polls" in text
     state = await store.load_state()
     assert sorted(state.people) == ["ana", "ben"]
-    (ana,) = [p for p in await Queries(store).people(Everybody(), DAY, DAY) if p.name == "ana"]
+    (ana,) = [p for p in await Queries(store).people(WholeHub(), DAY, DAY) if p.name == "ana"]
     assert ana.active_seconds == 3600
     await store.close()
 

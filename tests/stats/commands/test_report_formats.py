@@ -10,8 +10,8 @@ import pytest
 
 from services.stats.commands import report_formats
 from services.stats.commands.report_formats import LEGEND, SUMMARY_COLUMNS, Format, csv_table
-from services.stats.query.answers import PersonRow
-from services.stats.query.summary import Summary
+from services.stats.query.people import PersonRow
+from services.stats.query.periods import Summary
 
 PEAK = datetime(2026, 3, 2, 23, 30, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")

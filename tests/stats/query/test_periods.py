@@ -1,99 +1,48 @@
-"""What a query string asks for: days, whom, by what, in which time zone."""
+"""Rows of days summed up into the numbers of periods."""
 
-from datetime import UTC, date, datetime
-from zoneinfo import ZoneInfo
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from services.stats.days import By
-from services.stats.query.answers import Span
-from services.stats.query.periods import LONGEST_NAME, Asked, BadQuery, Range
-
-SPAN = Span(date(2026, 3, 1), date(2026, 6, 30), datetime(2026, 6, 30, 12, tzinfo=UTC), date.min)
+from services.stats.days import Period
+from services.stats.query.periods import percentile, session_lengths, summarise, week_by_hour
+from tests.stats.one_day import BASE, DAY, hub
 
 
-def test_nothing_said_is_the_last_thirty_days_of_everybody() -> None:
-    """An empty query is a good one."""
-    asked = Asked.parse({})
-    assert (asked.group, asked.user, asked.by, asked.zone) == ("", "", By.DAY, None)
-    assert asked.days(SPAN) == (date(2026, 6, 1), date(2026, 6, 30))
-
-
-def test_empty_fields_of_a_form_are_as_good_as_none() -> None:
-    """A form sends every field, also the empty ones."""
-    fields = ("since", "until", "group", "user", "by", "timezone")
-    assert Asked.parse(dict.fromkeys(fields, "")) == Asked.parse({})
-
-
-def test_everything_said() -> None:
-    """All six are read, and names are kept as they are."""
-    asked = Asked.parse(
-        {
-            "since": "2026-04-01",
-            "until": "2026-04-30",
-            "group": "nbgrader-a b",
-            "user": "Zoë <b>",
-            "by": "week",
-            "timezone": "Europe/Berlin",
-            "page": "7",
-        }
-    )
-    assert asked.days(SPAN) == (date(2026, 4, 1), date(2026, 4, 30))
-    assert (asked.group, asked.user, asked.by) == ("nbgrader-a b", "Zoë <b>", By.WEEK)
-    assert asked.zone == ZoneInfo("Europe/Berlin")
+def test_nothing_observed_is_unknown() -> None:
+    """Without polls, peak and mean are unknown, and so is every number of the summary."""
+    day = hub(replace(BASE, polls=()))
+    assert day.peak is day.mean_running is None
+    summary = summarise(Period(DAY, DAY), [day], 1, {DAY: 86400.0})
+    assert set(summary[3:]) == {None}
+    assert summary.observed_percent == 0
 
 
 @pytest.mark.parametrize(
-    ("since", "until", "days"),
-    [
-        pytest.param("7d", "", (date(2026, 6, 24), date(2026, 6, 30)), id="days back"),
-        pytest.param("1d", "2026-05-01", (date(2026, 5, 1), date(2026, 5, 1)), id="one day"),
-        pytest.param("99999d", "", (date(2026, 3, 1), date(2026, 6, 30)), id="before the first"),
-        pytest.param("2020-01-01", "2030-01-01", (date(2026, 3, 1), date(2026, 6, 30)), id="wide"),
-        pytest.param("99999d", "1970-01-02", (date(2026, 3, 1), date(1970, 1, 2)), id="no day"),
-    ],
+    ("share", "length"), [(0.5, 10), (0.9, 90), (0.99, 100), (0.0, 10), (1.0, 100)]
 )
-def test_days_end_where_the_records_do(since: str, until: str, days: tuple[date, date]) -> None:
-    """However wide the range, no more days are counted than were recorded."""
-    assert Asked.parse({"since": since, "until": until}).days(SPAN) == days
+def test_percentile(share: float, length: int) -> None:
+    """A percentile is the shortest length that this share of sessions do not exceed."""
+    assert percentile({10: 50, 90: 45, 100: 5}, share) == length
 
 
-@pytest.mark.parametrize(
-    ("query", "told"),
-    [
-        ({"since": "yesterday"}, "since: 'yesterday' is no day; write 2026-03-01, or 90d"),
-        ({"since": "٣d"}, "since: '٣d' is no day"),
-        ({"until": "90d"}, "until: '90d' is no day; write 2026-03-01."),
-        ({"until": "0001-01-01"}, "until: 0001-01-01 is too far away"),
-        ({"until": "9999-12-31"}, "until: 9999-12-31 is too far away"),
-        ({"since": "2026-05-02", "until": "2026-05-01"}, "since: 2026-05-02 is after until, 2026-"),
-        ({"by": "year"}, "by: 'year' is not one of day, week, month."),
-        ({"timezone": "Mars"}, "timezone: 'Mars' is no time zone; write one such as Europe/"),
-        ({"timezone": "../../etc/passwd"}, "timezone: '../../etc/passwd' is no time zone"),
-        ({"timezone": "America"}, "timezone: 'America' is no time zone"),
-        ({"timezone": "a\0b"}, r"timezone: 'a\x00b' is no time zone"),
-        ({"user": "a\nb"}, r"user: 'a\nb' is no name of a user."),
-        ({"group": "x" * (LONGEST_NAME + 1)}, "group: 'xxx"),
-    ],
-)
-def test_what_is_wrong_is_said(query: dict[str, str], told: str) -> None:
-    """A line for a person, never a traceback."""
-    with pytest.raises(BadQuery) as caught:
-        Asked.parse(query)
-    assert len(caught.value.problems) == 1
-    assert str(caught.value).startswith(told)
-    assert len(str(caught.value)) < 200
+def test_percentile_of_none() -> None:
+    """Without sessions there is no percentile."""
+    assert percentile({}, 0.5) is None
 
 
-def test_all_problems_are_told_at_once() -> None:
-    """Nobody likes to mend one after the other."""
-    with pytest.raises(BadQuery) as caught:
-        Asked.parse({"since": "x", "by": "y", "timezone": "z"})
-    assert len(caught.value.problems) == 3
+def test_lengths_add_up() -> None:
+    """The lengths of several days are added up."""
+    day = hub(BASE)
+    assert session_lengths([day, day]) == {120: 2}
 
 
-def test_options_are_told_with_their_dashes() -> None:
-    """The command line reads its range the same way."""
-    problems: list[str] = []
-    Range.parse({"since": "x"}, problems)
-    assert problems == ["--since: 'x' is no day; write 2026-03-01, or 90d for 90 days."]
+def test_week_by_hour() -> None:
+    """Means are over the observed days of a weekday; other weekdays are unknown."""
+    monday = hub(BASE)
+    next_monday = monday._replace(day=DAY + timedelta(days=7), hours="")
+    table = week_by_hour([monday, next_monday])
+    assert table[0][10] == 0.5
+    assert table[0][11] == 0
+    assert table[1] == [None] * 24

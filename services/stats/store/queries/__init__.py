@@ -1,1 +1,1 @@
-"""The database's read side: the queries of the dashboard, the API and the reports."""
+"""The SQL behind the dashboard, the API and the report."""

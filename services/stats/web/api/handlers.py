@@ -1,7 +1,7 @@
-"""The JSON API below ``api/``. Handlers parse, ask for what the viewer may see, and answer.
+"""The JSON API below ``api/``. Handlers parse, query what the viewer may see, and respond.
 
-It only reads. Who may ask for what is decided where the pages ask, too: ``Viewers`` says who it
-is, ``Viewer.audience`` whom they may ask about.
+The API is read-only. Access is decided as for the pages: ``Authenticator.viewer`` finds out who
+is signed in, and ``Viewer.audience`` which users they may ask about.
 """
 
 import json
@@ -14,14 +14,13 @@ from aiohttp import web
 
 from common.web.application import PREFIX
 from services.stats.days import By, Period, periods
-from services.stats.query import figures, people_list
 from services.stats.query.access import Audience, Individual, Viewer
-from services.stats.query.answers import Span
-from services.stats.query.people_list import ListQuery
-from services.stats.query.periods import Asked, BadQuery
-from services.stats.query.summary import Summary
+from services.stats.query.people import TableQuery, paginate, search
+from services.stats.query.periods import Summary, by_day
+from services.stats.query.question import InvalidQuery, Question, Span
 from services.stats.store.queries.dashboard import Queries
-from services.stats.web.api import responses as api_views
+from services.stats.store.rollup import GroupDay
+from services.stats.web.api import responses
 from services.stats.web.api.openapi import describe
 from services.stats.web.api.parameters import (
     PAGED,
@@ -30,24 +29,24 @@ from services.stats.web.api.parameters import (
     bounded_days,
     check_names,
     parse_points,
-    since_day,
+    required_since,
 )
-from services.stats.web.viewers import NotThere, Viewers, answer_errors
+from services.stats.web.authentication import Authenticator
+from services.stats.web.errors import DataNotFound, add_query_errors
 
 
-def add_api(app: web.Application, *, queries: Queries, viewers: Viewers) -> None:
+def add_api(app: web.Application, *, queries: Queries, authenticator: Authenticator) -> None:
     """Add the API to an application of common.web.application.create_app."""
-    if answer_errors not in app.middlewares:
-        app.middlewares.append(answer_errors)
-    Api(queries, viewers).setup(app)
+    add_query_errors(app)
+    Api(queries, authenticator).setup(app)
 
 
 class Api:
-    """The handlers. Each asks who it is before it looks at anything else."""
+    """The handlers. Each authenticates the request before it does anything else."""
 
-    def __init__(self, queries: Queries, viewers: Viewers) -> None:
+    def __init__(self, queries: Queries, authenticator: Authenticator) -> None:
         self._queries = queries
-        self._viewers = viewers
+        self._authenticator = authenticator
 
     def setup(self, app: web.Application) -> None:
         """Add the API's routes."""
@@ -75,130 +74,130 @@ class Api:
 
     async def about(self, request: web.Request) -> web.Response:
         """GET api/about."""
-        viewer, _ = await self._asked(request, ("timezone",))
-        asked = Asked.parse(request.query)
+        viewer, question = await self._parse(request, ("timezone",))
         made_up = await self._queries.made_up()
-        return _json(
-            api_views.about(viewer, await self._queries.span(), self._zone, asked.zone, made_up)
-        )
+        span = await self._queries.span()
+        return _json(responses.about(viewer, span, self._zone, question.zone, made_up))
 
     async def summary(self, request: web.Request) -> web.Response:
         """GET api/summary."""
-        viewer, asked = await self._asked(request, (*RANGE, *WHO, "by"))
-        audience = viewer.audience(group=asked.group, user=asked.user)
+        viewer, question = await self._parse(request, (*RANGE, *WHO, "by"))
+        audience = viewer.audience(group=question.group, user=question.user)
         span = await self._queries.span()
-        days = bounded_days(asked, span)
+        days = bounded_days(question, span)
         total: list[Summary] = []
         rows: list[Summary] = []
         if span is not None and days is not None:
             total = await self._queries.summaries(audience, [Period(*days)])
-            rows = await self._periods(audience, asked.by, days, span)
-        return _json(api_views.summary(total, rows, days, self._zone, asked.zone))
+            rows = await self._summaries(audience, question.by, days, span)
+        return _json(responses.summary(total, rows, days, self._zone, question.zone))
 
-    async def _periods(
+    async def _summaries(
         self, audience: Audience, by: By, days: tuple[date, date], span: Span
     ) -> list[Summary]:
         if by is not By.DAY:
             return await self._queries.summaries(audience, periods(*days, by))
         rows = await self._queries.days(audience, *days)
-        return figures.by_day(rows, *days, span.last_poll, self._queries.zone)
+        return by_day(rows, *days, span.last_poll, self._queries.zone)
 
     async def days(self, request: web.Request) -> web.Response:
         """GET api/days."""
-        viewer, asked = await self._asked(request, (*RANGE, *WHO))
-        audience = viewer.audience(group=asked.group, user=asked.user)
-        days = bounded_days(asked, await self._queries.span())
-        rows = await self._queries.days(audience, *days) if days else []
-        return _json(api_views.days(rows, days, self._zone, asked.zone))
+        viewer, question = await self._parse(request, (*RANGE, *WHO))
+        rows, days = await self._days(viewer, question)
+        return _json(responses.days(rows, days, self._zone, question.zone))
 
     async def week_by_hour(self, request: web.Request) -> web.Response:
-        """GET api/week-by-hour. The hours are of the recorder's time zone."""
-        viewer, asked = await self._asked(request, ("since", "until", *WHO))
-        audience = viewer.audience(group=asked.group, user=asked.user)
-        days = bounded_days(asked, await self._queries.span())
-        rows = await self._queries.days(audience, *days) if days else []
-        return _json(api_views.week(rows, days, self._zone))
+        """GET api/week-by-hour. Hours are in the recorder's time zone."""
+        viewer, question = await self._parse(request, ("since", "until", *WHO))
+        rows, days = await self._days(viewer, question)
+        return _json(responses.week(rows, days, self._zone))
 
     async def session_lengths(self, request: web.Request) -> web.Response:
         """GET api/session-lengths."""
-        viewer, asked = await self._asked(request, ("since", "until", *WHO))
-        audience = viewer.audience(group=asked.group, user=asked.user)
-        days = bounded_days(asked, await self._queries.span())
-        rows = await self._queries.days(audience, *days) if days else []
-        return _json(api_views.lengths(rows, days, self._zone))
+        viewer, question = await self._parse(request, ("since", "until", *WHO))
+        rows, days = await self._days(viewer, question)
+        return _json(responses.lengths(rows, days, self._zone))
+
+    async def _days(
+        self, viewer: Viewer, question: Question
+    ) -> tuple[list[GroupDay], tuple[date, date] | None]:
+        audience = viewer.audience(group=question.group, user=question.user)
+        days = bounded_days(question, await self._queries.span())
+        return (await self._queries.days(audience, *days) if days else []), days
 
     async def people(self, request: web.Request) -> web.Response:
         """GET api/people."""
-        viewer, asked = await self._asked(request, ("since", "until", *WHO, *PAGED))
-        listing = ListQuery.parse(request.query)
-        audience = viewer.audience(group=asked.group, user=asked.user)
-        days = bounded_days(asked, await self._queries.span())
+        viewer, question = await self._parse(request, ("since", "until", *WHO, *PAGED))
+        table = TableQuery.parse(request.query)
+        audience = viewer.audience(group=question.group, user=question.user)
+        days = bounded_days(question, await self._queries.span())
         rows = await self._queries.people(audience, *days) if days else []
-        listed = people_list.cut(people_list.pick(rows, listing), listing.page)
-        return _json(api_views.people(listed, days, self._zone))
+        page = paginate(search(rows, table), table.page)
+        return _json(responses.people(page, days, self._zone))
 
     async def inactive(self, request: web.Request) -> web.Response:
-        """GET api/inactive: ``since`` must be there."""
-        viewer, asked = await self._asked(request, ("since", *WHO, *PAGED))
-        listing = ListQuery.parse(request.query)
-        audience = viewer.audience(group=asked.group, user=asked.user)
-        since = since_day(asked, request.query, await self._queries.span())
+        """GET api/inactive: ``since`` is required."""
+        viewer, question = await self._parse(request, ("since", *WHO, *PAGED))
+        table = TableQuery.parse(request.query)
+        audience = viewer.audience(group=question.group, user=question.user)
+        since = required_since(question, request.query, await self._queries.span())
         rows = await self._queries.inactive(audience, since) if since else []
-        listed = people_list.cut(people_list.pick(rows, listing), listing.page)
-        return _json(api_views.inactive(listed, since, self._zone))
+        page = paginate(search(rows, table), table.page)
+        return _json(responses.inactive(page, since, self._zone))
 
     async def timeline(self, request: web.Request) -> web.Response:
-        """GET api/timeline: of ``user``, by default of who asks."""
-        viewer, asked = await self._asked(request, (*RANGE, *WHO))
-        audience = self._individual(viewer, asked)
-        days = bounded_days(asked, await self._queries.span(), raw=True)
+        """GET api/timeline: of ``user``, by default the viewer. Raises DataNotFound."""
+        viewer, question = await self._parse(request, (*RANGE, *WHO))
+        audience = self._individual(viewer, question)
+        days = bounded_days(question, await self._queries.span(), detailed=True)
         if days is None:
-            raise NotThere("of these days there are no timelines")
+            raise DataNotFound("there are no timelines of these days")
         timeline = await self._queries.timeline(audience, *days)
         if timeline.person is None:
-            raise NotThere("nothing is known of that user")
-        return _json(api_views.timeline(timeline, days, self._zone, asked.zone))
+            raise DataNotFound("no such user among those you may see")
+        return _json(responses.timeline(timeline, days, self._zone, question.zone))
 
     async def groups(self, request: web.Request) -> web.Response:
         """GET api/groups."""
-        viewer, _ = await self._asked(request, ("q", "page"))
-        listing = ListQuery.parse(request.query)
-        wanted = listing.text.casefold()
+        viewer, _ = await self._parse(request, ("q", "page"))
+        table = TableQuery.parse(request.query)
+        wanted = table.text.casefold()
         rows = [row for row in await self._queries.groups(viewer) if wanted in row.name.casefold()]
-        return _json(api_views.groups(rows, listing.page))
+        return _json(responses.groups(rows, table.page))
 
     async def gaps(self, request: web.Request) -> web.Response:
-        """GET api/gaps: of the recorder, so they are no secret of anybody."""
-        _, asked = await self._asked(request, RANGE)
-        days = bounded_days(asked, await self._queries.span(), raw=True)
+        """GET api/gaps: for every viewer, because gaps reveal nothing about users."""
+        _, question = await self._parse(request, RANGE)
+        days = bounded_days(question, await self._queries.span(), detailed=True)
         gaps = await self._queries.gaps(*days) if days else []
-        return _json(api_views.gaps(gaps, days, self._zone, asked.zone))
+        return _json(responses.gaps(gaps, days, self._zone, question.zone))
 
     async def concurrency(self, request: web.Request) -> web.Response:
         """GET api/concurrency."""
-        viewer, asked = await self._asked(request, (*RANGE, *WHO, "points"))
+        viewer, question = await self._parse(request, (*RANGE, *WHO, "points"))
         points = parse_points(request.query)
-        audience = viewer.audience(group=asked.group, user=asked.user)
-        days = bounded_days(asked, await self._queries.span(), raw=True)
+        audience = viewer.audience(group=question.group, user=question.user)
+        days = bounded_days(question, await self._queries.span(), detailed=True)
         moments = await self._queries.servers_at(audience, *days, points) if days else []
-        return _json(api_views.concurrency(moments, days, self._zone, asked.zone))
+        return _json(responses.concurrency(moments, days, self._zone, question.zone))
 
     @property
     def _zone(self) -> str:
         return self._queries.zone.key
 
-    async def _asked(self, request: web.Request, names: Collection[str]) -> tuple[Viewer, Asked]:
-        viewer = await self._viewers.of(request)
+    async def _parse(self, request: web.Request, names: Collection[str]) -> tuple[Viewer, Question]:
+        """The viewer and the question; ``names`` are the parameters the route takes."""
+        viewer = await self._authenticator.viewer(request)
         check_names(request.query, names)
-        return viewer, Asked.parse(request.query)
+        return viewer, Question.parse(request.query)
 
     @staticmethod
-    def _individual(viewer: Viewer, asked: Asked) -> Individual:
-        user = asked.user or viewer.name
+    def _individual(viewer: Viewer, question: Question) -> Individual:
+        user = question.user or viewer.name
         if not user:
-            raise BadQuery(["user: write whose timeline it is to be."])
-        audience = viewer.audience(group=asked.group, user=user)
-        if not isinstance(audience, Individual):  # asked for a user it always is
+            raise InvalidQuery(["user: write the name of the user whose timeline you want."])
+        audience = viewer.audience(group=question.group, user=user)
+        if not isinstance(audience, Individual):  # with a user, it always is one
             raise TypeError(audience)
         return audience
 
@@ -210,5 +209,5 @@ def _json(value: msgspec.Struct) -> web.Response:
 def _version() -> str:
     try:
         return version("jupyterhub-classroom")
-    except PackageNotFoundError:  # run from a checkout that is not installed
+    except PackageNotFoundError:  # a checkout that is not installed
         return "0"

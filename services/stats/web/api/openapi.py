@@ -1,4 +1,4 @@
-"""The OpenAPI description of the JSON API, made from the types of its answers. Pure."""
+"""The OpenAPI description of the JSON API, generated from the types of its responses. Pure."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,12 +7,17 @@ import msgspec
 
 from common.web.openapi import ERROR, document
 from services.stats.days import By
-from services.stats.query.people_list import LONGEST_SEARCH, PAGE_SIZE, Sort
-from services.stats.query.periods import LONGEST_NAME, USUAL_DAYS
+from services.stats.query.people import LONGEST_SEARCH, PAGE_SIZE, Sort
+from services.stats.query.question import DEFAULT_DAYS, LONGEST_NAME
 from services.stats.web.api import types as api_types
-from services.stats.web.api.parameters import MOST_DAYS, MOST_POINTS, MOST_RAW_DAYS, USUAL_POINTS
+from services.stats.web.api.parameters import (
+    DEFAULT_POINTS,
+    MOST_DAYS,
+    MOST_DETAILED_DAYS,
+    MOST_POINTS,
+)
 
-_ANSWERS: dict[str, type[msgspec.Struct]] = {
+_RESPONSES: dict[str, type[msgspec.Struct]] = {
     "about": api_types.About,
     "summary": api_types.SummaryAnswer,
     "days": api_types.DaysAnswer,
@@ -27,29 +32,29 @@ _ANSWERS: dict[str, type[msgspec.Struct]] = {
 }
 
 _ERRORS = {
-    "400": "The request cannot be used; `problems` lists all that is wrong with it.",
-    "401": "Nobody is signed in and no token was sent.",
-    "403": "No access to the service, not yours to see, or the XSRF token is missing.",
-    "404": "Nothing is known of it, or nothing that you may see.",
-    "503": "The Hub or the database is out of reach; try again.",
+    "400": "The request is invalid; `problems` lists everything wrong with it.",
+    "401": "Not signed in, and no token was sent.",
+    "403": "No access to the service or to this data, or the XSRF token is missing.",
+    "404": "No such data, or none that you may see.",
+    "503": "The Hub or the database is unavailable; try again.",
 }
 
 _DESCRIPTION = f"""\
-Who used the hub, and when. Administrators see everything; who is in the group `formgrade-COURSE`
-sees the members of `nbgrader-COURSE`, each for the days on which they were in it; everybody else
-sees what they did themselves (`user` set to their own name).
+Who used the hub, and when. Administrators see everything. Members of the group `formgrade-COURSE`
+see the members of `nbgrader-COURSE`, each for the days on which they were in that group. Other
+users see their own activity (`user` set to their own name).
 
-Without `group` and `user` a question is about the whole hub; with both, about the person while in
-the group. Days are those of the recorder's time zone, which each answer names. What was not
-observed is null, never zero. Unknown parameters are refused. At most {MOST_DAYS} days are answered
-at once ({MOST_RAW_DAYS} for timelines, gaps and concurrency, which are read from the raw records),
-and lists have {PAGE_SIZE} lines a page."""
+Without `group` and `user`, a response covers the whole hub; with both, the user while in the
+group. Days begin at midnight in the recorder's time zone, which each response names. What was not
+observed is null, never zero. Unknown parameters are rejected. A response covers at most
+{MOST_DAYS} days ({MOST_DETAILED_DAYS} for timelines, gaps and concurrency, which are read from
+the raw records), and lists have {PAGE_SIZE} rows per page."""
 
 
 def describe(prefix: str, version: str) -> dict[str, Any]:
     """The description of the API below ``prefix``."""
     _, schemas = msgspec.json.schema_components(
-        _ANSWERS.values(), ref_template="#/components/schemas/{name}"
+        _RESPONSES.values(), ref_template="#/components/schemas/{name}"
     )
     info = {"title": "JupyterHub statistics", "version": version, "description": _DESCRIPTION}
     components = {"schemas": {**schemas, "Error": ERROR}, "parameters": _parameters()}
@@ -59,36 +64,38 @@ def describe(prefix: str, version: str) -> dict[str, Any]:
 def _paths() -> dict[str, Any]:
     days, who, paged = ("since", "until"), ("group", "user"), ("q", "sort", "page")
     described = {
-        "about": _get("about", "Who you are here, and what there is", ("timezone",)),
+        "about": _get("about", "Your access, and what is recorded", ("timezone",)),
         "summary": _get(
-            "summary", "All in numbers, and by day, week or month", (*days, "timezone", *who, "by")
+            "summary",
+            "Numbers of the whole range, and by day, week or month",
+            (*days, "timezone", *who, "by"),
         ),
-        "days": _get("days", "Each day's numbers", (*days, "timezone", *who)),
+        "days": _get("days", "Numbers of each day", (*days, "timezone", *who)),
         "week-by-hour": _get(
-            "week-by-hour", "Users active by weekday and hour, the mean", (*days, *who)
+            "week-by-hour", "Mean active users by weekday and hour", (*days, *who)
         ),
         "session-lengths": _get(
-            "session-lengths", "How long sessions were that ended", (*days, *who)
+            "session-lengths", "Lengths of the sessions that ended", (*days, *who)
         ),
         "people": _get(
-            "people", "The table of users, also of those who did nothing", (*days, *who, *paged)
+            "people", "The table of users, including users without activity", (*days, *who, *paged)
         ),
         "inactive": _get(
-            "inactive", "Who has not been active since a day", ("since", *who, *paged)
+            "inactive", "Users who have not been active since a day", ("since", *who, *paged)
         ),
         "timeline": _get(
             "timeline",
-            "A person's sessions and work; without `user`, your own",
+            "A user's sessions and activity; without `user`, your own",
             (*days, "timezone", *who),
             errors=("404",),
         ),
-        "groups": _get("groups", "The groups that you may ask for", ("q", "page")),
-        "gaps": _get("gaps", "When nobody was looking", (*days, "timezone")),
+        "groups": _get("groups", "The groups that you may see", ("q", "page")),
+        "gaps": _get("gaps", "Times that were not observed", (*days, "timezone")),
         "concurrency": _get(
             "concurrency", "Running servers over time", (*days, "timezone", *who, "points")
         ),
     }
-    # One parameter is not optional here.
+    # Only here is a parameter required.
     described["inactive"]["parameters"][0] = {
         **_parameters()["since"],
         "required": True,
@@ -114,8 +121,8 @@ def _get(
     name: str, summary: str, parameters: Sequence[str], *, errors: Sequence[str] = ()
 ) -> dict[str, Any]:
     good = {
-        "description": "Done",
-        "content": {"application/json": {"schema": _ref("schemas", _ANSWERS[name].__name__)}},
+        "description": "OK",
+        "content": {"application/json": {"schema": _ref("schemas", _RESPONSES[name].__name__)}},
     }
     bad = {
         code: {
@@ -143,25 +150,31 @@ def _parameters() -> dict[str, Any]:
     described = {
         "since": (
             {"type": "string", "pattern": rf"^({day}|\d{{1,5}}d)$"},
-            f"The first day, as 2026-03-01, or how far back, as 90d. Default: {USUAL_DAYS}d.",
+            f"The first day (2026-03-01) or a number of days (90d). Default: {DEFAULT_DAYS}d.",
         ),
         "until": (
             {"type": "string", "pattern": rf"^{day}$"},
-            "The last day. Default: the newest with records.",
+            "The last day. Default: the latest with records.",
         ),
-        "timezone": (name, "In which time zone moments are told, as Europe/Berlin. Default: UTC."),
-        "group": (name, "Only the members of this group, each for the days they were in it."),
-        "user": (name, "Only this person."),
-        "by": ({"type": "string", "enum": list(By), "default": By.DAY.value}, "How to count."),
-        "q": ({"type": "string", "maxLength": LONGEST_SEARCH}, "Text anywhere in the name."),
+        "timezone": (name, "The time zone of times, such as Europe/Berlin. Default: UTC."),
+        "group": (name, "Only members of this group, each for the days on which they were in it."),
+        "user": (name, "Only this user."),
+        "by": (
+            {"type": "string", "enum": list(By), "default": By.DAY.value},
+            "The length of the periods.",
+        ),
+        "q": (
+            {"type": "string", "maxLength": LONGEST_SEARCH},
+            "Text to find anywhere in the name.",
+        ),
         "sort": (
             {"type": "string", "enum": sorts, "default": Sort.NAME.value},
-            "The column; with `-` in front, descending.",
+            "The column to sort by; prefix it with `-` for descending order.",
         ),
-        "page": ({"type": "integer", "minimum": 1, "default": 1}, f"{PAGE_SIZE} lines a page."),
+        "page": ({"type": "integer", "minimum": 1, "default": 1}, f"{PAGE_SIZE} rows per page."),
         "points": (
-            {"type": "integer", "minimum": 2, "maximum": MOST_POINTS, "default": USUAL_POINTS},
-            "About so many moments; they are at least a minute apart.",
+            {"type": "integer", "minimum": 2, "maximum": MOST_POINTS, "default": DEFAULT_POINTS},
+            "The approximate number of moments; they are at least a minute apart.",
         ),
     }
     return {

@@ -1,7 +1,7 @@
-"""Reads the query strings of the JSON API, strictly: what is misspelt is told. Pure.
+"""Parses the query strings of the JSON API, strictly. Pure.
 
-A parameter that is not understood must not be passed over: of ``?gruop=x`` the answer would be
-about the whole hub.
+Unknown parameters are rejected, not ignored: ``?gruop=x`` would otherwise return the numbers of
+the whole hub.
 """
 
 from collections.abc import Collection
@@ -9,17 +9,16 @@ from datetime import date, timedelta
 
 from multidict import MultiMapping
 
-from services.stats.query.answers import Span
-from services.stats.query.periods import Asked, BadQuery
+from services.stats.query.question import InvalidQuery, Question, Span
 
 MOST_DAYS = 1100
-"""Three years: more days are not answered at once."""
+"""Three years: the most days in one response."""
 
-MOST_RAW_DAYS = 366
-"""What is read out of the raw records is bounded to a year."""
+MOST_DETAILED_DAYS = 366
+"""The most days in a response that is read from the raw records."""
 
 MOST_POINTS = 2000
-USUAL_POINTS = 500
+DEFAULT_POINTS = 500
 
 RANGE = ("since", "until", "timezone")
 WHO = ("group", "user")
@@ -27,49 +26,53 @@ PAGED = ("q", "sort", "page")
 
 
 def check_names(query: MultiMapping[str], known: Collection[str]) -> None:
-    """Raise BadQuery for parameters that are unknown or stand there twice."""
+    """Raise InvalidQuery for parameters that are unknown or repeated."""
     problems = []
     for name in dict.fromkeys(query):
         if name == "_xsrf":
-            continue  # who has no header to send it in may send it so
+            continue  # for clients that cannot send it in a header
         if name not in known:
-            choices = f"there are: {', '.join(known)}" if known else "there are none"
-            problems.append(f"{name[:60]!r} is no parameter of this; {choices}.")
+            choices = f"known: {', '.join(known)}" if known else "there are none"
+            problems.append(f"{name[:60]!r} is not a parameter here; {choices}.")
         elif len(query.getall(name)) > 1:
-            problems.append(f"{name}: write it once.")
+            problems.append(f"{name}: give it only once.")
     if problems:
-        raise BadQuery(problems)
+        raise InvalidQuery(problems)
 
 
 def parse_points(query: MultiMapping[str]) -> int:
-    """How many moments. Raises BadQuery."""
-    said = query.get("points") or str(USUAL_POINTS)
-    if said.isascii() and said.isdecimal() and len(said) < 7 and 2 <= int(said) <= MOST_POINTS:
-        return int(said)
-    raise BadQuery([f"points: write a number from 2 to {MOST_POINTS}."])
+    """The number of points in time. Raises InvalidQuery."""
+    text = query.get("points") or str(DEFAULT_POINTS)
+    if text.isascii() and text.isdecimal() and len(text) < 7 and 2 <= int(text) <= MOST_POINTS:
+        return int(text)
+    raise InvalidQuery([f"points: write a number from 2 to {MOST_POINTS}."])
 
 
-def bounded_days(asked: Asked, span: Span | None, *, raw: bool = False) -> tuple[date, date] | None:
-    """First and last day of which there is a record; None if there is none. Raises BadQuery.
+def bounded_days(
+    question: Question, span: Span | None, *, detailed: bool = False
+) -> tuple[date, date] | None:
+    """First and last day with records, or None if there are none. Raises InvalidQuery.
 
-    raw: of which there is a raw record. What was pruned is no gap.
+    ``detailed``: only days whose raw records are still kept. Pruned days are not gaps.
     """
     if span is None:
         return None
-    first, last = asked.days(span)
-    if raw:
-        first = max(first, span.raw_from)
-    most = MOST_RAW_DAYS if raw else MOST_DAYS
+    first, last = question.days(span)
+    if detailed:
+        first = max(first, span.timelines_from)
+    most = MOST_DETAILED_DAYS if detailed else MOST_DAYS
     if (last - first).days >= most:
-        raise BadQuery([f"since, until: ask for at most {most} days at once."])
+        raise InvalidQuery([f"since, until: the range is limited to {most} days."])
     return (first, last) if first <= last else None
 
 
-def since_day(asked: Asked, query: MultiMapping[str], span: Span | None) -> date | None:
-    """The day of ``since``, which must be there; None before the first poll. Raises BadQuery."""
+def required_since(question: Question, query: MultiMapping[str], span: Span | None) -> date | None:
+    """The day of ``since``, which is required; None before the first poll. Raises InvalidQuery."""
     if not query.get("since", "").strip():
-        raise BadQuery(["since: write a day, as 2026-03-01, or how far back, as 14d."])
-    since = asked.range.since
+        raise InvalidQuery(
+            ["since: write a day such as 2026-03-01, or a number of days such as 14d."]
+        )
+    since = question.range.since
     if isinstance(since, timedelta):
         return span.last_day - since + timedelta(days=1) if span else None
     return since

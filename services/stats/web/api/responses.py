@@ -1,7 +1,7 @@
-"""From the answers of the database to those of the API. Pure.
+"""Turns what the database returned into the API's responses. Pure.
 
-``days`` is the range answered, None where there is no record; ``zone`` the time zone in which
-moments are to be told, None for UTC.
+``of`` is the range of days that the response covers, None without records. ``timezone`` is the
+zone in which days begin, ``zone`` the one for times (None: UTC).
 """
 
 import math
@@ -13,36 +13,36 @@ from zoneinfo import ZoneInfo
 from services.stats.days import days as each_day
 from services.stats.intervals import Interval
 from services.stats.query.access import Viewer
-from services.stats.query.answers import GroupRow, Span, Timeline
 from services.stats.query.figures import LENGTHS
-from services.stats.query.people_list import PAGE_SIZE, Listed
-from services.stats.query.summary import Summary, percentile, session_lengths
-from services.stats.query.summary import week_by_hour as by_hour
+from services.stats.query.people import PAGE_SIZE, GroupRow, TablePage
+from services.stats.query.periods import Summary, percentile, session_lengths, week_by_hour
+from services.stats.query.question import Span
+from services.stats.query.timeline import Timeline
 from services.stats.store.rollup import GroupDay
-from services.stats.web.api import types as a
+from services.stats.web.api import types
 
 Days = tuple[date, date] | None
 
 
 def about(
     viewer: Viewer, span: Span | None, timezone: str, zone: ZoneInfo | None, made_up: bool
-) -> a.About:
-    return a.About(
+) -> types.About:
+    return types.About(
         user=viewer.name,
         whole_hub=viewer.everything,
-        groups=() if viewer.everything else tuple(sorted(viewer.teaches)),
+        groups=() if viewer.everything else tuple(sorted(viewer.student_groups)),
         timezone=timezone,
         first_day=span.first_day if span else None,
         last_day=span.last_day if span else None,
         last_poll=_at(span.last_poll, zone) if span else None,
-        timelines_from=span.raw_from if span else None,
+        timelines_from=span.timelines_from if span else None,
         made_up=made_up,
     )
 
 
-def period(row: Summary, zone: ZoneInfo | None) -> a.PeriodView:
+def period(row: Summary, zone: ZoneInfo | None) -> types.PeriodView:
     peak_at = _at(row.peak_at, zone) if row.peak_at else None
-    return a.PeriodView(**row._replace(peak_at=peak_at)._asdict())
+    return types.PeriodView(**row._replace(peak_at=peak_at)._asdict())
 
 
 def summary(
@@ -51,27 +51,29 @@ def summary(
     of: Days,
     timezone: str,
     zone: ZoneInfo | None,
-) -> a.SummaryAnswer:
-    return a.SummaryAnswer(
-        **_asked(of, timezone),
+) -> types.SummaryAnswer:
+    return types.SummaryAnswer(
+        **_range(of, timezone),
         total=period(total[0], zone) if total else None,
         periods=[period(row, zone) for row in rows],
     )
 
 
-def days(rows: Iterable[GroupDay], of: Days, timezone: str, zone: ZoneInfo | None) -> a.DaysAnswer:
+def days(
+    rows: Iterable[GroupDay], of: Days, timezone: str, zone: ZoneInfo | None
+) -> types.DaysAnswer:
     found = {row.day: row for row in rows}
-    return a.DaysAnswer(
-        **_asked(of, timezone),
+    return types.DaysAnswer(
+        **_range(of, timezone),
         days=[_day(day, found.get(day), zone) for day in (each_day(*of) if of else ())],
     )
 
 
-def _day(day: date, row: GroupDay | None, zone: ZoneInfo | None) -> a.DayView:
+def _day(day: date, row: GroupDay | None, zone: ZoneInfo | None) -> types.DayView:
     if row is None or row.observed_seconds <= 0:
-        nothing: dict[str, Any] = dict.fromkeys(a.DayView.__struct_fields__)
-        return a.DayView(**nothing | {"day": day, "observed_seconds": 0})
-    return a.DayView(
+        unknown: dict[str, Any] = dict.fromkeys(types.DayView.__struct_fields__)
+        return types.DayView(**unknown | {"day": day, "observed_seconds": 0})
+    return types.DayView(
         day=day,
         observed_seconds=row.observed_seconds,
         members=row.members,
@@ -91,15 +93,15 @@ def _day(day: date, row: GroupDay | None, zone: ZoneInfo | None) -> a.DayView:
     )
 
 
-def week(rows: Sequence[GroupDay], of: Days, timezone: str) -> a.WeekAnswer:
-    return a.WeekAnswer(**_asked(of, timezone), users=by_hour(rows))
+def week(rows: Sequence[GroupDay], of: Days, timezone: str) -> types.WeekAnswer:
+    return types.WeekAnswer(**_range(of, timezone), users=week_by_hour(rows))
 
 
-def lengths(rows: Sequence[GroupDay], of: Days, timezone: str) -> a.LengthsAnswer:
-    seen = [row for row in rows if row.observed_seconds > 0]
-    counted = session_lengths(seen)
-    classes = [
-        a.LengthClass(
+def lengths(rows: Sequence[GroupDay], of: Days, timezone: str) -> types.LengthsAnswer:
+    observed = [row for row in rows if row.observed_seconds > 0]
+    counted = session_lengths(observed)
+    bins = [
+        types.LengthClass(
             from_minutes=start,
             below_minutes=end,
             sessions=sum(
@@ -110,48 +112,52 @@ def lengths(rows: Sequence[GroupDay], of: Days, timezone: str) -> a.LengthsAnswe
         )
         for start, end in zip((0, *LENGTHS), (*LENGTHS, None), strict=True)
     ]
-    return a.LengthsAnswer(
-        **_asked(of, timezone),
-        sessions=counted.total() if seen else None,
+    return types.LengthsAnswer(
+        **_range(of, timezone),
+        sessions=counted.total() if observed else None,
         median_minutes=percentile(counted, 0.5),
         p90_minutes=percentile(counted, 0.9),
         p99_minutes=percentile(counted, 0.99),
-        classes=classes if seen else [],
+        classes=bins if observed else [],
     )
 
 
-def people(listed: Listed, of: Days, timezone: str) -> a.PeopleAnswer:
-    return a.PeopleAnswer(
-        **_asked(of, timezone),
-        people=[a.PersonView(**row._asdict()) for row in listed.rows],
-        total=listed.total,
-        page=listed.page,
-        pages=listed.pages,
+def people(table: TablePage, of: Days, timezone: str) -> types.PeopleAnswer:
+    return types.PeopleAnswer(
+        **_range(of, timezone),
+        people=[types.PersonView(**row._asdict()) for row in table.rows],
+        total=table.total,
+        page=table.page,
+        pages=table.pages,
     )
 
 
-def inactive(listed: Listed, since: date | None, timezone: str) -> a.InactiveAnswer:
-    return a.InactiveAnswer(
+def inactive(table: TablePage, since: date | None, timezone: str) -> types.InactiveAnswer:
+    return types.InactiveAnswer(
         since=since,
         timezone=timezone,
         people=[
-            a.InactiveView(name=row.name, last_active=row.last_active, days_active=row.days_active)
-            for row in listed.rows
+            types.InactiveView(
+                name=row.name, last_active=row.last_active, days_active=row.days_active
+            )
+            for row in table.rows
         ],
-        total=listed.total,
-        page=listed.page,
-        pages=listed.pages,
+        total=table.total,
+        page=table.page,
+        pages=table.pages,
     )
 
 
-def timeline(found: Timeline, of: Days, timezone: str, zone: ZoneInfo | None) -> a.TimelineAnswer:
+def timeline(
+    found: Timeline, of: Days, timezone: str, zone: ZoneInfo | None
+) -> types.TimelineAnswer:
     person = found.person
-    return a.TimelineAnswer(
-        **_asked(of, timezone),
+    return types.TimelineAnswer(
+        **_range(of, timezone),
         user=person.name if person else "",
         deleted=person is not None and person.deleted is not None,
         sessions=[
-            a.SessionView(
+            types.SessionView(
                 server=session.server,
                 profile=found.profiles.get(session.profile_id or 0),
                 started=_at(session.started, zone),
@@ -165,12 +171,12 @@ def timeline(found: Timeline, of: Days, timezone: str, zone: ZoneInfo | None) ->
     )
 
 
-def groups(rows: Sequence[GroupRow], page: int) -> a.GroupsAnswer:
+def groups(rows: Sequence[GroupRow], page: int) -> types.GroupsAnswer:
     pages = max(1, math.ceil(len(rows) / PAGE_SIZE))
     page = min(page, pages)
-    return a.GroupsAnswer(
+    return types.GroupsAnswer(
         groups=[
-            a.GroupView(name=row.name, members=row.members)
+            types.GroupView(name=row.name, members=row.members)
             for row in rows[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
         ],
         total=len(rows),
@@ -179,26 +185,30 @@ def groups(rows: Sequence[GroupRow], page: int) -> a.GroupsAnswer:
     )
 
 
-def gaps(found: Iterable[Interval], of: Days, timezone: str, zone: ZoneInfo | None) -> a.GapsAnswer:
-    return a.GapsAnswer(**_asked(of, timezone), gaps=_intervals(found, zone))
+def gaps(
+    found: Iterable[Interval], of: Days, timezone: str, zone: ZoneInfo | None
+) -> types.GapsAnswer:
+    return types.GapsAnswer(**_range(of, timezone), gaps=_intervals(found, zone))
 
 
 def concurrency(
     moments: Iterable[tuple[datetime, int | None]], of: Days, timezone: str, zone: ZoneInfo | None
-) -> a.ConcurrencyAnswer:
-    return a.ConcurrencyAnswer(
-        **_asked(of, timezone),
-        moments=[a.MomentView(time=_at(time, zone), servers=servers) for time, servers in moments],
+) -> types.ConcurrencyAnswer:
+    return types.ConcurrencyAnswer(
+        **_range(of, timezone),
+        moments=[
+            types.MomentView(time=_at(time, zone), servers=servers) for time, servers in moments
+        ],
     )
 
 
-def _asked(of: Days, timezone: str) -> dict[str, Any]:
+def _range(of: Days, timezone: str) -> dict[str, Any]:
     first, last = of or (None, None)
     return {"first": first, "last": last, "timezone": timezone}
 
 
-def _intervals(found: Iterable[Interval], zone: ZoneInfo | None) -> list[a.IntervalView]:
-    return [a.IntervalView(start=_at(one.start, zone), end=_at(one.end, zone)) for one in found]
+def _intervals(found: Iterable[Interval], zone: ZoneInfo | None) -> list[types.IntervalView]:
+    return [types.IntervalView(start=_at(one.start, zone), end=_at(one.end, zone)) for one in found]
 
 
 def _at(moment: datetime, zone: ZoneInfo | None) -> datetime:

@@ -1,6 +1,6 @@
-"""What the JSON API answers. Times are aware; what was not observed is null, never zero.
+"""The responses of the JSON API. Times are aware; what was not observed is null, never zero.
 
-``openapi.py`` describes the API from these types, with the classes' docstrings.
+``openapi.py`` generates the API's description from these types and their docstrings.
 """
 
 from datetime import date, datetime
@@ -9,54 +9,54 @@ from typing import Annotated
 import msgspec
 
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
-"""An aware time; in UTC, or in the time zone that was asked for."""
+"""An aware time, in UTC or the requested time zone."""
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Hours = Annotated[float, msgspec.Meta(ge=0)]
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):
-    """Who asks, what they may see, and what there is anything about."""
+    """Your name, what you may see, and the time for which there are records."""
 
     user: str
     """Empty for a service."""
     whole_hub: bool
-    """Whether they may leave out group and user."""
+    """Whether you may leave out both group and user."""
     groups: tuple[str, ...]
-    """Of whose members they may see everything, whether the Hub has such a group or not; empty
-    where they may see all."""
+    """The groups whose members you may see, whether or not they exist; empty if you may see
+    everything."""
     timezone: str
-    """Where a day begins and ends."""
+    """The time zone in which days begin and end."""
     first_day: date | None
-    """null: nothing was recorded yet."""
+    """null before the first poll."""
     last_day: date | None
     last_poll: Time | None
     timelines_from: date | None
-    """Of days before there are sums, but no timelines, gaps and concurrency any more."""
+    """Earlier days have totals, but no timelines, gaps or concurrency."""
     made_up: bool
-    """Whether all of it is demo data."""
+    """Whether the database holds demo data."""
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """Which days the answer is about: those asked for of which there is a record, or null."""
+class DayRange(msgspec.Struct, frozen=True, kw_only=True):
+    """The days that the response covers: the requested ones with records, or null."""
 
     first: date | None
     last: date | None
     timezone: str
-    """Where a day begins and ends."""
+    """The time zone in which days begin and end."""
 
 
 class PeriodView(msgspec.Struct, frozen=True, kw_only=True):
-    """A day, week or month in numbers; all null if nobody was looking."""
+    """A day, week or month in numbers; all null if nothing was observed."""
 
     first: date
     last: date
     observed_percent: Annotated[float, msgspec.Meta(ge=0, le=100)]
-    """How much of the time the recorder was looking."""
+    """The share of the time that was observed."""
     active_users: Count | None
-    """Different people active in the period."""
+    """Distinct users who were active in the period."""
     daily_active: float | None
-    """People active a day, the mean over observed days."""
+    """Active users per day: the mean over observed days."""
     weekly_active: Count | None
     """In the 7 days that end with the period."""
     monthly_active: Count | None
@@ -65,40 +65,40 @@ class PeriodView(msgspec.Struct, frozen=True, kw_only=True):
     newcomers: Count | None
     sessions: Count | None
     median_minutes: Count | None
-    """Of sessions that ended; null also if none did."""
+    """Of sessions that ended; also null if none did."""
     p90_minutes: Count | None
     p99_minutes: Count | None
     active_hours: Hours | None
     idle_hours: Hours | None
-    """A server ran and its user did not work."""
+    """Time in which a user had a running server but was not active."""
     server_hours: Hours | None
     mean_servers: Hours | None
     peak_servers: Count | None
     peak_at: Time | None
     after_hours: Hours | None
-    """How long servers that ended had run on after their last activity."""
+    """How long the servers that stopped had kept running after their last activity."""
     saved_hours: Hours | None
-    """How much longer they would have run: until used again, a day at most."""
+    """How much longer they would have run: until used again, at most 24 h each."""
 
 
-class SummaryAnswer(Asked, frozen=True, kw_only=True):
-    """All of it, and in periods."""
+class SummaryAnswer(DayRange, frozen=True, kw_only=True):
+    """The whole range, and its periods."""
 
     total: PeriodView | None
     periods: list[PeriodView]
 
 
 class DayView(msgspec.Struct, frozen=True, kw_only=True):
-    """A day; all null if nobody was looking."""
+    """A day in numbers; all null if nothing was observed."""
 
     day: date
     observed_seconds: Count
     members: Count | None
-    """Who was in the group, or had an account."""
+    """Members of the group, or accounts of the hub."""
     newcomers: Count | None
     active: Count | None
     active_7: Count | None
-    """Active in the 7 days up to it."""
+    """Distinct users who were active in the 7 days that end with this one."""
     active_30: Count | None
     sessions: Count | None
     active_seconds: Count | None
@@ -111,33 +111,33 @@ class DayView(msgspec.Struct, frozen=True, kw_only=True):
     peak_at: Time | None
 
 
-class DaysAnswer(Asked, frozen=True, kw_only=True):
-    """Each day, the oldest first."""
+class DaysAnswer(DayRange, frozen=True, kw_only=True):
+    """Each day, oldest first."""
 
     days: list[DayView]
 
 
-class WeekAnswer(Asked, frozen=True, kw_only=True):
-    """Users active in each hour of the week, the mean."""
+class WeekAnswer(DayRange, frozen=True, kw_only=True):
+    """Mean active users in each hour of the week."""
 
     users: list[list[Hours | None]]
-    """Seven weekdays from Monday, of 24 hours; null: never seen."""
+    """Seven weekdays from Monday, each with 24 hours; null: never observed."""
 
 
 class LengthClass(msgspec.Struct, frozen=True, kw_only=True):
-    """Sessions of so many minutes."""
+    """Sessions whose length is within these bounds."""
 
     from_minutes: Count
     below_minutes: Count | None
-    """null: without an end."""
+    """null: no upper bound."""
     sessions: Count
 
 
-class LengthsAnswer(Asked, frozen=True, kw_only=True):
-    """How long sessions were that ended."""
+class LengthsAnswer(DayRange, frozen=True, kw_only=True):
+    """Lengths of the sessions that ended."""
 
     sessions: Count | None
-    """null, as the rest: nobody was looking."""
+    """null, like the rest, if nothing was observed."""
     median_minutes: Count | None
     p90_minutes: Count | None
     p99_minutes: Count | None
@@ -145,7 +145,7 @@ class LengthsAnswer(Asked, frozen=True, kw_only=True):
 
 
 class PersonView(msgspec.Struct, frozen=True, kw_only=True):
-    """A line of the table of users. Sums are over the days asked for."""
+    """A row of the table of users. Sums are over the requested days."""
 
     name: str
     deleted: bool
@@ -156,28 +156,28 @@ class PersonView(msgspec.Struct, frozen=True, kw_only=True):
     idle_seconds: Count
 
 
-class PeopleAnswer(Asked, frozen=True, kw_only=True):
-    """A page of the table of users, those included who did nothing."""
+class PeopleAnswer(DayRange, frozen=True, kw_only=True):
+    """A page of the table of users, including users without activity."""
 
     people: list[PersonView]
     total: Count
-    """How many match."""
+    """The number of rows on all pages."""
     page: Count
     pages: Count
 
 
 class InactiveView(msgspec.Struct, frozen=True, kw_only=True):
-    """Who has not been active."""
+    """A user who has not been active."""
 
     name: str
     last_active: date | None
-    """Their last day before; null: never, as far as is known."""
+    """Their last active day; null: never, as far as is known."""
     days_active: Count
-    """On how many days before."""
+    """The number of days on which they were active before."""
 
 
 class InactiveAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """Who has an account, is in the group, and has not been active since that day (included)."""
+    """Current users, or members of the group, not active on ``since`` or later."""
 
     since: date | None
     timezone: str
@@ -188,7 +188,7 @@ class InactiveAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionView(msgspec.Struct, frozen=True, kw_only=True):
-    """A run of a server."""
+    """One run of a server."""
 
     server: str
     """Empty for the default server."""
@@ -196,18 +196,18 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
     started: Time
     last_activity: Time
     ended: Time | None
-    """null: it ran at the last poll."""
+    """null: it was running at the last poll."""
 
 
 class IntervalView(msgspec.Struct, frozen=True, kw_only=True):
-    """From when to when; equal if it was but a moment."""
+    """An interval; start and end are equal for a single moment."""
 
     start: Time
     end: Time
 
 
-class TimelineAnswer(Asked, frozen=True, kw_only=True):
-    """One person's sessions and work, and when nobody was looking."""
+class TimelineAnswer(DayRange, frozen=True, kw_only=True):
+    """A user's sessions and activity, and the times that were not observed."""
 
     user: str
     deleted: bool
@@ -217,15 +217,15 @@ class TimelineAnswer(Asked, frozen=True, kw_only=True):
 
 
 class GroupView(msgspec.Struct, frozen=True, kw_only=True):
-    """A group that may be asked for."""
+    """A group that you may see."""
 
     name: str
     members: Count
-    """Now; the members of then are counted for days gone by."""
+    """Current members; past days count their members at the time."""
 
 
 class GroupsAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The groups that who asks may see, by name."""
+    """The groups that you may see, by name."""
 
     groups: list[GroupView]
     total: Count
@@ -233,20 +233,20 @@ class GroupsAnswer(msgspec.Struct, frozen=True, kw_only=True):
     pages: Count
 
 
-class GapsAnswer(Asked, frozen=True, kw_only=True):
-    """When nobody was looking."""
+class GapsAnswer(DayRange, frozen=True, kw_only=True):
+    """The times that were not observed."""
 
     gaps: list[IntervalView]
 
 
 class MomentView(msgspec.Struct, frozen=True, kw_only=True):
-    """Servers that ran at a moment; null: nobody was looking."""
+    """Servers running at a moment; null: not observed."""
 
     time: Time
     servers: Count | None
 
 
-class ConcurrencyAnswer(Asked, frozen=True, kw_only=True):
-    """Running servers at moments evenly apart."""
+class ConcurrencyAnswer(DayRange, frozen=True, kw_only=True):
+    """Running servers at evenly spaced moments."""
 
     moments: list[MomentView]

@@ -1,7 +1,7 @@
-/* Draws the tables as charts, with uPlot. Every page says the same without it.
+/* Draws the tables as charts, with uPlot. Without it, the tables are all there is.
  *
- * A chart is drawn from the table in its section, so both show the same numbers. A dash in the
- * table is a gap: there the line is broken and the ground is grey.
+ * A chart is drawn from the table in its section, so both show the same numbers. A cell without
+ * data-value was not observed: there the line is interrupted and the background is grey.
  */
 "use strict";
 
@@ -9,7 +9,7 @@ const UNKNOWN = "–";
 const HEIGHT = 240;
 const SERIES = ["--series-1", "--series-2", "--series-3", "--series-4"];
 const DAY = 86_400;
-/* From ticks so many seconds apart on: what a tick says, and what more in a new year and day. */
+/* By seconds between ticks: the label of a tick, and what is added at a new year and a new day. */
 const DATES = [
   [DAY * 365, "{YYYY}", null, null, null, null, null, null, 1],
   [DAY * 28, "{MMM}", "\n{YYYY}", null, null, null, null, null, 1],
@@ -18,18 +18,18 @@ const DATES = [
 ];
 const drawn = [];
 
-/* The browser's time zone goes into a cookie, from which the server knows it; once, on the first
- * visit, the page is fetched again in it. A zone that was asked for goes before it. */
+/* A cookie tells the server the browser's time zone. On the first visit the page is loaded again
+ * to use it, unless the address names a time zone. */
 const page = document.querySelector('meta[name="stats-zone"]');
-const ownZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+const browserZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 function rememberZone() {
-  const wanted = `stats-timezone=${ownZone}`;
+  const wanted = `stats-timezone=${browserZone}`;
   const has = () => document.cookie.split("; ").includes(wanted);
-  if (!ownZone || has()) return false;
+  if (!browserZone || has()) return false;
   const secure = location.protocol === "https:" ? "; Secure" : "";
   document.cookie = `${wanted}; Path=${page.dataset.path}; Max-Age=31536000; SameSite=Lax${secure}`;
-  return has() && !page.dataset.asked && page.content !== ownZone;
+  return has() && !page.dataset.asked && page.content !== browserZone;
 }
 
 function offerZones() {
@@ -40,12 +40,10 @@ function offerZones() {
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-function number(cell) {
-  const text = cell.textContent.trim();
-  return text === UNKNOWN ? null : Number(text);
-}
+const number = (cell) => (cell.dataset.value === undefined ? null : Number(cell.dataset.value));
+const text = (cell) => cell.textContent.trim();
 
-/* The columns to draw, by the table's head: {x, labels, series: [{label, scale, values}]} */
+/* The columns to draw: {x, labels, series: [{label, scale, unit, values, texts}]} */
 function read(table) {
   const rows = [...table.tBodies[0].rows].filter((row) => row.cells.length > 1);
   const first = rows.map((row) => row.cells[0]);
@@ -53,20 +51,26 @@ function read(table) {
   const seconds = (cell) => Date.parse(cell.querySelector("time").dateTime) / 1000;
   const series = [...table.tHead.rows[0].cells].flatMap((head, i) =>
     head.dataset.scale
-      ? [{ label: head.textContent, scale: head.dataset.scale, values: rows.map((row) => number(row.cells[i])) }]
+      ? [{
+          label: head.textContent,
+          scale: head.dataset.scale,
+          unit: head.dataset.unit,
+          values: rows.map((row) => number(row.cells[i])),
+          texts: rows.map((row) => text(row.cells[i])),
+        }]
       : []);
   return {
     isTime,
     named: table.tHead.rows[0].cells[0].textContent,
-    // Days are days, whatever the zone; moments are shown in the page's.
+    // Days do not depend on a time zone; times are shown in the page's.
     zone: table.dataset.kind === "day" ? "UTC" : page.content,
     x: first.map((cell, i) => (isTime ? seconds(cell) : i)),
-    labels: first.map((cell) => cell.textContent.trim()),
+    labels: first.map(text),
     series,
   };
 }
 
-/* Runs of rows in which nothing is known: [first, last] */
+/* Runs of rows in which nothing was observed: [first, last] */
 function gaps(series) {
   const runs = [];
   for (let i = 0; i < series[0].values.length; i++) {
@@ -83,7 +87,7 @@ function shadeGaps(plot, runs, x) {
   const { left, top, width, height } = plot.bbox;
   const inside = (at) => Math.min(Math.max(at, left), left + width);
   plot.ctx.save();
-  plot.ctx.fillStyle = colour("--unseen");
+  plot.ctx.fillStyle = colour("--unobserved");
   for (const [from, to] of runs) {
     const start = inside(plot.valToPos(middle(from, from - 1), "x", true));
     const end = inside(plot.valToPos(middle(to, to + 1), "x", true));
@@ -96,9 +100,11 @@ function options(data, runs, bars, width) {
   const axis = { stroke: colour("--soft"), grid: { stroke: colour("--grid") }, ticks: { stroke: colour("--grid") } };
   const fromZero = { range: (_plot, _low, high) => [0, high > 0 ? high * 1.08 : 1] };
   const second = data.series.some((one) => one.scale !== "y");
+  const tick = (value) => value.toLocaleString("en") + (data.series[0].unit === "hours" ? " h" : "");
+  const ticks = { values: (_plot, splits) => splits.map(tick) };
   const named = (_plot, splits) => splits.map((at) => (Number.isInteger(at) ? data.labels[at] ?? "" : ""));
   const widest = data.isTime ? { values: DATES } : { values: named, space: 60, incrs: [1, 2, 3, 4, 5] };
-  // Half a bar's room at both ends.
+  // Space for half a bar at both ends.
   const half = (data.isTime ? (data.x[1] ?? data.x[0] + DAY) - data.x[0] : 1) * 0.6;
   const edge = bars ? { range: () => [data.x[0] - half, data.x[data.x.length - 1] + half] } : {};
   return {
@@ -108,7 +114,7 @@ function options(data, runs, bars, width) {
     scales: { x: { time: data.isTime, ...edge }, y: fromZero, ...(second ? { ratio: fromZero } : {}) },
     axes: [
       { ...axis, ...widest },
-      { ...axis, size: 55 },
+      { ...axis, ...ticks, size: 60 },
       ...(second ? [{ ...axis, scale: "ratio", side: 1, size: 50, grid: { show: false } }] : []),
     ],
     series: [
@@ -118,8 +124,8 @@ function options(data, runs, bars, width) {
         scale: one.scale,
         stroke: colour(SERIES[i]),
         width: 2,
-        dash: i ? [8, 2 * i] : undefined, // not by colour alone
-        value: (_plot, value) => value ?? UNKNOWN,
+        dash: i ? [8, 2 * i] : undefined, // distinguishable without colour
+        value: (_plot, _value, _series, at) => (at === null ? UNKNOWN : one.texts[at]),
         ...(bars ? { fill: colour(SERIES[i]), dash: undefined, paths: uPlot.paths.bars({ size: [0.7, 60] }), points: { show: false } } : {}),
       })),
     ],
@@ -128,7 +134,7 @@ function options(data, runs, bars, width) {
   };
 }
 
-/* The arrow keys move what the legend tells, as the mouse does. */
+/* The arrow keys move the cursor whose values the legend shows, as the mouse does. */
 function moveByKey(plot, event, length) {
   const step = { ArrowLeft: -1, ArrowRight: 1, Home: -length, End: length }[event.key];
   if (!step) return;
@@ -146,7 +152,7 @@ function draw(table) {
   place.className = "chart";
   place.tabIndex = 0;
   place.setAttribute("role", "img");
-  place.setAttribute("aria-label", `Chart of ${table.caption.textContent}. The numbers are in the table below it.`);
+  place.setAttribute("aria-label", `Chart of ${table.caption.textContent}. The table below it has the numbers.`);
   place.dataset.gaps = runs.length;
   table.closest("section").insertBefore(place, table.closest("details"));
   const bars = table.dataset.draw === "bars";
@@ -166,6 +172,8 @@ if (rememberZone()) {
   location.reload();
 } else {
   offerZones();
-  for (const table of document.querySelectorAll("table[data-draw]")) draw(table);
+  if (typeof uPlot !== "undefined") {
+    for (const table of document.querySelectorAll("table[data-draw]")) draw(table);
+  }
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawn.forEach((again) => again()));
 }

@@ -1,4 +1,4 @@
-"""The description of the statistics' JSON API is held against routes and answers."""
+"""The description of the JSON API matches its routes and responses."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,10 +7,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from services.stats.web.api.openapi import describe
-from tests.stats.web.api.test_handlers import ALL, ask, site, store, written
+from tests.stats.course import ALL
+from tests.stats.web.api.client import ask
 from tests.stats.web.site import PREFIX, StatsSite
-
-__all__ = ["site", "store", "written"]  # fixtures
 
 DOCUMENT = describe(PREFIX, "1.2.3")
 EXAMPLES = {
@@ -25,13 +24,13 @@ EXAMPLES = {
     "page": "1",
     "points": "10",
 }
-"""A lawful value of each parameter there is."""
+"""A valid value of every parameter."""
 
 NAMES = [name.removeprefix("/api/") for name in DOCUMENT["paths"] if "openapi" not in name]
 
 
 def schema(name: str, status: int = 200) -> dict[str, Any]:
-    """What the description says of an answer; no key may be there that it does not name."""
+    """The described schema of a response, without allowing additional properties."""
     answers = DOCUMENT["paths"][f"/api/{name}"]["get"]["responses"]
     schemas = {
         key: value | {"additionalProperties": False}
@@ -43,20 +42,20 @@ def schema(name: str, status: int = 200) -> dict[str, Any]:
     }
 
 
-def fits(value: Any, of: dict[str, Any]) -> None:
-    """Raises where the value is not what the schema says; formats count."""
+def check(value: Any, of: dict[str, Any]) -> None:
+    """Raise unless the value matches the schema, formats included."""
     Draft202012Validator(of, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(value)
 
 
 def parameters(name: str) -> Iterator[dict[str, Any]]:
-    """Of an operation, its references followed."""
+    """The parameters of an operation, with references resolved."""
     for one in DOCUMENT["paths"][f"/api/{name}"]["get"]["parameters"]:
         key = one.get("$ref", "").rpartition("/")[2]
         yield DOCUMENT["components"]["parameters"][key] if key else one
 
 
-async def test_every_route_is_described_and_no_other(site: StatsSite) -> None:
-    """The served description is open to everybody and names what is served."""
+async def test_description_lists_every_route(site: StatsSite) -> None:
+    """The description is served without authentication and lists exactly the routes."""
     status, served = await ask(site, "", "openapi.json")
     assert status == 200
     assert served["openapi"] == "3.1.0"
@@ -77,8 +76,8 @@ async def test_every_route_is_described_and_no_other(site: StatsSite) -> None:
 
 
 @pytest.mark.parametrize("name", DOCUMENT["components"]["schemas"])
-def test_every_schema_is_one(name: str) -> None:
-    """JSON Schema 2020-12, which is OpenAPI 3.1's; every reference leads somewhere."""
+def test_schemas_are_valid(name: str) -> None:
+    """Schemas follow JSON Schema 2020-12, as in OpenAPI 3.1, and every reference resolves."""
     found = DOCUMENT["components"]["schemas"][name]
     Draft202012Validator.check_schema(found)
     for reference in references(found):
@@ -86,7 +85,7 @@ def test_every_schema_is_one(name: str) -> None:
 
 
 def references(value: Any) -> Iterator[str]:
-    """Every $ref in it."""
+    """Every $ref in the value."""
     if isinstance(value, dict):
         if isinstance(value.get("$ref"), str):
             yield value["$ref"]
@@ -98,8 +97,8 @@ def references(value: Any) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_answers_fit(site: StatsSite, name: str) -> None:
-    """With numbers, with a gap, and in another time zone, for an admin and a student."""
+async def test_responses_match_the_schema(site: StatsSite, name: str) -> None:
+    """Responses match for an administrator and a student, with a gap and a time zone."""
     takes = {one["name"] for one in parameters(name)}
     since = ALL if "until" in takes else "since=2026-03-04" if "since" in takes else ""
     for who, user in (("root", ""), ("root", "user=ana"), ("ana", "user=ana")):
@@ -110,19 +109,19 @@ async def test_answers_fit(site: StatsSite, name: str) -> None:
         query = "&".join(part for part in (since, asked, zone) if part)
         status, body = await ask(site, who, f"{name}?{query}")
         assert status == 200
-        fits(body, schema(name))
+        check(body, schema(name))
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_every_parameter_is_taken_and_no_other(site: StatsSite, name: str) -> None:
-    """What is described can be sent, all of it at once; what is not is refused."""
+async def test_described_parameters_are_accepted(site: StatsSite, name: str) -> None:
+    """All described parameters can be sent together; any other is rejected."""
     described = {one["name"]: one for one in parameters(name)}
     for key, one in described.items():
-        fits(int(EXAMPLES[key]) if key in ("page", "points") else EXAMPLES[key], one["schema"])
+        check(int(EXAMPLES[key]) if key in ("page", "points") else EXAMPLES[key], one["schema"])
     query = "&".join(f"{key}={EXAMPLES[key]}" for key in described)
     status, body = await ask(site, "root", f"{name}?{query}")
     assert status == 200
-    fits(body, schema(name))
+    check(body, schema(name))
     for key in EXAMPLES.keys() - described.keys():
         status, body = await ask(site, "root", f"{name}?{query}&{key}={EXAMPLES[key]}")
         assert status == 400
@@ -130,16 +129,16 @@ async def test_every_parameter_is_taken_and_no_other(site: StatsSite, name: str)
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_what_must_be_there(site: StatsSite, name: str) -> None:
-    """A route asked for nothing answers, unless a parameter is described as required."""
+async def test_required_parameters(site: StatsSite, name: str) -> None:
+    """A request without parameters succeeds unless a parameter is described as required."""
     required = [one["name"] for one in parameters(name) if one.get("required")]
     status, _ = await ask(site, "root", f"{name}?user=ana" if name == "timeline" else name)
     assert (status == 400) == bool(required)
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_errors_fit(site: StatsSite, name: str) -> None:
-    """Every error that a route can give is described, and is what the description says."""
+async def test_errors_match_the_schema(site: StatsSite, name: str) -> None:
+    """Every error that a route can return is described and matches its schema."""
     takes = {one["name"] for one in parameters(name)}
     since = "since=2026-03-04&" if "since" in takes else ""
     cases = [("", "", 401), ("root", "nothing=1", 400)]
@@ -150,15 +149,15 @@ async def test_errors_fit(site: StatsSite, name: str) -> None:
     for who, query, wanted in cases:
         status, body = await ask(site, who, f"{name}?{query}")
         assert status == wanted
-        fits(body, schema(name, status))
+        check(body, schema(name, status))
     site.hub.fail("status", status=503, times=100)
     status, body = await ask(site, "root", name)
     assert status == 503
-    fits(body, schema(name, 503))
+    check(body, schema(name, 503))
 
 
-def test_the_check_can_fail() -> None:
-    """A null that is not foreseen, a lost key and one too many are all found."""
+def test_schema_check_can_fail() -> None:
+    """The check finds an unexpected null, a missing key and an additional one."""
     good = {"groups": [{"name": "x", "members": 3}], "total": 1, "page": 1, "pages": 1}
     of = Draft202012Validator(schema("groups"))
     assert of.is_valid(good)

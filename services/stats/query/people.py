@@ -1,21 +1,41 @@
-"""The table of users: searched, sorted and cut into pages. Pure."""
+"""The table of users: search, sort order and paging. Pure."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from typing import NamedTuple
 
-from services.stats.query.answers import PersonRow
 from services.stats.query.figures import Column, Figure, Kind
-from services.stats.query.periods import BadQuery, one_of
+from services.stats.query.question import InvalidQuery, one_of
 
 PAGE_SIZE = 50
 LONGEST_SEARCH = 255
 
 
+class GroupRow(NamedTuple):
+    """A group that the viewer may choose, and its current number of members."""
+
+    name: str
+    members: int
+
+
+class PersonRow(NamedTuple):
+    """One row of the table of users. Sums are over the requested days."""
+
+    name: str
+    deleted: bool
+    active_seconds: int
+    idle_seconds: int
+    sessions: int
+    days_active: int
+    last_active: date | None
+    """The last of the requested days on which the user was active."""
+
+
 class Sort(StrEnum):
-    """The columns that the table can be sorted by."""
+    """The columns by which the table can be sorted."""
 
     NAME = "name"
     LAST_ACTIVE = "last_active"
@@ -30,14 +50,14 @@ TITLES = {
     Sort.LAST_ACTIVE: "Last active",
     Sort.DAYS_ACTIVE: "Days active",
     Sort.SESSIONS: "Sessions",
-    Sort.ACTIVE_HOURS: "Active hours",
-    Sort.IDLE_HOURS: "Idle hours",
+    Sort.ACTIVE_HOURS: "Active time",
+    Sort.IDLE_HOURS: "Idle time",
 }
 
 
 @dataclass(frozen=True)
-class ListQuery:
-    """Which users, in which order. text: anywhere in the name, however it is written."""
+class TableQuery:
+    """The requested part of the table. ``text`` matches anywhere in a name, ignoring case."""
 
     text: str = ""
     sort: Sort = Sort.NAME
@@ -45,38 +65,41 @@ class ListQuery:
     page: int = 1
 
     @classmethod
-    def parse(cls, query: Mapping[str, str], *, usual: str = "name") -> "ListQuery":
-        """From ``q``, ``sort`` (with a minus: downwards) and ``page``. Raises BadQuery."""
+    def parse(cls, query: Mapping[str, str], *, default: Sort = Sort.NAME) -> "TableQuery":
+        """From ``q``, ``sort`` (prefix ``-``: descending) and ``page``. Raises InvalidQuery."""
         problems: list[str] = []
-        sort = query.get("sort") or usual
+        sort = query.get("sort") or default
         descending = sort.startswith("-")
         column = one_of("sort", sort.removeprefix("-"), list(Sort), problems)
-        said = query.get("page") or "1"
-        if not (said.isascii() and said.isdecimal() and len(said) < 7 and int(said) > 0):
-            problems.append(f"page: {said[:20]!r} is no number of a page; write 1 or more.")
+        page = query.get("page") or "1"
+        if not (page.isascii() and page.isdecimal() and len(page) < 7 and int(page) > 0):
+            problems.append(f"page: {page[:20]!r} is not a page number; write 1 or more.")
         text = query.get("q", "").strip()
         if len(text) > LONGEST_SEARCH:
-            problems.append(f"q: write at most {LONGEST_SEARCH} characters to search for.")
+            problems.append(f"q: the search text is limited to {LONGEST_SEARCH} characters.")
         if problems:
-            raise BadQuery(problems)
-        return cls(text, Sort(column), descending, int(said))
+            raise InvalidQuery(problems)
+        return cls(text, Sort(column), descending, int(page))
 
     @property
-    def written_sort(self) -> str:
-        """As in a query string."""
+    def sort_parameter(self) -> str:
+        """The sort order as the value of ``sort``."""
         return ("-" if self.descending else "") + self.sort
 
     def sort_by(self, column: Sort) -> str:
-        """What a click on the column's title asks for: it, and upside down the second time."""
+        """The value of ``sort`` after a click on the heading of ``column``.
+
+        A second click reverses the order.
+        """
         if self.sort is column:
             return column if self.descending else f"-{column}"
-        # Of numbers the largest are looked for first.
+        # The largest numbers are of most interest.
         return column if column is Sort.NAME else f"-{column}"
 
 
 @dataclass(frozen=True)
-class Listed:
-    """A page of the table."""
+class TablePage:
+    """One page of the table."""
 
     rows: Sequence[PersonRow]
     total: int
@@ -84,8 +107,8 @@ class Listed:
     pages: int
 
 
-def pick(rows: Sequence[PersonRow], query: ListQuery) -> list[PersonRow]:
-    """Those that match, sorted; of equal ones by name."""
+def search(rows: Sequence[PersonRow], query: TableQuery) -> list[PersonRow]:
+    """The rows that match, in the requested order; equal ones by name."""
     wanted = query.text.casefold()
     found = [row for row in rows if wanted in row.name.casefold()]
     found.sort(key=lambda row: row.name.casefold())
@@ -95,12 +118,12 @@ def pick(rows: Sequence[PersonRow], query: ListQuery) -> list[PersonRow]:
     return found
 
 
-def cut(rows: Sequence[PersonRow], page: int) -> Listed:
-    """One page of them; the last where there are not so many."""
+def paginate(rows: Sequence[PersonRow], page: int) -> TablePage:
+    """One page of the rows, or the last page if ``page`` is beyond it."""
     pages = max(1, math.ceil(len(rows) / PAGE_SIZE))
     page = min(page, pages)
     shown = rows[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
-    return Listed(shown, len(rows), page, pages)
+    return TablePage(shown, len(rows), page, pages)
 
 
 def _key(row: PersonRow, sort: Sort) -> float:
@@ -116,15 +139,15 @@ def _key(row: PersonRow, sort: Sort) -> float:
 
 
 def figure(key: str, rows: Sequence[PersonRow]) -> Figure:
-    """The table, for CSV."""
+    """The whole table, for CSV."""
     columns = (
         Column("name", TITLES[Sort.NAME], Kind.TEXT),
         Column("deleted", "Deleted", Kind.TEXT),
         Column("last_active", TITLES[Sort.LAST_ACTIVE], Kind.DAY),
         Column("days_active", TITLES[Sort.DAYS_ACTIVE]),
         Column("sessions", TITLES[Sort.SESSIONS]),
-        Column("active_hours", TITLES[Sort.ACTIVE_HOURS]),
-        Column("idle_hours", TITLES[Sort.IDLE_HOURS]),
+        Column("active_hours", TITLES[Sort.ACTIVE_HOURS], Kind.HOURS),
+        Column("idle_hours", TITLES[Sort.IDLE_HOURS], Kind.HOURS),
     )
     cells = [
         [
@@ -133,14 +156,13 @@ def figure(key: str, rows: Sequence[PersonRow]) -> Figure:
             row.last_active,
             row.days_active,
             row.sessions,
-            hours(row.active_seconds),
-            hours(row.idle_seconds),
+            _hours(row.active_seconds),
+            _hours(row.idle_seconds),
         ]
         for row in rows
     ]
     return Figure(key, "Users", "", columns, cells)
 
 
-def hours(seconds: float) -> float:
-    """Decimal hours, to a tenth."""
+def _hours(seconds: float) -> float:
     return round(seconds / 3600, 1)

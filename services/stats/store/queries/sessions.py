@@ -1,0 +1,41 @@
+"""The raw records of a selection: sessions and activity."""
+
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from services.stats.intervals import Interval
+from services.stats.query.access import Members
+from services.stats.records import LONGEST, Session
+from services.stats.store import tables as t
+from services.stats.store.mapping import session_of
+from services.stats.store.queries.selection import Selection
+
+
+async def sessions_of(selection: Selection) -> list[Session]:
+    """The sessions of the group's members or of the user, by start."""
+    window = selection.window
+    query = select(t.sessions).where(
+        t.sessions.c.started < window.end, t.sessions.c.ended > window.start
+    )
+    if isinstance(selection.audience, Members):
+        members = select(t.memberships.c.user_id).where(
+            t.memberships.c.group_id == selection.group_id
+        )
+        query = query.where(t.sessions.c.user_id.in_(members))
+    else:
+        query = query.where(t.sessions.c.user_id.in_(list(selection.windows or ())))
+    rows = await selection.connection.execute(query.order_by(t.sessions.c.started))
+    return [session_of(row) for row in rows]
+
+
+async def activity_of(selection: Selection, user_id: int) -> list[Interval]:
+    """When the user worked in a server, by start. May include the hours before the first day."""
+    window = selection.window
+    query = select(t.activity.c.start, t.activity.c.seconds).where(
+        t.activity.c.start < window.end,
+        t.activity.c.start >= window.start - LONGEST,
+        t.activity.c.user_id == user_id,
+    )
+    rows = await selection.connection.execute(query.order_by(t.activity.c.start))
+    return [Interval(row.start, row.start + timedelta(seconds=row.seconds)) for row in rows]

@@ -1,0 +1,102 @@
+"""Daily rows of the hub and of groups, stored and live."""
+
+import asyncio
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from services.stats.days import By, Period, periods
+from services.stats.query.access import Members, WholeHub
+from services.stats.records import Changes, Person, Session
+from services.stats.store.daily_rows import roll_up_until
+from services.stats.store.queries.dashboard import Queries
+from services.stats.store.store import Store
+from tests.stats.course import (
+    EVA,
+    at,
+    day,
+    polls,
+)
+
+
+async def test_group_counts_its_members_at_the_time(queries: Queries) -> None:
+    """Activity before joining or after leaving does not count for the group."""
+    (x,) = await queries.summaries(Members("nbgrader-x"), [Period(day(-9), day(7))])
+    assert (x.active_users, x.sessions, x.active_hours) == (3, 5, 5)
+    (y,) = await queries.summaries(Members("nbgrader-y"), [Period(day(-9), day(7))])
+    assert (y.active_users, y.sessions, y.active_hours) == (1, 1, 1)
+    assert await queries.summaries(Members("nobody's"), [Period(day(0), day(1))])
+
+
+async def test_today_follows_each_poll(store: Store) -> None:
+    """Today's numbers change with each poll and when a user is forgotten."""
+    queries = Queries(store)
+    today = [Period(day(7), day(7))]
+    (before,) = await queries.summaries(WholeHub(), today)
+    changes = Changes(polls=polls(at(7, 16.25), at(7, 16.25)))
+    changes.activity[EVA, at(7, 16)] = at(7, 16.25)
+    changes.touch(at(7, 16))
+    await store.write(changes, leader=await store.take_leadership())
+    (after,) = await queries.summaries(WholeHub(), today)
+    assert (before.active_users, after.active_users) == (1, 2)
+    await store.forget("eva")
+    (without,) = await queries.summaries(WholeHub(), today)
+    assert without.active_users == 1
+
+
+async def test_pruned_days_keep_their_numbers(store: Store) -> None:
+    """The numbers of a day stay the same when its raw records are deleted."""
+    queries = Queries(store)
+    audiences = (WholeHub(), Members("nbgrader-x"))
+    weeks = periods(day(-7), day(6), By.WEEK)
+    before = [await queries.summaries(audience, weeks) for audience in audiences]
+    assert await store.prune(at(6))
+    assert [await queries.summaries(audience, weeks) for audience in audiences] == before
+
+
+@pytest.mark.parametrize(
+    ("day_of_change", "hours"),
+    [(date(2026, 3, 29), 23), (date(2026, 10, 25), 25)],
+    ids=["spring", "autumn"],
+)
+async def test_clock_change(tmp_path: Path, day_of_change: date, hours: int) -> None:
+    """A server that runs all day has run for 23 or 25 hours."""
+    zone = ZoneInfo("Europe/Berlin")
+    store = await Store.open(f"sqlite:///{tmp_path / 'dst.sqlite'}", zone)
+    noon = datetime(day_of_change.year, day_of_change.month, day_of_change.day, 12, tzinfo=UTC)
+    first, last = noon - timedelta(days=2), noon + timedelta(days=2)
+    changes = Changes(people={1: Person(1, "ana", None, first)})
+    changes.sessions[1] = Session(1, 1, "", None, first, last)
+    changes.activity[1, first] = first + timedelta(hours=1)
+    changes.polls = polls(first, last)
+    await store.write(changes, leader=await store.take_leadership())
+    await roll_up_until(store, last)
+    queries = Queries(store)
+    (row,) = await queries.summaries(WholeHub(), [Period(day_of_change, day_of_change)])
+    assert row.server_hours == hours
+    assert row.observed_percent == 100
+    assert row.mean_servers == 1
+    await store.close()
+
+
+async def test_another_time_zone_has_other_days(store: Store) -> None:
+    """After a change of --timezone, days are rolled up again in that zone."""
+    east = Store(store.database, ZoneInfo("Asia/Tokyo"))
+    await roll_up_until(east, at(7, 16))
+    (row,) = await Queries(east).summaries(WholeHub(), [Period(day(2), day(2))])
+    assert (row.active_users, row.active_hours) == (1, 1)  # 22:00 UTC is 7:00 next day
+
+
+async def test_today_is_counted_once(store: Store) -> None:
+    """Concurrent queries share one count, groups included."""
+    queries = Queries(store)
+    await queries.count_today()
+    counted = queries._live._days
+    assert [one.records.day for one in counted] == [day(7)]
+    x, y, hub = Members("nbgrader-x"), Members("nbgrader-y"), WholeHub()
+    answers = await asyncio.gather(*(queries.days(who, day(7), day(7)) for who in (x, y, hub, x)))
+    assert [[row.active for row in rows] for rows in answers] == [[1], [0], [1], [1]]
+    assert [rows[0].members for rows in answers] == [3, 0, 3, 3]
+    assert queries._live._days is counted

@@ -1,0 +1,34 @@
+"""The table of users, and users who are inactive."""
+
+from services.stats.query.access import Members, WholeHub
+from services.stats.query.people import PersonRow
+from services.stats.store.queries.dashboard import Queries
+from tests.stats.course import day
+
+
+async def test_people(queries: Queries) -> None:
+    """The table has a row for every user of the audience, including inactive ones."""
+    assert await queries.people(Members("nbgrader-x"), day(0), day(7)) == [
+        PersonRow("ana", False, 7200, 10800, 2, 2, day(1)),
+        PersonRow("ben", False, 7200, 14400, 2, 1, day(7)),
+        PersonRow("eva", False, 0, 0, 0, 0, None),
+    ]
+    everybody = await queries.people(WholeHub(), day(-9), day(7))
+    assert [(row.name, row.deleted, row.active_seconds) for row in everybody] == [
+        ("ana", False, 7200),
+        ("ben", False, 7200),
+        ("ben", True, 3600),
+        ("eva", False, 0),
+    ]
+    later = await queries.people(WholeHub(), day(0), day(1))
+    assert [(row.name, row.deleted) for row in later] == [("ana", False), ("ben", False)]
+    before = await queries.people(WholeHub(), day(-9), day(-1))
+    assert [(row.name, row.deleted) for row in before] == [("ana", False), ("ben", True)]
+
+
+async def test_enrolled_but_inactive(queries: Queries) -> None:
+    """Current members without activity since the date are listed."""
+    rows = await queries.inactive(Members("nbgrader-x"), day(2))
+    assert [(row.name, row.last_active) for row in rows] == [("ana", day(1)), ("eva", None)]
+    assert [row.name for row in await queries.inactive(Members("nbgrader-x"), day(1))] == ["eva"]
+    assert await queries.inactive(Members("nbgrader-y"), day(7)) == []

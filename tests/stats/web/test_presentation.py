@@ -1,0 +1,65 @@
+"""Numbers and times as the pages display them."""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from services.stats.query.figures import Kind
+from services.stats.web.presentation import UNKNOWN, display, duration, number, utc
+
+
+@pytest.mark.parametrize(
+    ("minutes", "text"),
+    [
+        (0, "0 min"),
+        (45, "45 min"),
+        (59.6, "1 h"),
+        (60, "1 h"),
+        (120, "2 h"),
+        (125, "2 h 5 min"),
+        (599, "9 h 59 min"),
+        (600, "10 h"),
+        (7238.8 * 60, "7,239 h"),
+    ],
+)
+def test_duration(minutes: float, text: str) -> None:
+    """Short durations are exact to the minute, long ones are rounded to hours."""
+    assert duration(minutes) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (7.0, "7"), (0.25, "0.25"), (1234, "1,234"), (1234.5, "1,234.5")],
+)
+def test_number(value: float, text: str) -> None:
+    """Thousands are separated, and whole numbers have no decimal point."""
+    assert number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "text"),
+    [
+        (7238.8, Kind.HOURS, "7,239 h"),
+        (2.1, Kind.HOURS, "2 h 6 min"),
+        (120, Kind.MINUTES, "2 h"),
+        (97.3, Kind.PERCENT, "97.3%"),
+        (12000, Kind.NUMBER, "12,000"),
+    ],
+)
+def test_display_adds_the_unit(value: float, kind: Kind, text: str) -> None:
+    """Every kind of number has its unit."""
+    assert display(value, kind) == text
+
+
+@pytest.mark.parametrize("kind", [kind for kind in Kind if kind.numeric])
+def test_unknown_is_a_dash(kind: Kind) -> None:
+    """What was not observed is a dash, whatever it would have been."""
+    assert display(None, kind) == UNKNOWN
+
+
+def test_utc() -> None:
+    """Times are converted to UTC, without fractions of a second."""
+    value = datetime(2026, 3, 2, 12, 30, 15, 999, tzinfo=ZoneInfo("Asia/Kolkata"))
+    assert utc(value) == "2026-03-02T07:00:15Z"
+    assert utc(datetime(2026, 3, 2, tzinfo=UTC)) == "2026-03-02T00:00:00Z"
