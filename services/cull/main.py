@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from common.web.metrics import Metrics
     from services.cull.app import IdleCuller
     from services.cull.metrics import CullMetrics
-    from services.cull.policy.file import PolicyFile
-    from services.cull.service import Readiness
+    from services.cull.policy_source import PolicyFile
+    from services.cull.service import ReadinessSink
 
 log = logging.getLogger("cull")
 
@@ -71,19 +71,19 @@ async def run_service(app: "IdleCuller") -> int:
     """Passes, with pages if they are to be served, until told to stop."""
     from common.web.metrics import Metrics
     from services.cull.metrics import CullMetrics
-    from services.cull.service import NoReadiness, Service
+    from services.cull.service import NullReadiness, Service
 
     registry = Metrics("cull", version=app.version)
     metrics = CullMetrics(registry)
     file = app.policy_file() if app.policy else None
     async with AsyncExitStack() as stack:
         parts = await stack.enter_async_context(assemble(plan(app, file, metrics, registry)))
-        readiness: Readiness = NoReadiness()
+        readiness: ReadinessSink = NullReadiness()
         if app.serves:
             readiness = await _serve_pages(app, stack, parts, registry)
         service = Service(
             culler=parts.culler,
-            watch=parts.watch,
+            hub_health=parts.hub_health,
             clock=parts.clock,
             period=app.period,
             metrics=metrics,
@@ -101,14 +101,14 @@ async def run_service(app: "IdleCuller") -> int:
 
 async def _serve_pages(
     app: "IdleCuller", stack: AsyncExitStack, parts: Parts, registry: "Metrics"
-) -> "Readiness":
+) -> "ReadinessSink":
     from common.web.application import Bind, Readiness
     from services.cull.web.site import SiteSettings, site
 
     if parts.store is None:
         raise ConfigError(["--db-url is needed for the pages."])
     readiness = Readiness()
-    readiness.set("pass", "no pass was made yet")
+    readiness.set("pass", "no pass has been made yet")
     tls = app.server_tls
     settings = SiteSettings(
         bind=Bind(app.ip, app.port or 0, tls.server_context() if tls else None),

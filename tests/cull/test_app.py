@@ -198,13 +198,13 @@ async def test_one_pass_that_has_to_be_broken_off_ends_with_1(
     [
         ({}, ""),
         ({"skipped": 3, "failures": 1}, ""),
-        ({"whole": False}, "not all servers were looked at"),
+        ({"complete": False}, "not all servers were looked at"),
         ({"postponed": 2, "slow": 1}, "2 that are due were left as they are, 1 were slow to stop"),
     ],
 )
 def test_what_was_left_undone_is_told(numbers: dict[str, Any], words: str) -> None:
     """What failed or was no longer due is not undone: that is told where it happens."""
-    given: dict[str, Any] = {"started": datetime.now(UTC), "elapsed": 1.0, "whole": True}
+    given: dict[str, Any] = {"started": datetime.now(UTC), "elapsed": 1.0, "complete": True}
     told = undone(PassResult(**(given | numbers)))
     assert told.startswith(words)
     assert bool(told) == bool(words)
@@ -418,7 +418,7 @@ async def test_a_service_waits_for_the_hub_and_settles(hub: FakeHub, program: Pr
     async with program.running("--timeout=3600", "--cull-every=1") as service:
         await service.said("Waiting for the Hub")
         await hub.start()
-        await service.said("No idleness is believed until")
+        await service.said("Idle servers are not stopped until")
         await service.said("pass:")
         assert hub.stopped == []
         assert await service.end() == 0

@@ -9,9 +9,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from common.config.settings_file import Reload
 from common.hub.models import Server, User
 from common.web.metrics import Metrics
-from services.cull.metrics import WHY, CullMetrics
-from services.cull.passes.candidates import STATES
+from services.cull.metrics import STOP_REASONS, CullMetrics
 from services.cull.passes.results import Outcome
+from services.cull.passes.survey import STATES
 from services.cull.policy.decide import decide_server
 from services.cull.policy.model import Action, Flags, Policy, Protections, Reason
 from tests.cull.passes.culler import HOUR, make_culler
@@ -42,7 +42,7 @@ def site() -> Site:
 
 def test_every_series_is_there_from_the_start(site: Site) -> None:
     """A rate over a counter that is not there yet misses its first event."""
-    for reason in WHY:
+    for reason in STOP_REASONS:
         for outcome in Outcome:
             labels = {"reason": reason.value, "outcome": outcome.value}
             assert site.value("stops_total", **labels) == 0
@@ -72,7 +72,7 @@ def test_the_only_reasons_to_act_have_a_series() -> None:
     ):
         decision = decide_server(User(name="ada"), server, policy, START)
         assert decision.action is Action.STOP
-        assert decision.reason in WHY
+        assert decision.reason in STOP_REASONS
 
 
 async def test_a_pass_is_counted(
@@ -96,7 +96,7 @@ async def test_a_pass_is_counted(
     assert site.value("stops_total", reason="idle", outcome="failed") == 1
     assert site.value("passes_total", outcome="errors") == 1
     assert site.value("last_good_pass_timestamp_seconds") == 0
-    site.cull.watched(culler.judge.watch, culler.failing)
+    site.cull.hub_checked(culler.hub_health, culler.failing)
     assert site.value("failing_targets") == 1
     fake_hub.users.pop("bad")
     await culler.run_pass()
@@ -131,7 +131,7 @@ async def test_a_listing_that_broke_off_leaves_the_last_numbers(
 
 def test_holds_and_extensions_are_counted(site: Site) -> None:
     """Those in force."""
-    site.cull.protected(
+    site.cull.protections_read(
         Protections(
             extensions={("ada", ""): START, ("ben", "x"): START},
             group_holds={"exam": START},
@@ -144,13 +144,13 @@ def test_holds_and_extensions_are_counted(site: Site) -> None:
 
 def test_policy_reloads_are_counted(site: Site) -> None:
     """A refused file shows until it is mended."""
-    site.cull.reloaded(Reload.UNCHANGED, ())
+    site.cull.policy_checked(Reload.UNCHANGED, ())
     assert site.value("policy_file_good") == 1
-    site.cull.reloaded(Reload.REFUSED, ("rule 1: no",))
+    site.cull.policy_checked(Reload.REFUSED, ("rule 1: no",))
     assert site.value("policy_file_good") == 0
-    site.cull.reloaded(Reload.UNCHANGED, ("rule 1: no",))
+    site.cull.policy_checked(Reload.UNCHANGED, ("rule 1: no",))
     assert site.value("policy_file_good") == 0
-    site.cull.reloaded(Reload.LOADED, ())
+    site.cull.policy_checked(Reload.LOADED, ())
     assert site.value("policy_file_good") == 1
     assert site.value("policy_reloads_total", outcome="refused") == 1
     assert site.value("policy_reloads_total", outcome="loaded") == 1
@@ -161,16 +161,16 @@ async def test_the_hubs_state_is_shown(
 ) -> None:
     """Whether it answers, and whether idleness is believed."""
     culler = make_culler(fake_hub, session, clock, settle=360)
-    watch = culler.judge.watch
-    await watch.look()
-    site.cull.watched(watch, 0)
+    hub_health = culler.hub_health
+    await hub_health.check()
+    site.cull.hub_checked(hub_health, 0)
     assert (site.value("hub_up"), site.value("settling")) == (1, 1)
     clock.advance(360)
     fake_hub.now = clock.now
-    await watch.look()
-    site.cull.watched(watch, 0)
+    await hub_health.check()
+    site.cull.hub_checked(hub_health, 0)
     assert (site.value("hub_up"), site.value("settling")) == (1, 0)
     await fake_hub.stop()
-    await watch.look()
-    site.cull.watched(watch, 0)
+    await hub_health.check()
+    site.cull.hub_checked(hub_health, 0)
     assert (site.value("hub_up"), site.value("settling")) == (0, 1)

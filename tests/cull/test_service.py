@@ -52,7 +52,7 @@ class Site:
         self.culler = make_culler(hub, session, clock, settle=settle, store=self.store, period=60.0)
         self.service = Service(
             culler=self.culler,
-            watch=self.culler.judge.watch,
+            hub_health=self.culler.hub_health,
             clock=clock,
             period=60.0,
             metrics=CullMetrics(Metrics("cull")),
@@ -139,9 +139,9 @@ async def test_an_outage_between_passes_is_seen(
     fake_hub.now = clock.now
     site = Site(fake_hub, session, clock, settle=360)
     running = site.start()
-    await site.until(lambda: bool(site.culler.history) and not site.service.watch.settling)
+    await site.until(lambda: bool(site.culler.history) and not site.service.hub_health.settling)
     await fake_hub.stop()
-    await site.until(lambda: site.service.watch.up is False, step=0.5)
+    await site.until(lambda: site.service.hub_health.up is False, step=0.5)
     await fake_hub.start()
     fake_hub.add_server("ada", idle=2 * HOUR)
     passes = len(site.culler.history)

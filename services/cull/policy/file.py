@@ -5,10 +5,9 @@ docs/policy.md is the reference. What a rule leaves out comes from the command l
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, TypeVar
 
-from common.config.settings_file import SettingsFile, did_you_mean, read_tables
+from common.config.settings_file import did_you_mean, read_tables
 from common.durations import parse_duration
 from common.errors import ConfigError
 from services.cull.policy.file_windows import Wrong, read_span, read_weekly
@@ -197,16 +196,3 @@ class _Reader:
 def _longer(one: float | None, other: float | None) -> float | None:
     """The longer of two times, of which None is endless."""
     return None if one is None or other is None else max(one, other)
-
-
-class PolicyFile(SettingsFile[Policy]):
-    """A policy file that is looked at again and again; a bad one is refused."""
-
-    def __init__(self, path: Path, flags: Flags) -> None:
-        """Read the file. :raises ConfigError: it cannot be read or used"""
-        super().__init__(path, "the policy file", lambda text: load_policy(text, flags))
-
-    @property
-    def policy(self) -> Policy:
-        """The last good one."""
-        return self.value

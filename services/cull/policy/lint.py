@@ -11,7 +11,7 @@ from services.cull.policy.rules import Match, Rule, RuleAction
 REPORT_SECONDS = 330.0
 
 
-def remarks(policy: Policy, now: datetime) -> list[str]:
+def lint_policy(policy: Policy, now: datetime) -> list[str]:
     """A line for each thing to look at again, and for what the policy needs of the Hub."""
     lines = []
     for number, rule in enumerate(policy.rules):

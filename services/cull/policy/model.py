@@ -151,6 +151,11 @@ def _of_server(
 NO_PROTECTIONS = Protections()
 
 
+def is_running(server: Server) -> bool:
+    """Whether a server is running, starting or stopping: a model may list stopped named ones."""
+    return server.ready or server.pending is not None or not server.stopped
+
+
 class Decision(msgspec.Struct, frozen=True, gc=False):
     """What to do, why, by which rule.
 

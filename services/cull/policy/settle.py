@@ -32,7 +32,7 @@ class Settle:
     down_at: float | None = None
 
     @property
-    def believe_from(self) -> datetime | None:
+    def trust_idle_from(self) -> datetime | None:
         """Idleness is believed from this time of the Hub's on; None is always."""
         if self.seconds <= 0:
             return None
@@ -42,7 +42,7 @@ class Settle:
 
     def settling(self, now: datetime) -> bool:
         """Whether idleness is not believed at this time of the Hub's."""
-        return self.believe_from is not None and now < self.believe_from
+        return self.trust_idle_from is not None and now < self.trust_idle_from
 
     def seen_down(self, at: float) -> "Settle":
         """The Hub did not answer, at this time of the monotonic clock."""

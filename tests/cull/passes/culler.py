@@ -10,10 +10,11 @@ from common.hub.client import HubClient
 from common.hub.http import NO_RETRY, Retry
 from services.cull.arbiter import Arbiter
 from services.cull.audit import Audit
-from services.cull.passes.executor import Culler, CullSettings, Observer
-from services.cull.passes.hub_health import HubWatch
-from services.cull.passes.judge import Judge, ProtectionStore
-from services.cull.passes.results import Done
+from services.cull.evaluator import PolicyEvaluator, ProtectionStore
+from services.cull.passes.executor import Culler
+from services.cull.passes.hub_health import HubHealth
+from services.cull.passes.results import PassObserver, TargetResult
+from services.cull.passes.settings import CullSettings
 from services.cull.policy.model import Flags, Policy, Protections
 from services.cull.store.records import Event, StoreError
 from tests.fakes.hub import FakeHub
@@ -46,13 +47,13 @@ class Seen:
     """Remembers what the culler tells its observer."""
 
     def __init__(self) -> None:
-        self.all: list[Done] = []
+        self.all: list[TargetResult] = []
 
-    def passed(self, result: object) -> None:
+    def pass_finished(self, result: object) -> None:
         """Not kept: the culler's history has it."""
 
-    def done(self, done: Done) -> None:
-        self.all.append(done)
+    def target_finished(self, result: TargetResult) -> None:
+        self.all.append(result)
 
 
 def make_culler(
@@ -65,7 +66,7 @@ def make_culler(
     settle: float = 0.0,
     store: FakeStore | None = None,
     arbiter: Arbiter | None = None,
-    observer: Observer | None = None,
+    observer: PassObserver | None = None,
     page_size: int = 0,
     timeout_seconds: float = 5.0,
     **settings: Any,
@@ -91,12 +92,19 @@ def make_culler(
         retry=NO_RETRY,
         timeout_seconds=timeout_seconds,
     )
-    watch = HubWatch(probe, settle, clock)
+    hub_health = HubHealth(probe, settle, clock)
     holds: ProtectionStore | None = store
-    judge = Judge(policy or (lambda: fixed), hub.hub_now, watch, store=holds, arbiter=arbiter)
+    evaluator = PolicyEvaluator(
+        policy or (lambda: fixed),
+        hub.hub_now,
+        lambda: hub_health.trust_idle_from,
+        store=holds,
+        arbiter=arbiter,
+    )
     return Culler(
         hub,
-        judge,
+        hub_health,
+        evaluator,
         CullSettings(cull_users=flags.cull_users, **settings),
         clock,
         audit=Audit(store),

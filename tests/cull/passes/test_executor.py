@@ -273,7 +273,7 @@ async def test_a_failing_stop_is_tried_again_ever_more_rarely(
     fake_hub.add_server("ben", idle=2 * HOUR)
     fake_hub.fail("status", method="DELETE", path="/users/ada/", status=500, times=100)
     clock = FakeClock()
-    culler = make_culler(fake_hub, session, clock, period=60.0, first_pause=50.0)
+    culler = make_culler(fake_hub, session, clock, period=60.0, first_backoff=50.0)
     tried = []
     for minute in range(20):
         before = len(fake_hub.requests("DELETE", "/users/ada/"))
@@ -381,7 +381,7 @@ async def test_a_dry_survey_stops_nothing(
 ) -> None:
     """It tells who would go, and sends nothing but reads."""
     fake_hub.add_server("ada", idle=2 * HOUR)
-    survey = await make_culler(fake_hub, session, clock, keep_rows=True).survey()
+    survey = await make_culler(fake_hub, session, clock, keep_servers=True).survey()
     assert [candidate.user.name for candidate in survey.ordered()] == ["ada"]
     assert {seen.method for seen in fake_hub.seen} == {"GET"}
 
@@ -392,11 +392,11 @@ async def test_rows_are_those_of_the_last_whole_listing(
     """A listing that breaks off does not empty the administrator's table."""
     fake_hub.add_server("ada", idle=60, user_options={"profile": "small"})
     fake_hub.users["ada"].groups = ["course"]
-    culler = make_culler(fake_hub, session, clock, keep_rows=True)
+    culler = make_culler(fake_hub, session, clock, keep_servers=True)
     await culler.run_pass()
     fake_hub.fail("status", path="/users?", times=10)
     await culler.run_pass()
-    [row] = culler.rows()
+    [row] = culler.servers()
     assert (row.user, row.groups, row.admin, row.server.profile) == (
         "ada",
         ("course",),
@@ -405,7 +405,7 @@ async def test_rows_are_those_of_the_last_whole_listing(
     )
     assert row.decision.reason is Reason.ACTIVE
     assert culler.as_of == START
-    assert [result.whole for result in culler.history] == [True, False]
+    assert [result.complete for result in culler.history] == [True, False]
 
 
 async def test_a_listing_costs_no_more_than_it_must(

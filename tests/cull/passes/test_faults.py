@@ -106,7 +106,7 @@ async def test_a_page_that_stays_bad_costs_what_is_behind_it(
     culler = make_culler(hub, session, clock, page_size=2, timeout_seconds=0.2)
     result = await within(culler)
     assert stopped(hub) == IDLE[:2]
-    assert not result.whole
+    assert not result.complete
     assert not result.good
     hub.faults.clear()
     hub.release.set()
@@ -142,7 +142,7 @@ async def test_one_broken_user_costs_that_user(
     hub.users["broken"] = Broken()  # type: ignore[assignment]  # on purpose
     result = await within(make_culler(hub, session, clock))
     assert stopped(hub) == IDLE
-    assert result.whole
+    assert result.complete
     assert result.failures == 1
 
 
@@ -157,13 +157,13 @@ async def test_a_hub_that_is_down_at_the_start_stops_nobody(
     culler = make_culler(hub, session, clock, settle=360)
     await hub.stop()
     result = await within(culler)
-    assert not result.whole
+    assert not result.complete
     assert "connect" in result.errors[0]
     await hub.start()
     assert hub.api_url == api_url
     hub.now = clock.now
     result = await within(culler)
-    assert result.whole
+    assert result.complete
     assert stopped(hub) == []  # just up: no idleness is believed
     clock.advance(360)
     await within(culler)
@@ -182,8 +182,8 @@ async def test_a_hub_that_goes_down_in_a_pass_ends_the_pass(
 
     hub.before = before
     culler = make_culler(hub, session, clock, concurrency=1, settle=360)
-    watch = culler.judge.watch
-    watch.settle = watch.settle.seen_up(START, 0.0, started=START - timedelta(days=1))
+    hub_health = culler.hub_health
+    hub_health.settle = hub_health.settle.seen_up(START, 0.0, started=START - timedelta(days=1))
     result = await within(culler)
     await asyncio.gather(*gone)
     assert len(hub.stopped) <= 2
@@ -275,7 +275,7 @@ async def test_a_looping_next_is_not_followed_for_ever(
     hub.fail("body", path="/users?", times=1000, body=page(first, following))
     result = await within(make_culler(hub, session, clock))
     assert stopped(hub) == IDLE[:1]
-    assert not result.whole
+    assert not result.complete
     assert len(hub.requests("GET", "/users?")) <= 2
 
 
@@ -289,7 +289,7 @@ async def test_a_foreign_next_gets_nothing_from_us(
         hub.fail("body", path="/users?", times=1, body=page(first, following))
         result = await within(make_culler(hub, session, clock, page_size=2))
         assert foreign.seen == []
-    assert result.whole
+    assert result.complete
     assert stopped(hub) == IDLE
 
 
@@ -367,7 +367,7 @@ async def test_a_failing_stop_costs_nobody_else(
     result = await within(make_culler(hub, session, clock))
     assert stopped(hub) == [name for name in IDLE if name != IDLE[2]]
     assert result.failures == 1
-    assert result.whole
+    assert result.complete
     assert len(hub.requests("DELETE", IDLE[2])) == 1
 
 

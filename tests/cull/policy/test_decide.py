@@ -198,15 +198,15 @@ CASES: dict[str, tuple[dict[str, Any], Action, Reason]] = {
         Action.KEEP,
         Reason.DEFAULT_SPARED,
     ),
-    "settling": ({"believe_from": NOW + HOUR}, Action.KEEP, Reason.SETTLING),
-    "settled at this moment": ({"believe_from": NOW}, Action.STOP, Reason.IDLE),
+    "settling": ({"trust_idle_from": NOW + HOUR}, Action.KEEP, Reason.SETTLING),
+    "settled at this moment": ({"trust_idle_from": NOW}, Action.STOP, Reason.IDLE),
     "an arbiter is not believed while settling": (
-        {"arbiter": True, "believe_from": NOW + HOUR},
+        {"arbiter": True, "trust_idle_from": NOW + HOUR},
         Action.KEEP,
         Reason.SETTLING,
     ),
     "an age does not settle": (
-        {"believe_from": NOW + HOUR, "flags": {"max_age": 3600}},
+        {"trust_idle_from": NOW + HOUR, "flags": {"max_age": 3600}},
         Action.STOP,
         Reason.MAX_AGE,
     ),
@@ -283,7 +283,7 @@ def test_a_server_is_decided(case: str) -> None:
 def test_no_time_is_made_up_while_the_hub_has_not_been_seen() -> None:
     """Nobody can say when idleness will be believed, and datetime.max is no answer."""
     end = datetime.max.replace(tzinfo=UTC)
-    decision = decide_server(USER, IDLE, Policy.from_flags(FLAGS), NOW, believe_from=end)
+    decision = decide_server(USER, IDLE, Policy.from_flags(FLAGS), NOW, trust_idle_from=end)
     assert (decision.reason, decision.due) == (Reason.SETTLING, None)
 
 
@@ -434,17 +434,17 @@ flag_sets = st.builds(
 
 @given(servers, flag_sets, st.none() | times)
 def test_nothing_is_stopped_before_it_is_due(
-    server: Server, flags: Flags, believe_from: datetime | None
+    server: Server, flags: Flags, trust_idle_from: datetime | None
 ) -> None:
     """What is kept is kept until its due time and stopped at it, if nothing changes."""
     policy = Policy.from_flags(flags)
-    decision = decide_server(USER, server, policy, NOW, believe_from=believe_from)
+    decision = decide_server(USER, server, policy, NOW, trust_idle_from=trust_idle_from)
     if decision.action is not Action.KEEP:
         assert decision.due is not None
         assert decision.due <= NOW
     elif decision.due is not None:
         assert decision.due > NOW
-        then = decide_server(USER, server, policy, decision.due, believe_from=believe_from)
+        then = decide_server(USER, server, policy, decision.due, trust_idle_from=trust_idle_from)
         assert then.action is not Action.KEEP
 
 
@@ -517,7 +517,7 @@ def test_no_decision_acts_before_its_time(
     rules: list[Rule],
     flags: Flags,
     now: datetime,
-    believe_from: datetime | None,
+    trust_idle_from: datetime | None,
     until: datetime,
 ) -> None:
     """Whatever the rules and protections, what acts is due, and what is kept is not."""
@@ -526,7 +526,7 @@ def test_no_decision_acts_before_its_time(
         extensions={("ana", server.name): until}, group_holds={"nbgrader-c1": until}
     )
     decision = decide_server(
-        USER, server, policy, now, protections=protections, believe_from=believe_from
+        USER, server, policy, now, protections=protections, trust_idle_from=trust_idle_from
     )
     if decision.action is Action.KEEP:
         assert decision.due is None or decision.due > now
@@ -534,7 +534,7 @@ def test_no_decision_acts_before_its_time(
     assert decision.due is not None
     assert max(decision.due, until) <= now
     if decision.reason is Reason.IDLE:
-        assert believe_from is None or believe_from <= now
+        assert trust_idle_from is None or trust_idle_from <= now
 
 
 @given(

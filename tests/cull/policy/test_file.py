@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from common.config.settings_file import Reload
 from common.durations import format_duration, parse_duration
 from common.errors import ConfigError
-from services.cull.policy.file import PolicyFile, load_policy
+from services.cull.policy.file import load_policy
 from services.cull.policy.model import Flags
 from services.cull.policy.rules import Kind, RuleAction
+from services.cull.policy_source import PolicyFile
 from tests.paths import ROOT
 
 FLAGS = Flags(timeout=900, extend_by=1800)

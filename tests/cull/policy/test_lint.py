@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from services.cull.policy.file import load_policy
-from services.cull.policy.lint import remarks
+from services.cull.policy.lint import lint_policy
 from services.cull.policy.model import Flags
 
 NOW = datetime(2026, 6, 2, 12, 0, tzinfo=UTC)
@@ -15,7 +15,7 @@ NEVER_HOLDS = "rule 2 (second): never holds"
 
 
 def remarked(text: str) -> str:
-    return "\n".join(remarks(load_policy(text, Flags(timeout=3600)), NOW))
+    return "\n".join(lint_policy(load_policy(text, Flags(timeout=3600)), NOW))
 
 
 @pytest.mark.parametrize(

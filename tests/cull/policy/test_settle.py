@@ -19,27 +19,27 @@ def after(seconds: float) -> timedelta:
 def test_without_settling_all_is_believed_at_once() -> None:
     """0 seconds switch it off, whatever happened to the Hub."""
     settle = Settle(0).seen_down(5.0)
-    assert settle.believe_from is None
+    assert settle.trust_idle_from is None
     assert not settle.settling(START)
 
 
 def test_nothing_is_believed_before_the_hub_was_seen() -> None:
     """A Hub that was never up has told nothing that could be believed."""
-    assert Settle(360).believe_from == NEVER
+    assert Settle(360).trust_idle_from == NEVER
     assert Settle(360).settling(START)
 
 
 def test_it_is_counted_from_the_hubs_own_start() -> None:
     """Its metrics say when it started: a Hub up for long is believed at once."""
     settle = Settle(360).seen_up(START, 0.0, started=START - after(500))
-    assert settle.believe_from == START - after(140)
+    assert settle.trust_idle_from == START - after(140)
     assert not settle.settling(START)
 
 
 def test_it_is_counted_from_first_seen_up_where_the_start_is_unknown() -> None:
     """Without metrics the Hub may just have started, for all we know."""
     settle = Settle(360).seen_up(START, 0.0).seen_up(START + after(100), 100.0)
-    assert settle.believe_from == START + SIX
+    assert settle.trust_idle_from == START + SIX
 
 
 def test_the_end_is_exact() -> None:
@@ -52,41 +52,41 @@ def test_the_end_is_exact() -> None:
 def test_while_down_nothing_is_believed() -> None:
     """A Hub that is away takes no reports."""
     settle = Settle(360).seen_up(START, 0.0, START - after(9000)).seen_down(10.0)
-    assert settle.believe_from == NEVER
+    assert settle.trust_idle_from == NEVER
 
 
 def test_after_an_outage_without_metrics_it_begins_anew() -> None:
     """Out of reach and back: counted from first seen up again."""
     settle = Settle(360).seen_up(START, 0.0).seen_down(1000.0)
-    assert settle.seen_up(START + after(1100), 1100.0).believe_from == START + after(1100) + SIX
+    assert settle.seen_up(START + after(1100), 1100.0).trust_idle_from == START + after(1100) + SIX
 
 
 def test_after_a_restart_it_is_counted_from_the_new_start() -> None:
     """Seen down, then started, then seen up: the start explains it all."""
     settle = Settle(360).seen_up(START, 0.0, START - after(9000)).seen_down(1000.0)
     settle = settle.seen_up(START + after(1100), 1100.0, started=START + after(1050))
-    assert settle.believe_from == START + after(1050) + SIX
+    assert settle.trust_idle_from == START + after(1050) + SIX
 
 
 def test_an_outage_without_a_restart_is_counted_from_its_end() -> None:
     """The Hub ran on and was out of reach, perhaps of its servers, too: its start is no help."""
     settle = Settle(360).seen_up(START, 0.0, START - after(9000)).seen_down(1000.0)
     settle = settle.seen_up(START + after(1100), 1100.0, started=START - after(9000))
-    assert settle.believe_from == START + after(1100) + SIX
+    assert settle.trust_idle_from == START + after(1100) + SIX
 
 
 def test_a_service_that_finds_the_hub_down_waits_for_it() -> None:
     """We start behind a Hub that is down; it was started before we saw it down."""
     settle = Settle(360).seen_down(0.0).seen_down(10.0)
     settle = settle.seen_up(START, 20.0, started=START - after(15))
-    assert settle.believe_from == START + SIX
+    assert settle.trust_idle_from == START + SIX
 
 
 def test_a_restart_that_nobody_saw_is_noticed_by_the_start() -> None:
     """Between two looks the Hub restarted; its metrics tell."""
     settle = Settle(360).seen_up(START, 0.0, START - after(9000))
     settle = settle.seen_up(START + after(300), 300.0, started=START + after(200))
-    assert settle.believe_from == START + after(200) + SIX
+    assert settle.trust_idle_from == START + after(200) + SIX
 
 
 def test_a_start_that_wobbles_changes_nothing() -> None:
@@ -105,14 +105,14 @@ def test_metrics_that_can_no_longer_be_read_change_nothing() -> None:
 def test_a_start_in_the_future_is_not_believed() -> None:
     """Such a number says nothing about when the Hub started."""
     settle = Settle(360).seen_up(START, 0.0, started=START + after(1000))
-    assert settle.believe_from == START + SIX
+    assert settle.trust_idle_from == START + SIX
 
 
 def test_our_own_clock_plays_no_part() -> None:
     """How long ago the Hub was down is measured, not read from a wall clock."""
     settle = Settle(360).seen_down(1_000_000.0)
     settle = settle.seen_up(START, 1_000_030.0, started=START - after(20))
-    assert settle.believe_from == START - after(20) + SIX
+    assert settle.trust_idle_from == START - after(20) + SIX
 
 
 EVENTS = st.lists(

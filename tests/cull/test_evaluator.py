@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from services.cull.passes.judge import Latest
+from services.cull.evaluator import ProtectionReader
 from services.cull.policy.model import Protections
 from services.cull.store.records import StoreError
 from tests.fakes.clock import START
@@ -36,7 +36,7 @@ async def settled(reads: Reads, begun: int) -> None:
 async def test_who_asks_together_shares_a_reading() -> None:
     """Ten stops at once are one question to the database."""
     reads = Reads()
-    latest = Latest(reads)
+    latest = ProtectionReader(reads)
     asking = [asyncio.create_task(latest.get()) for _ in range(10)]
     await settled(reads, 1)
     reads.gate.release()
@@ -49,7 +49,7 @@ async def test_who_asks_together_shares_a_reading() -> None:
 async def test_who_asks_during_a_reading_gets_the_next() -> None:
     """What was written after a reading began may not be in it."""
     reads = Reads()
-    latest = Latest(reads)
+    latest = ProtectionReader(reads)
     first = asyncio.create_task(latest.get())
     await settled(reads, 1)
     second = [asyncio.create_task(latest.get()) for _ in range(3)]
@@ -68,7 +68,7 @@ async def test_a_reading_that_fails_fails_for_those_who_share_it_alone() -> None
     """The next question reads again."""
     reads = Reads()
     reads.broken = True
-    latest = Latest(reads)
+    latest = ProtectionReader(reads)
     asking = [asyncio.create_task(latest.get()) for _ in range(2)]
     await settled(reads, 1)
     reads.gate.release()
@@ -84,7 +84,7 @@ async def test_a_reading_that_fails_fails_for_those_who_share_it_alone() -> None
 async def test_who_no_longer_waits_takes_the_answer_from_nobody() -> None:
     """One of those who share a reading is cancelled; the others get theirs."""
     reads = Reads()
-    latest = Latest(reads)
+    latest = ProtectionReader(reads)
     leaver = asyncio.create_task(latest.get())
     stayer = asyncio.create_task(latest.get())
     await settled(reads, 1)
