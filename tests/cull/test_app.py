@@ -17,7 +17,7 @@ import pytest
 from services.cull.app import IdleCuller
 from services.cull.commands.once import undone
 from services.cull.passes.results import PassResult
-from tests.cull.passes.culler import HOUR
+from tests.cull.culler import HOUR
 from tests.fakes.hub import FakeHub
 from tests.paths import ROOT
 

@@ -14,7 +14,7 @@ from services.cull.passes.results import Outcome
 from services.cull.passes.survey import STATES
 from services.cull.policy.decide import decide_server
 from services.cull.policy.model import Action, Flags, Policy, Protections, Reason
-from tests.cull.passes.culler import HOUR, make_culler
+from tests.cull.culler import HOUR, make_culler
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.hub import FakeHub
 

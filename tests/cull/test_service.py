@@ -12,7 +12,7 @@ from common.web.metrics import Metrics
 from services.cull.metrics import CullMetrics
 from services.cull.service import Service
 from services.cull.store.records import StoreError
-from tests.cull.passes.culler import HOUR, FakeStore, make_culler
+from tests.cull.culler import HOUR, FakeStore, make_culler
 from tests.fakes.clock import FakeClock
 from tests.fakes.hub import FakeHub
 

@@ -34,7 +34,7 @@ MAX_RETRY_SECONDS = 30.0
 UNLIMITED = 100
 
 
-class _Slot:
+class Slot:
     """A place in the pool. It is released once: early, or when its target is finished."""
 
     def __init__(self, slots: asyncio.Semaphore, max_seconds: float) -> None:
@@ -119,7 +119,7 @@ class StopPool:
                 if candidate is None:
                     slots.release()
                     break
-                slot = _Slot(slots, self._settings.slot_seconds)
+                slot = Slot(slots, self._settings.slot_seconds)
                 task = asyncio.create_task(self._stop(candidate, run, slot))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
@@ -177,7 +177,7 @@ class StopPool:
     def _is_over(self, run: _Run) -> bool:
         return run.ended or self._abandoned
 
-    async def _stop(self, candidate: Candidate, run: _Run, slot: _Slot) -> None:
+    async def _stop(self, candidate: Candidate, run: _Run, slot: Slot) -> None:
         """Stop one candidate, from the re-read to the end of a slow stop. Does not raise."""
         sent: list[TargetResult] = []
         permits = len(candidate.servers)
@@ -196,7 +196,7 @@ class StopPool:
             slot.release()
 
     async def _attempt(
-        self, candidate: Candidate, tally: Tally, slot: _Slot, sent: list[TargetResult]
+        self, candidate: Candidate, tally: Tally, slot: Slot, sent: list[TargetResult]
     ) -> None:
         """Stop a candidate's servers; the results of stops that the Hub took go to ``sent``.
 

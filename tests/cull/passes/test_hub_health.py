@@ -1,7 +1,7 @@
-"""Is the Hub there, and since when: looks at the fake Hub."""
+"""The health of the Hub, and what its outages mean for passes."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import aiohttp
@@ -10,13 +10,21 @@ import pytest
 from common.hub.client import HubClient
 from common.hub.http import NO_RETRY
 from services.cull.passes.hub_health import SLOW_SECONDS, HubHealth
+from services.cull.policy.model import Flags
+from tests.cull.culler import (
+    HOUR,
+    IDLE,
+    make_culler,
+    run_pass,
+    stopped,
+)
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.hub import FakeHub
 
 
 @pytest.fixture
 def hub_health(fake_hub: FakeHub, session: aiohttp.ClientSession, clock: FakeClock) -> HubHealth:
-    """A hub_health that settles for six minutes."""
+    """Settles for six minutes."""
     probe = HubClient(
         session,
         fake_hub.api_url,
@@ -28,20 +36,18 @@ def hub_health(fake_hub: FakeHub, session: aiohttp.ClientSession, clock: FakeClo
     return HubHealth(probe, 360, clock)
 
 
-async def test_a_look_costs_the_hub_next_to_nothing(
-    fake_hub: FakeHub, hub_health: HubHealth
-) -> None:
-    """Its metrics are read only where they can tell something new."""
+async def test_a_check_is_one_small_request(fake_hub: FakeHub, hub_health: HubHealth) -> None:
+    """The metrics are read only when they can show something new."""
     for _ in range(5):
         assert await hub_health.check()
     asked = [seen.raw_path for seen in fake_hub.seen]
     assert asked == ["/hub/api/health", "/hub/metrics", *["/hub/api/health"] * 4]
 
 
-async def test_a_hub_without_health_is_asked_for_its_version(
+async def test_a_hub_without_health_endpoint_is_asked_for_its_version(
     fake_hub: FakeHub, hub_health: HubHealth
 ) -> None:
-    """Then that is the sign of life, and brings the Hub's time."""
+    """The version request also shows that the Hub is up, and brings the Hub's time."""
     fake_hub.fail("status", path="/health", status=404, times=10)
     assert await hub_health.check()
     assert hub_health.settle.counted_from == START
@@ -58,10 +64,10 @@ async def test_a_hub_without_health_is_asked_for_its_version(
     ],
     ids=lambda fault: str(fault.get("status", fault["kind"])),
 )
-async def test_down_is_who_fails_twice(
+async def test_two_failed_requests_mean_an_outage(
     fake_hub: FakeHub, hub_health: HubHealth, fault: dict[str, Any]
 ) -> None:
-    """Once is no outage, twice is."""
+    """One failed request is not an outage; two in a row are."""
     await hub_health.check()
     before = hub_health.settle
     fake_hub.fail(**fault)
@@ -73,18 +79,18 @@ async def test_down_is_who_fails_twice(
     assert hub_health.settling
 
 
-async def test_a_hub_that_answers_with_an_error_is_there(
+async def test_a_hub_that_responds_with_an_error_is_up(
     fake_hub: FakeHub, hub_health: HubHealth
 ) -> None:
-    """It takes reports, or says so itself to those who send them."""
+    """It receives activity reports, or tells the servers that send them to retry."""
     fake_hub.fail("status", path="/health", status=500, times=1)
     assert await hub_health.check()
 
 
-async def test_a_hub_that_hung_took_no_reports(
+async def test_a_hub_that_hung_settles_again(
     fake_hub: FakeHub, hub_health: HubHealth, clock: FakeClock
 ) -> None:
-    """An answer that took longer than servers wait is an outage that has just ended."""
+    """A response that took longer than servers wait is an outage that has just ended."""
     fake_hub.now = clock.now
     fake_hub.metrics_text = f"process_start_time_seconds {START.timestamp() - 9000}\n"
     await hub_health.check()
@@ -99,10 +105,10 @@ async def test_a_hub_that_hung_took_no_reports(
     assert hub_health.settling
 
 
-async def test_an_outage_found_by_another_is_not_forgotten(
+async def test_an_outage_found_during_a_check_is_not_lost(
     fake_hub: FakeHub, hub_health: HubHealth, clock: FakeClock
 ) -> None:
-    """While one look waits for the metrics, a pass finds the Hub down."""
+    """While a check waits for the metrics, a pass finds the Hub down."""
     fake_hub.now = clock.now
     fake_hub.metrics_text = f"process_start_time_seconds {START.timestamp() - 9000}\n"
     await hub_health.check()
@@ -118,3 +124,82 @@ async def test_an_outage_found_by_another_is_not_forgotten(
     assert hub_health.settling
     assert hub_health.trust_idle_from is not None
     assert hub_health.trust_idle_from >= START + timedelta(seconds=1000 + 360 - 2)
+
+
+async def test_a_hub_that_is_down_at_the_start_settles_first(
+    hub: FakeHub, session: aiohttp.ClientSession, clock: FakeClock
+) -> None:
+    """The pass reports the error, and when the Hub is back, idleness is not trusted at once."""
+    api_url = hub.api_url
+    culler = make_culler(hub, session, clock, settle=360)
+    await hub.stop()
+    result = await run_pass(culler)
+    assert not result.complete
+    assert "connect" in result.errors[0]
+    await hub.start()
+    assert hub.api_url == api_url
+    hub.now = clock.now
+    result = await run_pass(culler)
+    assert result.complete
+    assert stopped(hub) == []  # just up: no idleness is believed
+    clock.advance(360)
+    await run_pass(culler)
+    assert stopped(hub) == IDLE
+
+
+async def test_a_restarted_hub_settles_from_its_start(
+    hub: FakeHub, session: aiohttp.ClientSession, clock: FakeClock
+) -> None:
+    """A restart that no check has seen shows in the Hub's metrics."""
+    hub.now = clock.now
+
+    def started(at: datetime) -> str:
+        return f"process_start_time_seconds {at.timestamp()}\n"
+
+    hub.metrics_text = started(START - timedelta(days=3))
+    culler = make_culler(hub, session, clock, settle=360)
+    await run_pass(culler)
+    assert stopped(hub) == IDLE
+    hub.add_server("late", idle=2 * HOUR)
+    hub.metrics_text = started(clock.now() - timedelta(seconds=100))
+    await run_pass(culler)
+    assert ("late", "") not in hub.stopped
+    clock.advance(260)
+    await run_pass(culler)
+    assert ("late", "") in hub.stopped
+
+
+async def test_without_metrics_a_service_settles_once_after_its_start(
+    hub: FakeHub, session: aiohttp.ClientSession, clock: FakeClock
+) -> None:
+    """When the Hub started is unknown, so it may have been a moment ago."""
+    hub.now = clock.now
+    culler = make_culler(hub, session, clock, settle=360)
+    await run_pass(culler)
+    assert stopped(hub) == []
+    clock.advance(359)
+    await run_pass(culler)
+    assert stopped(hub) == []
+    clock.advance(1)
+    await run_pass(culler)
+    assert stopped(hub) == IDLE
+
+
+async def test_the_maximum_age_applies_while_settling(
+    hub: FakeHub, session: aiohttp.ClientSession, clock: FakeClock
+) -> None:
+    """The age of a server does not depend on activity reports."""
+    hub.add_server("old", idle=0, age=9 * HOUR)
+    flags = Flags(timeout=HOUR, max_age=8 * HOUR)
+    await run_pass(make_culler(hub, session, clock, flags=flags, settle=360))
+    assert stopped(hub) == ["old"]
+
+
+async def test_one_broken_connection_is_not_an_outage(
+    hub: FakeHub, session: aiohttp.ClientSession, clock: FakeClock
+) -> None:
+    """A failed check is repeated before the Hub is considered down."""
+    hub.metrics_text = f"process_start_time_seconds {START.timestamp() - 9000}\n"
+    hub.fail("reset", path="/hub/api/health", times=1)
+    await run_pass(make_culler(hub, session, clock, settle=360))
+    assert stopped(hub) == IDLE

@@ -16,7 +16,7 @@ from services.cull.passes.reread import (
     SMALLEST_PAGE,
     Reread,
 )
-from tests.cull.passes.culler import HOUR, make_culler
+from tests.cull.culler import HOUR, make_culler
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.hub import FakeHub
 

@@ -1,6 +1,8 @@
-"""A culler on the fake Hub, for the tests of its parts."""
+"""A culler on the fake Hub, and builders for the tests of its parts."""
 
+import asyncio
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import aiohttp
@@ -13,17 +15,22 @@ from services.cull.audit import Audit
 from services.cull.evaluator import PolicyEvaluator, ProtectionStore
 from services.cull.passes.executor import Culler
 from services.cull.passes.hub_health import HubHealth
-from services.cull.passes.results import PassObserver, TargetResult
+from services.cull.passes.results import PassObserver, PassResult, TargetResult
 from services.cull.passes.settings import CullSettings
+from services.cull.passes.survey import Survey
 from services.cull.policy.model import Flags, Policy, Protections
 from services.cull.store.records import Event, StoreError
+from tests.fakes.clock import START
 from tests.fakes.hub import FakeHub
 
 HOUR = 3600.0
+#: The servers of the fixture ``hub``.
+IDLE = [f"idle{number}" for number in range(5)]
+BUSY = [f"busy{number}" for number in range(5)]
 
 
 class FakeStore:
-    """Protections from memory, and audit lines into it. ``away`` makes every call fail."""
+    """Protections and audit lines in memory. ``away`` makes every call fail."""
 
     def __init__(self, protections: Protections | None = None) -> None:
         self.held = protections or Protections()
@@ -43,14 +50,14 @@ class FakeStore:
         self.events.extend(events)
 
 
-class Seen:
-    """Remembers what the culler tells its observer."""
+class RecordingObserver:
+    """Records what the culler reports."""
 
     def __init__(self) -> None:
         self.all: list[TargetResult] = []
 
     def pass_finished(self, result: object) -> None:
-        """Not kept: the culler's history has it."""
+        """Not recorded: the culler's history has it."""
 
     def target_finished(self, result: TargetResult) -> None:
         self.all.append(result)
@@ -67,11 +74,12 @@ def make_culler(
     store: FakeStore | None = None,
     arbiter: Arbiter | None = None,
     observer: PassObserver | None = None,
+    dry_run: Callable[[Survey, datetime], None] | None = None,
     page_size: int = 0,
     timeout_seconds: float = 5.0,
     **settings: Any,
 ) -> Culler:
-    """A culler with a timeout of an hour, if nothing else is said."""
+    """A culler, by default with an idle timeout of one hour."""
     flags = flags or Flags(timeout=HOUR)
     fixed = Policy.from_flags(flags)
     hub = HubClient(
@@ -109,4 +117,23 @@ def make_culler(
         clock,
         audit=Audit(store),
         observer=observer,
+        dry_run=dry_run,
     )
+
+
+async def run_pass(culler: Culler, seconds: float = 20.0) -> PassResult:
+    """One pass within a time limit, whose errors do not contain the token."""
+    async with asyncio.timeout(seconds):
+        result = await culler.run_pass()
+    assert not any(FakeHub.token in error for error in result.errors)
+    return result
+
+
+def stopped(fake_hub: FakeHub) -> list[str]:
+    """The users whose servers were stopped, in order of their names."""
+    return sorted(user for user, _ in fake_hub.stopped)
+
+
+def add_idle_user(fake_hub: FakeHub, name: str, idle: float = 2 * HOUR, **fields: Any) -> None:
+    """Add a user without servers, last active ``idle`` seconds ago."""
+    fake_hub.add_user(name, last_activity=START - timedelta(seconds=idle), **fields)
