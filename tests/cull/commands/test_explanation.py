@@ -139,24 +139,24 @@ def test_a_user_who_is_culled_is_explained() -> None:
 def test_a_policy_is_told_in_words() -> None:
     """check-policy shows what was understood, so that a slip is seen."""
     text = "\n".join(describe_policy(POLICY))
-    assert "1. lesson: stop after 2 h without activity; a user may add 1 h, 3 times a day" in text
+    assert "1. lesson: stop after 2 h without activity; users can add 1 h, 3 times a day" in text
     assert "for groups nbgrader-*, Mon,Tue,Wed,Thu,Fri 08:00-14:00 (Europe/Zurich)" in text
     assert "2. staff: never stop" in text
     assert "for everything else" in text
 
 
 RULES = {
-    "stop": ("idle_timeout = '1h'", "stop after 1 h without activity; a user may add 1 h, 3 times"),
-    "age": ("idle_timeout = 'never'\nmax_age = '8h'", "x: stop at an age of 8 h; a user"),
+    "stop": ("idle_timeout = '1h'", "stop after 1 h without activity; users can add 1 h, 3 times"),
+    "age": ("idle_timeout = 'never'\nmax_age = '8h'", "x: stop at an age of 8 h; users"),
     "both": ("max_age = '8h'", "stop after 1 h without activity or at an age of 8 h"),
     "neither": ("idle_timeout = 'never'", "x: never stop (neither idle_timeout nor max_age)"),
-    "once": ("extensions_per_day = 1", "a user may add 1 h, once a day"),
+    "once": ("extensions_per_day = 1", "users can add 1 h, once a day"),
     "no extension": ("extend_by = 'never'", "x: stop after 1 h without activity\n"),
     "remove": ("action = 'remove'", "x: stop, and remove if named, after 1 h"),
     "remove named": ("action = 'remove'\nkind = 'named'", "x: remove after 1 h without"),
     "everything": ("action = 'never'", "x: never stop\n     for everything\n"),
     "admins": ("action = 'never'\nadmin = true", "for administrators"),
-    "no admins": ("action = 'never'\nadmin = false", "for who is no administrator"),
+    "no admins": ("action = 'never'\nadmin = false", "for users who are not administrators"),
     "servers": ("action = 'never'\nserver = ['a', 'b*']", "for servers a or b*"),
     "whole days": (
         "action = 'never'\nhours = {days = 'sat-sun', timezone = 'UTC'}",
@@ -168,7 +168,7 @@ RULES = {
     ),
     "an exam": (
         "action = 'never'\nbetween = {from = 2026-06-01T08:00:00+02:00, to = 2026-06-01T12:00:00Z}",
-        "for from 2026-06-01 06:00 to 2026-06-01 12:00 UTC",
+        "for 2026-06-01 06:00 to 2026-06-01 12:00 UTC",
     ),
 }
 
