@@ -141,7 +141,7 @@ async def test_a_hub_that_is_down_at_the_start_settles_first(
     hub.now = clock.now
     result = await run_pass(culler)
     assert result.complete
-    assert stopped(hub) == []  # just up: no idleness is believed
+    assert stopped(hub) == []  # it has just come up, so it settles
     clock.advance(360)
     await run_pass(culler)
     assert stopped(hub) == IDLE

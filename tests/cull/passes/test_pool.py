@@ -54,7 +54,7 @@ async def test_a_hanging_stop_does_not_delay_the_others(
     assert stopped(hub) == IDLE[1:]
     assert (result.stopped, result.failures) == (4, 1)
     assert IDLE[0] in result.errors[0]
-    assert len(hub.requests("DELETE", IDLE[0])) == 1  # the Hub may still be at it
+    assert len(hub.requests("DELETE", IDLE[0])) == 1  # the Hub may still be working on it
 
 
 async def test_a_hanging_stop_does_not_delay_the_end_of_a_pass(
@@ -237,13 +237,13 @@ async def test_a_hub_that_goes_down_ends_the_pass(
     assert len(hub.stopped) <= 2
     assert result.failures == 1
     assert result.skipped >= 3
-    assert culler.failing == 0  # it was not the servers' fault
+    assert culler.failing == 0  # the failure was the Hub's, not the servers'
     await hub.start()
     hub.now = clock.now
     hub.before = lambda request: None
     done = len(hub.stopped)
     await run_pass(culler)
-    assert len(hub.stopped) == done  # the Hub was away: it settles first
+    assert len(hub.stopped) == done  # the Hub was down, so it settles first
     clock.advance(360)
     await run_pass(culler)
     assert stopped(hub) == IDLE
