@@ -1,4 +1,4 @@
-"""The rate limit: at most a given number of stops in any minute."""
+"""Limits for stops: how many in any minute, and how many at once."""
 
 import asyncio
 from collections import deque
@@ -39,3 +39,22 @@ class RateLimit:
         """Return permits that were not used."""
         for _ in range(min(permits, len(self._acquired))):
             self._acquired.pop()
+
+
+class Slot:
+    """One of the places that bound concurrency; held by the caller, who has acquired ``slots``.
+
+    It is released once: by its holder, or after ``max_seconds``.
+    """
+
+    def __init__(self, slots: asyncio.Semaphore, max_seconds: float) -> None:
+        self._slots = slots
+        self._held = True
+        self._timer = asyncio.get_running_loop().call_later(max_seconds, self.release)
+
+    def release(self) -> None:
+        """Let another target start; further calls have no effect."""
+        if self._held:
+            self._held = False
+            self._timer.cancel()
+            self._slots.release()

@@ -18,36 +18,19 @@ from common.hub.http import NOT_BEGUN
 from services.cull.audit import Audit, event_of
 from services.cull.passes.backoff import Backoff
 from services.cull.passes.hub_health import HubHealth
-from services.cull.passes.limits import RateLimit
+from services.cull.passes.limits import RateLimit, Slot
 from services.cull.passes.results import Outcome, Tally, TargetResult
 from services.cull.passes.settings import CullSettings
 from services.cull.passes.stop import Stopper
-from services.cull.passes.survey import Candidate
+from services.cull.passes.survey import Candidate, CandidateKey
 
 log = logging.getLogger("cull")
 
-Key = tuple[str, str | None]
 #: Attempts at a stop that the Hub refuses for now (429, 503), and the longest wait in between.
 ATTEMPTS = 3
 MAX_RETRY_SECONDS = 30.0
 #: Concurrency where the setting is 0, which means no limit.
 UNLIMITED = 100
-
-
-class Slot:
-    """A place in the pool. It is released once: early, or when its target is finished."""
-
-    def __init__(self, slots: asyncio.Semaphore, max_seconds: float) -> None:
-        self._slots = slots
-        self._held = True
-        self._timer = asyncio.get_running_loop().call_later(max_seconds, self.release)
-
-    def release(self) -> None:
-        """Let another target start; further calls have no effect."""
-        if self._held:
-            self._held = False
-            self._timer.cancel()
-            self._slots.release()
 
 
 @dataclass
@@ -78,9 +61,9 @@ class StopPool:
         self._settings = settings
         self._clock = clock
         self._now = now
-        self._backoff: Backoff[Key] = Backoff(settings.first_backoff)
+        self._backoff: Backoff[CandidateKey] = Backoff(settings.first_backoff)
         self._rate = RateLimit(settings.max_stops_per_minute, clock)
-        self._busy: set[Key] = set()
+        self._busy: set[CandidateKey] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._abandoned = False
 
@@ -100,7 +83,7 @@ class StopPool:
 
     def forget_all_but(self, candidates: Iterable[Candidate]) -> None:
         """Forget the failures of all other targets, which are no longer due."""
-        self._backoff.keep_only(_key(candidate) for candidate in candidates)
+        self._backoff.keep_only(candidate.key for candidate in candidates)
 
     async def run(self, candidates: list[Candidate], tally: Tally, began: float) -> None:
         """Stop the candidates in order, for a pass that began at this monotonic time.
@@ -153,7 +136,7 @@ class StopPool:
         waiting = run.waiting
         while waiting and not self._is_over(run):
             candidate = waiting[0]
-            key = _key(candidate)
+            key = candidate.key
             now = self._clock.monotonic()
             wait = self._rate.wait_seconds() if candidate.servers else 0.0
             if run.until is not None and now + wait >= run.until:
@@ -192,7 +175,7 @@ class StopPool:
             await self._failed(candidate, run, error)
         finally:
             self._rate.give_back(permits - len(sent))
-            self._busy.discard(_key(candidate))
+            self._busy.discard(candidate.key)
             slot.release()
 
     async def _attempt(
@@ -226,10 +209,10 @@ class StopPool:
         tally.add(result)
         match result.outcome:
             case Outcome.DONE:
-                self._backoff.succeeded(_key(candidate))
+                self._backoff.succeeded(candidate.key)
             case Outcome.FAILED | Outcome.OVERDUE:
                 tally.error(f"{result.target}: {result.detail}")
-                self._backoff.failed(_key(candidate), self._clock.monotonic())
+                self._backoff.failed(candidate.key, self._clock.monotonic())
             case Outcome.NO_LONGER_DUE:
                 log.info("%s is no longer due and was skipped: %s", result.target, result.detail)
                 return
@@ -250,7 +233,7 @@ class StopPool:
                 log.error("The Hub is unreachable; the next pass stops the remaining servers.")
             tally.add(_result(candidate, Outcome.POSTPONED))
             return
-        pause = self._backoff.failed(_key(candidate), self._clock.monotonic())
+        pause = self._backoff.failed(candidate.key, self._clock.monotonic())
         internal = not isinstance(error, ServiceError)
         detail = f"{type(error).__name__}: {error}" if internal else str(error)
         result = _result(candidate, Outcome.FAILED, detail)
@@ -264,13 +247,6 @@ class StopPool:
         )
         tally.add(result)
         await self._audit.write(event_of(result, self._now()))
-
-
-def _key(candidate: Candidate) -> Key:
-    """What backs off after a failure: the server, or the user where several are affected."""
-    servers = candidate.servers
-    single = candidate.delete is None and len(servers) == 1
-    return candidate.user.name, servers[0].name if single else None
 
 
 def _result(candidate: Candidate, outcome: Outcome, detail: str = "") -> TargetResult:

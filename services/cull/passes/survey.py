@@ -26,6 +26,10 @@ GROUP_SCOPES = frozenset({"read:users:groups", "read:users", "users", "admin:use
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
+#: The user and, where the candidate is one server, its name.
+CandidateKey = tuple[str, str | None]
+
+
 class GroupsHidden(HubForbidden):
     """Rules or holds apply to groups, but the token cannot read group memberships."""
 
@@ -49,6 +53,12 @@ class Candidate(msgspec.Struct, frozen=True, gc=False):
     servers: tuple[DueServer, ...]
     delete: Decision | None
     since: datetime
+
+    @property
+    def key(self) -> CandidateKey:
+        """What backs off after a failure: the server, or the user if more is affected."""
+        single = self.delete is None and len(self.servers) == 1
+        return self.user.name, self.servers[0].name if single else None
 
     @property
     def first(self) -> tuple[str | None, Decision]:

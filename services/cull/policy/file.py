@@ -73,7 +73,7 @@ class _Reader:
                 self.wrong(key, f"unknown key{did_you_mean(key, KEYS) or f'; valid keys: {known}'}")
         name = self._name()
         action = self._choice("action", RuleAction, default.action)
-        self._check_sense(action)
+        self._check_consistency(action)
         rule = replace(default, name=name, match=self._match(), action=action)
         times: dict[str, Any] = {key: self._duration(key) for key in TIMES if key in self.table}
         # By default a user is not deleted sooner than the rule would stop their server.
@@ -97,10 +97,10 @@ class _Reader:
             )
         return name
 
-    def _check_sense(self, action: RuleAction) -> None:
+    def _check_consistency(self, action: RuleAction) -> None:
         """Refuse a rule that has no effect or contradicts itself."""
-        says = [key for key in ("action", *TIMES, "extensions_per_day") if key in self.table]
-        if not says:
+        effects = [key for key in ("action", *TIMES, "extensions_per_day") if key in self.table]
+        if not effects:
             self.wrong("action", "the rule has no effect; set an action or a time")
         if action is RuleAction.NEVER:
             for key in (*TIMES, "extensions_per_day"):

@@ -1,11 +1,11 @@
-"""The rate limit for stops."""
+"""The rate limit for stops, and the slots that bound their concurrency."""
 
 import asyncio
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.cull.passes.limits import RateLimit
+from services.cull.passes.limits import RateLimit, Slot
 from tests.fakes.clock import FakeClock
 
 
@@ -89,3 +89,23 @@ async def test_without_a_limit_nobody_waits() -> None:
         await rate.acquire()
     rate.give_back()
     assert clock.slept == []
+
+
+async def test_a_slot_is_released_once() -> None:
+    """A target that finishes after its slot was released does not release another one."""
+    slots = asyncio.Semaphore(1)
+    await slots.acquire()
+    slot = Slot(slots, 60.0)
+    slot.release()
+    slot.release()
+    await slots.acquire()
+    assert slots.locked()
+
+
+async def test_a_slot_is_released_after_its_time_limit() -> None:
+    """The target keeps running, but another one can start."""
+    slots = asyncio.Semaphore(1)
+    await slots.acquire()
+    Slot(slots, 0.01)
+    async with asyncio.timeout(10):
+        await slots.acquire()

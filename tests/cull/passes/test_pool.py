@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from services.cull.passes.pool import ATTEMPTS, MAX_RETRY_SECONDS, Slot
+from services.cull.passes.pool import ATTEMPTS, MAX_RETRY_SECONDS
 from tests.cull.culler import (
     HOUR,
     IDLE,
@@ -294,26 +294,6 @@ async def test_the_time_in_a_slot_starts_with_its_target(
     await run_pass(make_culler(hub, session, clock, concurrency=1, slot_seconds=0.8))
     assert stopped(hub) == IDLE
     assert hub.most_stopping == 1
-
-
-async def test_a_slot_is_released_once() -> None:
-    """A target that finishes after its slot was released does not release another one."""
-    slots = asyncio.Semaphore(1)
-    await slots.acquire()
-    slot = Slot(slots, 60.0)
-    slot.release()
-    slot.release()
-    await slots.acquire()
-    assert slots.locked()
-
-
-async def test_a_slot_is_released_after_its_time_limit() -> None:
-    """The target keeps running, but another one can start."""
-    slots = asyncio.Semaphore(1)
-    await slots.acquire()
-    Slot(slots, 0.01)
-    async with asyncio.timeout(10):
-        await slots.acquire()
 
 
 @pytest.mark.parametrize("status", [429, 503])

@@ -10,7 +10,7 @@ from msgspec.structs import replace as replace_struct
 
 from common.hub.models import Server, User
 from services.cull.passes.results import Tally
-from services.cull.passes.survey import STATES, Candidate, Survey, state_of
+from services.cull.passes.survey import STATES, Candidate, DueServer, Survey, state_of
 from services.cull.policy.model import Action, Decision, Flags, Policy, Protections, Reason
 from services.cull.policy.rules import Match, Rule, RuleAction
 from tests.cull.culler import HOUR, IDLE, FakeStore, make_culler, run_pass, stopped
@@ -26,7 +26,7 @@ async def test_unusual_names_are_not_confused(
     """An idle ``q?x=1`` does not affect the busy ``q``, and so on for every valid name."""
     for name in NAMES:
         fake_hub.add_server(name, idle=2 * HOUR)
-        fake_hub.add_server(name, "odd " + name, idle=2 * HOUR)
+        fake_hub.add_server(name, "unusual " + name, idle=2 * HOUR)
     for name in ("q", "h", "A", "a", "sp", "a/b"):
         fake_hub.add_server(name, idle=0)
     result = await make_culler(fake_hub, session, clock).run_pass()
@@ -162,7 +162,7 @@ OLD = START - timedelta(hours=2)
 
 
 @pytest.mark.parametrize(
-    ("last_activity", "goes"),
+    ("last_activity", "stops"),
     [
         pytest.param("2026-03-02T10:00:00.000000Z", True, id="as-the-hub-writes"),
         pytest.param("2026-03-02T10:00:00", True, id="naive-is-utc-idle"),
@@ -184,12 +184,12 @@ async def test_only_usable_times_stop_a_server(
     session: aiohttp.ClientSession,
     clock: FakeClock,
     last_activity: Any,
-    goes: bool,
+    stops: bool,
 ) -> None:
     """A server with an unusable time is kept; the others are culled either way."""
-    hub.add_server("odd", last_activity=last_activity, started=OLD - timedelta(hours=1))
+    hub.add_server("other", last_activity=last_activity, started=OLD - timedelta(hours=1))
     result = await run_pass(make_culler(hub, session, clock))
-    assert stopped(hub) == sorted(IDLE + (["odd"] if goes else []))
+    assert stopped(hub) == sorted(IDLE + (["other"] if stops else []))
     assert result.good
 
 
@@ -198,7 +198,7 @@ async def test_a_server_without_activity_and_start_is_kept(
     hub: FakeHub, session: aiohttp.ClientSession, clock: FakeClock, started: Any
 ) -> None:
     """With neither time, nothing shows that it is idle."""
-    hub.add_server("odd", last_activity=None, started=started)
+    hub.add_server("other", last_activity=None, started=started)
     flags = Flags(timeout=HOUR, max_age=8 * HOUR)
     await run_pass(make_culler(hub, session, clock, flags=flags))
     assert stopped(hub) == IDLE
@@ -211,12 +211,12 @@ async def test_a_missing_field_does_not_stop_a_busy_server(
     hub: FakeHub, session: aiohttp.ClientSession, clock: FakeClock, field: str
 ) -> None:
     """An incomplete model is used as far as it goes."""
-    hub.add_server("odd", idle=0, drop=(field,))
+    hub.add_server("other", idle=0, drop=(field,))
     result = await run_pass(make_culler(hub, session, clock))
-    assert set(stopped(hub)) - {"odd"} == set(IDLE)
+    assert set(stopped(hub)) - {"other"} == set(IDLE)
     assert result.good
     if field not in {"last_activity"}:
-        assert "odd" not in stopped(hub)
+        assert "other" not in stopped(hub)
 
 
 # -- candidates
@@ -257,6 +257,23 @@ def test_a_user_without_servers_is_a_candidate_only_for_deletion() -> None:
     assert survey.candidates == []
     survey.add(user_with(), {}, DELETE)
     assert survey.candidates[0].first == (None, DELETE)
+
+
+@pytest.mark.parametrize(
+    ("servers", "delete", "key"),
+    [
+        (("a",), None, ("ada", "a")),
+        (("a", "b"), None, ("ada", None)),
+        (("a",), DELETE, ("ada", None)),
+        ((), DELETE, ("ada", None)),
+    ],
+)
+def test_a_candidate_backs_off_as_one(
+    servers: tuple[str, ...], delete: Decision | None, key: tuple[str, str | None]
+) -> None:
+    """A candidate for one server backs off alone; otherwise the user does."""
+    due = tuple(DueServer(name, OLD, DUE) for name in servers)
+    assert Candidate(user_with(*servers), due, delete, START).key == key
 
 
 def test_a_candidate_has_a_target() -> None:
