@@ -21,9 +21,9 @@ from common.errors import ConfigError
 from services.cull.scopes import optional_scopes, required_scopes
 
 if TYPE_CHECKING:
-    from services.cull.passes.executor import CullSettings
-    from services.cull.policy.file import PolicyFile
+    from services.cull.passes.settings import CullSettings
     from services.cull.policy.model import Flags
+    from services.cull.policy_source import PolicyFile
 
 SETTLE_SECONDS = 360
 DEFAULT_DB_URL = "sqlite:///cull.sqlite"
@@ -203,15 +203,15 @@ class IdleCuller(ServiceApp):
     @property
     def cull_settings(self) -> "CullSettings":
         """How passes are made."""
-        from services.cull.passes.executor import CullSettings
+        from services.cull.passes.settings import CullSettings
 
         return CullSettings(
             concurrency=self.concurrency,
             cull_users=self.cull_users,
             period=None if self.single else self.period,
             max_stops_per_minute=self.max_stops_per_minute,
-            keep_rows=self.dry_run or (self.serves and not self.single),
-            first_pause=self.period / 2,
+            keep_servers=self.dry_run or (self.serves and not self.single),
+            first_backoff=self.period / 2,
         )
 
     @property
@@ -244,7 +244,7 @@ class IdleCuller(ServiceApp):
 
     def policy_file(self) -> "PolicyFile":
         """The rules, read again when they change. Raises ConfigError."""
-        from services.cull.policy.file import PolicyFile
+        from services.cull.policy_source import PolicyFile
 
         return PolicyFile(Path(self.policy), self.policy_flags)
 
@@ -266,14 +266,14 @@ class IdleCuller(ServiceApp):
     def check_policy(self, words: Sequence[str], _options: Mapping[str, str]) -> int:
         """``check-policy FILE``"""
         from services.cull.policy.describe import describe_policy
-        from services.cull.policy.file import PolicyFile
-        from services.cull.policy.lint import remarks
+        from services.cull.policy.lint import lint_policy
+        from services.cull.policy_source import PolicyFile
 
         policy = PolicyFile(Path(words[0]), self.policy_flags).policy  # its ConfigError is told
         print(f"{words[0]} is good. The first rule that matches a server holds for it:")
         for line in describe_policy(policy):
             print(line)
-        for line in remarks(policy, datetime.now(UTC)):
+        for line in lint_policy(policy, datetime.now(UTC)):
             print(f"Note: {line}.")
         return 0
 
@@ -289,7 +289,7 @@ class IdleCuller(ServiceApp):
                 await parts.store.open()
             lines = await explain(
                 parts.hub,
-                parts.judge,
+                parts.evaluator,
                 name,
                 server if slash else None,
                 settle_seconds=float(self.settle),

@@ -1,4 +1,4 @@
-"""jupyterhub-idle-culler's ``cull_arbiter_hook``: an administrator's own word on idleness."""
+"""Asks jupyterhub-idle-culler's ``cull_arbiter_hook``, an administrator's rule for idleness."""
 
 import inspect
 from collections.abc import Awaitable, Callable
@@ -7,17 +7,17 @@ from datetime import datetime
 from common.hub.models import Server
 from services.cull.policy.rules import Rule
 
-#: Called with ``inactive`` (timedelta), ``inactive_limit`` (seconds) and ``server`` (the
-#: Hub's own model of it, a dict), by name. True: stop it.
+#: Called with the keywords ``inactive`` (timedelta), ``inactive_limit`` (seconds) and ``server``
+#: (the Hub's model, a dict). Returns True to stop the server.
 Arbiter = Callable[..., bool | Awaitable[bool]]
 
 
 async def ask(arbiter: Arbiter, server: Server, rule: Rule, now: datetime) -> bool | None:
-    """The arbiter's verdict on a server; None where there is nothing to ask about.
+    """The arbiter's verdict on a server; None where it does not apply.
 
-    As there, servers that start, stop or are not ready are not asked about; other than
-    there, neither are those without a usable time, nor those whose rule knows no idleness.
-    What the arbiter raises goes through.
+    As in jupyterhub-idle-culler, it is not called for servers that are starting, stopping or not
+    ready. Unlike there, it is also not called for servers without a usable time or whose rule
+    has no idle timeout. Raises whatever the arbiter raises.
     """
     since = server.last_activity or server.started
     if server.pending or not server.ready or since is None or "last_activity" in server.problems:

@@ -1,4 +1,4 @@
-"""Puts a culler together, for one pass or for many."""
+"""Assembles a culler from its settings, for one pass or for many."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,24 +13,26 @@ from common.hub.retry import NO_RETRY
 from common.hub.tls import TLSFiles
 from services.cull.arbiter import Arbiter
 from services.cull.audit import Audit
-from services.cull.passes.candidates import Survey
-from services.cull.passes.executor import Culler, CullSettings, Observer
-from services.cull.passes.hub_health import HubWatch
-from services.cull.passes.judge import Judge
+from services.cull.evaluator import PolicyEvaluator
+from services.cull.passes.executor import Culler
+from services.cull.passes.hub_health import HubHealth
+from services.cull.passes.results import PassObserver
+from services.cull.passes.settings import CullSettings
+from services.cull.passes.survey import Survey
 from services.cull.policy.model import Policy
 
 if TYPE_CHECKING:
     from services.cull.store.store import CullStore
 
-#: A Hub that does not answer the smallest question for so long is out of reach.
+#: The request timeout of a health check: a Hub that takes longer is unreachable.
 PROBE_SECONDS = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a culler is made of. ``db_url`` None: nothing is held, extended or kept.
+    """The settings of a culler. Without ``db_url`` there are no holds or extensions.
 
-    ``dry`` passes print what they would do, and do nothing.
+    With ``dry`` a pass prints what it would do instead of doing it.
     """
 
     api_url: str
@@ -43,18 +45,18 @@ class Plan:
     settings: CullSettings
     arbiter: Arbiter | None = None
     db_url: str | None = None
-    observer: Observer | None = None
+    observer: PassObserver | None = None
     on_request: OnRequest | None = None
     dry: bool = False
 
 
 @dataclass(frozen=True)
 class Parts:
-    """A culler and what it is made of. The store is not open yet."""
+    """A culler and its parts. The store is not open yet."""
 
     hub: HubClient
-    watch: HubWatch
-    judge: Judge
+    hub_health: HubHealth
+    evaluator: PolicyEvaluator
     culler: Culler
     store: "CullStore | None"
     clock: Clock
@@ -62,7 +64,7 @@ class Parts:
 
 @asynccontextmanager
 async def assemble(plan: Plan) -> AsyncIterator[Parts]:
-    """A culler; at the end all that it opened is closed."""
+    """A culler; everything it opened is closed at the end."""
     clock = SystemClock()
     store = None
     if plan.db_url is not None:
@@ -89,19 +91,26 @@ async def assemble(plan: Plan) -> AsyncIterator[Parts]:
             timeout_seconds=min(PROBE_SECONDS, plan.timeout_seconds),
             on_request=plan.on_request,
         )
-        watch = HubWatch(probe, plan.settle_seconds, clock)
-        judge = Judge(plan.policy, hub.hub_now, watch, store=store, arbiter=plan.arbiter)
+        hub_health = HubHealth(probe, plan.settle_seconds, clock)
+        evaluator = PolicyEvaluator(
+            plan.policy,
+            hub.hub_now,
+            lambda: hub_health.trust_idle_from,
+            store=store,
+            arbiter=plan.arbiter,
+        )
         culler = Culler(
             hub,
-            judge,
+            hub_health,
+            evaluator,
             plan.settings,
             clock,
             audit=Audit(store),
             observer=plan.observer,
-            show=(lambda survey, now: _print(survey, plan.policy(), now)) if plan.dry else None,
+            dry_run=(lambda survey, now: _print(survey, plan.policy(), now)) if plan.dry else None,
         )
         try:
-            yield Parts(hub, watch, judge, culler, store, clock)
+            yield Parts(hub, hub_health, evaluator, culler, store, clock)
         finally:
             await culler.close()
             if store is not None:

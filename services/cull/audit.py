@@ -1,28 +1,28 @@
-"""One line for everything that the culler does to somebody: who, what, why, which rule."""
+"""The audit log: one line for each stop or deletion, with its actor, reason and rule."""
 
 import logging
 from datetime import datetime
 from typing import Protocol
 
 from common.errors import ServiceError
-from services.cull.passes.results import Done, Outcome
+from services.cull.passes.results import Outcome, TargetResult
 from services.cull.store.records import Event
 
 log = logging.getLogger("audit")
 
 CULLER = "culler"
-#: Lines wait for each other up to this many: a transaction a line would slow a pass down.
+#: Lines stored in one transaction: a transaction for each line would slow a pass down.
 BATCH = 100
 
 
 class AuditStore(Protocol):
-    """Where lines are kept: CullStore."""
+    """Where audit lines are stored: CullStore."""
 
     async def audit(self, *events: Event) -> None: ...
 
 
 def log_event(event: Event) -> None:
-    """Write one line to the log "audit"."""
+    """Write one line to the logger "audit"."""
     target = event.name if event.server is None else f"{event.name}/{event.server}"
     log.log(
         logging.INFO if event.outcome == Outcome.DONE else logging.WARNING,
@@ -50,46 +50,48 @@ def log_event(event: Event) -> None:
 
 
 class Audit:
-    """Writes lines to the log at once, and to the store, if there is one, in batches."""
+    """Writes lines to the log at once and to the store, if there is one, in batches."""
 
     def __init__(self, store: AuditStore | None = None) -> None:
         self._store = store
-        self._waiting: list[Event] = []
+        self._pending: list[Event] = []
 
     async def write(self, event: Event) -> None:
-        """Log a line and keep it."""
+        """Log a line and store it with the next batch."""
         log_event(event)
         if self._store is not None:
-            self._waiting.append(event)
-            if len(self._waiting) >= BATCH:
+            self._pending.append(event)
+            if len(self._pending) >= BATCH:
                 await self.flush()
 
     async def flush(self) -> None:
-        """Store what waits. A database that is away costs the stored lines, not the log's."""
-        if self._store is None or not self._waiting:
+        """Store the pending lines. If the database is unavailable, they are in the log only."""
+        if self._store is None or not self._pending:
             return
-        lines, self._waiting = self._waiting, []
+        lines, self._pending = self._pending, []
         try:
             await self._store.audit(*lines)
         except ServiceError as error:
-            log.error("%d audit lines are in this log only: %s", len(lines), error)
+            log.error(
+                "%d audit lines could not be stored and are in this log only: %s", len(lines), error
+            )
 
 
-def event_of(done: Done, at: datetime) -> Event:
-    """The audit line of a server or user that was stopped, removed or deleted, or should be."""
-    reason = done.reason.value
-    if done.idle_since is not None:
-        reason += f" (since {done.idle_since.isoformat(timespec='seconds')})"
-    if done.why:
-        reason += f"; {done.why}"
+def event_of(result: TargetResult, at: datetime) -> Event:
+    """The audit line of an attempt to stop or remove a server, or to delete a user."""
+    reason = result.reason.value
+    if result.idle_since is not None:
+        reason += f" (since {result.idle_since.isoformat(timespec='seconds')})"
+    if result.detail:
+        reason += f"; {result.detail}"
     return Event(
         at=at,
         who=CULLER,
-        action=done.action.value,
-        target="user" if done.server is None else "server",
-        name=done.user,
-        server=done.server,
+        action=result.action.value,
+        target="user" if result.server is None else "server",
+        name=result.user,
+        server=result.server,
         reason=reason,
-        rule=done.rule,
-        outcome=done.outcome.value,
+        rule=result.rule,
+        outcome=result.outcome.value,
     )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from common.web.metrics import Metrics
     from services.cull.app import IdleCuller
     from services.cull.metrics import CullMetrics
-    from services.cull.policy.file import PolicyFile
+    from services.cull.policy_source import PolicyFile
 
 log = logging.getLogger("cull")
 
@@ -85,7 +85,7 @@ async def run_service(app: "IdleCuller") -> int:
             readiness = await _serve_pages(app, stack, parts, registry)
         service = Service(
             culler=parts.culler,
-            watch=parts.watch,
+            hub_health=parts.hub_health,
             clock=parts.clock,
             period=app.period,
             metrics=metrics,
@@ -110,7 +110,7 @@ async def _serve_pages(
     if parts.store is None:
         raise ConfigError(["--db-url is needed for the pages."])
     readiness = Readiness()
-    readiness.set("pass", "no pass was made yet")
+    readiness.set("pass", "no pass has been made yet")
     tls = app.server_tls
     settings = SiteSettings(
         bind=Bind(app.ip, app.port or 0, tls.server_context() if tls else None),

@@ -1,4 +1,4 @@
-"""The culler as a service: passes in their time, a look at the Hub in between, and pages."""
+"""The culler as a service: regular passes, with checks of the Hub and the database in between."""
 
 import asyncio
 import logging
@@ -10,26 +10,25 @@ from typing import Protocol
 from common.clock import Clock
 from common.config.settings_file import Reload
 from common.errors import ServiceError, StoreError
-from common.readiness import Readiness
 from common.ticker import Ticker
 from services.cull.metrics import CullMetrics
 from services.cull.passes.executor import Culler
-from services.cull.passes.hub_health import HubWatch
-from services.cull.policy.file import PolicyFile
+from services.cull.passes.hub_health import HubHealth
+from services.cull.policy_source import PolicyFile
 
 log = logging.getLogger("cull")
 
-#: How often the Hub is asked for a sign of life. A shorter outage makes nobody look idle:
-#: servers repeat their report for a minute.
-WATCH_SECONDS = 10.0
-#: What a pass under way has to come to an end after SIGTERM.
+#: Time between two checks of the Hub. A shorter outage makes no server look idle, because
+#: servers repeat a failed activity report for a minute.
+CHECK_SECONDS = 10.0
+#: How long the current pass may take to end after SIGTERM.
 ABANDON_SECONDS = 4.0
-#: A last good pass older than so many periods makes the service not ready.
+#: The service is not ready if its last complete pass is older than this number of periods.
 LATE_PERIODS = 3
 
 
 class Store(Protocol):
-    """The database, as far as its life goes: CullStore."""
+    """The database's life cycle: CullStore."""
 
     async def open(self) -> None: ...
     async def ping(self) -> None: ...
@@ -38,10 +37,10 @@ class Store(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """All that runs, put together by the application. ``period`` in seconds."""
+    """Runs the culler until it is asked to stop. ``period`` is in seconds."""
 
     culler: Culler
-    watch: HubWatch
+    hub_health: HubHealth
     clock: Clock
     period: float
     metrics: CullMetrics
@@ -49,15 +48,42 @@ class Service:
     policy_file: PolicyFile | None = None
     store: Store | None = None
 
-    async def watch_hub(self) -> None:
-        """Look after the Hub and the database until cancelled."""
-        begun = self.clock.monotonic()
+    async def run(
+        self, stopping: asyncio.Event, check_role: Callable[[], Awaitable[object]]
+    ) -> None:
+        """Make passes until ``stopping`` is set; then end the current one cleanly.
+
+        ``check_role`` waits for the Hub and reports the scopes that the token lacks. Raises
+        ConfigError if the database cannot be used.
+        """
+        ticker = Ticker(self.period, self.make_pass, clock=self.clock)
+        checking = asyncio.create_task(self.check_regularly())
+        passing = asyncio.create_task(self._make_passes(ticker, check_role))
+        stop = asyncio.create_task(stopping.wait())
+        tasks = (passing, checking, stop)
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            self.culler.abandon()
+            ticker.stop()
+            if not passing.done():
+                await asyncio.wait({passing}, timeout=ABANDON_SECONDS)
+        finally:
+            for task in tasks:
+                task.cancel()
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+
+    async def check_regularly(self) -> None:
+        """Check the Hub and the database until cancelled."""
+        began = self.clock.monotonic()
         await Ticker(
-            WATCH_SECONDS, lambda: self._look(begun), jitter=0.0, clock=self.clock
+            CHECK_SECONDS, lambda: self._check(began), jitter=0.0, clock=self.clock
         ).run_forever()
 
     async def open_store(self) -> None:
-        """Open the database; while it is away, try again. Raises ConfigError."""
+        """Open the database; retry while it is unavailable. Raises ConfigError."""
         pause = 1.0
         while self.store is not None:
             try:
@@ -71,63 +97,39 @@ class Service:
                 self.readiness.set("database", None)
                 return
 
-    async def run(
-        self, stopping: asyncio.Event, check_role: Callable[[], Awaitable[object]]
-    ) -> None:
-        """Make passes until ``stopping``; then end the one under way cleanly.
-
-        ``check_role`` waits for the Hub and says what our token lacks. Raises ConfigError
-        where the database cannot be used.
-        """
-        ticker = Ticker(self.period, self.make_pass, clock=self.clock)
-        watching = asyncio.create_task(self.watch_hub())
-        working = asyncio.create_task(self._work(ticker, check_role))
-        told = asyncio.create_task(stopping.wait())
-        try:
-            await asyncio.wait({working, watching, told}, return_when=asyncio.FIRST_COMPLETED)
-            self.culler.abandon()
-            ticker.stop()
-            if not working.done():
-                await asyncio.wait({working}, timeout=ABANDON_SECONDS)
-        finally:
-            for task in (working, watching, told):
-                task.cancel()
-            results = await asyncio.gather(working, watching, told, return_exceptions=True)
-        for result in results:
-            if isinstance(result, Exception):
-                raise result
-
-    async def _work(self, ticker: Ticker, check_role: Callable[[], Awaitable[object]]) -> None:
-        await self.open_store()
-        await check_role()
-        await ticker.run_forever()
-
     async def make_pass(self) -> None:
-        """Look at the policy file, then make a pass."""
+        """Reload the policy file if it has changed, then make a pass."""
         if self.policy_file is not None:
-            outcome = await asyncio.to_thread(self.policy_file.reload_if_changed)
-            self.metrics.reloaded(outcome, self.policy_file.problems)
-            if outcome is Reload.LOADED:
-                log.info("The policy file was read anew: %d rules.", self._rules)
-            elif outcome is Reload.REFUSED:
-                log.error("The policy file is refused, the last good one stays:")
-                for problem in self.policy_file.problems:
-                    log.error("  %s", problem)
+            await self._reload_policy(self.policy_file)
         result = await self.culler.run_pass()
         if result.good:
             self.readiness.set("pass", None)
         with suppress(ServiceError):
-            self.metrics.protected(await self.culler.judge.protections())
+            self.metrics.protections_read(await self.culler.evaluator.protections())
 
-    @property
-    def _rules(self) -> int:
-        return len(self.culler.judge.policy().rules)
+    async def _make_passes(
+        self, ticker: Ticker, check_role: Callable[[], Awaitable[object]]
+    ) -> None:
+        await self.open_store()
+        await check_role()
+        await ticker.run_forever()
 
-    async def _look(self, begun: float) -> None:
-        await self.watch.look()
-        self.metrics.watched(self.watch, self.culler.failing)
-        self.readiness.set("hub", None if self.watch.up else self.watch.reason)
-        self.readiness.set("pass", self._late(self.clock.monotonic() - begun))
+    async def _reload_policy(self, file: PolicyFile) -> None:
+        outcome = await asyncio.to_thread(file.reload_if_changed)
+        self.metrics.policy_checked(outcome, file.problems)
+        if outcome is Reload.LOADED:
+            log.info("The policy file was reloaded: %d rules.", len(file.policy.rules))
+        elif outcome is Reload.REFUSED:
+            log.error("The policy file is refused; the last valid policy stays in force:")
+            for problem in file.problems:
+                log.error("  %s", problem)
+
+    async def _check(self, began: float) -> None:
+        hub_health = self.hub_health
+        await hub_health.check()
+        self.metrics.hub_checked(hub_health, self.culler.failing)
+        self.readiness.set("hub", None if hub_health.up else hub_health.reason)
+        self.readiness.set("pass", self._late(self.clock.monotonic() - began))
         if self.store is not None:
             try:
                 await self.store.ping()
@@ -136,13 +138,14 @@ class Service:
             else:
                 self.readiness.set("database", None)
 
-    def _late(self, running: float) -> str | None:
+    def _late(self, uptime: float) -> str | None:
+        """Why the service is not ready: it has made no complete pass for too long."""
         allowed = LATE_PERIODS * self.period
         history = self.culler.history
-        good = next((one for one in reversed(history) if one.whole), None)
-        if good is None:
-            return "no pass was made yet" if not history else "no pass has read all servers yet"
-        since = (self.culler.judge.now() - good.started).total_seconds() - good.elapsed
-        if min(since, running) > allowed:
-            return f"the last whole pass ended {since:.0f} s ago"
+        complete = next((result for result in reversed(history) if result.complete), None)
+        if complete is None:
+            return "no pass has been made yet" if not history else "no pass was complete yet"
+        since = (self.culler.evaluator.now() - complete.started).total_seconds() - complete.elapsed
+        if min(since, uptime) > allowed:
+            return f"the last complete pass ended {since:.0f} s ago"
         return None

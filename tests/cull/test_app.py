@@ -17,7 +17,7 @@ import pytest
 from services.cull.app import IdleCuller
 from services.cull.commands.once import undone
 from services.cull.passes.results import PassResult
-from tests.cull.passes.culler import HOUR
+from tests.cull.culler import HOUR
 from tests.fakes.hub import FakeHub
 from tests.paths import ROOT
 
@@ -199,13 +199,13 @@ async def test_one_pass_that_has_to_be_broken_off_ends_with_1(
     [
         ({}, ""),
         ({"skipped": 3, "failures": 1}, ""),
-        ({"whole": False}, "not all servers were looked at"),
+        ({"complete": False}, "not all servers were looked at"),
         ({"postponed": 2, "slow": 1}, "2 that are due were left as they are, 1 were slow to stop"),
     ],
 )
 def test_what_was_left_undone_is_told(numbers: dict[str, Any], words: str) -> None:
     """What failed or was no longer due is not undone: that is told where it happens."""
-    given: dict[str, Any] = {"started": datetime.now(UTC), "elapsed": 1.0, "whole": True}
+    given: dict[str, Any] = {"started": datetime.now(UTC), "elapsed": 1.0, "complete": True}
     told = undone(PassResult(**(given | numbers)))
     assert told.startswith(words)
     assert bool(told) == bool(words)
@@ -239,7 +239,7 @@ async def test_a_dry_run_shows_a_table_and_stops_nothing(hub: FakeHub, program: 
     assert "idle" in idle
     assert "default" in idle
     assert "busy" in busy
-    assert "in 59m" in busy
+    assert "in 59 min" in busy
     assert "1 would go now, 1 later" in last
 
 
@@ -381,7 +381,7 @@ async def test_explain_tells_rule_and_time(program: Program) -> None:
     """For a server, or for all of a user's; and a word where there is none."""
     run = await program.run("explain", "busy", "--timeout=3600", "--settle=0")
     assert run.code == 0
-    assert "in 59m" in run.out
+    assert "in 59 min" in run.out
     run = await program.run("explain", "idle/", "--timeout=3600", "--settle=0")
     assert "due to be stopped" in run.out
     run = await program.run("explain", "nobody")
@@ -419,7 +419,7 @@ async def test_a_service_waits_for_the_hub_and_settles(hub: FakeHub, program: Pr
     async with program.running("--timeout=3600", "--cull-every=1") as service:
         await service.said("Waiting for the Hub")
         await hub.start()
-        await service.said("No idleness is believed until")
+        await service.said("Idle servers are not stopped until")
         await service.said("pass:")
         assert hub.stopped == []
         assert await service.end() == 0

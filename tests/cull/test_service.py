@@ -1,7 +1,10 @@
-"""The culler as a service: its loops, what makes it not ready, and its end."""
+"""The culler as a service: its loops, its readiness and its shutdown."""
 
 import asyncio
+import logging
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -10,23 +13,25 @@ from common.errors import ConfigError, StoreError
 from common.readiness import Readiness
 from common.web.metrics import Metrics
 from services.cull.metrics import CullMetrics
+from services.cull.policy.model import Flags
+from services.cull.policy_source import PolicyFile
 from services.cull.service import Service
-from tests.cull.passes.culler import HOUR, FakeStore, make_culler
+from tests.cull.culler import HOUR, FakeStore, make_culler
 from tests.fakes.clock import FakeClock
 from tests.fakes.hub import FakeHub
 
 
-class LivingStore(FakeStore):
-    """A store that can be away, or be of no use at all."""
+class OpeningStore(FakeStore):
+    """A store with a life cycle, which can be unavailable or unusable."""
 
     def __init__(self) -> None:
         super().__init__()
         self.opened = 0
-        self.refused = False
+        self.unusable = False
 
     async def open(self) -> None:
         self.opened += 1
-        if self.refused:
+        if self.unusable:
             raise ConfigError(["--db-url: a newer schema"])
         await self.ping()
 
@@ -39,19 +44,19 @@ class LivingStore(FakeStore):
 
 
 class Site:
-    """A service, and what surrounds it."""
+    """A service and its environment."""
 
     def __init__(
         self, hub: FakeHub, session: aiohttp.ClientSession, clock: FakeClock, settle: float = 0.0
     ) -> None:
         self.clock = clock
-        self.store = LivingStore()
+        self.store = OpeningStore()
         self.readiness = Readiness()
         self.stopping = asyncio.Event()
         self.culler = make_culler(hub, session, clock, settle=settle, store=self.store, period=60.0)
         self.service = Service(
             culler=self.culler,
-            watch=self.culler.judge.watch,
+            hub_health=self.culler.hub_health,
             clock=clock,
             period=60.0,
             metrics=CullMetrics(Metrics("cull")),
@@ -60,30 +65,30 @@ class Site:
         )
 
     async def check_role(self) -> None:
-        """The role is right."""
+        """The role has all scopes."""
 
     def start(self) -> "asyncio.Task[None]":
         return asyncio.create_task(self.service.run(self.stopping, self.check_role))
 
-    async def until(self, true: Callable[[], bool], step: float = 1.0) -> None:
-        """Let time pass until something is so."""
+    async def until(self, condition: Callable[[], bool], step: float = 1.0) -> None:
+        """Advance the clock until the condition is true."""
         async with asyncio.timeout(20):
-            while not true():
+            while not condition():
                 self.clock.advance(step)
                 await asyncio.sleep(0.002)
 
 
 @pytest.fixture
 def site(fake_hub: FakeHub, session: aiohttp.ClientSession) -> Site:
-    """A service on a Hub with an idle server; its time passes when the test says so."""
+    """A service on a Hub with an idle server; the test advances its clock."""
     clock = FakeClock()
     fake_hub.now = clock.now
     fake_hub.add_server("ada", idle=2 * HOUR)
     return Site(fake_hub, session, clock)
 
 
-async def test_it_makes_passes_and_ends_when_told(fake_hub: FakeHub, site: Site) -> None:
-    """Pass after pass, in their time; then nothing of it goes on."""
+async def test_it_makes_passes_until_it_is_stopped(fake_hub: FakeHub, site: Site) -> None:
+    """One pass in each period; after the stop no task is left."""
     before = asyncio.all_tasks()
     running = site.start()
     await site.until(lambda: len(site.culler.history) >= 3)
@@ -96,7 +101,7 @@ async def test_it_makes_passes_and_ends_when_told(fake_hub: FakeHub, site: Site)
 
 
 async def test_it_waits_for_its_database(fake_hub: FakeHub, site: Site) -> None:
-    """While the database is away nobody is stopped, and it says why it is not ready."""
+    """While the database is unavailable nothing is stopped, and the service is not ready."""
     site.store.away = True
     running = site.start()
     await site.until(lambda: site.store.opened >= 3)
@@ -109,16 +114,16 @@ async def test_it_waits_for_its_database(fake_hub: FakeHub, site: Site) -> None:
     await running
 
 
-async def test_a_database_of_no_use_ends_it(site: Site) -> None:
-    """It is a setting that is wrong: nothing gets better by waiting."""
-    site.store.refused = True
+async def test_an_unusable_database_ends_it(site: Site) -> None:
+    """A wrong setting does not get better by waiting."""
+    site.store.unusable = True
     with pytest.raises(ConfigError):
         async with asyncio.timeout(10):
             await site.start()
 
 
-async def test_a_hub_that_goes_makes_it_not_ready(fake_hub: FakeHub, site: Site) -> None:
-    """And ready again when it is back and a pass was made."""
+async def test_an_outage_of_the_hub_makes_it_not_ready(fake_hub: FakeHub, site: Site) -> None:
+    """It is ready again once the Hub is back and a pass has been made."""
     running = site.start()
     await site.until(lambda: len(site.culler.history) >= 1)
     await fake_hub.stop()
@@ -130,17 +135,17 @@ async def test_a_hub_that_goes_makes_it_not_ready(fake_hub: FakeHub, site: Site)
     await running
 
 
-async def test_an_outage_between_passes_is_seen(
+async def test_an_outage_between_passes_is_noticed(
     fake_hub: FakeHub, session: aiohttp.ClientSession
 ) -> None:
-    """The Hub was away between two passes, and both found it up: it settles all the same."""
+    """The Hub was down between two passes that both found it up: it settles all the same."""
     clock = FakeClock()
     fake_hub.now = clock.now
     site = Site(fake_hub, session, clock, settle=360)
     running = site.start()
-    await site.until(lambda: bool(site.culler.history) and not site.service.watch.settling)
+    await site.until(lambda: bool(site.culler.history) and not site.service.hub_health.settling)
     await fake_hub.stop()
-    await site.until(lambda: site.service.watch.up is False, step=0.5)
+    await site.until(lambda: site.service.hub_health.up is False, step=0.5)
     await fake_hub.start()
     fake_hub.add_server("ada", idle=2 * HOUR)
     passes = len(site.culler.history)
@@ -149,3 +154,28 @@ async def test_an_outage_between_passes_is_seen(
     await site.until(lambda: fake_hub.stopped == [("ada", "")])
     site.stopping.set()
     await running
+
+
+async def test_a_changed_policy_file_is_reloaded_before_a_pass(
+    fake_hub: FakeHub,
+    session: aiohttp.ClientSession,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A new version is logged; an invalid one is refused with its mistakes."""
+    caplog.set_level(logging.INFO)
+    path = tmp_path / "policy.toml"
+    path.write_text('[[rule]]\nname = "first"\naction = "never"\n')
+    file = PolicyFile(path, Flags())
+    site = Site(fake_hub, session, FakeClock(skip=True))
+    service = replace(site.service, policy_file=file)
+    await service.make_pass()
+    path.write_text('[[rule]]\nname = "second"\naction = "never"\n')
+    await service.make_pass()
+    assert file.policy.rules[0].name == "second"
+    assert "The policy file was reloaded: 2 rules." in caplog.messages
+    path.write_text('[[rule]]\nname = "third"\n')
+    await service.make_pass()
+    assert file.policy.rules[0].name == "second"
+    assert any(line.startswith("The policy file is refused") for line in caplog.messages)
+    assert any('rule 1 ("third"), action' in line for line in caplog.messages)

@@ -5,8 +5,8 @@ from datetime import datetime
 from common.durations import format_duration
 from services.cull.commands.explanation import WORDS
 from services.cull.commands.terminal import table
-from services.cull.passes.candidates import Survey
-from services.cull.passes.results import Row
+from services.cull.passes.results import SurveyedServer
+from services.cull.passes.survey import Survey
 from services.cull.policy.model import Action, Decision, Policy
 from services.cull.policy.rules import RuleAction
 
@@ -21,7 +21,7 @@ _VERBS = {
 def dry_run(survey: Survey, policy: Policy, now: datetime) -> list[str]:
     """A line for each server and user that would go now or later, the first to go first."""
     found: list[tuple[datetime, tuple[str, ...]]] = []
-    for row in survey.rows:
+    for row in survey.servers:
         if row.decision.due is not None:
             server = row.server.name or "(default)"
             what = _VERBS[_action(row, row.decision.due, policy)]
@@ -41,7 +41,7 @@ def dry_run(survey: Survey, policy: Policy, now: datetime) -> list[str]:
     ]
 
 
-def _action(row: Row, due: datetime, policy: Policy) -> Action:
+def _action(row: SurveyedServer, due: datetime, policy: Policy) -> Action:
     """What is done to a server once it is due, by the rule that holds by then."""
     if row.decision.action is not Action.KEEP:
         return row.decision.action

@@ -6,7 +6,7 @@ from common.errors import HubNotFound, ServiceError
 from common.hub.client import HubClient
 from common.hub.models import Server, User
 from services.cull.commands.explanation import explain_server, explain_user
-from services.cull.passes.judge import Judge, Moment
+from services.cull.evaluator import PolicyEvaluator, Snapshot
 from services.cull.policy.settle import process_start
 
 
@@ -19,7 +19,12 @@ class ArbiterFailed(ServiceError):
 
 
 async def explain(
-    hub: HubClient, judge: Judge, user: str, server: str | None, *, settle_seconds: float
+    hub: HubClient,
+    evaluator: PolicyEvaluator,
+    user: str,
+    server: str | None,
+    *,
+    settle_seconds: float,
 ) -> list[str]:
     """Lines for a terminal. Raises NotThere, ArbiterFailed, and what Hub and database raise.
 
@@ -30,10 +35,10 @@ async def explain(
         found = await hub.user(user)
     except HubNotFound:
         raise NotThere(f"The Hub knows no user {user}.") from None
-    protections = await judge.protections()
-    moment = judge.moment_with(protections)
+    protections = await evaluator.protections()
+    moment = evaluator.snapshot(protections)
     policy, now = moment.policy, moment.now
-    believe_from = await _believe_from(hub, settle_seconds)
+    trust_idle_from = await _believe_from(hub, settle_seconds)
     verdicts = {
         one.name: await _verdict(moment, found, one)
         for one in found.servers.values()
@@ -45,7 +50,7 @@ async def explain(
             policy,
             now,
             protections=protections,
-            believe_from=believe_from,
+            trust_idle_from=trust_idle_from,
             arbiters=verdicts,
             local=datetime.astimezone,
         )
@@ -58,13 +63,13 @@ async def explain(
         policy,
         now,
         protections=protections,
-        believe_from=believe_from,
+        trust_idle_from=trust_idle_from,
         arbiter=verdicts[server],
         local=datetime.astimezone,
     )
 
 
-async def _verdict(moment: Moment, user: User, server: Server) -> bool | None:
+async def _verdict(moment: Snapshot, user: User, server: Server) -> bool | None:
     try:
         return await moment.verdict(user, server)
     except Exception as error:  # it is an administrator's own code

@@ -7,7 +7,6 @@ from datetime import datetime
 from common.durations import format_duration
 from common.hub.models import Server, User
 from services.cull.commands.terminal import printable
-from services.cull.passes.candidates import is_there
 from services.cull.policy.decide import decide_server, decide_user
 from services.cull.policy.describe import describe_rule, describe_user_rule
 from services.cull.policy.forecast import AHEAD, forecast
@@ -18,6 +17,7 @@ from services.cull.policy.model import (
     Policy,
     Protections,
     Reason,
+    is_running,
 )
 from services.cull.policy.rules import Rule
 
@@ -53,7 +53,7 @@ def explain_server(
     now: datetime,
     *,
     protections: Protections = NO_PROTECTIONS,
-    believe_from: datetime | None = None,
+    trust_idle_from: datetime | None = None,
     arbiter: bool | None = None,
     local: Local | None = None,
 ) -> list[str]:
@@ -72,7 +72,7 @@ def explain_server(
             policy,
             moment,
             protections=protections,
-            believe_from=believe_from,
+            trust_idle_from=trust_idle_from,
             arbiter=arbiter,
         )
 
@@ -96,7 +96,7 @@ def explain_user(
     now: datetime,
     *,
     protections: Protections = NO_PROTECTIONS,
-    believe_from: datetime | None = None,
+    trust_idle_from: datetime | None = None,
     arbiters: Mapping[str, bool | None] | None = None,
     local: Local | None = None,
 ) -> list[str]:
@@ -109,7 +109,9 @@ def explain_user(
         return policy.rule_for_user(user, moment)
 
     def decide_at(moment: datetime) -> Decision:
-        return decide_user(user, policy, moment, protections=protections, believe_from=believe_from)
+        return decide_user(
+            user, policy, moment, protections=protections, trust_idle_from=trust_idle_from
+        )
 
     decision, rule = decide_at(now), rule_at(now)
     lines = [
@@ -125,12 +127,12 @@ def explain_user(
         lines += _changes(policy, now, rule_at, decide_at, describe_user_rule, local)
     if "servers" in user.problems:
         lines.append("  servers        not known: the Hub does not tell them (scope read:servers)")
-    elif not any(is_there(server) for server in user.servers.values()):
+    elif not any(is_running(server) for server in user.servers.values()):
         lines.append("  servers        none is running, so there is none to stop")
         if decision.reason is Reason.NOT_CULLED:
             culled = replace(policy, flags=replace(policy.flags, cull_users=True))
             would = decide_user(
-                user, culled, now, protections=protections, believe_from=believe_from
+                user, culled, now, protections=protections, trust_idle_from=trust_idle_from
             )
             lines += [
                 f"  --cull-users   is off; with it: {_outcome(would)}",
@@ -143,7 +145,7 @@ def explain_user(
             policy,
             now,
             protections=protections,
-            believe_from=believe_from,
+            trust_idle_from=trust_idle_from,
             arbiter=(arbiters or {}).get(server.name),
             local=local,
         )

@@ -28,7 +28,7 @@ async def one_pass(parts: Parts, stopping: asyncio.Event) -> PassResult:
 def undone(result: PassResult) -> str:
     """What a pass that a signal ended did not come to, in words; empty where it did all."""
     left = []
-    if not result.whole:
+    if not result.complete:
         left.append("not all servers were looked at")
     if result.postponed:
         left.append(f"{result.postponed} that are due were left as they are")

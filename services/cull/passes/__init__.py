@@ -1,1 +1,1 @@
-"""Passes over the Hub's servers: survey, re-read, stop."""
+"""Passes over the Hub's servers: survey, decide, re-read, stop."""

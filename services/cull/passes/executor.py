@@ -1,4 +1,4 @@
-"""The culler: passes over all servers. Each lists, decides, has stopped what is due, and counts."""
+"""The culler: makes passes. Each lists all servers, decides, stops what is due, and counts."""
 
 import logging
 from collections import deque
@@ -8,112 +8,110 @@ from datetime import datetime, timedelta
 from common.clock import Clock
 from common.hub.client import HubClient
 from services.cull.audit import Audit
-from services.cull.passes.candidates import Survey
-from services.cull.passes.judge import Judge
-from services.cull.passes.pool import Work
-from services.cull.passes.results import PassResult, Row, Tally
-from services.cull.passes.settings import CullSettings, Observer
+from services.cull.evaluator import PolicyEvaluator
+from services.cull.passes.hub_health import HubHealth
+from services.cull.passes.own_stops import OwnStops
+from services.cull.passes.pool import StopPool
+from services.cull.passes.reread import Reread
+from services.cull.passes.results import PassObserver, PassResult, SurveyedServer, Tally
+from services.cull.passes.settings import CullSettings
 from services.cull.passes.stop import Stopper
-from services.cull.passes.survey import Surveyor
-
-__all__ = ["CullSettings", "Culler", "Observer"]
+from services.cull.passes.survey import Survey, Surveyor
 
 log = logging.getLogger("cull")
 
 
 class Culler:
-    """Makes passes. ``history`` keeps the last ones, the newest at the right."""
+    """Makes passes. ``history`` has the results of the last 50, newest last."""
 
     def __init__(
         self,
         hub: HubClient,
-        judge: Judge,
+        hub_health: HubHealth,
+        evaluator: PolicyEvaluator,
         settings: CullSettings,
         clock: Clock,
         *,
         audit: Audit | None = None,
-        observer: Observer | None = None,
-        show: Callable[[Survey, datetime], None] | None = None,
+        observer: PassObserver | None = None,
+        dry_run: Callable[[Survey, datetime], None] | None = None,
     ) -> None:
-        """``show`` makes every pass a dry one: it gets what would be done, and nothing is."""
+        """``dry_run`` receives each survey and the Hub's time; then nothing is stopped."""
         self.history: deque[PassResult] = deque(maxlen=50)
-        self.judge = judge
-        self.settings = settings
+        self.evaluator = evaluator
+        self.hub_health = hub_health
         self._hub = hub
         self._clock = clock
         self._audit = audit or Audit()
         self._observer = observer
-        self._show = show
-        stopper = Stopper(hub, judge, clock, settings.following)
-        self._work = Work(hub, judge, stopper, settings, clock, self._audit, observer)
-        self._surveyor = Surveyor(
-            hub,
-            judge,
-            stopper.own,
-            cull_users=settings.cull_users,
-            keep_rows=settings.keep_rows,
-        )
-        self._rows: list[Row] = []
+        self._dry_run = dry_run
+        own_stops = OwnStops(hub.hub_now)
+        self._surveyor = Surveyor(hub, hub_health, evaluator, own_stops, settings)
+        self._reread = Reread(hub, clock)
+        stopper = Stopper(hub, evaluator, self._reread, own_stops, settings, clock)
+        self._pool = StopPool(stopper, hub_health, self._audit, settings, clock, hub.hub_now)
+        self._servers: list[SurveyedServer] = []
         self._as_of: datetime | None = None
 
     @property
     def failing(self) -> int:
-        """How many servers and users could not be stopped and are tried again."""
-        return self._work.failing
+        """How many servers and users could not be stopped and will be retried."""
+        return self._pool.failing
 
     @property
     def as_of(self) -> datetime | None:
-        """When the rows were listed, by the Hub's clock."""
+        """When :meth:`servers` were listed, by the Hub's clock; None before the first pass."""
         return self._as_of
 
-    def rows(self) -> list[Row]:
-        """The running servers as the last whole listing had them."""
-        return self._rows
+    def servers(self) -> list[SurveyedServer]:
+        """The running servers in the last complete listing."""
+        return self._servers
 
     async def run_pass(self) -> PassResult:
-        """List, decide, stop. Errors are in the result; only faults of ours are raised."""
-        begun = self._clock.monotonic()
-        tally = Tally()
+        """List, decide, stop. Errors are part of the result; only bugs raise."""
+        began = self._clock.monotonic()
+        tally = Tally(self._observer)
         try:
             survey = await self.survey(tally)
-            if self._show is not None:
-                self._show(survey, self._hub.hub_now())
+            if self._dry_run is not None:
+                self._dry_run(survey, self._hub.hub_now())
             elif survey.candidates:
-                await self._work.do(survey.ordered(), tally, begun)
+                self._reread.begin(len(survey.candidates))
+                await self._pool.run(survey.ordered(), tally, began)
         finally:
             await self._audit.flush()
-        elapsed = self._clock.monotonic() - begun
-        # Only now is the Hub's time known for sure.
+        elapsed = self._clock.monotonic() - began
+        # The start is computed at the end, when the Hub's time is known.
         result = tally.result(self._hub.hub_now() - timedelta(seconds=elapsed), elapsed)
         self.history.append(result)
         if self._observer is not None:
-            self._observer.passed(result)
-        _report(result)
+            self._observer.pass_finished(result)
+        _log_result(result)
         return result
 
     async def survey(self, tally: Tally | None = None) -> Survey:
-        """List all running servers and decide on each. Stops nothing."""
+        """List all running servers and decide on each, without stopping any."""
         tally = tally if tally is not None else Tally()
-        survey = await self._surveyor.survey(tally, lambda: not self._work.abandoned)
-        if tally.whole:
-            self._rows, self._as_of = survey.rows, self._hub.hub_now()
-            self._work.forget_others(survey.candidates)
+        survey = await self._surveyor.survey(tally, lambda: self._pool.abandoned)
+        if tally.complete:
+            self._servers, self._as_of = survey.servers, self._hub.hub_now()
+            self._pool.forget_all_but(survey.candidates)
         return survey
 
     def abandon(self) -> None:
-        """Begin nothing new: the pass under way ends as soon as what it began is done."""
-        self._work.abandoned = True
+        """Start nothing new: the current pass ends when the stops under way are finished."""
+        self._pool.abandon()
 
     async def finish(self) -> None:
-        """Wait until the Hub has stopped what it is slow to stop, or took too long for it."""
-        await self._work.finish()
+        """Wait until slow stops have ended or are overdue."""
+        await self._pool.finish()
 
     async def close(self) -> None:
-        """Look on no longer."""
-        await self._work.close()
+        """Cancel all stops that are still followed."""
+        await self._pool.close()
 
 
-def _report(result: PassResult) -> None:
+def _log_result(result: PassResult) -> None:
     log.info(
         "pass: %d servers seen, %d stopped, %d removed, %d users deleted, %d slow, %d kept,"
         " %d skipped, %d errors, %.2f s%s",
@@ -126,5 +124,5 @@ def _report(result: PassResult) -> None:
         result.skipped,
         result.failures,
         result.elapsed,
-        "" if result.whole else ", not whole",
+        "" if result.complete else ", incomplete listing",
     )

@@ -1,4 +1,4 @@
-"""Looks after the Hub between passes: is it there, and since when?"""
+"""Checks the Hub's health between passes: whether it is up, and since when."""
 
 import logging
 from datetime import datetime
@@ -10,16 +10,16 @@ from services.cull.policy.settle import Settle, process_start
 
 log = logging.getLogger("cull")
 
-#: A Hub that takes longer for the smallest answer did not take its servers' reports either.
+#: A Hub that needs longer than this for its smallest response took no activity reports either.
 SLOW_SECONDS = 30.0
-AGAIN_SECONDS = 1.0
+RETRY_SECONDS = 1.0
 
 
-class HubWatch:
-    """Keeps :class:`~services.cull.policy.settle.Settle` up to date.
+class HubHealth:
+    """Whether the Hub is up, and from when on idleness can be trusted.
 
-    ``probe`` is a client that does not repeat its requests, so that each tells the Hub's
-    state at one moment.
+    ``probe`` is a client that does not retry, so that each request shows the Hub's state at one
+    moment. ``settle`` is kept up to date: see :class:`~services.cull.policy.settle.Settle`.
     """
 
     def __init__(self, probe: HubClient, settle_seconds: float, clock: Clock) -> None:
@@ -27,76 +27,76 @@ class HubWatch:
         self._clock = clock
         self.settle = Settle(settle_seconds)
         self.up: bool | None = None
-        self.reason = "the Hub was not asked yet"
+        self.reason = "the Hub has not been checked yet"
 
     @property
-    def believe_from(self) -> datetime | None:
-        """See :attr:`Settle.believe_from`."""
-        return self.settle.believe_from
+    def trust_idle_from(self) -> datetime | None:
+        """See :attr:`Settle.trust_idle_from`."""
+        return self.settle.trust_idle_from
 
     @property
     def settling(self) -> bool:
-        """Whether no idleness is believed at present."""
+        """Whether idleness is not trusted at present."""
         return self.settle.settling(self._probe.hub_now())
 
-    async def refresh(self) -> None:
-        """Learn what can be learnt, where it matters."""
+    async def check_before_pass(self) -> None:
+        """Check the Hub and its start time, where decisions depend on them."""
         if self.settle.seconds > 0:
-            await self.look(closely=True)
+            await self.check(read_start=True)
 
-    async def look(self, *, closely: bool = False) -> bool:
-        """Ask the Hub for a sign of life; ``closely`` asks for its start, too.
+    async def check(self, *, read_start: bool = False) -> bool:
+        """Whether the Hub is up; ``read_start`` also reads its start time from its metrics.
 
-        It is down if it is so twice: a single broken connection is no outage.
+        The Hub is down if two requests in a row fail: one broken connection is not an outage.
         """
-        begun = self._clock.monotonic()
+        began = self._clock.monotonic()
         try:
             try:
-                await self._ask()
+                await self._request()
             except HubUnavailable:
-                await self._clock.sleep(AGAIN_SECONDS)
-                await self._ask()
+                await self._clock.sleep(RETRY_SECONDS)
+                await self._request()
         except HubUnavailable as error:
-            self.note_down(str(error))
+            self.mark_down(str(error))
             return False
         except HubError as error:
-            # It answers, though not as it should: somebody is there and takes reports.
-            log.debug("the Hub answers oddly: %s", error)
-        if self._clock.monotonic() - begun > SLOW_SECONDS:
-            self.note_down(f"it took more than {SLOW_SECONDS:.0f} s to say who it is")
-        await self._note_up(closely)
+            # An error response also shows that the Hub is up and receives activity reports.
+            log.debug("Unexpected response from the Hub: %s", error)
+        if self._clock.monotonic() - began > SLOW_SECONDS:
+            self.mark_down(f"it took more than {SLOW_SECONDS:.0f} s to respond")
+        await self._mark_up(read_start)
         return True
 
-    async def _ask(self) -> None:
+    async def _request(self) -> None:
         try:
             await self._probe.health()
         except HubNotFound:
-            await self._probe.info()  # there is something else in between that knows no health
+            await self._probe.info()  # a proxy in between does not forward /health
 
-    def note_down(self, reason: str) -> None:
-        """The Hub was found out of reach."""
+    def mark_down(self, reason: str) -> None:
+        """Record that the Hub could not be reached."""
         if self.up is not False:
-            log.warning("The Hub is out of reach: %s", reason)
+            log.warning("The Hub is unreachable: %s", reason)
         self.up, self.reason = False, reason
         self.settle = self.settle.seen_down(self._clock.monotonic())
 
-    async def _note_up(self, closely: bool) -> None:
+    async def _mark_up(self, read_start: bool) -> None:
         started = None
-        asked = self.settle.seconds > 0 and (closely or self.settle.counted_from is None)
-        if asked:
+        if self.settle.seconds > 0 and (read_start or self.settle.counted_from is None):
             started = process_start(await self._probe.metrics())
         if self.up is False:
-            log.info("The Hub is there again.")
+            log.info("The Hub is reachable again.")
         self.up, self.reason = True, ""
-        # Not what it was before the question: somebody else may have found the Hub down since.
+        # Read only now: a pass may have found the Hub down while this check was waiting.
         before, now = self.settle, self._probe.hub_now()
         self.settle = before.seen_up(now, self._clock.monotonic(), started)
-        until = self.settle.believe_from
+        until = self.settle.trust_idle_from
         if self.settle.counted_from != before.counted_from and until and now < until:
             log.info(
-                "No idleness is believed until %s: first, servers must report to the Hub.%s",
+                "Idle servers are not stopped until %s, so that all servers can report their"
+                " activity to the Hub first.%s",
                 until.isoformat(timespec="seconds"),
                 ""
                 if started
-                else " (When the Hub started is not known: that takes the scope read:metrics.)",
+                else " (The Hub's start time is unknown; reading it needs the scope read:metrics.)",
             )

@@ -1,267 +1,254 @@
-"""Sees to those who are due: so many at a time, no faster than allowed, each on its own."""
+"""The worker pool that stops candidates: bounded concurrency and rate, retries, back-off.
+
+One failure costs one target. A target gives up its slot early when the Hub is slow to stop a
+server, or when it takes too long, so that slow targets never hold up the others.
+"""
 
 import asyncio
 import logging
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
 
 from common.clock import Clock
 from common.errors import HubUnavailable, ServiceError
-from common.hub.client import HubClient
 from common.hub.retry import NOT_BEGUN
 from services.cull.audit import Audit, event_of
-from services.cull.passes.backoff import Pauses
-from services.cull.passes.candidates import Candidate
-from services.cull.passes.judge import Judge
-from services.cull.passes.limits import Rate
-from services.cull.passes.results import Done, Outcome, Tally
-from services.cull.passes.settings import CullSettings, Observer
-from services.cull.passes.slots import Slot, Slots
+from services.cull.passes.backoff import Backoff
+from services.cull.passes.hub_health import HubHealth
+from services.cull.passes.limits import RateLimit, Slot
+from services.cull.passes.results import Outcome, Tally, TargetResult
+from services.cull.passes.settings import CullSettings
 from services.cull.passes.stop import Stopper
+from services.cull.passes.survey import Candidate, CandidateKey
 
 log = logging.getLogger("cull")
 
-Key = tuple[str, str | None]
-#: How often a stop is tried that the Hub asks us to bring later, and the longest wait for it.
+#: Attempts at a stop that the Hub refuses for now (429, 503), and the longest wait in between.
 ATTEMPTS = 3
-LONGEST_WAIT_SECONDS = 30.0
+MAX_RETRY_SECONDS = 30.0
+#: Concurrency where the setting is 0, which means no limit.
+UNLIMITED = 100
 
 
 @dataclass
-class _Pass:
-    """What one pass has to see to. ``until``: begin nothing later, monotonic."""
+class _Run:
+    """The pool's part of one pass. No stop starts after ``until`` (monotonic seconds)."""
 
-    left: deque[Candidate]
+    waiting: deque[Candidate]
     tally: Tally
     until: float | None
-    #: Whoever looks for the next candidate may have to wait for a turn: the others queue up.
-    looking: asyncio.Lock = field(default_factory=asyncio.Lock)
-    over: bool = False
-    hub_lost: bool = False
+    ended: bool = False
 
 
-class Work:
-    """What is under way, and what failed before. One failure costs one target."""
+class StopPool:
+    """Stops candidates pass after pass. ``now`` returns the Hub's time, for the audit log."""
 
     def __init__(
         self,
-        hub: HubClient,
-        judge: Judge,
         stopper: Stopper,
+        hub_health: HubHealth,
+        audit: Audit,
         settings: CullSettings,
         clock: Clock,
-        audit: Audit,
-        observer: Observer | None,
+        now: Callable[[], datetime],
     ) -> None:
-        self._hub = hub
-        self._watch = judge.watch
         self._stopper = stopper
+        self._hub_health = hub_health
+        self._audit = audit
         self._settings = settings
         self._clock = clock
-        self._audit = audit
-        self._observer = observer
-        self._pauses: Pauses[Key] = Pauses(settings.first_pause)
-        self._rate = Rate(settings.max_stops_per_minute, clock)
-        self._busy: set[Key] = set()
+        self._now = now
+        self._backoff: Backoff[CandidateKey] = Backoff(settings.first_backoff)
+        self._rate = RateLimit(settings.max_stops_per_minute, clock)
+        self._busy: set[CandidateKey] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self.abandoned = False
+        self._abandoned = False
 
     @property
     def failing(self) -> int:
-        """How many servers and users could not be stopped and are tried again."""
-        return len(self._pauses)
+        """How many servers and users could not be stopped and will be retried."""
+        return len(self._backoff)
 
-    def forget_others(self, candidates: list[Candidate]) -> None:
-        """Forget the failures of all but these: nobody else is due any more."""
-        self._pauses.keep_only(_key(one) for one in candidates)
+    @property
+    def abandoned(self) -> bool:
+        """Whether no further stop is started."""
+        return self._abandoned
 
-    async def do(self, candidates: list[Candidate], tally: Tally, begun: float) -> None:
-        """See to the candidates in their order. ``begun`` is when the pass began, monotonic.
+    def abandon(self) -> None:
+        """Start no further stop; those under way are finished."""
+        self._abandoned = True
 
-        Returns when all have been seen to, or go on without a slot: see :meth:`finish`.
+    def forget_all_but(self, candidates: Iterable[Candidate]) -> None:
+        """Forget the failures of all other targets, which are no longer due."""
+        self._backoff.keep_only(candidate.key for candidate in candidates)
+
+    async def run(self, candidates: list[Candidate], tally: Tally, began: float) -> None:
+        """Stop the candidates in order, for a pass that began at this monotonic time.
+
+        Returns when each target is finished or has given up its slot; a pass without a period
+        also waits for the latter, as :meth:`finish` does.
         """
         period = self._settings.period
-        a_pass = _Pass(deque(candidates), tally, None if period is None else begun + period)
-        self._stopper.reread.begin(len(candidates))
-        slots = Slots(
-            min(self._settings.concurrency or 100, len(candidates)),
-            self._settings.slot_seconds,
-            start=lambda slot: self._start(a_pass, slot),
-            wanted=lambda: bool(a_pass.left) and not self._is_over(a_pass),
-        )
+        run = _Run(deque(candidates), tally, None if period is None else began + period)
+        width = min(self._settings.concurrency or UNLIMITED, len(candidates))
+        slots = asyncio.Semaphore(width)
         try:
-            await slots.all_free()
-            if period is None and not self.abandoned:
+            while True:
+                await slots.acquire()
+                candidate = await self._next(run)
+                if candidate is None:
+                    slots.release()
+                    break
+                slot = Slot(slots, self._settings.slot_seconds)
+                task = asyncio.create_task(self._stop(candidate, run, slot))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+            for _ in range(width):
+                await slots.acquire()
+            if period is None and not self._abandoned:
                 await self.finish()
         except asyncio.CancelledError:
             await self.close()
             raise
-        for candidate in a_pass.left:
-            self._count(candidate, tally, Outcome.POSTPONED)
+        for candidate in run.waiting:
+            tally.add(_result(candidate, Outcome.POSTPONED))
 
     async def finish(self) -> None:
-        """Wait until the Hub has stopped what it is slow to stop, or took too long for it."""
+        """Wait for targets without a slot, such as slow stops that are still followed."""
         while self._tasks:
             await asyncio.wait(self._tasks)
         await self._audit.flush()
 
     async def close(self) -> None:
-        """Look on no longer."""
-        self.abandoned = True
+        """Cancel everything that is under way."""
+        self._abandoned = True
         for task in self._tasks:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
         await self._audit.flush()
 
-    def _is_over(self, a_pass: _Pass) -> bool:
-        return a_pass.over or self.abandoned
-
-    def _start(self, a_pass: _Pass, slot: Slot) -> None:
-        task = asyncio.create_task(self._work(a_pass, slot))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _work(self, a_pass: _Pass, slot: Slot) -> None:
-        """See to one candidate after the other, as long as the slot is ours."""
-        try:
-            while slot.held:
-                candidate = await self._next(a_pass)
-                if candidate is None:
-                    break
-                slot.begin()
-                await self._one(candidate, a_pass, slot)
-                slot.pause()
-        finally:
-            slot.release()
-
-    async def _next(self, a_pass: _Pass) -> Candidate | None:
-        """Whom to see to next, None where the pass is at its end."""
-        left, until = a_pass.left, a_pass.until
-        async with a_pass.looking:
-            while left and not self._is_over(a_pass):
-                now = self._clock.monotonic()
-                wait = self._rate.wait_seconds() if left[0].servers else 0.0
-                if until is not None and now + wait >= until:
-                    log.info("The pass took its whole period: %d are left to the next.", len(left))
-                    a_pass.over = True
-                    break
-                candidate = left.popleft()
-                key = _key(candidate)
-                if key in self._busy:
-                    continue
-                if self._pauses.paused(key, now):
-                    self._count(candidate, a_pass.tally, Outcome.PAUSED)
-                    continue
-                for _ in candidate.servers:
-                    await self._rate.turn()
-                if self._is_over(a_pass):  # that took its time
-                    self._give_back(len(candidate.servers))
-                    left.appendleft(candidate)
-                    break
-                self._busy.add(key)
-                return candidate
+    async def _next(self, run: _Run) -> Candidate | None:
+        """The next candidate to stop, with a rate permit for each server; None at the end."""
+        waiting = run.waiting
+        while waiting and not self._is_over(run):
+            candidate = waiting[0]
+            key = candidate.key
+            now = self._clock.monotonic()
+            wait = self._rate.wait_seconds() if candidate.servers else 0.0
+            if run.until is not None and now + wait >= run.until:
+                log.info("The period is over; %d stops are left to the next pass.", len(waiting))
+                break
+            if key in self._busy:
+                waiting.popleft()
+                continue
+            if self._backoff.active(key, now):
+                run.tally.add(_result(waiting.popleft(), Outcome.BACKED_OFF))
+                continue
+            for _ in candidate.servers:
+                await self._rate.acquire()
+            if self._is_over(run):  # it ended while this waited for the rate limit
+                self._rate.give_back(len(candidate.servers))
+                break
+            self._busy.add(key)
+            return waiting.popleft()
         return None
 
-    async def _one(self, candidate: Candidate, a_pass: _Pass, slot: Slot) -> None:
-        """See to one candidate from the re-read to the end, whatever happens."""
-        tally = a_pass.tally
-        sent: list[Done] = []
-        failures = used = 0
+    def _is_over(self, run: _Run) -> bool:
+        return run.ended or self._abandoned
 
-        async def note(done: Done) -> None:
-            if done.server is not None and done.outcome in (Outcome.DONE, Outcome.SLOW):
-                sent.append(done)
-            await self._note(candidate, done, tally)
-
+    async def _stop(self, candidate: Candidate, run: _Run, slot: Slot) -> None:
+        """Stop one candidate, from the re-read to the end of a slow stop. Does not raise."""
+        sent: list[TargetResult] = []
+        permits = len(candidate.servers)
         try:
-            while True:
-                try:
-                    await self._stopper.see_to(candidate, slot, self._settings.cull_users, note)
-                except HubUnavailable as error:
-                    failures += 1
-                    if error.status not in NOT_BEGUN or failures >= ATTEMPTS:
-                        raise
-                    # The Hub has not begun and asks us to come later: then all is read again.
-                    await self._clock.sleep(min(error.retry_after or 1.0, LONGEST_WAIT_SECONDS))
-                else:
-                    break
-            for done in sent:
-                if done.outcome is Outcome.SLOW:
-                    await self._note(candidate, await self._stopper.follow(candidate, done), tally)
+            await self._attempt(candidate, run.tally, slot, sent)
+            for result in sent:
+                if result.outcome is Outcome.SLOW:
+                    followed = await self._stopper.follow(candidate, result)
+                    await self._record(candidate, followed, run.tally)
         except Exception as error:
-            used = 1  # the Hub may be at it all the same
-            await self._failed(candidate, a_pass, error)
+            permits -= 1  # the Hub may have begun with the stop all the same
+            await self._failed(candidate, run, error)
         finally:
-            self._give_back(len(candidate.servers) - len(sent) - used)
-            self._busy.discard(_key(candidate))
+            self._rate.give_back(permits - len(sent))
+            self._busy.discard(candidate.key)
+            slot.release()
 
-    async def _note(self, candidate: Candidate, done: Done, tally: Tally) -> None:
-        tally.add(done)
-        self._tell(done)
-        match done.outcome:
-            case Outcome.LEFT:
-                log.info("%s was due and is left: %s", done.target, done.why)
+    async def _attempt(
+        self, candidate: Candidate, tally: Tally, slot: Slot, sent: list[TargetResult]
+    ) -> None:
+        """Stop a candidate's servers; the results of stops that the Hub took go to ``sent``.
+
+        A stop that the Hub has not begun and asks to send later is retried from the re-read on.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                async with aclosing(self._stopper.stop(candidate)) as results:
+                    async for result in results:
+                        if result.outcome is Outcome.SLOW:
+                            slot.release()
+                        if result.server is not None and result.outcome in (
+                            Outcome.DONE,
+                            Outcome.SLOW,
+                        ):
+                            sent.append(result)
+                        await self._record(candidate, result, tally)
+            except HubUnavailable as error:
+                if error.status not in NOT_BEGUN or attempt == ATTEMPTS:
+                    raise
+                await self._clock.sleep(min(error.retry_after or 1.0, MAX_RETRY_SECONDS))
+            else:
+                return
+
+    async def _record(self, candidate: Candidate, result: TargetResult, tally: Tally) -> None:
+        """Count, log and audit a result, and note what it means for the back-off."""
+        tally.add(result)
+        match result.outcome:
+            case Outcome.DONE:
+                self._backoff.succeeded(candidate.key)
+            case Outcome.FAILED | Outcome.OVERDUE:
+                tally.error(f"{result.target}: {result.detail}")
+                self._backoff.failed(candidate.key, self._clock.monotonic())
+            case Outcome.NO_LONGER_DUE:
+                log.info("%s is no longer due and was skipped: %s", result.target, result.detail)
                 return
             case Outcome.SLOW:
-                log.info("%s is slow to stop.", done.target)
+                log.info("%s is slow to stop.", result.target)
                 return
-            case Outcome.FAILED | Outcome.OVERDUE:
-                tally.error(f"{done.target}: {done.why}")
-                self._pauses.failed(_key(candidate), self._clock.monotonic())
-            case Outcome.DONE:
-                self._pauses.succeeded(_key(candidate))
             case _:
                 return
-        await self._audit.write(event_of(done, self._hub.hub_now()))
+        await self._audit.write(event_of(result, self._now()))
 
-    async def _failed(self, candidate: Candidate, a_pass: _Pass, error: Exception) -> None:
-        """One candidate failed. Where it was the Hub that went, that is not its fault."""
-        tally = a_pass.tally
-        if isinstance(error, HubUnavailable) and not await self._watch.look():
-            if not a_pass.hub_lost:
-                a_pass.hub_lost = a_pass.over = True
+    async def _failed(self, candidate: Candidate, run: _Run, error: Exception) -> None:
+        """A candidate failed; where the Hub itself is down, that ends the run instead."""
+        tally = run.tally
+        if isinstance(error, HubUnavailable) and not await self._hub_health.check():
+            if not run.ended:
+                run.ended = True
                 tally.error(str(error))
-                log.error("The Hub went away: the rest is left to the next pass.")
-            self._count(candidate, tally, Outcome.POSTPONED)
+                log.error("The Hub is unreachable; the next pass stops the remaining servers.")
+            tally.add(_result(candidate, Outcome.POSTPONED))
             return
-        pause = self._pauses.failed(_key(candidate), self._clock.monotonic())
-        ours = not isinstance(error, ServiceError)
-        why = f"{type(error).__name__}: {error}" if ours else str(error)
-        done = _of(candidate, Outcome.FAILED, why)
-        tally.error(f"{done.target}: {why}", error)
+        pause = self._backoff.failed(candidate.key, self._clock.monotonic())
+        internal = not isinstance(error, ServiceError)
+        detail = f"{type(error).__name__}: {error}" if internal else str(error)
+        result = _result(candidate, Outcome.FAILED, detail)
+        tally.error(f"{result.target}: {detail}", error)
         log.warning(
-            "%s could not be stopped, next try in %.0f s: %s",
-            done.target,
+            "%s could not be stopped; next attempt in %.0f s: %s",
+            result.target,
             pause,
-            why,
-            exc_info=error if ours else None,
+            detail,
+            exc_info=error if internal else None,
         )
-        tally.add(done)
-        self._tell(done)
-        await self._audit.write(event_of(done, self._hub.hub_now()))
-
-    def _count(self, candidate: Candidate, tally: Tally, outcome: Outcome) -> None:
-        done = _of(candidate, outcome)
-        tally.add(done)
-        self._tell(done)
-
-    def _give_back(self, turns: int) -> None:
-        for _ in range(turns):
-            self._rate.give_back()
-
-    def _tell(self, done: Done) -> None:
-        if self._observer is not None:
-            self._observer.done(done)
+        tally.add(result)
+        await self._audit.write(event_of(result, self._now()))
 
 
-def _key(candidate: Candidate) -> Key:
-    """Whom to leave alone when it fails: the server, or the user where users are culled."""
-    servers = candidate.servers
-    single = candidate.delete is None and len(servers) == 1
-    return candidate.user.name, servers[0].name if single else None
-
-
-def _of(candidate: Candidate, outcome: Outcome, why: str = "") -> Done:
+def _result(candidate: Candidate, outcome: Outcome, detail: str = "") -> TargetResult:
     server, decision = candidate.first
-    return Done.of(candidate.user.name, server, decision, outcome, why)
+    return TargetResult.of(candidate.user.name, server, decision, outcome, detail)

@@ -1,9 +1,9 @@
-"""Reads servers once more just before they are stopped; many at a time where many are due.
+"""Re-reads servers just before they are stopped, one by one or a page at a time.
 
-One page of the users with running servers, those first who were active the longest ago, costs
-the Hub what five servers cost that are read singly (JupyterHub 6.1, 10,000 users, 1,000 of them
-running: 18 ms for 50 users, 4 ms for a server), and who is due stands at its head. So a pass
-with much to stop reads such pages, for as long as they help.
+One page of the users with running servers, sorted by their last activity, costs the Hub as much
+as five servers read one by one (JupyterHub 6.1, 10,000 users, 1,000 of them running: 18 ms for
+50 users, 4 ms for a server), and the servers that are due are at its top. A pass that has many
+servers to stop therefore reads such pages as long as this saves requests.
 """
 
 import asyncio
@@ -16,88 +16,90 @@ from common.hub.models import Server, User
 
 log = logging.getLogger("cull")
 
-#: What was asked for longer ago is asked for anew. A single reading is no younger when its stop
-#: begins on a busy Hub, and servers report their activity once in five minutes.
+#: For how long a page may be used. On a busy Hub, a single server is as old as this as well when
+#: its stop begins, and servers report their activity only every five minutes.
 FRESH_SECONDS = 1.0
-#: Users on the first page of a pass. Each further one has as many as are seen to in that time,
-#: judging by the page before: what is not used up has cost the Hub as much as what is.
+#: Users on the first page of a pass. Each further page has as many as can be stopped while it is
+#: fresh, judging by the page before: users that are not needed have cost the Hub just as much.
 PAGE = 50
-SMALLEST_PAGE, LARGEST_PAGE = 20, 200
+MIN_PAGE, MAX_PAGE = 20, 200
 SPARE = 1.1
-#: A pass with fewer than these reads singly, and a page that served fewer was the last of its pass.
+#: A pass with fewer due servers reads them one by one.
 MANY_DUE = 20
+#: If a page served fewer servers, the rest of the pass reads them one by one.
 FEW_SERVED = 10
 
 
 class Reread:
-    """Servers as they are now, or were at most FRESH_SECONDS ago."""
+    """Returns servers as they are now, or as they were at most FRESH_SECONDS ago."""
 
     def __init__(self, hub: HubClient, clock: Clock) -> None:
         self._hub = hub
         self._clock = clock
-        self._one_at_a_time = asyncio.Lock()
-        self._helps = False
+        self._page_lock = asyncio.Lock()
+        self._use_pages = False
         self._pages = 0
         self._size = PAGE
-        self._served = self._reached = 0
-        self._asked = 0.0
+        self._served = self._last_position = 0
+        self._requested_at = 0.0
         self._page: dict[str, tuple[int, User]] = {}
 
     def begin(self, due: int) -> None:
-        """So many servers are due in this pass, and will be asked for oldest idle first."""
-        self._helps = due >= MANY_DUE
-        self._pages = self._served = self._reached = 0
+        """Start a pass that re-reads about this many servers, longest idle first."""
+        self._use_pages = due >= MANY_DUE
+        self._pages = self._served = self._last_position = 0
         self._size = PAGE
         self._page = {}
 
     async def server(self, user: str, server: str) -> Server | None:
-        """One server, None when it or its user is gone. Raises HubError."""
-        found = self._fresh(user) or await self._from_new_page(user)
+        """A server; None if it or its user is gone. Raises HubError."""
+        found = self._on_page(user) or await self._on_new_page(user)
         if found is None:
             return await self._hub.server(user, server)
-        place, fresh = found
+        position, fresh = found
         self._served += 1
-        self._reached = max(self._reached, place)
+        self._last_position = max(self._last_position, position)
         return fresh.servers.get(server)
 
     @property
     def _is_fresh(self) -> bool:
-        return self._clock.monotonic() - self._asked <= FRESH_SECONDS
+        return self._clock.monotonic() - self._requested_at <= FRESH_SECONDS
 
-    def _fresh(self, user: str) -> tuple[int, User] | None:
+    def _on_page(self, user: str) -> tuple[int, User] | None:
         return self._page.get(user) if self._is_fresh else None
 
-    async def _from_new_page(self, user: str) -> tuple[int, User] | None:
-        if not self._helps:
+    async def _on_new_page(self, user: str) -> tuple[int, User] | None:
+        if not self._use_pages:
             return None
         before = self._pages
-        async with self._one_at_a_time:
-            if self._helps and self._pages == before:  # nobody has read one while we waited
-                await self._turn_page()
-        return self._fresh(user)
+        async with self._page_lock:
+            if self._use_pages and self._pages == before:  # else another stop has just read one
+                await self._read_page()
+        return self._on_page(user)
 
-    async def _turn_page(self) -> None:
+    async def _read_page(self) -> None:
         if self._pages:
             if self._is_fresh and self._served < len(self._page) // 2:
-                return  # its time is not over: the one who is not on it stands elsewhere
+                return  # the page is still useful; this one user is further down
             if self._served < FEW_SERVED:
-                self._helps = False
+                self._use_pages = False
                 return
             self._size = self._next_size()
-        asked = self._clock.monotonic()
+        requested_at = self._clock.monotonic()
         try:
             users = await self._hub.longest_idle(self._size)
         except HubError as error:
-            log.debug("servers are read singly: %s", error)
-            self._helps = False
+            log.debug("servers are re-read one by one: %s", error)
+            self._use_pages = False
             return
-        self._page = {user.name: (place, user) for place, user in enumerate(users, 1)}
-        self._asked = asked
-        self._served = self._reached = 0
+        self._page = {user.name: (position, user) for position, user in enumerate(users, 1)}
+        self._requested_at = requested_at
+        self._served = self._last_position = 0
         self._pages += 1
 
     def _next_size(self) -> int:
-        share = min(1.0, (self._clock.monotonic() - self._asked) / FRESH_SECONDS)
-        largest = min(2 * self._size, LARGEST_PAGE)
-        size = SPARE * self._reached / share if share > 0 else largest
-        return max(SMALLEST_PAGE, min(round(size), largest))
+        age = self._clock.monotonic() - self._requested_at
+        share = min(1.0, age / FRESH_SECONDS)
+        largest = min(2 * self._size, MAX_PAGE)
+        size = SPARE * self._last_position / share if share > 0 else largest
+        return max(MIN_PAGE, min(round(size), largest))

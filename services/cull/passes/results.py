@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol
 
 import msgspec
 
@@ -11,25 +12,28 @@ from common.errors import HubForbidden
 from common.hub.models import Server, User
 from services.cull.policy.model import Action, Decision, Reason
 
-#: How many errors of one pass are kept as text; all are counted.
-MOST_ERRORS = 20
+#: Error texts kept for each pass. All errors are counted.
+MAX_ERRORS = 20
 
 
 class Outcome(StrEnum):
-    """What became of a server or user that was due."""
+    """What happened to a server or user that was due; the values are metric labels."""
 
     DONE = "done"
-    SLOW = "slow"  # the Hub goes on stopping it, and we look on
-    LEFT = "left"  # read again, it was no longer due
-    GONE = "gone"  # someone else was quicker
+    SLOW = "slow"  # the Hub accepted the stop and is still working on it
+    NO_LONGER_DUE = "left"  # re-read just before the stop, it was no longer due
+    GONE = "gone"  # stopped or deleted by something else in the meantime
     FAILED = "failed"
-    OVERDUE = "overdue"  # the Hub has been stopping it for too long
-    PAUSED = "paused"  # it failed before: not tried in this pass
-    POSTPONED = "postponed"  # the pass ended first: the next one finds it again
+    OVERDUE = "overdue"  # the Hub has not finished stopping it within the time limit
+    BACKED_OFF = "paused"  # it failed before and is not retried in this pass
+    POSTPONED = "postponed"  # the pass ended first; the next pass finds it again
 
 
-class Row(msgspec.Struct, frozen=True, gc=False):
-    """A running server as the last pass saw it. ``owner`` has no servers in it."""
+_SKIPPED = (Outcome.NO_LONGER_DUE, Outcome.GONE, Outcome.BACKED_OFF, Outcome.POSTPONED)
+
+
+class SurveyedServer(msgspec.Struct, frozen=True, gc=False):
+    """A running server as the last pass found it. ``owner`` is stored without servers."""
 
     owner: User
     server: Server
@@ -48,8 +52,11 @@ class Row(msgspec.Struct, frozen=True, gc=False):
         return self.owner.admin
 
 
-class Done(msgspec.Struct, frozen=True, gc=False):
-    """One server or user (``server`` None), what was done with it and why."""
+class TargetResult(msgspec.Struct, frozen=True, gc=False):
+    """What was done with one server, or with one user (``server`` is None), and why.
+
+    ``detail`` explains the outcome in words where there is more to say than its name.
+    """
 
     user: str
     server: str | None
@@ -58,36 +65,36 @@ class Done(msgspec.Struct, frozen=True, gc=False):
     rule: str
     outcome: Outcome
     idle_since: datetime | None = None
-    why: str = ""
+    detail: str = ""
 
     @classmethod
     def of(
-        cls, user: str, server: str | None, decision: Decision, outcome: Outcome, why: str = ""
-    ) -> "Done":
-        """What became of a decision."""
+        cls, user: str, server: str | None, decision: Decision, outcome: Outcome, detail: str = ""
+    ) -> "TargetResult":
+        """The outcome of a decision on a server or user."""
         action, reason, rule = decision.action, decision.reason, decision.rule
-        return cls(user, server, action, reason, rule, outcome, decision.idle_since, why)
+        return cls(user, server, action, reason, rule, outcome, decision.idle_since, detail)
 
     @property
     def target(self) -> str:
-        """The server or user as it stands in logs."""
+        """The name of the server or user for log lines."""
         return self.user if self.server is None else f"{self.user}/{self.server}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class PassResult:
-    """The numbers of a pass. ``whole`` is: every page was read.
+    """The numbers of a pass. ``complete`` is True if every page of the listing was read.
 
-    ``seen`` and ``kept`` count servers; ``skipped`` those that were due and not stopped
-    (left, gone, paused, postponed), ``postponed`` those to which the pass did not come;
-    ``slow`` those that the Hub was slow to stop.
-    ``failures`` counts all that went wrong, ``errors`` tells the first of them;
-    ``forbidden`` is whether the Hub refused something for our token's sake.
+    ``seen`` and ``kept`` count servers. ``skipped`` counts servers and users that were due but
+    not stopped: no longer due, gone, backed off or postponed. ``postponed`` counts those the
+    pass did not reach, and ``slow`` those that the Hub was slow to stop. ``failures`` counts all
+    errors; ``errors`` has the text of the first ones. ``forbidden`` is True if the Hub refused a
+    request because the token lacks a scope. ``elapsed`` is in seconds.
     """
 
     started: datetime
     elapsed: float
-    whole: bool
+    complete: bool
     users: int = 0
     seen: int = 0
     stopped: int = 0
@@ -106,60 +113,70 @@ class PassResult:
     @property
     def good(self) -> bool:
         """Whether every page was read and nothing failed."""
-        return self.whole and not self.failures
+        return self.complete and not self.failures
+
+
+class PassObserver(Protocol):
+    """Receives results as they come in: the metrics."""
+
+    def pass_finished(self, result: PassResult) -> None:
+        """A pass has ended."""
+
+    def target_finished(self, result: TargetResult) -> None:
+        """A server or user that was due has an outcome."""
 
 
 class Tally:
-    """The numbers of a pass while it runs."""
+    """The numbers of a pass while it runs. ``observer`` receives each result that is added."""
 
-    def __init__(self) -> None:
-        self.whole = True
+    def __init__(self, observer: PassObserver | None = None) -> None:
+        self._observer = observer
+        self.complete = True
         self.users = 0
         self.seen = 0
         self.kept = 0
         self.states: Counter[str] = Counter()
         self.reasons: Counter[Reason] = Counter()
-        self.done: Counter[tuple[Action, Outcome]] = Counter()
+        self.outcomes: Counter[tuple[Action, Outcome]] = Counter()
         self.failures = 0
         self.errors: list[str] = []
         self.forbidden = False
 
-    @property
-    def good(self) -> bool:
-        """Whether every page was read and nothing failed."""
-        return self.whole and not self.failures
-
     def error(self, text: str, cause: Exception | None = None) -> None:
-        """Note what went wrong."""
+        """Count an error and keep its text."""
         self.failures += 1
         self.forbidden = self.forbidden or isinstance(cause, HubForbidden)
-        if len(self.errors) < MOST_ERRORS:
+        if len(self.errors) < MAX_ERRORS:
             self.errors.append(text)
 
-    def add(self, done: Done) -> None:
-        """Count one server or user."""
-        self.done[done.action, done.outcome] += 1
+    def add(self, result: TargetResult) -> None:
+        """Count the result of one server or user."""
+        self.outcomes[result.action, result.outcome] += 1
+        if self._observer is not None:
+            self._observer.target_finished(result)
 
     def result(self, started: datetime, elapsed: float) -> PassResult:
         """The numbers so far."""
-        did = {action: self.done[action, Outcome.DONE] for action in Action}
-        skipped = (Outcome.LEFT, Outcome.GONE, Outcome.PAUSED, Outcome.POSTPONED)
+        done = {action: self.outcomes[action, Outcome.DONE] for action in Action}
         return PassResult(
             started=started,
             elapsed=elapsed,
-            whole=self.whole,
+            complete=self.complete,
             users=self.users,
             seen=self.seen,
-            stopped=did[Action.STOP],
-            removed=did[Action.REMOVE],
-            deleted=did[Action.DELETE_USER],
-            slow=sum(self.done[action, Outcome.SLOW] for action in Action),
+            stopped=done[Action.STOP],
+            removed=done[Action.REMOVE],
+            deleted=done[Action.DELETE_USER],
+            slow=self._total(Outcome.SLOW),
             kept=self.kept,
-            skipped=sum(self.done[action, outcome] for action in Action for outcome in skipped),
-            postponed=sum(self.done[action, Outcome.POSTPONED] for action in Action),
+            skipped=sum(self._total(outcome) for outcome in _SKIPPED),
+            postponed=self._total(Outcome.POSTPONED),
             failures=self.failures,
             errors=tuple(self.errors),
             forbidden=self.forbidden,
             states=dict(self.states),
             reasons=dict(self.reasons),
         )
+
+    def _total(self, outcome: Outcome) -> int:
+        return sum(self.outcomes[action, outcome] for action in Action)

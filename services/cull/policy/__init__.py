@@ -1,1 +1,1 @@
-"""The policy: its file, its rules and the decisions. Pure."""
+"""The policy: its file format, its rules and the decisions. Pure."""

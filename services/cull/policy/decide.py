@@ -1,10 +1,9 @@
-"""What is to happen to a server or a user, and why: pure decisions.
+"""Decides what to do with a server or a user, and why. Pure.
 
-``(user, server, policy, now) -> Decision``. Nothing here waits, logs or looks at a clock;
-``now`` is the Hub's own time. When in doubt the answer is to keep.
+``(user, server, policy, now) -> Decision``. Nothing here waits, logs or reads a clock; ``now``
+is the Hub's time. In doubt the decision is to keep.
 
-Equal times are decided as jupyterhub-idle-culler decides them: who has been idle for
-exactly the timeout is due.
+As in jupyterhub-idle-culler, a server that has been idle for exactly the timeout is due.
 """
 
 from datetime import MAXYEAR, datetime, timedelta
@@ -20,15 +19,9 @@ from services.cull.policy.model import (
     Policy,
     Protections,
     Reason,
+    is_running,
 )
 from services.cull.policy.rules import Kind, Rule, RuleAction, kind_of
-
-
-class _Life(NamedTuple):
-    """The times that decide: last sign of life (None: not usable) and start."""
-
-    idle_since: datetime | None
-    began: datetime | None
 
 
 def decide_server(
@@ -38,37 +31,49 @@ def decide_server(
     now: datetime,
     *,
     protections: Protections = NO_PROTECTIONS,
-    believe_from: datetime | None = None,
+    trust_idle_from: datetime | None = None,
     arbiter: bool | None = None,
 ) -> Decision:
     """What to do with one server.
 
-    Before ``believe_from`` no idleness is believed; an age does not depend on reports and
-    counts all the same. Extensions and holds beat both. ``arbiter`` is the verdict of
-    jupyterhub-idle-culler's ``cull_arbiter_hook``: it replaces the comparison with the idle
-    timeout, and nothing else.
+    Idleness is not trusted before ``trust_idle_from``. The age of a server does not depend on
+    activity reports and always counts. Extensions and holds override both. ``arbiter`` is the
+    verdict of jupyterhub-idle-culler's ``cull_arbiter_hook``; it replaces the comparison with
+    the idle timeout and nothing else.
     """
     rule = policy.rule_for(user, server, now)
-    life = _server_life(server)
+    idle_since = None
+    if "last_activity" not in server.problems:  # null is valid: no activity since the start
+        idle_since = server.last_activity or server.started
+    exempt = _exempt(server, policy.flags)
+    reason = None
     if server.pending:
-        return Decision(Action.KEEP, Reason.PENDING, rule.name, None, life.idle_since)
-    if not server.ready:
-        return Decision(Action.KEEP, Reason.NOT_READY, rule.name, None, life.idle_since)
-    if rule.action is RuleAction.NEVER:
-        return Decision(Action.KEEP, Reason.NEVER, rule.name, None, life.idle_since)
-    if server.user_options is None and policy.needs_profile:
-        # A rule that protects its profile may have been passed over.
-        return Decision(Action.KEEP, Reason.NO_PROFILE, rule.name, None, life.idle_since)
-    spared = _spared(server, policy.flags)
-    act = _act(server, rule)
-    times = _Times.of(rule.idle_timeout if spared is None else None, rule.max_age, life)
-    if arbiter is not None and spared is None:
-        times = times.ruled_by(arbiter, now)
-    if times.due is None and spared is not None:
-        return Decision(Action.KEEP, spared, rule.name, None, life.idle_since)
-    held = protections.held_until(user, server.name)
-    extended = protections.extended_until(user, server.name)
-    return _decide(act, rule, life, times, now, held, extended, believe_from, arbiter)
+        reason = Reason.PENDING
+    elif not server.ready:
+        reason = Reason.NOT_READY
+    elif rule.action is RuleAction.NEVER:
+        reason = Reason.NEVER
+    elif server.user_options is None and policy.needs_profile:
+        # A rule for the server's profile may not have matched because the profile is unknown.
+        reason = Reason.NO_PROFILE
+    if reason is not None:
+        return Decision(Action.KEEP, reason, rule.name, None, idle_since)
+    idle_timeout = rule.idle_timeout if exempt is None else None
+    deadlines = _Deadlines.of(idle_timeout, idle_since, rule.max_age, server.started)
+    if arbiter is not None and exempt is None:
+        deadlines = deadlines.with_verdict(arbiter, now)
+    if exempt is not None and deadlines.first is None:
+        return Decision(Action.KEEP, exempt, rule.name, None, idle_since)
+    target = _Target(
+        action=Action.REMOVE if rule.action is RuleAction.REMOVE and server.name else Action.STOP,
+        rule=rule,
+        idle_since=idle_since,
+        deadlines=deadlines,
+        held=protections.held_until(user, server.name),
+        extended=protections.extended_until(user, server.name),
+        spared_by_arbiter=arbiter is False,
+    )
+    return _decide(target, now, trust_idle_from)
 
 
 def decide_user(
@@ -77,89 +82,79 @@ def decide_user(
     now: datetime,
     *,
     protections: Protections = NO_PROTECTIONS,
-    believe_from: datetime | None = None,
+    trust_idle_from: datetime | None = None,
 ) -> Decision:
-    """What to do with a user as a whole. Whoever has a server that lives stays."""
+    """Whether to delete a user. A user with a running server is kept."""
     rule = policy.rule_for_user(user, now)
-    life = _user_life(user)
-    kept = None
+    idle_since = None
+    if "last_activity" not in user.problems:
+        idle_since = user.last_activity or user.created
+    reason = None
     if not policy.flags.cull_users or user.kind != "user":
-        kept = Reason.NOT_CULLED
+        reason = Reason.NOT_CULLED
     elif _may_have_servers(user):
-        kept = Reason.SERVERS_RUNNING
+        reason = Reason.SERVERS_RUNNING
     elif user.admin and not policy.flags.cull_admin_users:
-        kept = Reason.ADMIN_SPARED
+        reason = Reason.ADMIN_SPARED
     elif rule.action is RuleAction.NEVER:
-        kept = Reason.NEVER
-    if kept is not None:
-        return Decision(Action.KEEP, kept, rule.name, None, life.idle_since)
-    times = _Times.of(rule.user_timeout, rule.user_max_age, life)
-    held = protections.held_until(user, None)
-    extended = protections.extended_until(user, None)
-    return _decide(Action.DELETE_USER, rule, life, times, now, held, extended, believe_from, None)
-
-
-def _server_life(server: Server) -> _Life:
-    """A null last activity is lawful (none yet): then the start counts. Garbage is not."""
-    if "last_activity" in server.problems:
-        return _Life(None, server.started)
-    return _Life(server.last_activity or server.started, server.started)
-
-
-def _user_life(user: User) -> _Life:
-    if "last_activity" in user.problems:
-        return _Life(None, user.created)
-    return _Life(user.last_activity or user.created, user.created)
+        reason = Reason.NEVER
+    if reason is not None:
+        return Decision(Action.KEEP, reason, rule.name, None, idle_since)
+    target = _Target(
+        action=Action.DELETE_USER,
+        rule=rule,
+        idle_since=idle_since,
+        deadlines=_Deadlines.of(rule.user_timeout, idle_since, rule.user_max_age, user.created),
+        held=protections.held_until(user, None),
+        extended=protections.extended_until(user, None),
+    )
+    return _decide(target, now, trust_idle_from)
 
 
 def _may_have_servers(user: User) -> bool:
-    """Whether any lives. Servers that the Hub does not tell, or that are garbage, may."""
-    if "servers" in user.problems:
-        return True
-    return any(
-        server.ready or server.pending or not server.stopped for server in user.servers.values()
-    )
+    """Whether a server is running, or may be because the servers are unknown or invalid."""
+    return "servers" in user.problems or any(map(is_running, user.servers.values()))
 
 
-def _spared(server: Server, flags: Flags) -> Reason | None:
-    """Whether the flags keep idleness from stopping this kind of server."""
+def _exempt(server: Server, flags: Flags) -> Reason | None:
+    """Why idleness does not stop this kind of server; None if it does."""
     if kind_of(server) is Kind.DEFAULT:
         return None if flags.cull_default_servers else Reason.DEFAULT_SPARED
     return None if flags.cull_named_servers else Reason.NAMED_SPARED
 
 
-def _act(server: Server, rule: Rule) -> Action:
-    """Only a named server can be removed; a default one has nothing to be forgotten."""
-    removes = rule.action is RuleAction.REMOVE and server.name
-    return Action.REMOVE if removes else Action.STOP
-
-
-class _Times(NamedTuple):
-    """When idleness and age are due; None: never, or no usable time to count from."""
+class _Deadlines(NamedTuple):
+    """When idleness and age are due. None: never, or there is no usable time to count from."""
 
     idle: datetime | None
     age: datetime | None
     no_time: bool = False
 
     @classmethod
-    def of(cls, timeout: float | None, max_age: float | None, life: _Life) -> "_Times":
-        idle = _later(life.idle_since, timeout)
-        age = _later(life.began, max_age)
-        lacking = (timeout is not None and idle is None) or (max_age is not None and age is None)
-        return cls(idle, age, lacking and idle is None and age is None)
+    def of(
+        cls,
+        timeout: float | None,
+        idle_since: datetime | None,
+        max_age: float | None,
+        began: datetime | None,
+    ) -> "_Deadlines":
+        idle = _later(idle_since, timeout)
+        age = _later(began, max_age)
+        missing = (timeout is not None and idle is None) or (max_age is not None and age is None)
+        return cls(idle, age, missing and idle is None and age is None)
 
-    def ruled_by(self, arbiter: bool, now: datetime) -> "_Times":
-        """The same with the arbiter's word on idleness; without a usable time it has none.
+    def with_verdict(self, arbiter: bool, now: datetime) -> "_Deadlines":
+        """The deadlines after the arbiter's verdict on idleness, if there is a usable time.
 
-        What it spares now may be due at the timeout, for which it is asked again: until then
-        that is the best word on when, and what a user can extend.
+        A server that the arbiter spares before its timeout keeps the timeout as its deadline:
+        the arbiter is asked again then, and a user can extend it.
         """
         if self.idle is None or (not arbiter and now < self.idle):
             return self
-        return _Times(now if arbiter else None, self.age, self.no_time)
+        return _Deadlines(now if arbiter else None, self.age, self.no_time)
 
     @property
-    def due(self) -> datetime | None:
+    def first(self) -> datetime | None:
         if self.idle is None or self.age is None:
             return self.idle or self.age
         return min(self.idle, self.age)
@@ -169,53 +164,56 @@ def _later(since: datetime | None, seconds: float | None) -> datetime | None:
     if since is None or seconds is None:
         return None
     try:
-        return since + _seconds(seconds)
+        return since + _duration(seconds)
     except OverflowError:
         return None
 
 
-@lru_cache(maxsize=256)  # the timeouts of the rules, asked for with every server
-def _seconds(seconds: float) -> timedelta:
+@lru_cache(maxsize=256)  # the timeouts of the rules, needed for every server
+def _duration(seconds: float) -> timedelta:
     return timedelta(seconds=seconds)
 
 
-def _decide(
-    act: Action,
-    rule: Rule,
-    life: _Life,
-    times: _Times,
-    now: datetime,
-    held: datetime | None,
-    extended: datetime | None,
-    believe_from: datetime | None,
-    arbiter: bool | None,
-) -> Decision:
-    """Act if the time has come and nothing speaks against it; else say what does."""
+class _Target(NamedTuple):
+    """A server or user that its rule may act on. ``action`` is what happens once it is due."""
 
-    def keep(reason: Reason, due: datetime | None) -> Decision:
-        return Decision(Action.KEEP, reason, rule.name, due, life.idle_since)
+    action: Action
+    rule: Rule
+    idle_since: datetime | None
+    deadlines: _Deadlines
+    held: datetime | None
+    extended: datetime | None
+    spared_by_arbiter: bool = False
 
-    if times.no_time:
-        return keep(Reason.NO_TIME, None)
-    believed = times.idle
-    if believed is not None and believe_from is not None:
-        believed = max(believed, believe_from)
-    due = times._replace(idle=believed).due if believed is not times.idle else times.due
-    if due is None:
-        return keep(Reason.ARBITER if arbiter is False else Reason.ACTIVE, None)
-    final = due
+    def keep(self, reason: Reason, due: datetime | None) -> Decision:
+        return Decision(Action.KEEP, reason, self.rule.name, due, self.idle_since)
+
+
+def _decide(target: _Target, now: datetime, trust_idle_from: datetime | None) -> Decision:
+    """Act if a deadline has passed and nothing protects the target; otherwise say what does."""
+    deadlines, held, extended = target.deadlines, target.held, target.extended
+    if deadlines.no_time:
+        return target.keep(Reason.NO_TIME, None)
+    trusted = deadlines.idle
+    if trusted is not None and trust_idle_from is not None and trust_idle_from > trusted:
+        trusted = trust_idle_from
+        deadline = deadlines._replace(idle=trusted).first
+    else:
+        deadline = deadlines.first
+    if deadline is None:
+        return target.keep(Reason.ARBITER if target.spared_by_arbiter else Reason.ACTIVE, None)
+    due = deadline
     if held is not None or extended is not None:
-        final = max(end for end in (due, held, extended) if end is not None)
-    if now >= final:
-        idle = believed is not None and now >= believed
-        return Decision(
-            act, Reason.IDLE if idle else Reason.MAX_AGE, rule.name, final, life.idle_since
-        )
+        due = max(end for end in (deadline, held, extended) if end is not None)
+    if now >= due:
+        idle = trusted is not None and now >= trusted
+        reason = Reason.IDLE if idle else Reason.MAX_AGE
+        return Decision(target.action, reason, target.rule.name, due, target.idle_since)
     if held is not None and now < held:
-        return keep(Reason.HELD, final)
+        return target.keep(Reason.HELD, due)
     if extended is not None and now < extended:
-        return keep(Reason.EXTENDED, final)
-    if times.idle is not None and times.idle <= now:
-        # While the Hub has not been seen up at all, there is no telling when.
-        return keep(Reason.SETTLING, final if final.year < MAXYEAR else None)
-    return keep(Reason.ACTIVE, final)
+        return target.keep(Reason.EXTENDED, due)
+    if deadlines.idle is not None and deadlines.idle <= now:
+        # Until the Hub has been seen up, the end of settling is unknown.
+        return target.keep(Reason.SETTLING, due if due.year < MAXYEAR else None)
+    return target.keep(Reason.ACTIVE, due)

@@ -11,7 +11,7 @@ DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 def describe_policy(policy: Policy) -> list[str]:
-    """The rules in their order, a line each and one for what they match."""
+    """Two lines for each rule, in order: what it does and what it matches."""
     lines = []
     for number, rule in enumerate(policy.rules, start=1):
         lines.append(f"{number}. {rule.name}: {describe_rule(rule)}")
@@ -22,7 +22,7 @@ def describe_policy(policy: Policy) -> list[str]:
 
 
 def describe_rule(rule: Rule) -> str:
-    """What a rule does, in a line."""
+    """What a rule does with servers, in one line."""
     if rule.action is RuleAction.NEVER:
         return "never stop"
     parts = []
@@ -35,12 +35,12 @@ def describe_rule(rule: Rule) -> str:
     text = f"{_verb(rule)} {' or '.join(parts)}"
     if rule.extend_by and rule.extensions_per_day:
         times = "once" if rule.extensions_per_day == 1 else f"{rule.extensions_per_day} times"
-        text += f"; a user may add {format_duration(rule.extend_by)}, {times} a day"
+        text += f"; users can add {format_duration(rule.extend_by)}, {times} a day"
     return text
 
 
 def describe_user_rule(rule: Rule) -> str:
-    """What a rule does with users as a whole, in a line."""
+    """When a rule deletes users, in one line."""
     parts = []
     if rule.user_timeout is not None:
         parts.append(f"after {format_duration(rule.user_timeout)} without activity")
@@ -59,7 +59,7 @@ def _verb(rule: Rule) -> str:
 
 
 def describe_match(match: Match) -> str:
-    """What a rule applies to, empty for everything."""
+    """What a rule matches; empty for everything."""
     parts = [
         f"{word} {' or '.join(values)}"
         for word, values in (
@@ -73,7 +73,7 @@ def describe_match(match: Match) -> str:
     if match.kind is not None:
         parts.append(f"{match.kind} servers")
     if match.admin is not None:
-        parts.append("administrators" if match.admin else "who is no administrator")
+        parts.append("administrators" if match.admin else "users who are not administrators")
     if match.hours:
         parts.append(" or ".join(_hours(hours) for hours in match.hours))
     if match.between:
@@ -85,8 +85,8 @@ def _hours(hours: Weekly) -> str:
     days = ",".join(DAYS[day] for day in sorted(hours.days))
     if hours.days == ALL_DAYS:
         days = "daily"
-    whole = hours.start == hours.end == MIDNIGHT
-    span = "all day" if whole else f"{_clock(hours.start)}-{_clock(hours.end)}"
+    all_day = hours.start == hours.end == MIDNIGHT
+    span = "all day" if all_day else f"{_clock(hours.start)}-{_clock(hours.end)}"
     return f"{days} {span} ({hours.zone.key})"
 
 
@@ -95,4 +95,4 @@ def _clock(clock: time) -> str:
 
 
 def _span(span: Span) -> str:
-    return f"from {span.start:%Y-%m-%d %H:%M} to {span.end:%Y-%m-%d %H:%M} UTC"
+    return f"{span.start:%Y-%m-%d %H:%M} to {span.end:%Y-%m-%d %H:%M} UTC"

@@ -1,4 +1,4 @@
-"""How far "Keep running" moves a server's stop. Pure."""
+"""How far "Keep running" postpones a server's stop. Pure."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,38 +10,38 @@ from services.cull.policy.rules import Rule
 
 @dataclass(frozen=True)
 class ExtensionOffer:
-    """What "Keep running" would do: no stop before ``until``; ``left`` presses after it."""
+    """What "Keep running" offers: no stop before ``until``, and ``left`` more extensions today."""
 
     until: datetime
     left: int
 
 
 class ExtensionRefusal(StrEnum):
-    """Why "Keep running" is not offered, in words for the page."""
+    """Why "Keep running" is not offered, as a sentence for the page."""
 
-    NEVER_STOPS = "This server is not stopped by itself."
-    NOT_NOW = "When this server would stop is not known at this moment; try again in a minute."
+    NEVER_STOPS = "This server is not stopped automatically."
+    NOT_NOW = "The stop time is not known yet. Try again in a minute."
     NOT_ALLOWED = "Extensions are not allowed for this server."
     USED_UP = "You have used today's extensions."
-    FAR_ENOUGH = "This server runs on for long enough as it is."
+    FAR_ENOUGH = "This server already runs long enough."
 
 
-#: Without a time now, and with one soon.
-_PASSING = frozenset({Reason.PENDING, Reason.NOT_READY, Reason.SETTLING})
+#: Reasons that soon change, so that there will be a stop time.
+_TEMPORARY = frozenset({Reason.PENDING, Reason.NOT_READY, Reason.SETTLING})
 
 
 def next_extension(
     rule: Rule, decision: Decision, now: datetime, used_today: int
 ) -> ExtensionOffer | ExtensionRefusal:
-    """What pressing "Keep running" now would give.
+    """What "Keep running" would do now, or why it is not offered.
 
-    The stop moves ``extend_by`` beyond when it would come, but never to more than
-    ``idle_timeout + extend_by`` from now, as if the user had worked this very moment and
-    then extended: pressing twice in a row is not a way to keep a server all night.
+    The stop is postponed by ``extend_by``, but at most to ``idle_timeout + extend_by`` from now,
+    as for a user who was active at this moment. Clicking twice in a row therefore does not keep a
+    server running all night.
     """
     if decision.due is None:
-        passing = decision.reason in _PASSING
-        return ExtensionRefusal.NOT_NOW if passing else ExtensionRefusal.NEVER_STOPS
+        temporary = decision.reason in _TEMPORARY
+        return ExtensionRefusal.NOT_NOW if temporary else ExtensionRefusal.NEVER_STOPS
     if rule.extend_by is None or rule.extensions_per_day <= 0:
         return ExtensionRefusal.NOT_ALLOWED
     if used_today >= rule.extensions_per_day:

@@ -1,52 +1,51 @@
-"""The policy as a TOML file: read whole, every mistake told at once, the last good one kept.
+"""Parses the policy file, a TOML text, and reports all mistakes at once. Pure.
 
-docs/policy.md is the reference. What a rule leaves out comes from the command line's flags.
+docs/policy.md is the reference. Defaults for a rule come from the command line's flags.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, TypeVar
 
-from common.config.settings_file import SettingsFile, read_tables
+from common.config.settings_file import read_tables
 from common.config.suggestions import did_you_mean
 from common.durations import parse_duration
 from common.errors import ConfigError
-from services.cull.policy.file_windows import Wrong, read_span, read_weekly
 from services.cull.policy.model import DEFAULT_RULE, Flags, Policy, default_rule
 from services.cull.policy.rules import Kind, Match, Rule, RuleAction
+from services.cull.policy.windows import Wrong, read_span, read_weekly
 
 _T = TypeVar("_T")
 
 CONDITIONS = ("user", "group", "server", "kind", "admin", "profile", "hours", "between")
-FOR_SERVERS = ("server", "kind", "profile")
+SERVER_CONDITIONS = ("server", "kind", "profile")
 TIMES = ("idle_timeout", "max_age", "user_timeout", "user_max_age", "extend_by")
 KEYS = ("name", *CONDITIONS, "action", *TIMES, "extensions_per_day")
 
 
 def load_policy(text: str, flags: Flags) -> Policy:
-    """The policy in a TOML text, ended by the rule that the flags make.
+    """The policy in a TOML text, followed by the default rule from the flags.
 
-    :raises ConfigError: with every problem, each naming its rule and key
+    :raises ConfigError: with all mistakes, each naming its rule and key
     """
     tables, problems = read_tables(text, "rule")
     if not tables and not problems:
-        problems.append("the file has no rule; begin one with [[rule]]")
+        problems.append("the file has no rules; start one with [[rule]]")
     default = default_rule(flags)
     rules: list[Rule] = []
     for number, table in enumerate(tables, start=1):
         reader = _Reader(number, table, problems)
         rules.append(reader.rule(default))
-    problems += _repeated(rules)
+    problems += _duplicates(rules)
     if problems:
         raise ConfigError(problems)
     return Policy((*rules, default), flags)
 
 
-def _repeated(rules: list[Rule]) -> list[str]:
+def _duplicates(rules: list[Rule]) -> list[str]:
     names = [rule.name for rule in rules]
     return [
-        f'rule "{name}": the name stands {names.count(name)} times; each rule needs its own'
+        f'rule "{name}": duplicate name ({names.count(name)} rules); each rule needs its own name'
         for name in dict.fromkeys(names)
         if names.count(name) > 1
     ]
@@ -54,7 +53,7 @@ def _repeated(rules: list[Rule]) -> list[str]:
 
 @dataclass
 class _Reader:
-    """Reads one [[rule]] table; what is wrong goes to ``problems``, and reading goes on."""
+    """Reads one [[rule]] table; adds mistakes to ``problems`` and continues."""
 
     number: int
     table: Mapping[str, Any]
@@ -72,13 +71,13 @@ class _Reader:
         for key in self.table:
             if key not in KEYS:
                 known = ", ".join(KEYS)
-                self.wrong(key, f"unknown{did_you_mean(key, KEYS) or f'; the keys are {known}'}")
+                self.wrong(key, f"unknown key{did_you_mean(key, KEYS) or f'; valid keys: {known}'}")
         name = self._name()
         action = self._choice("action", RuleAction, default.action)
-        self._check_sense(action)
+        self._check_consistency(action)
         rule = replace(default, name=name, match=self._match(), action=action)
         times: dict[str, Any] = {key: self._duration(key) for key in TIMES if key in self.table}
-        # Nobody is deleted sooner than the rule would stop their server.
+        # By default a user is not deleted sooner than the rule would stop their server.
         for key, user_key in (("idle_timeout", "user_timeout"), ("max_age", "user_max_age")):
             if key in times:
                 times.setdefault(user_key, _longer(times[key], getattr(default, user_key)))
@@ -93,27 +92,31 @@ class _Reader:
             self.wrong("name", 'missing; give the rule a name, such as name = "exam"')
             return f"rule {self.number}"
         if name == DEFAULT_RULE:
-            self.wrong("name", f'"{DEFAULT_RULE}" is the rule that the flags make; choose another')
+            self.wrong(
+                "name",
+                f'"{DEFAULT_RULE}" is reserved for the rule from the flags; choose another name',
+            )
         return name
 
-    def _check_sense(self, action: RuleAction) -> None:
-        """Refuse a rule that says nothing, or two things at once."""
-        says = [key for key in ("action", *TIMES, "extensions_per_day") if key in self.table]
-        if not says:
-            self.wrong("action", "the rule says nothing; give an action or a time")
+    def _check_consistency(self, action: RuleAction) -> None:
+        """Refuse a rule that has no effect or contradicts itself."""
+        effects = [key for key in ("action", *TIMES, "extensions_per_day") if key in self.table]
+        if not effects:
+            self.wrong("action", "the rule has no effect; set an action or a time")
         if action is RuleAction.NEVER:
             for key in (*TIMES, "extensions_per_day"):
                 if key in self.table:
-                    self.wrong(key, 'has no meaning with action = "never"; take one of them out')
+                    self.wrong(key, 'has no effect with action = "never"; remove one of them')
         if self.table.get("kind") == "default" and self.table.get("action") == "remove":
             self.wrong("action", 'only named servers can be removed; write action = "stop"')
         if self.table.get("extend_by") == "never" and self.table.get("extensions_per_day"):
-            self.wrong("extensions_per_day", 'has no meaning with extend_by = "never"')
+            self.wrong("extensions_per_day", 'has no effect with extend_by = "never"')
         for key in ("user_timeout", "user_max_age"):
-            asked = [condition for condition in FOR_SERVERS if condition in self.table]
-            if key in self.table and asked:
-                what = f"no rule that asks for a server ({', '.join(asked)}) holds for users"
-                self.wrong(key, f"{what}; give it in a rule of its own")
+            conditions = [condition for condition in SERVER_CONDITIONS if condition in self.table]
+            if key in self.table and conditions:
+                listed = ", ".join(conditions)
+                what = f"a rule with conditions for servers ({listed}) does not apply to users"
+                self.wrong(key, f"{what}; set it in a separate rule")
 
     def _match(self) -> Match:
         admin = self.table.get("admin")
@@ -123,7 +126,7 @@ class _Reader:
         kind = self._choice("kind", Kind, None) if "kind" in self.table else None
         servers = self._globs("server")
         if kind is Kind.DEFAULT and servers:
-            self.wrong("server", 'the default server has no name; take out kind = "default"')
+            self.wrong("server", 'the default server has no name; remove kind = "default"')
         return Match(
             users=self._globs("user"),
             groups=self._globs("group"),
@@ -143,9 +146,8 @@ class _Reader:
             return kind(value)
         except (ValueError, TypeError):
             words = [member.value for member in kind]  # type: ignore[attr-defined]  # an enum
-            self.wrong(
-                key, f"{value!r} is none of {', '.join(words)}{did_you_mean(str(value), (*words,))}"
-            )
+            hint = did_you_mean(str(value), words)
+            self.wrong(key, f"invalid value {value!r}; write one of {', '.join(words)}{hint}")
             return default
 
     def _globs(self, key: str) -> tuple[str, ...]:
@@ -154,10 +156,10 @@ class _Reader:
         if not isinstance(values, list | tuple) or not all(
             isinstance(item, str) and item for item in values
         ):
-            self.wrong(key, 'write a text or a list of texts, such as ["ana", "ta-*"]')
+            self.wrong(key, 'write a string or a list of strings, such as ["ana", "ta-*"]')
             return ()
         if key in self.table and not values:
-            self.wrong(key, "the list is empty and would match nobody; take it out or fill it")
+            self.wrong(key, "the list is empty and would match nothing; remove it or add values")
         return tuple(values)
 
     def _duration(self, key: str) -> float | None:
@@ -170,14 +172,14 @@ class _Reader:
             self.wrong(key, f'{value!r}: {error}, or "never"')
             return None
         if not seconds:
-            # --max-age=0 means none; here it could be taken for "at once" as well.
-            self.wrong(key, f'{value!r} could mean at once or not at all; write "never" or more')
+            # --max-age=0 means none; here it could also mean "at once".
+            self.wrong(key, f'{value!r} is ambiguous; write "never" or a longer time')
         return seconds
 
     def _count(self, key: str) -> int:
         value = self.table[key]
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 1000:
-            self.wrong(key, f"{value!r}: write a whole number from 0 to 1000")
+            self.wrong(key, f"{value!r}: write an integer from 0 to 1000")
             return 0
         return value
 
@@ -187,27 +189,14 @@ class _Reader:
         value = self.table.get(key, [])
         entries = [value] if isinstance(value, dict) else value
         if not isinstance(entries, list) or not all(isinstance(item, dict) for item in entries):
-            self.wrong(key, "write a table {...} or a list of them")
+            self.wrong(key, "write a table {...} or a list of tables")
             return []
         if key in self.table and not entries:
-            self.wrong(key, "the list is empty and would never hold; take it out or fill it")
+            self.wrong(key, "the list is empty and would never match; remove it or add values")
         found = [read(key, entry, self.wrong) for entry in entries]
         return [entry for entry in found if entry is not None]
 
 
 def _longer(one: float | None, other: float | None) -> float | None:
-    """The longer of two times, of which None is endless."""
+    """The longer of two durations; None is infinite."""
     return None if one is None or other is None else max(one, other)
-
-
-class PolicyFile(SettingsFile[Policy]):
-    """A policy file that is looked at again and again; a bad one is refused."""
-
-    def __init__(self, path: Path, flags: Flags) -> None:
-        """Read the file. :raises ConfigError: it cannot be read or used"""
-        super().__init__(path, "the policy file", lambda text: load_policy(text, flags))
-
-    @property
-    def policy(self) -> Policy:
-        """The last good one."""
-        return self.value

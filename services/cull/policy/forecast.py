@@ -1,7 +1,7 @@
-"""What the hours of the rules will change for a server that nobody touches. Pure.
+"""Predicts when a server that stays idle is stopped, as rules with hours begin and end. Pure.
 
-A decision's ``due`` holds as long as its rule does. A rule with hours, or for an exam, may
-give way to another before that, or to one that stops the server sooner.
+A decision's ``due`` is valid as long as its rule applies. Before that time another rule may take
+over, for example at the end of an exam, and stop the server sooner or later.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,16 +13,16 @@ from services.cull.policy.model import Decision, Policy, Reason
 from services.cull.policy.rules import Rule
 from services.cull.policy.windows import Span, Weekly
 
-#: Further ahead nobody plans, and an exam that is further off is no news.
+#: How far ahead to look; changes further in the future are of little interest.
 AHEAD = timedelta(days=15)
-#: No decision that the time alone could change.
-_PASSING = frozenset({Reason.PENDING, Reason.NOT_READY, Reason.SERVERS_RUNNING})
+#: Decisions that depend on an event, not on the time.
+_TEMPORARY = frozenset({Reason.PENDING, Reason.NOT_READY, Reason.SERVERS_RUNNING})
 
 
 class Forecast(NamedTuple):
-    """``rule`` takes over at ``changes``; ``stops`` is when the stop comes, all in all.
+    """``rule`` takes over at ``changes``; ``stops`` is when the server then stops.
 
-    ``stops`` is None where it does not come within AHEAD.
+    ``stops`` is None if it does not stop within AHEAD.
     """
 
     changes: datetime
@@ -36,12 +36,12 @@ def forecast(
     rule_at: Callable[[datetime], Rule],
     decide_at: Callable[[datetime], Decision],
 ) -> Forecast | None:
-    """What changes before the stop; None where the rule that holds now is the one that stops.
+    """The first change of rule before the stop; None if the current rule stops the server.
 
-    ``rule_at`` and ``decide_at`` tell rule and decision of one server at a moment.
+    ``rule_at`` and ``decide_at`` return the rule and the decision for one server at a moment.
     """
     first = decide_at(now)
-    if first.reason in _PASSING:
+    if first.reason in _TEMPORARY:
         return None
     changed: tuple[datetime, Rule] | None = None
     for begins, ends in pairwise(_moments(policy, now)):
@@ -55,7 +55,7 @@ def forecast(
 
 
 def _moments(policy: Policy, now: datetime) -> Iterator[datetime]:
-    """``now``, every moment after it at which a rule begins or ends to hold, and the horizon."""
+    """``now``, every later moment at which a window begins or ends, and the horizon."""
     windows: list[Weekly | Span] = []
     for rule in policy.rules:
         windows += [*rule.match.hours, *rule.match.between]

@@ -1,4 +1,4 @@
-"""What decisions are made of: the rules, the flags, who is protected, and the decision. Pure."""
+"""The values of a decision: policy, flags, protections, action and reason. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ DEFAULT_RULE = "default"
 
 
 class Action(StrEnum):
-    """What to do."""
+    """What to do with a server or user."""
 
     KEEP = "keep"
     STOP = "stop"
@@ -23,7 +23,7 @@ class Action(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why; a closed set, used as a metric label."""
+    """Why; the values are metric labels."""
 
     IDLE = "idle"
     MAX_AGE = "max_age"
@@ -46,9 +46,9 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class Flags:
-    """The command line's part of the policy, with jupyterhub-idle-culler's names. Seconds.
+    """The policy flags of the command line, named as in jupyterhub-idle-culler. Times in seconds.
 
-    ``max_age`` of 0 is none. ``cull_admin_users`` is off here and on there.
+    A ``max_age`` of 0 means no limit. ``cull_admin_users`` is off by default, unlike there.
     """
 
     timeout: float = 600
@@ -64,44 +64,44 @@ class Flags:
 
 @dataclass(frozen=True)
 class Policy:
-    """The rules in their order. The last one, made of the flags, matches everything."""
+    """The rules in order. The last one, from the flags, matches everything."""
 
     rules: tuple[Rule, ...]
     flags: Flags = Flags()
 
     @classmethod
     def from_flags(cls, flags: Flags) -> "Policy":
-        """The policy that has nothing but the flags."""
+        """A policy with the default rule only."""
         return cls((default_rule(flags),), flags)
 
     @property
     def needs_groups(self) -> bool:
-        """Whether a rule asks for groups, so that our token must be allowed to read them."""
+        """Whether a rule matches groups, so that the token needs the scope to read them."""
         return any(rule.match.groups for rule in self.rules)
 
     @property
     def needs_profile(self) -> bool:
-        """Whether a rule asks for the profile that a server was started with."""
+        """Whether a rule matches the profile that a server was started with."""
         return any(rule.match.profiles for rule in self.rules)
 
     def rule_for(self, user: User, server: Server, now: datetime) -> Rule:
         """The first rule that matches a server at this moment."""
-        for rule in self.rules:  # a loop, not next(...): this is asked for every server
-            if rule.match.holds_for(user, server, now):
+        for rule in self.rules:  # a loop, not next(...): this runs for every server
+            if rule.match.matches(user, server, now):
                 return rule
         return self.rules[-1]
 
     def rule_for_user(self, user: User, now: datetime) -> Rule:
-        """The first rule that matches a user as a whole at this moment."""
+        """The first rule that matches a user at this moment; rules for servers do not."""
         return next(
             rule
             for rule in self.rules
-            if not rule.match.only_servers and rule.match.holds_for_user(user, now)
+            if not rule.match.only_servers and rule.match.matches_user(user, now)
         )
 
 
 def default_rule(flags: Flags) -> Rule:
-    """The rule that the flags make."""
+    """The rule from the flags."""
     return Rule(
         name=DEFAULT_RULE,
         action=RuleAction.REMOVE if flags.remove_named_servers else RuleAction.STOP,
@@ -116,7 +116,7 @@ def default_rule(flags: Flags) -> Rule:
 
 @dataclass(frozen=True)
 class Protections:
-    """Who may not be stopped before when: extensions by users, holds by administrators."""
+    """The times before which a target is not stopped: users' extensions, administrators' holds."""
 
     extensions: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
     server_holds: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
@@ -124,7 +124,7 @@ class Protections:
     group_holds: Mapping[str, datetime] = field(default_factory=dict)
 
     def held_until(self, user: User, server: str | None) -> datetime | None:
-        """The latest hold on the server (for None: any of the user's), its user and groups."""
+        """When the last hold on a server (None: on any server), its user or its groups ends."""
         if not (self.user_holds or self.group_holds or self.server_holds):
             return None
         ends = [self.user_holds.get(user.name)]
@@ -133,7 +133,7 @@ class Protections:
         return max((end for end in ends if end is not None), default=None)
 
     def extended_until(self, user: User, server: str | None) -> datetime | None:
-        """The latest extension of the server (for None: of any of the user's)."""
+        """When the extension of a server ends (None: the last one of all the user's servers)."""
         if not self.extensions:
             return None
         return max(_of_server(self.extensions, user.name, server), default=None)
@@ -151,11 +151,16 @@ def _of_server(
 NO_PROTECTIONS = Protections()
 
 
-class Decision(msgspec.Struct, frozen=True, gc=False):
-    """What to do, why, by which rule.
+def is_running(server: Server) -> bool:
+    """Whether a server is running, starting or stopping: a model may list stopped named ones."""
+    return server.ready or server.pending is not None or not server.stopped
 
-    ``due`` is when it would be stopped if nothing changed (None: never under this rule);
-    ``idle_since`` the last sign of life, None where there is no usable one.
+
+class Decision(msgspec.Struct, frozen=True, gc=False):
+    """What to do, why, and under which rule.
+
+    ``due`` is when the target is stopped if nothing changes; None means never under this rule.
+    ``idle_since`` is the last activity; None if there is no usable time.
     """
 
     action: Action

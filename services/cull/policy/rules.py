@@ -1,4 +1,4 @@
-"""The rules of a policy and what they match. Pure."""
+"""Rules, and which users and servers they match. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ from services.cull.policy.windows import Span, Weekly
 
 
 class RuleAction(StrEnum):
-    """What a rule does with a server whose time has come."""
+    """What a rule does with a server that is due."""
 
     STOP = "stop"
     REMOVE = "remove"
@@ -19,7 +19,7 @@ class RuleAction(StrEnum):
 
 
 class Kind(StrEnum):
-    """The default server of a user, or one of the named ones."""
+    """Whether a server is the user's default server or a named one."""
 
     DEFAULT = "default"
     NAMED = "named"
@@ -27,11 +27,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Match:
-    """What a rule applies to; an empty condition is no condition.
+    """What a rule matches; an empty condition matches everything.
 
-    Globs know ``*``, ``?`` and ``[...]`` and mind upper and lower case. All conditions must
-    hold; of the values of one, any. Of the times, ``hours`` and ``between`` each must hold
-    where given, by any of their entries.
+    All conditions must match, each by any of its values. This includes ``hours`` and
+    ``between``. Globs support ``*``, ``?`` and ``[...]`` and are case-sensitive.
     """
 
     users: tuple[str, ...] = ()
@@ -45,38 +44,38 @@ class Match:
 
     @property
     def only_servers(self) -> bool:
-        """Whether this asks for something that only a server has, so that no user matches."""
+        """Whether there are conditions that only servers can match, so that no user does."""
         return bool(self.servers or self.profiles or self.kind is not None)
 
     @cached_property
     def everything(self) -> bool:
-        """Whether there is no condition at all."""
+        """Whether there are no conditions."""
         return self == Match()
 
-    def holds_for_user(self, user: User, now: datetime) -> bool:
-        """Whether the conditions on the user and on the time hold."""
+    def matches_user(self, user: User, now: datetime) -> bool:
+        """Whether the conditions on user and time match."""
         if self.users and not _any_glob(user.name, self.users):
             return False
         if self.groups and not any(_any_glob(group, self.groups) for group in user.groups):
             return False
         if self.admin is not None and user.admin is not self.admin:
             return False
-        return self._holds_at(now)
+        return self._matches_time(now)
 
-    def holds_for(self, user: User, server: Server, now: datetime) -> bool:
-        """Whether every condition holds."""
-        if self.everything:  # the rule that the flags make, and often the only one
+    def matches(self, user: User, server: Server, now: datetime) -> bool:
+        """Whether all conditions match."""
+        if self.everything:  # the default rule, and often the only one
             return True
-        # What has no name or profile matches no glob for one, not even "*".
+        # A server without name or profile does not match any glob for it, not even "*".
         if self.servers and not (server.name and _any_glob(server.name, self.servers)):
             return False
         if self.kind is not None and self.kind is not kind_of(server):
             return False
         if self.profiles and not (server.profile and _any_glob(server.profile, self.profiles)):
             return False
-        return self.holds_for_user(user, now)
+        return self.matches_user(user, now)
 
-    def _holds_at(self, now: datetime) -> bool:
+    def _matches_time(self, now: datetime) -> bool:
         if self.hours and not any(hours.contains(now) for hours in self.hours):
             return False
         return not self.between or any(span.contains(now) for span in self.between)
@@ -84,12 +83,11 @@ class Match:
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule, whole: what its file left out is filled in from the flags. Seconds.
+    """A complete rule, with defaults from the flags. Times in seconds; None means never.
 
-    ``idle_timeout`` None: idleness never stops. ``max_age`` None: age never does.
-    ``extend_by`` is what one "Keep running" adds, None where it is not offered, and
-    ``extensions_per_day`` how often. ``user_timeout`` and ``user_max_age`` are for the user
-    as a whole, where users are culled; None never.
+    ``idle_timeout`` and ``max_age`` apply to servers, ``user_timeout`` and ``user_max_age`` to
+    users where users are culled. One "Keep running" adds ``extend_by`` (None: not offered), up
+    to ``extensions_per_day`` times.
     """
 
     name: str
@@ -104,7 +102,7 @@ class Rule:
 
 
 def kind_of(server: Server) -> Kind:
-    """Default or named."""
+    """Whether a server is a default or a named one."""
     return Kind.NAMED if server.name else Kind.DEFAULT
 
 

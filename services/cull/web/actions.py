@@ -13,10 +13,9 @@ from common.errors import HubForbidden, HubNotFound, ServiceError
 from common.hub.models import Server, User
 from common.oauth.sign_in import Identity
 from services.cull.audit import log_event
-from services.cull.passes.candidates import is_there
-from services.cull.passes.results import PassResult, Row
+from services.cull.passes.results import PassResult, SurveyedServer
 from services.cull.policy.extension import ExtensionOffer, ExtensionRefusal, next_extension
-from services.cull.policy.model import Decision, Policy, Protections
+from services.cull.policy.model import Decision, Policy, Protections, is_running
 from services.cull.policy.rules import Rule
 from services.cull.store.records import Event, ExtensionRefused, Hold, HoldKind, hold_event, used_up
 from services.cull.web.access import is_admin
@@ -41,12 +40,12 @@ class NotThere(ServiceError):
     """There is no such server, or no more."""
 
 
-class Judge(Protocol):
-    """Decides with the policy, the holds and the Hub's state of this moment: judge.py."""
+class PolicyEvaluator(Protocol):
+    """Decides with the policy, the holds and the Hub's state of this moment: evaluator.py."""
 
     def policy(self) -> Policy: ...
     def now(self) -> datetime: ...
-    async def server(
+    async def decide_server(
         self, user: User, server: Server, protections: Protections | None = None
     ) -> Decision: ...
 
@@ -55,12 +54,12 @@ class Passes(Protocol):
     """What the last passes saw and did: the Culler."""
 
     @property
-    def judge(self) -> Judge: ...
+    def evaluator(self) -> PolicyEvaluator: ...
     @property
     def history(self) -> Iterable[PassResult]: ...
     @property
     def as_of(self) -> datetime | None: ...
-    def rows(self) -> Iterable[Row]: ...
+    def servers(self) -> Iterable[SurveyedServer]: ...
 
 
 @dataclass(frozen=True)
@@ -95,11 +94,11 @@ class Desk:
 
     def now(self) -> datetime:
         """The Hub's time."""
-        return self._culler.judge.now()
+        return self._culler.evaluator.now()
 
     def policy(self) -> Policy:
         """The policy in force."""
-        return self._culler.judge.policy()
+        return self._culler.evaluator.policy()
 
     def passes(self) -> list[PassResult]:
         """The last passes, the oldest first."""
@@ -130,7 +129,9 @@ class Desk:
                 self._offer(viewer.user, server, decision, len(used.get(server.name, ()))),
             )
             for server in servers
-            for decision in [await self._culler.judge.server(viewer.user, server, protections)]
+            for decision in [
+                await self._culler.evaluator.decide_server(viewer.user, server, protections)
+            ]
         ]
 
     async def own_list(self, viewer: Viewer, query: ListQuery) -> ServerList:
@@ -145,10 +146,10 @@ class Desk:
                 row.owner,
                 row.server,
                 self._rule(row.owner, row.server),
-                await self._culler.judge.server(row.owner, row.server, protections),
+                await self._culler.evaluator.decide_server(row.owner, row.server, protections),
                 protections,
             )
-            for row in self._culler.rows()
+            for row in self._culler.servers()
         ]
         return _page(rows, query, self._culler.as_of)
 
@@ -168,7 +169,7 @@ class Desk:
             raise NotThere("You have no such server running.")
         now = self.now()
         protections = await self._store.protections(now)
-        decision = await self._culler.judge.server(viewer.user, found, protections)
+        decision = await self._culler.evaluator.decide_server(viewer.user, found, protections)
         made_today = (await self._store.used(user, now=now)).get(server, [])
         used = len(made_today)
         rule = self._rule(viewer.user, found)
@@ -284,4 +285,4 @@ def _page(servers: list[ServerView], query: ListQuery, as_of: datetime | None) -
 
 
 def _running(user: User) -> list[Server]:
-    return [server for server in user.servers.values() if is_there(server)]
+    return [server for server in user.servers.values() if is_running(server)]

@@ -113,7 +113,7 @@ def pass_list(passes: Iterable[PassResult]) -> PassList:
             PassView(
                 started=one.started,
                 seconds=round(one.elapsed, 3),
-                whole=one.whole,
+                whole=one.complete,
                 stopped=one.stopped,
                 removed=one.removed,
                 deleted=one.deleted,

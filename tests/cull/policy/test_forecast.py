@@ -1,4 +1,4 @@
-"""What the hours of rules change for a server that nobody touches."""
+"""When an idle server stops, as rules with hours begin and end."""
 
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -37,54 +37,54 @@ def forecast_of(*rules: Rule, server: Server | None = None) -> Forecast | None:
 
 
 def test_without_hours_nothing_changes() -> None:
-    """The rule that holds now is the one that stops."""
+    """The current rule stops the server."""
     assert forecast_of() is None
 
 
-def test_the_end_of_an_exam_is_foreseen() -> None:
-    """It protects until it is over; by then the server is long due."""
+def test_the_end_of_an_exam_is_predicted() -> None:
+    """The exam protects the server until it is over; by then the server is due."""
     assert forecast_of(EXAM) == Forecast(NOW + 3 * HOUR, DEFAULT, NOW + 3 * HOUR)
 
 
-def test_after_the_exam_the_timeout_still_counts() -> None:
-    """An exam that ends in half an hour leaves half an hour."""
+def test_the_timeout_applies_after_an_exam() -> None:
+    """An exam that ends in half an hour leaves half of the timeout."""
     short = Rule("x", Match(between=(Span(NOW, NOW + HOUR / 2),)), RuleAction.NEVER)
     assert forecast_of(short) == Forecast(NOW + HOUR / 2, DEFAULT, NOW + HOUR)
 
 
-def test_a_stricter_rule_in_between_is_foreseen() -> None:
-    """The long rule holds now and at its due time; a short one between them stops sooner."""
+def test_a_stricter_rule_in_between_is_predicted() -> None:
+    """The long rule applies now and at its due time; a short one in between stops sooner."""
     long = Rule("long", idle_timeout=12 * 3600)
     found = forecast_of(EVENING, long)
     assert found == Forecast(NOW + 6 * HOUR, EVENING, NOW + 6 * HOUR)
 
 
-def test_a_change_after_the_stop_is_no_news() -> None:
-    """The server is stopped long before the evening."""
+def test_a_change_after_the_stop_is_not_reported() -> None:
+    """The server stops long before the evening."""
     assert forecast_of(EVENING) is None
 
 
 def test_a_rule_that_ends_at_its_stop_does_not_stop() -> None:
-    """A span's end is not in it: at that moment the next rule holds already."""
+    """A span does not include its end: at that moment the next rule applies."""
     until_due = Rule("x", Match(between=(Span(NOW, NOW + HOUR),)), idle_timeout=3600)
     free = Rule("free", action=RuleAction.NEVER)
     assert forecast_of(until_due, free) == Forecast(NOW + HOUR, free, None)
 
 
-def test_what_never_stops_is_said_to_change_only_if_it_does() -> None:
-    """A rule that says never at all times has nothing to foresee."""
+def test_a_rule_that_never_stops_has_no_change() -> None:
+    """A rule with action never that always applies needs no prediction."""
     assert forecast_of(Rule("free", action=RuleAction.NEVER)) is None
 
 
-def test_a_stop_beyond_the_horizon_is_none() -> None:
-    """The rule changes, and still nothing stops the server within sight."""
+def test_a_stop_beyond_the_horizon_is_not_predicted() -> None:
+    """The rule changes, but nothing stops the server within the horizon."""
     free = Rule("free", action=RuleAction.NEVER)
     assert forecast_of(EXAM, free) == Forecast(NOW + 3 * HOUR, free, None)
 
 
 @pytest.mark.parametrize("state", [{"pending": "spawn"}, {"ready": False}])
-def test_what_is_not_running_is_not_foreseen(state: dict[str, str | bool]) -> None:
-    """Nobody knows when a starting server will be idle."""
+def test_a_server_that_is_not_ready_has_no_prediction(state: dict[str, str | bool]) -> None:
+    """When a starting server will be idle is unknown."""
     server = Server(name="", started=NOW, **({"ready": True} | state))  # type: ignore[arg-type]  # a row of a table
     assert forecast_of(EXAM, server=server) is None
 
@@ -104,8 +104,8 @@ rules = st.builds(
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(rules, max_size=3), st.sampled_from([600, 7200, 200_000]))
-def test_the_foreseen_stop_is_when_a_pass_would_stop_it(found: list[Rule], last: float) -> None:
-    """Deciding anew at every ten minutes finds the same stop, to the step."""
+def test_the_predicted_stop_is_when_a_pass_would_stop_it(found: list[Rule], last: float) -> None:
+    """Deciding every ten minutes finds the same stop, to the step."""
     policy = Policy((*found, Rule("last", idle_timeout=last)))
     server = Server(name="", ready=True, started=NOW, last_activity=NOW)
 

@@ -1,21 +1,21 @@
-"""What check-policy remarks on: lawful, and hardly meant."""
+"""What check-policy reports: valid, but probably unintended."""
 
 from datetime import UTC, datetime
 
 import pytest
 
 from services.cull.policy.file import load_policy
-from services.cull.policy.lint import remarks
+from services.cull.policy.lint import lint_policy
 from services.cull.policy.model import Flags
 
 NOW = datetime(2026, 6, 2, 12, 0, tzinfo=UTC)
 LONG = 'idle_timeout = "1h"'
 SECOND = '[[rule]]\nname = "second"\nidle_timeout = "2h"\n'
-NEVER_HOLDS = "rule 2 (second): never holds"
+NEVER_APPLIES = "rule 2 (second): never applies"
 
 
-def remarked(text: str) -> str:
-    return "\n".join(remarks(load_policy(text, Flags(timeout=3600)), NOW))
+def findings(text: str) -> str:
+    return "\n".join(lint_policy(load_policy(text, Flags(timeout=3600)), NOW))
 
 
 @pytest.mark.parametrize(
@@ -30,9 +30,9 @@ def remarked(text: str) -> str:
     ],
     ids=["one rule", "another kind", "others", "globs are not compared", "an exam under way"],
 )
-def test_a_sensible_policy_gets_no_remark(text: str) -> None:
-    """Only what is surely pointless is remarked on."""
-    assert remarked(text) == ""
+def test_a_sensible_policy_has_no_findings(text: str) -> None:
+    """Only what certainly has no effect is reported."""
+    assert findings(text) == ""
 
 
 @pytest.mark.parametrize(
@@ -47,42 +47,42 @@ def test_a_sensible_policy_gets_no_remark(text: str) -> None:
     ],
     ids=["everything twice", "everything", "every user", "fewer users", "kind", "admin"],
 )
-def test_a_rule_that_never_holds_is_remarked_on(first: str, second: str) -> None:
-    """All that it matches is matched by one above it."""
+def test_a_rule_that_never_applies_is_reported(first: str, second: str) -> None:
+    """Everything it matches is matched by a rule above it."""
     text = f'[[rule]]\nname = "first"\n{LONG}\n{first}\n{SECOND}{second}'
-    assert NEVER_HOLDS in remarked(text)
+    assert NEVER_APPLIES in findings(text)
 
 
-def test_every_group_is_not_everybody() -> None:
-    """Who is in no group is left for the next rule."""
+def test_all_groups_are_not_all_users() -> None:
+    """Users without a group are matched by the next rule."""
     text = f'[[rule]]\nname = "first"\n{LONG}\ngroup = "*"\n{SECOND}'
-    assert NEVER_HOLDS not in remarked(text)
+    assert NEVER_APPLIES not in findings(text)
 
 
-def test_the_rule_of_the_flags_may_never_hold() -> None:
-    """A last rule for everybody takes everything from the flags' one."""
+def test_a_default_rule_that_never_applies_is_not_reported() -> None:
+    """A last rule for all users leaves nothing for the default rule, on purpose."""
     text = f'[[rule]]\nname = "all"\n{LONG}'
-    assert "rule 2 (default)" not in remarked(text)
+    assert "rule 2 (default)" not in findings(text)
 
 
-@pytest.mark.parametrize(("timeout", "told"), [("5m", True), ("6m", False)])
-def test_a_timeout_shorter_than_the_servers_reports_is_remarked_on(
-    timeout: str, told: bool
+@pytest.mark.parametrize(("timeout", "reported"), [("5m", True), ("6m", False)])
+def test_a_timeout_shorter_than_the_report_interval_is_reported(
+    timeout: str, reported: bool
 ) -> None:
-    """Servers report every five minutes; in between nobody is known to work."""
+    """Servers report every five minutes; in between their activity is unknown."""
     text = f'[[rule]]\nname = "x"\nuser = "a"\nidle_timeout = "{timeout}"'
-    assert ("rule 1 (x): an idle_timeout of 5m" in remarked(text)) is told
+    assert ("rule 1 (x): an idle_timeout of 5 min" in findings(text)) is reported
 
 
-def test_an_exam_that_is_over_is_remarked_on() -> None:
-    """The rule of last term still stands in the file."""
+def test_an_exam_that_is_over_is_reported() -> None:
+    """The rule of the last term is still in the file."""
     text = (
         '[[rule]]\nname = "exam"\naction = "never"\n'
         "between = [{from = 2026-06-01T08:00:00Z, to = 2026-06-02T12:00:00Z}]"
     )
-    assert "rule 1 (exam): is over" in remarked(text)
+    assert "rule 1 (exam): is over" in findings(text)
 
 
-def test_the_scope_that_groups_need_is_named() -> None:
-    """The role is easily forgotten with the first rule on a group."""
-    assert "read:users:groups" in remarked(f'[[rule]]\nname = "x"\ngroup = "ta"\n{LONG}')
+def test_the_scope_for_groups_is_reported() -> None:
+    """The role is easily forgotten with the first rule for a group."""
+    assert "read:users:groups" in findings(f'[[rule]]\nname = "x"\ngroup = "ta"\n{LONG}')

@@ -1,13 +1,17 @@
-"""When a rule holds, by wall clocks and by absolute times."""
+"""The times at which a rule applies: by wall clocks and as absolute spans."""
 
 from datetime import UTC, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.cull.policy.windows import Span, Weekly
+from common.errors import ConfigError
+from services.cull.policy.file import load_policy
+from services.cull.policy.model import Flags
+from services.cull.policy.windows import ALL_DAYS, Span, Weekly, read_weekly
 
 ZURICH = ZoneInfo("Europe/Zurich")
 LESSON = Weekly(ZURICH, frozenset(range(5)), time(8), time(18))
@@ -34,10 +38,10 @@ NIGHT = Weekly(ZURICH, frozenset({4}), time(22), time(6))
         (Weekly(ZURICH, frozenset({6})), "2026-03-02 00:00", False),
     ],
 )
-def test_hours_hold_by_the_wall_clock_of_their_zone(
+def test_hours_follow_the_wall_clock_of_their_zone(
     window: Weekly, local: str, inside: bool
 ) -> None:
-    """Start included, end not; past midnight belongs to the day it began on."""
+    """The start is included, the end is not; hours past midnight belong to the day they began."""
     moment = datetime.strptime(local, "%Y-%m-%d %H:%M").replace(tzinfo=ZURICH)
     assert window.contains(moment.astimezone(UTC)) is inside
 
@@ -52,28 +56,28 @@ def test_hours_hold_by_the_wall_clock_of_their_zone(
     ],
 )
 def test_hours_follow_summer_time(utc: str, inside: bool) -> None:
-    """Eight in the morning is eight in the morning on both sides of the change."""
+    """Hours begin at 8:00 on both sides of the change."""
     moment = datetime.strptime(utc, "%Y-%m-%d %H:%M").replace(tzinfo=UTC)
     assert LESSON.contains(moment) is inside
 
 
-def test_the_hour_that_comes_twice_counts_twice() -> None:
-    """On the last Sunday of October 02:30 comes twice, and both are inside."""
+def test_a_repeated_hour_counts_twice() -> None:
+    """On the last Sunday of October 02:30 occurs twice, and both are inside."""
     window = Weekly(ZURICH, frozenset({6}), time(2), time(3))
     for hour in (0, 1):
         assert window.contains(datetime(2026, 10, 25, hour, 30, tzinfo=UTC))
 
 
 def test_a_span_includes_its_start_and_not_its_end() -> None:
-    """So that two that meet do not overlap."""
+    """Adjacent spans do not overlap."""
     begin, end = datetime(2026, 6, 1, 8, tzinfo=UTC), datetime(2026, 6, 1, 10, tzinfo=UTC)
     span = Span(begin, end)
     assert span.contains(begin)
     assert not span.contains(end)
 
 
-def test_a_span_tells_its_next_change() -> None:
-    """Its start, then its end, then none."""
+def test_the_next_change_of_a_span() -> None:
+    """Its start, then its end, then None."""
     begin, end = datetime(2026, 6, 1, 8, tzinfo=UTC), datetime(2026, 6, 1, 10, tzinfo=UTC)
     span = Span(begin, end)
     assert span.changes_after(begin - timedelta(seconds=1)) == begin
@@ -84,8 +88,8 @@ def test_a_span_tells_its_next_change() -> None:
 NEXT = {
     "a week later": (Weekly(UTC_ZONE, MONDAY, time(8), time(18)), "02 18:00", "09 08:00"),
     "the morning after": (Weekly(UTC_ZONE, MONDAY, time(22), time(6)), "02 22:00", "03 06:00"),
-    "the end of a whole day": (Weekly(UTC_ZONE, MONDAY), "02 12:00", "03 00:00"),
-    "the second pass of an hour": (
+    "the end of an entire day": (Weekly(UTC_ZONE, MONDAY), "02 12:00", "03 00:00"),
+    "the second occurrence of an hour": (
         Weekly(ZURICH, start=time(2, 30), end=time(2, 45)),
         "2026-10-25 00:50",
         "2026-10-25 01:30",
@@ -109,19 +113,19 @@ NEXT = {
 
 
 @pytest.mark.parametrize("case", NEXT)
-def test_hours_tell_their_next_change(case: str) -> None:
-    """Where they begin or end next, also when it is the clocks that are moved."""
+def test_the_next_change_of_hours(case: str) -> None:
+    """When they next begin or end, also because clocks change."""
     window, moment, change = NEXT[case]
     assert window.changes_after(utc(moment)) == utc(change)
 
 
 def utc(text: str) -> datetime:
-    whole = text if len(text) > len("02 18:00") else f"2026-03-{text}"
-    return datetime.fromisoformat(whole).replace(tzinfo=UTC)
+    full = text if len(text) > len("02 18:00") else f"2026-03-{text}"
+    return datetime.fromisoformat(full).replace(tzinfo=UTC)
 
 
-def test_hours_without_end_never_change() -> None:
-    """The whole week has no boundary."""
+def test_hours_of_the_entire_week_never_change() -> None:
+    """The entire week has no boundaries."""
     assert Weekly(ZURICH).changes_after(datetime(2026, 3, 2, tzinfo=UTC)) is None
 
 
@@ -136,7 +140,7 @@ zones = st.sampled_from(["UTC", "Europe/Zurich", "Australia/Lord_Howe", "America
 def test_the_next_change_of_hours_is_the_first_one(
     zone: str, days: frozenset[int], start: time, end: time, day: str
 ) -> None:
-    """What is true now stays true until then, and not a moment longer, in any zone."""
+    """Inside or outside stays the same until then, and no longer, in any zone."""
     window = Weekly(ZoneInfo(zone), days, start, end)
     moment = datetime.fromisoformat(day).replace(tzinfo=UTC)
     change = window.changes_after(moment)
@@ -153,10 +157,119 @@ def test_the_next_change_of_hours_is_the_first_one(
 
 @given(st.datetimes(timezones=st.just(UTC)), st.times(), st.times())
 def test_hours_and_their_complement_cover_the_day(moment: datetime, start: time, end: time) -> None:
-    """Every moment is in a daily window or in the one from its end to its start, not both."""
+    """Every moment is either in a daily window or in the one from its end to its start."""
     if start == end or not 1 < moment.year < 9999:
         return
     zone = ZoneInfo("UTC")
     inside = Weekly(zone, start=start, end=end).contains(moment)
     outside = Weekly(zone, start=end, end=start).contains(moment)
     assert inside is not outside
+
+
+BAD = {
+    "no zone": ('[[rule]]\nname = "x"\naction = "stop"\nhours = {from = "08:00"}', "timezone"),
+    "unknown zone": (
+        '[[rule]]\nname = "x"\naction = "stop"\nhours = {timezone = "Mars/Olympus"}',
+        "unknown time zone",
+    ),
+    "a misspelled zone": (
+        '[[rule]]\nname = "x"\naction = "stop"\nhours = {timezone = "Europe/Zurch"}',
+        'did you mean "Europe/Zurich"?',
+    ),
+    "a zone that is a path": (
+        '[[rule]]\nname = "x"\naction = "stop"\nhours = {timezone = "../../etc/passwd"}',
+        "unknown time zone",
+    ),
+    "bad hour": (
+        '[[rule]]\nname = "x"\naction = "stop"\nhours = {from = "25:00", timezone = "UTC"}',
+        "invalid time of day",
+    ),
+    "bad day": (
+        '[[rule]]\nname = "x"\naction = "stop"\nhours = {days = "someday", timezone = "UTC"}',
+        "invalid weekday",
+    ),
+    "a word that begins like a day": (
+        '[[rule]]\nname = "x"\naction = "stop"\nhours = {days = "monkey", timezone = "UTC"}',
+        "invalid weekday 'monkey'",
+    ),
+    "a range of days without end": (
+        '[[rule]]\nname = "x"\naction = "stop"\nhours = {days = "mon-", timezone = "UTC"}',
+        "invalid weekday 'mon-'",
+    ),
+    "the first moment of the calendar": (
+        '[[rule]]\nname = "x"\naction = "stop"\n'
+        "between = {from = 0001-01-01T00:00:00+02:00, to = 2026-06-01T09:00:00Z}",
+        "between.from",
+    ),
+    "unknown key of hours": (
+        '[[rule]]\nname = "x"\naction = "stop"\nhours = {form = "08:00", timezone = "UTC"}',
+        'did you mean "from"',
+    ),
+    "a span without offset": (
+        '[[rule]]\nname = "x"\naction = "stop"\n'
+        "between = {from = 2026-06-01T08:00:00, to = 2026-06-01T09:00:00Z}",
+        "offset",
+    ),
+    "a span without end": (
+        '[[rule]]\nname = "x"\naction = "stop"\nbetween = {from = 2026-06-01T08:00:00Z}',
+        "between.to: missing",
+    ),
+    "a span that ends first": (
+        '[[rule]]\nname = "x"\naction = "stop"\n'
+        "between = {from = 2026-06-01T08:00:00Z, to = 2026-06-01T08:00:00Z}",
+        "ends before",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_mistake_in_a_window_is_reported_with_its_place_and_fix(case: str) -> None:
+    """Every mistake is found, and its line says where it is and what to write."""
+    text, words = BAD[case]
+    with pytest.raises(ConfigError) as raised:
+        load_policy(text, Flags())
+    assert any(words in problem for problem in raised.value.problems), raised.value.problems
+
+
+@pytest.mark.parametrize(
+    ("written", "days"),
+    [
+        ('"mon-fri"', {0, 1, 2, 3, 4}),
+        ('"Friday - Monday"', {4, 5, 6, 0}),
+        ('["tue", "thursday"]', {1, 3}),
+        ('"sun"', {6}),
+        ('"wed-wed"', {2}),
+    ],
+)
+def test_weekdays_are_read(written: str, days: set[int]) -> None:
+    """Short or long names, lists and ranges, also across the end of the week."""
+    text = f'[[rule]]\nname = "x"\naction = "stop"\nhours = {{days = {written}, timezone = "UTC"}}'
+    assert load_policy(text, Flags()).rules[0].match.hours[0].days == days
+
+
+@pytest.mark.parametrize(
+    ("entry", "start", "end"),
+    [
+        ({"timezone": "UTC"}, time(0), time(0)),
+        ({"timezone": "UTC", "from": " 08:30 ", "to": "24:00"}, time(8, 30), time(0)),
+        ({"timezone": "UTC", "from": time(8, 30, 15)}, time(8, 30, 15), time(0)),
+    ],
+    ids=["all day", "strings", "a TOML time"],
+)
+def test_hours_are_read(entry: dict[str, Any], start: time, end: time) -> None:
+    """Without times the window is the entire day, of every day of the week."""
+
+    def wrong(key: str, what: str) -> None:
+        pytest.fail(f"{key}: {what}")
+
+    assert read_weekly("hours", entry, wrong) == Weekly(UTC_ZONE, ALL_DAYS, start, end)
+
+
+def test_every_mistake_in_one_window_is_reported() -> None:
+    """Reading continues after a mistake."""
+    problems: list[str] = []
+    entry = {"days": "x", "from": 5, "to": "25:00", "timezone": 3, "zone": "UTC"}
+    found = read_weekly("hours", entry, lambda key, what: problems.append(key))
+    assert found is None
+    keys = ["hours.zone", "hours.days", "hours.from", "hours.to", "hours.timezone"]
+    assert problems == keys

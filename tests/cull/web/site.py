@@ -20,9 +20,10 @@ from common.readiness import Readiness
 from common.web.application import create_app
 from common.web.metrics import Metrics
 from common.web.server import Bind, serve
-from services.cull.passes.executor import Culler, CullSettings
-from services.cull.passes.hub_health import HubWatch
-from services.cull.passes.judge import Judge
+from services.cull.evaluator import PolicyEvaluator
+from services.cull.passes.executor import Culler
+from services.cull.passes.hub_health import HubHealth
+from services.cull.passes.settings import CullSettings
 from services.cull.policy.model import Flags, Policy
 from services.cull.store.store import CullStore
 from services.cull.web.user_page import setup_pages
@@ -98,8 +99,9 @@ async def cull_site(directory: Path, **options: Any) -> AsyncIterator[CullSite]:
         site = CullSite(oauth, fake, store, clock)
         site.script = session
         hub = HubClient(session, fake.api_url, fake.token, clock=clock, retry=NO_RETRY)
-        judge = Judge(lambda: site.policy, hub.hub_now, HubWatch(hub, 0, clock), store=store)
-        site.culler = Culler(hub, judge, CullSettings(keep_rows=True), clock)
+        hub_health = HubHealth(hub, 0, clock)
+        evaluator = PolicyEvaluator(lambda: site.policy, hub.hub_now, lambda: None, store=store)
+        site.culler = Culler(hub, hub_health, evaluator, CullSettings(keep_servers=True), clock)
         sign_in = SignIn(
             OAuthSettings(
                 api_url=oauth.api_url,
