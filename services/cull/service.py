@@ -10,6 +10,7 @@ from typing import Protocol
 from common.clock import Clock
 from common.config.settings_file import Reload
 from common.errors import ServiceError, StoreError
+from common.readiness import Readiness
 from common.ticker import Ticker
 from services.cull.metrics import CullMetrics
 from services.cull.passes.executor import Culler
