@@ -42,13 +42,14 @@ def _parse_text(text: str) -> float:
 
 
 def format_duration(seconds: float | timedelta | None) -> str:
-    """A length as a person says it: the two largest units, "never" for None."""
+    """A duration for people, in its two largest units: ``2 h 5 min``; ``never`` for None."""
     if seconds is None:
         return "never"
     left = round(seconds.total_seconds() if isinstance(seconds, timedelta) else seconds)
-    parts = []
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+    days, left = divmod(left, 86400)
+    parts = [f"{days:,} {'day' if days == 1 else 'days'}"] if days else []
+    for unit, size in (("h", 3600), ("min", 60), ("s", 1)):
         count, left = divmod(left, size)
         if count:
-            parts.append(f"{count}{unit}")
-    return " ".join(parts[:2]) or "0s"
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2]) or "0 s"

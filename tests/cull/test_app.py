@@ -238,7 +238,7 @@ async def test_a_dry_run_shows_a_table_and_stops_nothing(hub: FakeHub, program: 
     assert "idle" in idle
     assert "default" in idle
     assert "busy" in busy
-    assert "in 59m" in busy
+    assert "in 59 min" in busy
     assert "1 would go now, 1 later" in last
 
 
@@ -380,7 +380,7 @@ async def test_explain_tells_rule_and_time(program: Program) -> None:
     """For a server, or for all of a user's; and a word where there is none."""
     run = await program.run("explain", "busy", "--timeout=3600", "--settle=0")
     assert run.code == 0
-    assert "in 59m" in run.out
+    assert "in 59 min" in run.out
     run = await program.run("explain", "idle/", "--timeout=3600", "--settle=0")
     assert "due to be stopped" in run.out
     run = await program.run("explain", "nobody")

@@ -48,7 +48,7 @@ def test_it_names_the_rule_and_the_time() -> None:
     text = explained(ANA)
     assert "server ana/gpu" in text
     assert "lesson (number 1 of 3)" in text
-    assert "2026-03-02 13:50:00 UTC (14:50:00 CET), in 1h 50m" in text
+    assert "2026-03-02 13:50:00 UTC (14:50:00 CET), in 1 h 50 min" in text
     assert "not idle for long enough" in text
 
 
@@ -57,8 +57,8 @@ def test_it_says_when_another_rule_takes_over_before_the_stop() -> None:
     text = explained(ANA)
     assert "but from       2026-03-02 13:00:00 UTC (14:00:00 CET)" in text
     assert "there holds    default (the last one, made of the flags)" in text
-    assert "which says     stop after 1h without activity" in text
-    assert "and so stops   2026-03-02 13:00:00 UTC (14:00:00 CET), in 1h" in text
+    assert "which says     stop after 1 h without activity" in text
+    assert "and so stops   2026-03-02 13:00:00 UTC (14:00:00 CET), in 1 h" in text
 
 
 def test_it_says_nothing_of_changes_that_come_after_the_stop() -> None:
@@ -80,7 +80,7 @@ def test_local_times_know_of_summer_time() -> None:
     server = msgspec.structs.replace(SERVER, last_activity=NOW, started=NOW)
     policy = Policy.from_flags(Flags(timeout=28 * 86400))
     text = "\n".join(explain_server(ANA, server, policy, NOW, local=in_zurich))
-    assert "2026-03-30 12:00:00 UTC (14:00:00 CEST), in 28d" in text
+    assert "2026-03-30 12:00:00 UTC (14:00:00 CEST), in 28 days" in text
 
 
 def test_garbage_at_the_end_of_the_calendar_breaks_nothing() -> None:
@@ -132,28 +132,28 @@ def test_a_user_who_is_culled_is_explained() -> None:
     policy = Policy.from_flags(Flags(timeout=3600, max_age=86400, cull_users=True))
     user = User(name="ana", created=NOW - timedelta(hours=2), last_activity=NOW)
     text = "\n".join(explain_user(user, policy, NOW))
-    assert "the rule says  delete after 1h without activity or at an age of 1d" in text
-    assert "would go       2026-03-02 13:00:00 UTC, in 1h" in text
+    assert "the rule says  delete after 1 h without activity or at an age of 1 day" in text
+    assert "would go       2026-03-02 13:00:00 UTC, in 1 h" in text
 
 
 def test_a_policy_is_told_in_words() -> None:
     """check-policy shows what was understood, so that a slip is seen."""
     text = "\n".join(describe_policy(POLICY))
-    assert "1. lesson: stop after 2h without activity; a user may add 1h, 3 times a day" in text
+    assert "1. lesson: stop after 2 h without activity; a user may add 1 h, 3 times a day" in text
     assert "for groups nbgrader-*, Mon,Tue,Wed,Thu,Fri 08:00-14:00 (Europe/Zurich)" in text
     assert "2. staff: never stop" in text
     assert "for everything else" in text
 
 
 RULES = {
-    "stop": ("idle_timeout = '1h'", "stop after 1h without activity; a user may add 1h, 3 times"),
-    "age": ("idle_timeout = 'never'\nmax_age = '8h'", "x: stop at an age of 8h; a user"),
-    "both": ("max_age = '8h'", "stop after 1h without activity or at an age of 8h"),
+    "stop": ("idle_timeout = '1h'", "stop after 1 h without activity; a user may add 1 h, 3 times"),
+    "age": ("idle_timeout = 'never'\nmax_age = '8h'", "x: stop at an age of 8 h; a user"),
+    "both": ("max_age = '8h'", "stop after 1 h without activity or at an age of 8 h"),
     "neither": ("idle_timeout = 'never'", "x: never stop (neither idle_timeout nor max_age)"),
-    "once": ("extensions_per_day = 1", "a user may add 1h, once a day"),
-    "no extension": ("extend_by = 'never'", "x: stop after 1h without activity\n"),
-    "remove": ("action = 'remove'", "x: stop, and remove if named, after 1h"),
-    "remove named": ("action = 'remove'\nkind = 'named'", "x: remove after 1h without"),
+    "once": ("extensions_per_day = 1", "a user may add 1 h, once a day"),
+    "no extension": ("extend_by = 'never'", "x: stop after 1 h without activity\n"),
+    "remove": ("action = 'remove'", "x: stop, and remove if named, after 1 h"),
+    "remove named": ("action = 'remove'\nkind = 'named'", "x: remove after 1 h without"),
     "everything": ("action = 'never'", "x: never stop\n     for everything\n"),
     "admins": ("action = 'never'\nadmin = true", "for administrators"),
     "no admins": ("action = 'never'\nadmin = false", "for who is no administrator"),
@@ -209,7 +209,7 @@ def idler(days: float, **fields: object) -> User:
         ),
         pytest.param(
             idler(0),
-            ("kept, because it is not idle", "2026-03-02 13:00:00 UTC, in 1h"),
+            ("kept, because it is not idle", "2026-03-02 13:00:00 UTC, in 1 h"),
             id="active",
         ),
         pytest.param(idler(2, admin=True), ("kept, because administrators are", ""), id="admin"),

@@ -329,7 +329,15 @@ def test_what_is_no_length_of_time_is_refused(written: object) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(None, "never"), (0, "0s"), (59.6, "1m"), (3600, "1h"), (5400, "1h 30m"), (90061, "1d 1h")],
+    [
+        (None, "never"),
+        (0, "0 s"),
+        (59.6, "1 min"),
+        (3600, "1 h"),
+        (5400, "1 h 30 min"),
+        (90061, "1 day 1 h"),
+        (86400 * 1234, "1,234 days"),
+    ],
 )
 def test_lengths_of_time_are_written(seconds: float | None, text: str) -> None:
     """The two largest units are enough."""

@@ -71,7 +71,7 @@ def test_a_timeout_shorter_than_the_servers_reports_is_remarked_on(
 ) -> None:
     """Servers report every five minutes; in between nobody is known to work."""
     text = f'[[rule]]\nname = "x"\nuser = "a"\nidle_timeout = "{timeout}"'
-    assert ("rule 1 (x): an idle_timeout of 5m" in remarked(text)) is told
+    assert ("rule 1 (x): an idle_timeout of 5 min" in remarked(text)) is told
 
 
 def test_an_exam_that_is_over_is_remarked_on() -> None:

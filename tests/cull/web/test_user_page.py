@@ -68,7 +68,7 @@ async def test_a_page_shows_when_a_server_stops_and_why(site: CullSite) -> None:
     assert '<time datetime="2026-03-02T12:09:00Z">2026-03-02 12:09 UTC</time>' in page.text
     shown = text(page)
     assert "Stops 2026-03-02 12:09 UTC (in 9 minutes)" in shown
-    assert "default (stop after 10m without activity" in shown
+    assert "default (stop after 10 min without activity" in shown
     assert "Until 2026-03-02 13:09 UTC ; 2 times left today" in shown
 
 
