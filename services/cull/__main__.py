@@ -1,4 +1,4 @@
-"""``python -m services.cull``"""
+"""Entry point of ``python -m services.cull``."""
 
 from services.cull.app import IdleCuller
 

@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 
 from services.cull.app import IdleCuller
-from services.cull.commands.once import undone
+from services.cull.commands.once import unfinished_work
 from services.cull.passes.results import PassResult
 from tests.cull.passes.culler import HOUR
 from tests.fakes.hub import FakeHub
@@ -170,7 +170,7 @@ async def test_one_pass_that_a_signal_ends_early_ends_with_1(
     async with program.running("--once", "--timeout=3600", "--concurrency=1") as run:
         await run.until(lambda: len(hub.requests("DELETE")) >= 1)
         assert await run.end() == 1
-        assert "that are due were left as they are" in "".join(run.lines)
+        assert "due servers or users were skipped" in "".join(run.lines)
     assert 1 <= len(hub.stopped) < 61
 
 
@@ -198,14 +198,14 @@ async def test_one_pass_that_has_to_be_broken_off_ends_with_1(
     [
         ({}, ""),
         ({"skipped": 3, "failures": 1}, ""),
-        ({"whole": False}, "not all servers were looked at"),
-        ({"postponed": 2, "slow": 1}, "2 that are due were left as they are, 1 were slow to stop"),
+        ({"whole": False}, "not all servers were checked"),
+        ({"postponed": 2, "slow": 1}, "2 due servers or users were skipped, 1 were slow to stop"),
     ],
 )
 def test_what_was_left_undone_is_told(numbers: dict[str, Any], words: str) -> None:
     """What failed or was no longer due is not undone: that is told where it happens."""
     given: dict[str, Any] = {"started": datetime.now(UTC), "elapsed": 1.0, "whole": True}
-    told = undone(PassResult(**(given | numbers)))
+    told = unfinished_work(PassResult(**(given | numbers)))
     assert told.startswith(words)
     assert bool(told) == bool(words)
 
@@ -393,7 +393,7 @@ async def test_explain_tells_rule_and_time(program: Program) -> None:
     [
         ("return False", 0, "kept, because cull_arbiter_hook says so"),
         ("return True", 0, "due to be stopped, because it has been idle"),
-        ("return server['nothing']", 1, "cull_arbiter_hook fails on idle/, which is kept"),
+        ("return server['nothing']", 1, "cull_arbiter_hook failed for idle/, so the server is kept running"),
     ],
     ids=["keep", "stop", "fails"],
 )

@@ -26,7 +26,7 @@ class SiteSettings:
 
 
 @asynccontextmanager
-async def site(
+async def serve_site(
     settings: SiteSettings,
     *,
     culler: Culler,
