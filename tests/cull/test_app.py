@@ -9,14 +9,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
 
 from services.cull.app import IdleCuller
-from services.cull.commands.once import unfinished_work
-from services.cull.passes.results import PassResult
 from tests.cull.passes.culler import HOUR
 from tests.fakes.hub import FakeHub
 from tests.paths import ROOT
@@ -193,23 +190,6 @@ async def test_one_pass_that_has_to_be_broken_off_ends_with_1(
         assert await main == 1
 
 
-@pytest.mark.parametrize(
-    ("numbers", "words"),
-    [
-        ({}, ""),
-        ({"skipped": 3, "failures": 1}, ""),
-        ({"whole": False}, "not all servers were checked"),
-        ({"postponed": 2, "slow": 1}, "2 due servers or users were skipped, 1 were slow to stop"),
-    ],
-)
-def test_what_was_left_undone_is_told(numbers: dict[str, Any], words: str) -> None:
-    """What failed or was no longer due is not undone: that is told where it happens."""
-    given: dict[str, Any] = {"started": datetime.now(UTC), "elapsed": 1.0, "whole": True}
-    told = unfinished_work(PassResult(**(given | numbers)))
-    assert told.startswith(words)
-    assert bool(told) == bool(words)
-
-
 async def test_a_role_that_lacks_scopes_is_told_which(hub: FakeHub, program: Program) -> None:
     """The words are ready to be copied into jupyterhub_config.py."""
     hub.scopes = ["read:users:name"]
@@ -233,13 +213,13 @@ async def test_a_dry_run_shows_a_table_and_stops_nothing(hub: FakeHub, program: 
     assert run.code == 0
     assert hub.stopped == []
     head, idle, busy, last = run.out.strip().splitlines()
-    assert head.split()[:4] == ["WHEN", "WHAT", "USER", "SERVER"]
+    assert head.split()[:4] == ["WHEN", "ACTION", "USER", "SERVER"]
     assert idle.startswith("now")
     assert "idle" in idle
     assert "default" in idle
     assert "busy" in busy
     assert "in 59 min" in busy
-    assert "1 would go now, 1 later" in last
+    assert "1 due now, 1 due later" in last
 
 
 async def test_a_dry_run_tells_removals_from_stops(hub: FakeHub, program: Program) -> None:
@@ -382,7 +362,7 @@ async def test_explain_tells_rule_and_time(program: Program) -> None:
     assert run.code == 0
     assert "in 59 min" in run.out
     run = await program.run("explain", "idle/", "--timeout=3600", "--settle=0")
-    assert "due to be stopped" in run.out
+    assert "stop now" in run.out
     run = await program.run("explain", "nobody")
     assert run.code == 1
     assert "nobody" in run.err
@@ -391,9 +371,13 @@ async def test_explain_tells_rule_and_time(program: Program) -> None:
 @pytest.mark.parametrize(
     ("word", "code", "told"),
     [
-        ("return False", 0, "kept, because cull_arbiter_hook says so"),
-        ("return True", 0, "due to be stopped, because it has been idle"),
-        ("return server['nothing']", 1, "cull_arbiter_hook failed for idle/, so the server is kept running"),
+        ("return False", 0, "keep, because cull_arbiter_hook decided to keep it"),
+        ("return True", 0, "stop now, because it has reached its idle timeout"),
+        (
+            "return server['nothing']",
+            1,
+            "cull_arbiter_hook failed for idle/, so the server is kept running",
+        ),
     ],
     ids=["keep", "stop", "fails"],
 )
