@@ -12,7 +12,7 @@ REASONS = {
     Reason.ACTIVE: "it has not reached a time limit yet",
     Reason.NEVER: "its rule never stops it",
     Reason.HELD: "an administrator has placed a hold on it",
-    Reason.EXTENDED: "its user has extended it",
+    Reason.EXTENDED: "it has been extended",
     Reason.SETTLING: "the Hub has only just become available, so idle times are not reliable yet",
     Reason.PENDING: "it is starting or stopping",
     Reason.NOT_READY: "it is not ready yet",

@@ -33,8 +33,8 @@ async def test_own_servers_need_no_pass(site: CullSite) -> None:
 
 
 async def test_a_stopped_named_server_is_not_listed(site: CullSite) -> None:
-    """The Hub remembers named servers that are stopped."""
-    site.hub.add_server("ada", "old", ready=False, stopped=True)
+    """The Hub remembers named servers, but lists the running ones only."""
+    site.hub.add_server("ada", "old", ready=False)
     found = await servers(site).own(await viewer(site, "ada"))
     assert [one.server for one in found] == [""]
 
