@@ -369,7 +369,7 @@ async def test_explain_shows_rule_and_time(program: Program) -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "code", "told"),
+    ("body", "code", "words"),
     [
         ("return False", 0, "keep, because cull_arbiter_hook decided to keep it"),
         ("return True", 0, "stop now, because it has reached its idle timeout"),
@@ -382,16 +382,16 @@ async def test_explain_shows_rule_and_time(program: Program) -> None:
     ids=["keep", "stop", "fails"],
 )
 async def test_explain_calls_the_arbiter_hook(
-    program: Program, word: str, code: int, told: str
+    program: Program, body: str, code: int, words: str
 ) -> None:
     """The result is what a pass would do; a failing hook is reported without a traceback."""
     (program.directory / "idle_culler_config.py").write_text(
-        f"def arbiter(inactive, inactive_limit, server):\n    {word}\n"
+        f"def arbiter(inactive, inactive_limit, server):\n    {body}\n"
         "c.IdleCuller.cull_arbiter_hook = arbiter\n"
     )
     run = await program.run("explain", "idle", "--timeout=3600", "--settle=0")
     assert run.code == code
-    assert told in run.out + run.err
+    assert words in run.out + run.err
     assert "Traceback" not in run.err
 
 
