@@ -1,4 +1,4 @@
-"""``python -m services.cull``"""
+"""Entry point of ``python -m services.cull``."""
 
 from common.config.launch import launch
 from services.cull.app import IdleCuller

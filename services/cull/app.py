@@ -1,8 +1,8 @@
 """The culler's settings and commands.
 
-A superset of jupyterhub-idle-culler's: the same flags, the same ``c.IdleCuller`` section.
-What only the service needs (pages, database, sign-in, metrics) is imported there: a single
-pass starts fast and stays small.
+The flags and the ``c.IdleCuller`` section are a superset of jupyterhub-idle-culler's. Whatever
+only the service needs (pages, database, sign-in, metrics) is imported where it is used, so that
+a single pass starts quickly and uses little memory.
 """
 
 import os
@@ -21,22 +21,28 @@ from common.errors import ConfigError
 from services.cull.scopes import optional_scopes, required_scopes
 
 if TYPE_CHECKING:
+    from services.cull.assembly import Plan
+    from services.cull.main import Settings
     from services.cull.passes.settings import CullSettings
     from services.cull.policy.model import Flags
     from services.cull.policy_source import PolicyFile
+    from services.cull.web.site import SiteSettings
 
 SETTLE_SECONDS = 360
 DEFAULT_DB_URL = "sqlite:///cull.sqlite"
 
 
 class IdleCuller(ServiceApp):
-    """Named as jupyterhub-idle-culler's application, so that its config files work."""
+    """Named like jupyterhub-idle-culler's application, so that its configuration files work."""
 
     name = "cull"
-    description = "Stops idle single-user servers, and never the wrong one."
+    description = "Stops idle single-user servers of a JupyterHub."
     examples = """
-    python -m services.cull --timeout=3600 --dry-run
-    python -m services.cull --timeout=3600 --policy=cull.toml
+    python -m services.cull --timeout=3600 --dry-run            # who would be stopped, and why
+    python -m services.cull --timeout=3600 --once               # one pass, for example from cron
+    python -m services.cull --timeout=3600 --policy=cull.toml   # rules for groups, hours, profiles
+    python -m services.cull check-policy cull.toml
+    python -m services.cull explain ana/gpu --policy=cull.toml
     """
     main_options = (
         "timeout",
@@ -52,90 +58,97 @@ class IdleCuller(ServiceApp):
     )
     commands: ClassVar[Mapping[str, Command]] = {
         "check-policy": Command(
-            help="Tell what is wrong with a policy file, or what it means.",
+            help="Check a policy file and show its rules in words.",
             run="check_policy",
             words=("FILE",),
         ),
         "explain": Command(
-            help="Tell which rule holds for a user's server, and when it would stop.",
+            help="Show which rule applies to a user's servers and when they would stop.",
             run="explain",
             words=("USER[/SERVER]",),
             needs_hub=True,
         ),
     }
 
-    # -- jupyterhub-idle-culler's
-    timeout = Int(600, min=0, help="The idle timeout in seconds.").tag(config=True)
+    # -- the options of jupyterhub-idle-culler
+    timeout = Int(600, min=0, help="Idle timeout in seconds.").tag(config=True)
     cull_every = Int(
-        min=0, help="Seconds between looking for idle servers. Default: half the timeout."
+        min=0, help="Seconds between passes over all servers. Default: half the timeout."
     ).tag(config=True)
     max_age = Int(
         0,
         min=0,
-        help="Stop servers of this age in seconds even if they are active; 0 for never.",
+        help="Stop servers that have run for this many seconds, even if they are active;"
+        " 0 for no limit.",
     ).tag(config=True)
     concurrency = Int(
-        10, min=0, help="How many servers are stopped at the same time; 0 for no limit."
+        10, min=0, help="Maximum number of servers to stop at the same time; 0 for no limit."
     ).tag(config=True)
     api_page_size = Int(
-        0, min=0, help="Users a page when asking the Hub; 0 is 200, which costs it least."
+        0,
+        min=0,
+        help="Number of users to request from the Hub per page; 0 means 200, which causes the"
+        " least load.",
     ).tag(config=True)
-    cull_users = Bool(False, help="Delete idle users, too. Meant for temporary users.").tag(
-        config=True
-    )
+    cull_users = Bool(
+        False, help="Also delete idle users. Intended for hubs with temporary users."
+    ).tag(config=True)
     cull_admin_users = Bool(
         False,
-        help="With --cull-users, delete idle admins, too. (jupyterhub-idle-culler does unless"
-        " told not to.)",
+        help="With --cull-users, also delete idle administrators. (In jupyterhub-idle-culler"
+        " this is the default.)",
     ).tag(config=True)
     cull_default_servers = Bool(True, help="Stop idle default servers.").tag(config=True)
     cull_named_servers = Bool(True, help="Stop idle named servers.").tag(config=True)
     remove_named_servers = Bool(
-        False, help="Remove named servers from the Hub when they are stopped."
+        False, help="Also remove named servers from the Hub when they are stopped."
     ).tag(config=True)
     cull_arbiter_hook = Callable(
         None,
         allow_none=True,
-        help="Replaces the comparison with the idle timeout. Called with inactive (timedelta),"
-        " inactive_limit (seconds) and server (the Hub's model, a dict); True stops the server."
-        " May be async.",
+        help="A function that replaces the comparison with the idle timeout. It is called with"
+        " the keyword arguments inactive (timedelta), inactive_limit (seconds) and server (the"
+        " Hub's server model, a dict), and returns True to stop the server. It may be async.",
     ).tag(config=True)
 
-    # -- ours
+    # -- further options
     policy = Unicode(
-        help="A file of rules (TOML); it is read again when it changes. See check-policy."
+        help="Policy file (TOML) with rules for groups, profiles, hours and more. It is reloaded"
+        " when it changes. Check it with the check-policy command."
     ).tag(config=True)
     settle = Int(
         min=0,
-        help="Seconds after a start or an outage of the Hub for which no idleness is believed;"
-        f" 0 for none. Default: {SETTLE_SECONDS}, with --once 0.",
+        help="Seconds to wait after a start or an outage of the Hub before treating any server"
+        f" as idle; 0 for no wait. Default: {SETTLE_SECONDS}, or 0 with --once.",
     ).tag(config=True)
     dry_run = Bool(
         False,
-        help="Show what would go, when and why; stop nothing; exit. (A service that the Hub"
-        " starts goes on and shows it after each pass: the Hub would start it anew.)",
+        help="Show what would be stopped, when and why, then exit without stopping anything."
+        " (As a Hub-managed service, keep running and show it after each pass; otherwise the Hub"
+        " would restart the service.)",
     ).tag(config=True)
     once = Bool(
-        False, help="Make one pass and exit: 0, or 1 when a part of it failed or was left undone."
+        False,
+        help="Make one pass and exit, with status 1 if any part of it failed or did not finish.",
     ).tag(config=True)
     max_stops_per_minute = Int(
-        0, min=0, help="Stop no more servers than this in any minute; 0 for no limit."
+        0, min=0, help="Maximum number of servers to stop in any minute; 0 for no limit."
     ).tag(config=True)
-    extend_by = Int(3600, min=0, help="Seconds that one 'Keep running' adds; 0 to offer none.").tag(
-        config=True
-    )
-    extensions_per_day = Int(3, min=0, help="How often a day a user may keep a server.").tag(
-        config=True
-    )
+    extend_by = Int(
+        3600, min=0, help='Seconds that "Keep running" adds; 0 to disable the button.'
+    ).tag(config=True)
+    extensions_per_day = Int(
+        3, min=0, help="How many times a day a user may extend the same server."
+    ).tag(config=True)
     db_url = Unicode(
         DEFAULT_DB_URL,
-        help="The database for extensions, holds and the audit log: sqlite:///FILE or"
+        help="Database for extensions, holds and the audit log: sqlite:///FILE or"
         " postgresql://USER:PASSWORD@HOST/NAME.",
     ).tag(config=True)
     admin_groups = List(
         Unicode(),
-        help="Groups whose members see and hold all servers; may be given several times."
-        " Default: the Hub's admins, and who has the scope custom:jupyterhub-cull:admin.",
+        help="Group whose members can see and hold all servers; may be repeated. Default: the"
+        " Hub's administrators and all users with the scope custom:jupyterhub-cull:admin.",
     ).tag(config=True)
 
     aliases: dict[str, str] = ServiceApp.aliases | {
@@ -173,19 +186,35 @@ class IdleCuller(ServiceApp):
 
     @default("settle")
     def _default_settle(self) -> int:
-        return 0 if self.single else SETTLE_SECONDS
+        return 0 if self.single_pass else SETTLE_SECONDS
+
+    # -- derived settings
 
     @property
-    def single(self) -> bool:
-        """Whether this is for one pass only."""
+    def single_pass(self) -> bool:
+        """Whether to make one pass and exit."""
         managed = bool(os.environ.get("JUPYTERHUB_SERVICE_NAME"))
         return bool(self.once or (self.dry_run and not managed))
 
-    # -- what the settings come to
+    @property
+    def period(self) -> float:
+        """Seconds between the starts of two passes; at least 1, even if the timeout is 1."""
+        return max(1.0, float(self.cull_every))
+
+    @property
+    def uses_database(self) -> bool:
+        """Whether to read extensions and holds.
+
+        Pages need the database. A single pass uses an existing one but never creates it.
+        """
+        file = parse_address(self.db_url).file
+        if file is None or file.exists():
+            return True
+        return not self.single_pass and (self.serves or self.db_url != DEFAULT_DB_URL)
 
     @property
     def policy_flags(self) -> "Flags":
-        """The command line's part of the policy."""
+        """The part of the policy that comes from the command line."""
         from services.cull.policy.model import Flags
 
         return Flags(
@@ -202,56 +231,22 @@ class IdleCuller(ServiceApp):
 
     @property
     def cull_settings(self) -> "CullSettings":
-        """How passes are made."""
+        """How to make passes."""
         from services.cull.passes.settings import CullSettings
 
         return CullSettings(
             concurrency=self.concurrency,
             cull_users=self.cull_users,
-            period=None if self.single else self.period,
+            period=None if self.single_pass else self.period,
             max_stops_per_minute=self.max_stops_per_minute,
-            keep_servers=self.dry_run or (self.serves and not self.single),
+            keep_servers=self.dry_run or (self.serves and not self.single_pass),
             first_backoff=self.period / 2,
         )
 
     @property
-    def period(self) -> float:
-        """Seconds between passes; a timeout of 1 s must not make it 0."""
-        return max(1.0, float(self.cull_every))
-
-    @property
-    def keeps_store(self) -> bool:
-        """Whether there is a database to ask: pages need one, a single pass only looks."""
-        file = parse_address(self.db_url).file
-        if file is None or file.exists():
-            return True
-        return not self.single and (self.serves or self.db_url != DEFAULT_DB_URL)
-
-    def problems(self) -> list[str]:
-        """As of every service, and those of the policy file and the database's URL."""
-        found = super().problems()
-        try:
-            # A single pass without a database needs neither its directory nor its driver.
-            found += database_problems(self.db_url) if self.keeps_store else []
-        except ConfigError as error:
-            found += error.problems
-        if self.policy:
-            try:
-                self.policy_file()
-            except ConfigError as error:
-                found += [f"--policy: {problem}" for problem in error.problems]
-        return found
-
-    def policy_file(self) -> "PolicyFile":
-        """The rules, read again when they change. Raises ConfigError."""
-        from services.cull.policy_source import PolicyFile
-
-        return PolicyFile(Path(self.policy), self.policy_flags)
-
-    @property
     def required_scopes(self) -> dict[str, str]:
         """The scopes that the configured work needs, each with the reason."""
-        groups = self.keeps_store or bool(self.policy and self.policy_file().policy.needs_groups)
+        groups = self.uses_database or bool(self.policy and self.policy_file().policy.needs_groups)
         return required_scopes(cull_users=self.cull_users) | optional_scopes(
             groups=groups, settle=False
         )
@@ -261,47 +256,98 @@ class IdleCuller(ServiceApp):
         """The scopes that add to the service; the role should grant them, too."""
         return optional_scopes(groups=bool(self.policy) or self.serves, settle=self.settle > 0)
 
+    def policy_file(self) -> "PolicyFile":
+        """The rules, reloaded when their file changes. Raises ConfigError."""
+        from services.cull.policy_source import PolicyFile
+
+        return PolicyFile(Path(self.policy), self.policy_flags)
+
+    def problems(self) -> list[str]:
+        """Everything that is wrong with the settings, the policy file and the database URL."""
+        found = super().problems()
+        try:
+            # A single pass without a database needs neither its directory nor its driver.
+            found += database_problems(self.db_url) if self.uses_database else []
+        except ConfigError as error:
+            found += error.problems
+        if self.policy:
+            try:
+                self.policy_file()
+            except ConfigError as error:
+                found += [f"--policy: {problem}" for problem in error.problems]
+        return found
+
+    def settings(self) -> "Settings":
+        """All settings as a frozen value, for main.py. Raises ConfigError."""
+        from services.cull.main import Settings
+
+        policy_file = self.policy_file() if self.policy else None
+        return Settings(
+            plan=self._plan(policy_file),
+            period=self.period,
+            required_scopes=self.required_scopes,
+            optional_scopes=self.optional_scopes,
+            service_name=self.service_name,
+            version=self.version,
+            policy_file=policy_file,
+            site=self._site_settings() if self.serves and not self.single_pass else None,
+        )
+
+    def _plan(self, policy_file: "PolicyFile | None") -> "Plan":
+        from services.cull.assembly import Plan
+        from services.cull.policy.model import Policy
+
+        fixed = Policy.from_flags(self.policy_flags)
+        return Plan(
+            api_url=self.url,
+            token=self.token,
+            tls=self.hub_tls,
+            timeout_seconds=float(self.request_timeout),
+            page_size=self.api_page_size,
+            settle_seconds=float(self.settle),
+            policy=(lambda: policy_file.policy) if policy_file is not None else (lambda: fixed),
+            settings=self.cull_settings,
+            arbiter=self.cull_arbiter_hook,
+            db_url=self.db_url if self.uses_database else None,
+            dry=self.dry_run,
+        )
+
+    def _site_settings(self) -> "SiteSettings":
+        from common.web.server import Bind
+        from services.cull.web.site import SiteSettings
+
+        tls = self.server_tls
+        return SiteSettings(
+            bind=Bind(self.ip, self.port or 0, tls.server_context() if tls else None),
+            prefix=self.prefix,
+            hub_url=self.public_hub_url,
+            oauth=self.oauth_settings(),
+            authenticate_prometheus=self.authenticate_prometheus,
+            admin_groups=frozenset(self.admin_groups),
+        )
+
     # -- commands
 
     def check_policy(self, words: Sequence[str], _options: Mapping[str, str]) -> int:
         """``check-policy FILE``"""
-        from services.cull.policy.describe import describe_policy
-        from services.cull.policy.lint import lint_policy
-        from services.cull.policy_source import PolicyFile
+        from services.cull.commands.check_policy import check_policy
 
-        policy = PolicyFile(Path(words[0]), self.policy_flags).policy  # its ConfigError is told
-        print(f"{words[0]} is good. The first rule that matches a server holds for it:")
-        for line in describe_policy(policy):
+        for line in check_policy(Path(words[0]), self.policy_flags, datetime.now(UTC)):
             print(line)
-        for line in lint_policy(policy, datetime.now(UTC)):
-            print(f"Note: {line}.")
         return 0
 
     async def explain(self, words: Sequence[str], _options: Mapping[str, str]) -> int:
         """``explain USER[/SERVER]``"""
-        from services.cull.assembly import assemble
         from services.cull.commands.explain import explain
-        from services.cull.main import plan
 
-        name, slash, server = words[0].partition("/")
-        async with assemble(plan(self)) as parts:
-            if parts.store is not None:
-                await parts.store.open()
-            lines = await explain(
-                parts.hub,
-                parts.evaluator,
-                name,
-                server if slash else None,
-                settle_seconds=float(self.settle),
-            )
-        for line in lines:
+        user, slash, server = words[0].partition("/")
+        for line in await explain(self.settings().plan, user, server if slash else None):
             print(line)
         return 0
 
-    # -- running
-
     async def main(self) -> int:
-        """One pass, or passes until told to stop."""
+        """Make one pass, or run the service until ``stopping`` is set."""
         from services.cull.main import run_once, run_service
 
-        return await (run_once(self) if self.single else run_service(self))
+        run = run_once if self.single_pass else run_service
+        return await run(self.settings(), self.stopping)

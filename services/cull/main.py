@@ -1,126 +1,108 @@
-"""The culler's parts put together as its settings say, and run: one pass, or the service."""
+"""Runs the culler: one pass, or the service with its pages.
+
+``app.py`` turns the command line, the configuration file and the environment into ``Settings``;
+from there on nothing knows about traitlets. ``assembly.py`` connects the parts that make passes.
+"""
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from common.errors import ConfigError, HubError
+from common.hub.client import HubClient
+from common.hub.scopes import check as check_scopes
+from common.hub.scopes import role_for
 from common.readiness import Readiness
 from services.cull.assembly import Parts, Plan, assemble
-from services.cull.policy.model import Policy
+from services.cull.commands.once import run_one_pass, unfinished_work
 
 if TYPE_CHECKING:
     from common.web.metrics import Metrics
-    from services.cull.app import IdleCuller
-    from services.cull.metrics import CullMetrics
     from services.cull.policy_source import PolicyFile
+    from services.cull.web.site import SiteSettings
 
 log = logging.getLogger("cull")
 
 
-def plan(
-    app: "IdleCuller",
-    file: "PolicyFile | None" = None,
-    metrics: "CullMetrics | None" = None,
-    registry: "Metrics | None" = None,
-) -> Plan:
-    """Of which parts, and with what, passes are made."""
-    if file is None and app.policy:
-        file = app.policy_file()
-    fixed = Policy.from_flags(app.policy_flags)
-    return Plan(
-        api_url=app.url,
-        token=app.token,
-        tls=app.hub_tls,
-        timeout_seconds=float(app.request_timeout),
-        page_size=app.api_page_size,
-        settle_seconds=float(app.settle),
-        policy=(lambda: file.policy) if file is not None else (lambda: fixed),
-        settings=app.cull_settings,
-        arbiter=app.cull_arbiter_hook,
-        db_url=app.db_url if app.keeps_store else None,
-        observer=metrics,
-        on_request=registry.hub_requests if registry is not None else None,
-        dry=app.dry_run,
-    )
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What to run.
+
+    ``period`` is the time between the starts of two passes, in seconds. ``required_scopes`` and
+    ``optional_scopes`` map each scope to the reason. Without ``site`` no pages are served.
+    """
+
+    plan: Plan
+    period: float
+    required_scopes: Mapping[str, str]
+    optional_scopes: Mapping[str, str]
+    service_name: str
+    version: str
+    policy_file: "PolicyFile | None" = None
+    site: "SiteSettings | None" = None
 
 
-async def run_once(app: "IdleCuller") -> int:
-    """One pass. Who waits for the exit code, such as cron, is to know that not all was done."""
-    from services.cull.commands.once import one_pass, undone
-
-    async with assemble(plan(app)) as parts:
+async def run_once(settings: Settings, stopping: asyncio.Event) -> int:
+    """Make one pass; the exit code is 1 if any part of it failed or did not finish."""
+    async with assemble(settings.plan) as parts:
         try:
-            result = await one_pass(parts, app.stopping)
+            result = await run_one_pass(parts, stopping)
         except asyncio.CancelledError:
-            log.warning("Ended in the middle of the pass: what was under way may not be done.")
+            log.warning("Interrupted during the pass; some stops may not have completed.")
             return 1
         if result.forbidden:
             try:
-                await app.check_scopes(
-                    parts.hub, app.required_scopes, app.optional_scopes, wait=False
-                )
+                await _check_scopes(settings, parts.hub, stopping, wait=False)
             except HubError as error:
-                log.debug("own scopes are not known: %s", error)
-    if app.stopping.is_set() and (left := undone(result)):
-        log.warning("Ended by a signal before the pass was over: %s.", left)
+                log.debug("cannot read the service's own scopes: %s", error)
+    if stopping.is_set() and (unfinished := unfinished_work(result)):
+        log.warning("Interrupted by a signal before the pass was complete: %s.", unfinished)
         return 1
     return 0 if result.good else 1
 
 
-async def run_service(app: "IdleCuller") -> int:
-    """Passes, with pages if they are to be served, until told to stop."""
+async def run_service(settings: Settings, stopping: asyncio.Event) -> int:
+    """Make passes, and serve the pages if there are any, until ``stopping`` is set."""
     from common.web.metrics import Metrics
     from services.cull.metrics import CullMetrics
     from services.cull.service import Service
 
-    registry = Metrics("cull", version=app.version)
+    registry = Metrics("cull", version=settings.version)
     metrics = CullMetrics(registry)
-    file = app.policy_file() if app.policy else None
+    plan = replace(settings.plan, observer=metrics, on_request=registry.hub_requests)
     async with AsyncExitStack() as stack:
-        parts = await stack.enter_async_context(assemble(plan(app, file, metrics, registry)))
+        parts = await stack.enter_async_context(assemble(plan))
         readiness = Readiness()
-        if app.serves:
-            readiness = await _serve_pages(app, stack, parts, registry)
+        if settings.site is not None:
+            readiness = await _serve_pages(settings.site, stack, parts, registry)
         service = Service(
             culler=parts.culler,
             hub_health=parts.hub_health,
             clock=parts.clock,
-            period=app.period,
+            period=settings.period,
             metrics=metrics,
             readiness=readiness,
-            policy_file=file,
+            policy_file=settings.policy_file,
             store=parts.store,
         )
-
-        async def check_role() -> None:
-            await app.check_scopes(parts.hub, app.required_scopes, app.optional_scopes)
-
-        await service.run(app.stopping, check_role)
+        await service.run(stopping, lambda: _check_scopes(settings, parts.hub, stopping))
     return 0
 
 
 async def _serve_pages(
-    app: "IdleCuller", stack: AsyncExitStack, parts: Parts, registry: "Metrics"
+    settings: "SiteSettings", stack: AsyncExitStack, parts: Parts, registry: "Metrics"
 ) -> Readiness:
-    from common.web.server import Bind
-    from services.cull.web.site import SiteSettings, site
+    """Serve pages, API, health and metrics until the stack closes."""
+    from services.cull.web.site import serve_site
 
     if parts.store is None:
-        raise ConfigError(["--db-url is needed for the pages."])
+        raise ConfigError(["--db-url is required to serve the pages."])
     readiness = Readiness()
     readiness.set("pass", "no pass has been made yet")
-    tls = app.server_tls
-    settings = SiteSettings(
-        bind=Bind(app.ip, app.port or 0, tls.server_context() if tls else None),
-        prefix=app.prefix,
-        hub_url=app.public_hub_url,
-        oauth=app.oauth_settings(),
-        authenticate_prometheus=app.authenticate_prometheus,
-        admin_groups=frozenset(app.admin_groups),
-    )
-    serving = site(
+    serving = serve_site(
         settings,
         culler=parts.culler,
         store=parts.store,
@@ -129,5 +111,20 @@ async def _serve_pages(
         readiness=readiness,
     )
     port = await stack.enter_async_context(serving)
-    log.info("Pages at http://%s:%d%s", app.ip, port, app.prefix)
+    log.info("Pages at http://%s:%d%s", settings.bind.host, port, settings.prefix)
     return readiness
+
+
+async def _check_scopes(
+    settings: Settings, hub: HubClient, stopping: asyncio.Event, *, wait: bool = True
+) -> None:
+    """Log the scopes that the service's token lacks, with the role that grants them."""
+    await check_scopes(
+        hub,
+        settings.required_scopes,
+        role=role_for(
+            settings.service_name, {**settings.required_scopes, **settings.optional_scopes}
+        ),
+        stopping=stopping,
+        wait=wait,
+    )

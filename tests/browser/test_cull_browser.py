@@ -1,4 +1,4 @@
-"""The culler's pages in a real browser, before the real Hub and proxy."""
+"""The culler's pages in a real browser, in front of the real Hub and proxy."""
 
 import asyncio
 import re
@@ -22,7 +22,7 @@ PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobil
 
 @pytest.fixture
 async def student(cull_hub: RealHub, request: pytest.FixtureRequest) -> AsyncIterator[str]:
-    """The name of a user of this test only, with a running default server."""
+    """The name of a user for this test only, with a running default server."""
     name = "s-" + re.sub(r"\W+", "-", request.node.name)[:40].strip("-").lower()
     await cull_hub.create_user(name)
     await cull_hub.start_server(name)
@@ -31,7 +31,7 @@ async def student(cull_hub: RealHub, request: pytest.FixtureRequest) -> AsyncIte
 
 
 async def stop_of(page: Page) -> datetime:
-    """When the page says that the first server stops."""
+    """When the first server stops, according to the page."""
     written = await page.locator(".stop time").first.get_attribute("datetime")
     assert written is not None
     return datetime.fromisoformat(written)
@@ -50,14 +50,14 @@ async def until_seen(hub: RealHub, page: Page, name: str) -> None:
 async def test_a_user_signs_in_and_keeps_a_server_running(
     cull_hub: RealHub, student: str, visit: Visit
 ) -> None:
-    """Through the Hub's login to the page; the button moves the stop, and the page shows it."""
+    """After the Hub's login, the button moves the stop and the page shows the new time."""
     page = await visit(cull_hub, student, CULL)
     await expect(page.get_by_role("heading", level=1)).to_have_text("Your servers")
     before = await stop_of(page)
 
     await page.get_by_role("button", name="Keep running").click()
 
-    await expect(page.get_by_role("status")).to_have_text("It keeps running.")
+    await expect(page.get_by_role("status")).to_have_text("Your server will keep running.")
     assert await stop_of(page) - before == pytest.approx(
         timedelta(hours=2), abs=timedelta(minutes=2)
     )
@@ -69,13 +69,13 @@ async def test_a_user_signs_in_and_keeps_a_server_running(
 async def test_any_name_is_extended_and_no_other(
     cull_hub: RealHub, visit: Visit, name: str
 ) -> None:
-    """Odd names survive the proxy, the Hub, the page and the way back."""
+    """Unusual names survive the proxy, the Hub, the page and the request of the button."""
     await cull_hub.create_user(name)
     await cull_hub.start_server(name)
     page = await visit(cull_hub, name, CULL)
     before = await stop_of(page)
     await page.get_by_role("button", name="Keep running").click()
-    await expect(page.get_by_role("status")).to_have_text("It keeps running.")
+    await expect(page.get_by_role("status")).to_have_text("Your server will keep running.")
     assert await stop_of(page) > before
     await cull_hub.stop_server(name)
 
@@ -83,62 +83,62 @@ async def test_any_name_is_extended_and_no_other(
 async def test_an_admin_holds_and_releases_a_server(
     cull_hub: RealHub, student: str, visit: Visit
 ) -> None:
-    """From the table to a hold; the user sees it; the release takes it away."""
+    """The table links to the form; the user sees the hold until it is released."""
     admin = await visit(cull_hub, cull_hub.admin, CULL)
     await until_seen(cull_hub, admin, student)
     await admin.get_by_role("link", name=f"Hold {student}/default").click()
     await expect(admin.get_by_label("User or group")).to_have_value(student)
     await admin.locator("select[name=hours]").select_option("24")
-    await admin.get_by_label("Why").fill("oral exam")
-    await admin.get_by_role("button", name="Hold", exact=True).click()
-    await expect(admin.get_by_role("status")).to_have_text("It is held.")
+    await admin.get_by_label("Reason").fill("oral exam")
+    await admin.get_by_role("button", name="Add hold").click()
+    await expect(admin.get_by_role("status")).to_have_text("The hold has been added.")
 
     user = await visit(cull_hub, student, CULL)
-    await expect(user.get_by_text("Held by an admin until")).to_be_visible()
+    await expect(user.get_by_text("Held by an administrator until")).to_be_visible()
     expected = datetime.now(UTC) + timedelta(days=1)
     assert abs(await stop_of(user) - expected) < timedelta(minutes=2)
 
     await admin.goto(f"{cull_hub.url}{CULL}holds")
     row = admin.locator("tr", has_text=student)
     await row.get_by_role("button", name="Release").click()
-    await expect(admin.get_by_role("status")).to_have_text("It is held no more.")
+    await expect(admin.get_by_role("status")).to_have_text("The hold has been released.")
     await user.reload()
-    await expect(user.get_by_text("Held by an admin until")).to_have_count(0)
+    await expect(user.get_by_text("Held by an administrator until")).to_have_count(0)
 
 
 async def test_the_admin_scope_opens_the_admin_pages(cull_hub: RealHub, visit: Visit) -> None:
-    """A sign-in carries the scope that a role gives, for one who is no admin of the Hub."""
+    """A user who is not a Hub administrator can have the scope through a role."""
     warden = await visit(cull_hub, WARDEN, CULL)
     await warden.get_by_role("link", name="Holds").click()
     await expect(warden.get_by_role("heading", level=1)).to_have_text("Holds")
     assert (await cull_hub.user(WARDEN) or {})["admin"] is False
 
 
-async def test_a_hold_until_a_time_is_meant_in_the_viewers_zone(
+async def test_the_end_of_a_hold_is_in_the_viewers_time_zone(
     cull_hub: RealHub, student: str, visit: Visit
 ) -> None:
-    """What an admin in India fills in is the time on the wall there."""
+    """An administrator in India enters the local time."""
     admin = await visit(cull_hub, cull_hub.admin, CULL + "holds", timezone_id="Asia/Kolkata")
-    await expect(admin.get_by_text("Or until (your time)")).to_be_visible()
+    await expect(admin.get_by_text("Or until (your local time)")).to_be_visible()
     local = datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(hours=5, minutes=30)
     wanted = local + timedelta(days=2)
-    await admin.get_by_label("What").select_option("user")
+    await admin.get_by_label("What to hold").select_option("user")
     await admin.get_by_label("User or group").fill(student)
     await admin.get_by_label("Or until").fill(wanted.strftime("%Y-%m-%dT%H:%M"))
-    await admin.get_by_role("button", name="Hold", exact=True).click()
+    await admin.get_by_role("button", name="Add hold").click()
 
     row = admin.locator("tr", has_text=student)
     written = await row.locator("time").first.get_attribute("datetime")
     assert written is not None
     assert datetime.fromisoformat(written) == wanted - timedelta(hours=5, minutes=30)
     await row.get_by_role("button", name="Release").click()
-    await expect(admin.get_by_role("status")).to_have_text("It is held no more.")
+    await expect(admin.get_by_role("status")).to_have_text("The hold has been released.")
 
 
 async def test_another_users_server_cannot_be_extended(
     cull_hub: RealHub, student: str, visit: Visit
 ) -> None:
-    """A user who changes the form to another's name is refused, on page and API."""
+    """A form or API request with another user's name is refused."""
     page = await visit(cull_hub, "mallory", CULL, expected="403")
     token = await page.locator('meta[name="xsrf-token"]').get_attribute("content")
     send = """async ([path, token, body]) => (await fetch(path, {method: "POST", body,
@@ -149,12 +149,12 @@ async def test_another_users_server_cannot_be_extended(
     assert await page.evaluate(send, [f"api/servers/{student}/extend", token, ""]) == 403
 
     victim = await visit(cull_hub, student, CULL)
-    await expect(victim.get_by_text("You keep it until")).to_have_count(0)
+    await expect(victim.get_by_text("Extended until")).to_have_count(0)
 
 
 @asynccontextmanager
 async def page_elsewhere(html: str) -> AsyncIterator[int]:
-    """Another web site with one page; gives its port."""
+    """Another web site with one page; yields its port."""
     app = web.Application()
 
     async def show(_request: web.Request) -> web.Response:
@@ -169,7 +169,7 @@ async def page_elsewhere(html: str) -> AsyncIterator[int]:
 async def test_a_forged_post_from_elsewhere_is_refused(
     cull_hub: RealHub, student: str, visit: Visit, host: str
 ) -> None:
-    """A form on another site, and on another port of the hub's own host, extends nothing."""
+    """A form on another site, or on another port of the Hub's host, extends nothing."""
     page = await visit(cull_hub, student, CULL, expected="403")
     html = (
         f'<form method="post" action="{escape(cull_hub.url)}{CULL}extend">'
@@ -180,17 +180,17 @@ async def test_a_forged_post_from_elsewhere_is_refused(
         async with page.expect_response(re.compile(f"/{CULL}extend")) as sent:
             await page.get_by_role("button").click()
         answer = await sent.value
-        # Without the cookie (another site) it is nobody's and leads to the login.
+        # From another site, the cookie is missing and the response leads to the login.
         assert answer.status in (302, 403)
         assert answer.status == 403 or "oauth2/authorize" in answer.headers["location"]
     await page.goto(f"{cull_hub.url}{CULL}")
-    await expect(page.get_by_text("You keep it until")).to_have_count(0)
+    await expect(page.get_by_text("Extended until")).to_have_count(0)
 
 
 async def test_a_page_on_the_hubs_own_origin_cannot_forge(
     cull_hub: RealHub, student: str, visit: Visit
 ) -> None:
-    """Script of a page of the same origin, such as a student's own server, has no token to send."""
+    """A script of the same origin, such as of a student's server, has no token to send."""
     page = await visit(cull_hub, student, CULL, expected="403")
     await page.goto(f"{cull_hub.url}hub/home")
     send = """async ([path, headers]) => (await fetch(path, {method: "POST", headers,
@@ -200,17 +200,22 @@ async def test_a_page_on_the_hubs_own_origin_cannot_forge(
     hubs_token = await page.evaluate("() => window.jhdata?.xsrf_token ?? 'none'")
     assert await page.evaluate(send, [path, {"X-XSRFToken": hubs_token}]) == 403
     read = "async (path) => (await fetch(path)).status"
-    assert await page.evaluate(read, f"/{CULL}") == 403, "the token may not be read either"
+    assert await page.evaluate(read, f"/{CULL}") == 403, "the script cannot read the token either"
 
 
-async def test_all_works_without_scripts(cull_hub: RealHub, student: str, visit: Visit) -> None:
-    """Extending, holding, releasing, sorting and filtering by forms and links alone."""
+async def test_everything_works_without_scripts(
+    cull_hub: RealHub, student: str, visit: Visit
+) -> None:
+    """Extending, holding, releasing, sorting and filtering need only forms and links."""
     off: dict[str, Any] = {"java_script_enabled": False}
     user = await visit(cull_hub, student, CULL, **off)
     before = await stop_of(user)
     await user.get_by_role("button", name="Keep running").click()
     assert await stop_of(user) > before
-    await expect(user.locator(".stop time")).to_contain_text("UTC")
+    await expect(user.locator(".stop time")).to_have_text(
+        re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d$")
+    )
+    await expect(user.get_by_text("All times are in UTC.")).to_be_visible()
 
     admin = await visit(cull_hub, cull_hub.admin, CULL, **off)
     await until_seen(cull_hub, admin, student)
@@ -220,14 +225,14 @@ async def test_all_works_without_scripts(cull_hub: RealHub, student: str, visit:
     await admin.get_by_role("button", name="Filter").click()
     await expect(admin.locator("tbody th")).to_contain_text([student])
     await admin.get_by_role("link", name=f"Hold {student}/default").click()
-    await admin.get_by_role("button", name="Hold", exact=True).click()
-    await expect(admin.get_by_role("status")).to_have_text("It is held.")
+    await admin.get_by_role("button", name="Add hold").click()
+    await expect(admin.get_by_role("status")).to_have_text("The hold has been added.")
     await admin.locator("tr", has_text=student).get_by_role("button", name="Release").click()
-    await expect(admin.get_by_role("status")).to_have_text("It is held no more.")
+    await expect(admin.get_by_role("status")).to_have_text("The hold has been released.")
 
 
 async def test_the_keyboard_is_enough(cull_hub: RealHub, student: str, visit: Visit) -> None:
-    """The skip link comes first and leads past the head; Tab finds the button, Enter presses it."""
+    """The skip link comes first; Tab reaches the button, and Enter presses it."""
     page = await visit(cull_hub, student, CULL)
     before = await stop_of(page)
     await page.keyboard.press("Tab")
@@ -237,23 +242,23 @@ async def test_the_keyboard_is_enough(cull_hub: RealHub, student: str, visit: Vi
     button = page.get_by_role("button", name="Keep running")
     await expect(button).to_be_focused()
     outline = await button.evaluate("element => getComputedStyle(element).outlineStyle")
-    assert outline == "solid", "the focus must be seen"
+    assert outline == "solid", "the focus must be visible"
     await page.keyboard.press("Enter")
-    await expect(page.get_by_role("status")).to_have_text("It keeps running.")
+    await expect(page.get_by_role("status")).to_have_text("Your server will keep running.")
     assert await stop_of(page) > before
 
 
 async def test_the_table_is_filtered_while_typing(
     cull_hub: RealHub, student: str, visit: Visit
 ) -> None:
-    """With scripts no reload is needed, the focus stays, and the address can be shared."""
+    """With scripts, there is no reload, the focus stays, and the address can be shared."""
     admin = await visit(cull_hub, cull_hub.admin, CULL)
     await until_seen(cull_hub, admin, student)
     await admin.goto(f"{cull_hub.url}{CULL}servers")
     await admin.evaluate("() => { window.stillHere = true }")
     box = admin.get_by_label("User, server or group")
     await box.press_sequentially("no-such-user")
-    await expect(admin.get_by_text("No server matches.")).to_be_visible()
+    await expect(admin.get_by_text("No servers match.")).to_be_visible()
     await box.fill(student.upper())
     await expect(admin.locator("tbody th")).to_have_text([student])
     await expect(box).to_be_focused()
@@ -267,23 +272,26 @@ async def test_the_table_is_filtered_while_typing(
     assert await admin.evaluate("() => window.stillHere") is True
 
 
-async def test_times_are_shown_in_the_viewers_zone(
+async def test_times_are_shown_in_the_viewers_time_zone(
     cull_hub: RealHub, student: str, visit: Visit
 ) -> None:
-    """The same moment reads differently in India, with UTC still at hand."""
+    """Times are in the viewer's zone, which is named once, with UTC as a tooltip."""
     page = await visit(cull_hub, student, CULL, timezone_id="Asia/Kolkata")
     stop = await stop_of(page)
     there = (stop + timedelta(hours=5, minutes=30)).strftime("%H:%M")
     shown = page.locator(".stop time")
     await expect(shown).to_contain_text(there)
     await expect(shown).to_have_attribute("title", re.compile("UTC$"))
+    await expect(
+        page.get_by_text(re.compile(r"time zone \(Asia/(Kolkata|Calcutta)\)"))
+    ).to_be_visible()
 
 
 @pytest.mark.parametrize("page_of", ["", "servers", "holds", "history", "rules"])
 async def test_a_phone_shows_everything_without_sideways_scrolling(
     cull_hub: RealHub, student: str, visit: Visit, page_of: str
 ) -> None:
-    """At 360 pixels no page is wider than the screen, and buttons can be hit with a thumb."""
+    """At 360 pixels no page is wider than the screen, and buttons are large enough to tap."""
     admin = await visit(cull_hub, cull_hub.admin, CULL, **PHONE)
     await until_seen(cull_hub, admin, student)
     await admin.goto(f"{cull_hub.url}{CULL}{page_of}")
@@ -301,7 +309,7 @@ async def test_a_phone_shows_everything_without_sideways_scrolling(
 async def test_text_can_be_read_in_light_and_dark(
     cull_hub: RealHub, student: str, visit: Visit, scheme: str
 ) -> None:
-    """The page follows the system's scheme; all text has a contrast of at least 4.5 to 1."""
+    """The page follows the system's color scheme, with a contrast of at least 4.5 to 1."""
     page = await visit(cull_hub, student, CULL, color_scheme=scheme)
     ground = await page.evaluate("() => getComputedStyle(document.body).backgroundColor")
     red = int(re.findall(r"\d+", ground)[0])
@@ -312,7 +320,7 @@ async def test_text_can_be_read_in_light_and_dark(
     assert await admin.evaluate(FAINT) == []
 
 
-# Every visible text whose contrast with what lies behind it is below WCAG's 4.5.
+# Every visible text whose contrast with its background is below WCAG's 4.5.
 FAINT = """() => {
   const parse = (text) => (text.match(/[\\d.]+/g) ?? []).map(Number);
   const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
@@ -337,16 +345,16 @@ FAINT = """() => {
 }"""
 
 
-async def test_a_daily_limit_is_told_in_the_browser(
+async def test_simultaneous_requests_extend_once(
     cull_hub: RealHub, student: str, visit: Visit
 ) -> None:
-    """Pressing at the same moment in many tabs extends no more often than the rule allows."""
+    """Pressing the button in many tabs at the same time makes one extension."""
     page = await visit(cull_hub, student, CULL)
     token = await page.locator('meta[name="xsrf-token"]').get_attribute("content")
     send = """async ([path, token]) => (await fetch(path, {method: "POST",
         headers: {"X-XSRFToken": token}})).status"""
     address = f"/{CULL}api/servers/{student}/extend"
     statuses = await asyncio.gather(*(page.evaluate(send, [address, token]) for _ in range(10)))
-    assert set(statuses) == {200}, "the same wish, granted once"
+    assert set(statuses) == {200}, "all requests succeed with the same extension"
     audit = await visit(cull_hub, cull_hub.admin, CULL + "history")
     await expect(audit.locator("tr", has_text=student)).to_have_count(1)

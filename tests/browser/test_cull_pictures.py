@@ -1,4 +1,4 @@
-"""Draws the pictures of the culler's pages that the documentation shows.
+"""Takes the screenshots of the culler's pages for the documentation.
 
 Only on request: ``SCREENSHOTS=docs/images pytest tests/browser/test_cull_pictures.py``.
 """
@@ -39,8 +39,8 @@ SERVERS = (
 )
 
 
-@pytest.mark.skipif(not DIRECTORY, reason="draws pictures only with SCREENSHOTS=docs/images")
-async def test_draw_the_pictures(visit: Visit, tmp_path: Path) -> None:
+@pytest.mark.skipif(not DIRECTORY, reason="takes screenshots only with SCREENSHOTS=docs/images")
+async def test_take_the_screenshots(visit: Visit, tmp_path: Path) -> None:
     """A small course: some servers busy, some idle, one held, one extended."""
     policy = tmp_path / "cull.toml"
     policy.write_text(POLICY)
@@ -53,19 +53,19 @@ async def test_draw_the_pictures(visit: Visit, tmp_path: Path) -> None:
     )
     with RealHub(tmp_path / "hub", extra_config=config) as hub:
         await start_servers(hub)
-        await draw(hub, visit)
+        await take(hub, visit)
 
 
 async def start_servers(hub: RealHub) -> None:
-    """Each with its minutes of idleness."""
+    """Start each server and set how long it has been idle."""
     for user, server, minutes in SERVERS:
         await hub.create_user(user, groups=["nbgrader-course101"] if user != "mary" else [])
         await hub.start_server(user, server)
         await hub.set_last_activity(user, server, datetime.now(UTC) - timedelta(minutes=minutes))
 
 
-async def draw(hub: RealHub, visit: Visit) -> None:
-    """The user's page, also dark and on a phone, and the admin's table."""
+async def take(hub: RealHub, visit: Visit) -> None:
+    """The user's page, also dark and on a phone, and the administrator's table."""
     wide = {"viewport": {"width": 1200, "height": 560}}
     await keep(await visit(hub, "ada", CULL, **wide), "cull-user")
     await keep(await visit(hub, "ada", CULL, color_scheme="dark", **wide), "cull-user-dark")
@@ -75,16 +75,16 @@ async def draw(hub: RealHub, visit: Visit) -> None:
     await keep(phone, "cull-phone")
 
     admin = await visit(hub, hub.admin, CULL + "holds", **wide)
-    await admin.get_by_label("What").select_option("user")
+    await admin.get_by_label("What to hold").select_option("user")
     await admin.get_by_label("User or group").fill("katherine")
-    await admin.get_by_label("Why").fill("thesis")
-    await admin.get_by_role("button", name="Hold", exact=True).click()
+    await admin.get_by_label("Reason").fill("thesis")
+    await admin.get_by_role("button", name="Add hold").click()
     await all_listed(hub, admin)
     await keep(admin, "cull-admin")
 
 
 async def all_listed(hub: RealHub, page: Page) -> None:
-    """Wait for a pass that has seen all servers."""
+    """Wait until a pass has seen all servers."""
 
     async def listed() -> bool:
         await page.goto(f"{hub.url}{CULL}servers")
@@ -94,7 +94,7 @@ async def all_listed(hub: RealHub, page: Page) -> None:
 
 
 async def keep(page: Page, name: str) -> None:
-    """Write a picture of the page."""
+    """Write a screenshot of the page."""
     path = ROOT / DIRECTORY / f"{name}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     await page.screenshot(path=path, full_page=True, scale="css")

@@ -1,4 +1,4 @@
-"""``python -m services.cull`` as its users meet it: a process, its output and its exit code."""
+"""``python -m services.cull`` as a process: its output, its exit code and its settings."""
 
 import asyncio
 import os
@@ -6,17 +6,15 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import FrozenInstanceError, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
 
+from common.config.launch import run
 from services.cull.app import IdleCuller
-from services.cull.commands.once import undone
-from services.cull.passes.results import PassResult
 from tests.cull.culler import HOUR
 from tests.fakes.hub import FakeHub
 from tests.paths import ROOT
@@ -33,7 +31,7 @@ launch(IdleCuller)
 
 @dataclass
 class Run:
-    """How a run ended, and all that it said."""
+    """How a run ended, and its output."""
 
     code: int
     out: str
@@ -41,7 +39,7 @@ class Run:
 
 
 class Program:
-    """Runs the culler in a directory of its own, against the fake Hub."""
+    """Runs the culler in its own directory, against the fake Hub."""
 
     def __init__(self, hub: FakeHub, directory: Path) -> None:
         self.directory = directory
@@ -81,7 +79,7 @@ class Program:
     async def running(
         self, *arguments: str, env: dict[str, str] | None = None
     ) -> AsyncIterator["Running"]:
-        """A service; at the end it gets SIGTERM, if the test did not send one."""
+        """A running service. It is ended with SIGTERM unless the test has done so."""
         running = Running(await self.start(*arguments, env=env))
         try:
             yield running
@@ -91,7 +89,7 @@ class Program:
 
 
 class Running:
-    """A service that runs, and what it says."""
+    """A running service and its log."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
@@ -125,7 +123,7 @@ class Running:
 
 @pytest.fixture
 async def hub(fake_hub: FakeHub) -> FakeHub:
-    """A Hub in the present, with an idle and a busy server."""
+    """A Hub in the present time, with an idle and a busy server."""
     fake_hub.now = lambda: datetime.now(UTC)
     fake_hub.add_server("idle", idle=2 * HOUR, age=9 * HOUR)
     fake_hub.add_server("busy", idle=30, age=9 * HOUR)
@@ -138,47 +136,47 @@ def program(hub: FakeHub, tmp_path: Path) -> Program:
     return Program(hub, tmp_path)
 
 
-async def test_one_pass_stops_the_idle_and_ends_with_0(hub: FakeHub, program: Program) -> None:
-    """--once makes one pass, says what it did, and leaves no file behind."""
+async def test_one_pass_stops_idle_servers_and_exits_with_0(hub: FakeHub, program: Program) -> None:
+    """--once makes one pass, logs what it did, and leaves no file behind."""
     run = await program.run("--once", "--timeout=3600")
     assert (run.code, hub.stopped) == (0, [("idle", "")])
     assert "1 stopped" in run.err
     assert list(program.directory.iterdir()) == []
 
 
-async def test_one_pass_imports_nothing_big(program: Program) -> None:
-    """It starts fast and stays small: no database, no web, no metrics."""
+async def test_one_pass_imports_no_large_library(program: Program) -> None:
+    """It starts quickly and uses little memory: no database, web or metrics."""
     run = await program.run("--once", "--timeout=3600", code=NOTHING_BIG)
     assert run.code == 0
     assert "IMPORTED: []" in run.out
 
 
-async def test_a_pass_that_fails_in_part_ends_with_1(hub: FakeHub, program: Program) -> None:
-    """So that a cron job can tell."""
+async def test_a_pass_that_fails_in_part_exits_with_1(hub: FakeHub, program: Program) -> None:
+    """A cron job notices the failure, and the log names the server."""
     hub.fail("status", method="DELETE", status=500)
     run = await program.run("--once", "--timeout=3600")
     assert run.code == 1
     assert "idle" in run.err
 
 
-async def test_one_pass_that_a_signal_ends_early_ends_with_1(
+async def test_one_pass_that_a_signal_interrupts_exits_with_1(
     hub: FakeHub, program: Program
 ) -> None:
-    """And says what is left: a cron job that was ended has not done its work."""
+    """The log says what was not done."""
     for number in range(60):
         hub.add_server(f"idle{number}", idle=2 * HOUR, age=9 * HOUR)
     hub.stop_seconds = 0.5
     async with program.running("--once", "--timeout=3600", "--concurrency=1") as run:
         await run.until(lambda: len(hub.requests("DELETE")) >= 1)
         assert await run.end() == 1
-        assert "that are due were left as they are" in "".join(run.lines)
+        assert "due servers or users were skipped" in "".join(run.lines)
     assert 1 <= len(hub.stopped) < 61
 
 
-async def test_one_pass_that_has_to_be_broken_off_ends_with_1(
+async def test_one_pass_that_is_cancelled_exits_with_1(
     hub: FakeHub, program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A stop that hangs may be done or not."""
+    """A stop that hangs may or may not have happened."""
     for name, value in program.env.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(program.directory)
@@ -194,25 +192,8 @@ async def test_one_pass_that_has_to_be_broken_off_ends_with_1(
         assert await main == 1
 
 
-@pytest.mark.parametrize(
-    ("numbers", "words"),
-    [
-        ({}, ""),
-        ({"skipped": 3, "failures": 1}, ""),
-        ({"complete": False}, "not all servers were looked at"),
-        ({"postponed": 2, "slow": 1}, "2 that are due were left as they are, 1 were slow to stop"),
-    ],
-)
-def test_what_was_left_undone_is_told(numbers: dict[str, Any], words: str) -> None:
-    """What failed or was no longer due is not undone: that is told where it happens."""
-    given: dict[str, Any] = {"started": datetime.now(UTC), "elapsed": 1.0, "complete": True}
-    told = undone(PassResult(**(given | numbers)))
-    assert told.startswith(words)
-    assert bool(told) == bool(words)
-
-
-async def test_a_role_that_lacks_scopes_is_told_which(hub: FakeHub, program: Program) -> None:
-    """The words are ready to be copied into jupyterhub_config.py."""
+async def test_missing_scopes_are_reported_with_the_role(hub: FakeHub, program: Program) -> None:
+    """The role can be copied into jupyterhub_config.py."""
     hub.scopes = ["read:users:name"]
     run = await program.run("--once", "--timeout=3600")
     assert run.code == 1
@@ -220,8 +201,8 @@ async def test_a_role_that_lacks_scopes_is_told_which(hub: FakeHub, program: Pro
         assert word in run.err
 
 
-async def test_a_hub_that_is_away_ends_one_pass_with_1(hub: FakeHub, program: Program) -> None:
-    """No traceback, one reason."""
+async def test_one_pass_without_a_hub_exits_with_1(hub: FakeHub, program: Program) -> None:
+    """The log gives the reason without a traceback."""
     await hub.stop()
     run = await program.run("--once")
     assert run.code == 1
@@ -229,22 +210,22 @@ async def test_a_hub_that_is_away_ends_one_pass_with_1(hub: FakeHub, program: Pr
 
 
 async def test_a_dry_run_shows_a_table_and_stops_nothing(hub: FakeHub, program: Program) -> None:
-    """Who would go, when, by which rule and why."""
+    """Each line says when, who, by which rule and why."""
     run = await program.run("--dry-run", "--timeout=3600")
     assert run.code == 0
     assert hub.stopped == []
     head, idle, busy, last = run.out.strip().splitlines()
-    assert head.split()[:4] == ["WHEN", "WHAT", "USER", "SERVER"]
+    assert head.split()[:4] == ["WHEN", "ACTION", "USER", "SERVER"]
     assert idle.startswith("now")
     assert "idle" in idle
     assert "default" in idle
     assert "busy" in busy
     assert "in 59 min" in busy
-    assert "1 would go now, 1 later" in last
+    assert "1 due now, 1 due later" in last
 
 
-async def test_a_dry_run_tells_removals_from_stops(hub: FakeHub, program: Program) -> None:
-    """Also of servers that are due later."""
+async def test_a_dry_run_distinguishes_removals_from_stops(hub: FakeHub, program: Program) -> None:
+    """Also for servers that are due later."""
     hub.add_server("busy", "lab", idle=60)
     run = await program.run("--dry-run", "--timeout=3600", "--remove-named-servers")
     lab = next(line for line in run.out.splitlines() if " lab " in line)
@@ -253,8 +234,8 @@ async def test_a_dry_run_tells_removals_from_stops(hub: FakeHub, program: Progra
     assert " stop " in default
 
 
-async def test_a_dry_run_of_the_hubs_goes_on(hub: FakeHub, program: Program) -> None:
-    """The Hub starts a service anew that ends: so it shows its table after each pass."""
+async def test_a_managed_dry_run_keeps_running(hub: FakeHub, program: Program) -> None:
+    """The Hub restarts services that exit, so the table is shown after each pass."""
     flags = ("--dry-run", "--timeout=3600", "--cull-every=1", "--settle=0")
     async with program.running(*flags, env={"JUPYTERHUB_SERVICE_NAME": "cull"}) as service:
         await service.until(lambda: sum("pass:" in line for line in service.lines) >= 2)
@@ -263,10 +244,10 @@ async def test_a_dry_run_of_the_hubs_goes_on(hub: FakeHub, program: Program) -> 
 
 
 @pytest.mark.parametrize("style", ["equals", "space"])
-async def test_every_flag_of_jupyterhub_idle_culler_is_taken(
+async def test_every_flag_of_jupyterhub_idle_culler_is_accepted(
     hub: FakeHub, program: Program, style: str
 ) -> None:
-    """Only the module's name changes."""
+    """Only the name of the module differs."""
     flags = {
         "api-page-size": "50",
         "concurrency": "5",
@@ -292,7 +273,7 @@ async def test_every_flag_of_jupyterhub_idle_culler_is_taken(
 
 
 def test_the_defaults_are_those_of_jupyterhub_idle_culler() -> None:
-    """Except that admins are spared, and that our Hub pages are never larger than cheap."""
+    """Except that administrators are not deleted, and that the page size is chosen for the Hub."""
     app = IdleCuller()
     assert (app.timeout, app.cull_every, app.max_age, app.concurrency) == (600, 300, 0, 10)
     assert app.api_page_size == 0
@@ -308,7 +289,7 @@ def test_the_defaults_are_those_of_jupyterhub_idle_culler() -> None:
 
 
 def test_the_period_follows_the_timeout() -> None:
-    """Half of it, and never 0."""
+    """The default is half the timeout, but at least a second."""
     app = IdleCuller()
     app.timeout = 3600
     assert app.cull_every == 1800
@@ -318,7 +299,7 @@ def test_the_period_follows_the_timeout() -> None:
 
 
 def test_admin_groups_may_be_given_several_times() -> None:
-    """Each flag adds one; names with commas and quotes are names."""
+    """Each flag adds one group; names may contain commas and quotes."""
     app = IdleCuller()
     app.configure([("admin-groups", "staff, all"), ("admin-groups", "it's")])
     assert app.mistakes == []
@@ -326,8 +307,8 @@ def test_admin_groups_may_be_given_several_times() -> None:
 
 
 @pytest.mark.parametrize(("once", "dry", "settle"), [(False, False, 360), (True, False, 0)])
-def test_settling_is_for_services(once: bool, dry: bool, settle: int) -> None:
-    """A single pass does not settle unless told to."""
+def test_only_a_service_waits_to_settle(once: bool, dry: bool, settle: int) -> None:
+    """A single pass does not wait unless --settle is set."""
     app = IdleCuller()
     app.once, app.dry_run = once, dry
     assert app.settle == settle
@@ -335,8 +316,8 @@ def test_settling_is_for_services(once: bool, dry: bool, settle: int) -> None:
     assert app.settle == 60
 
 
-async def test_a_configuration_file_works_as_it_stands(hub: FakeHub, program: Program) -> None:
-    """idle_culler_config.py in the working directory, with its arbiter."""
+async def test_a_configuration_file_of_idle_culler_works(hub: FakeHub, program: Program) -> None:
+    """idle_culler_config.py in the working directory is read, including its arbiter hook."""
     hub.add_server("vip", idle=9 * HOUR, age=10 * HOUR, user_options={"profile": "unlimited"})
     (program.directory / "idle_culler_config.py").write_text(
         "def arbiter(inactive, inactive_limit, server):\n"
@@ -350,8 +331,8 @@ async def test_a_configuration_file_works_as_it_stands(hub: FakeHub, program: Pr
     assert (run.code, hub.stopped) == (0, [("idle", "")])
 
 
-async def test_every_mistake_is_told_at_once(program: Program) -> None:
-    """With what to write instead, exit code 1, and nothing asked of the Hub."""
+async def test_every_mistake_is_reported_at_once(program: Program) -> None:
+    """The program exits with 1 and names every invalid setting."""
     (program.directory / "bad.toml").write_text("[[rule]]\nidle_timeout = 'soon'\nuser = 7\n")
     run = await program.run(
         "--timeout=soon", "--policy=bad.toml", "--db-url=mysql://x/y", "--cul-users", "--settle=-1"
@@ -361,8 +342,8 @@ async def test_every_mistake_is_told_at_once(program: Program) -> None:
         assert word in run.err
 
 
-async def test_check_policy_tells_what_a_file_means(program: Program) -> None:
-    """A good one is explained rule by rule, a bad one mistake by mistake; no Hub needed."""
+async def test_check_policy_needs_no_hub(program: Program) -> None:
+    """A valid file is explained rule by rule; an invalid one exits with 1 and a hint."""
     path = program.directory / "cull.toml"
     path.write_text('[[rule]]\nname = "exam"\ngroup = "exam-*"\naction = "never"\n')
     no_hub = {"JUPYTERHUB_API_URL": "", "JUPYTERHUB_API_TOKEN": ""}
@@ -377,36 +358,42 @@ async def test_check_policy_tells_what_a_file_means(program: Program) -> None:
     assert 'did you mean "group"' in run.err
 
 
-async def test_explain_tells_rule_and_time(program: Program) -> None:
-    """For a server, or for all of a user's; and a word where there is none."""
+async def test_explain_shows_rule_and_time(program: Program) -> None:
+    """For a server or a user; an unknown user exits with 1."""
     run = await program.run("explain", "busy", "--timeout=3600", "--settle=0")
     assert run.code == 0
     assert "in 59 min" in run.out
     run = await program.run("explain", "idle/", "--timeout=3600", "--settle=0")
-    assert "due to be stopped" in run.out
+    assert "stop now" in run.out
     run = await program.run("explain", "nobody")
     assert run.code == 1
     assert "nobody" in run.err
 
 
 @pytest.mark.parametrize(
-    ("word", "code", "told"),
+    ("body", "code", "words"),
     [
-        ("return False", 0, "kept, because cull_arbiter_hook says so"),
-        ("return True", 0, "due to be stopped, because it has been idle"),
-        ("return server['nothing']", 1, "cull_arbiter_hook fails on idle/, which is kept"),
+        ("return False", 0, "keep, because cull_arbiter_hook decided to keep it"),
+        ("return True", 0, "stop now, because it has reached its idle timeout"),
+        (
+            "return server['nothing']",
+            1,
+            "cull_arbiter_hook failed for idle/, so the server is kept running",
+        ),
     ],
     ids=["keep", "stop", "fails"],
 )
-async def test_explain_asks_the_arbiter(program: Program, word: str, code: int, told: str) -> None:
-    """What is explained is what a pass would do; a broken hook is told without a traceback."""
+async def test_explain_calls_the_arbiter_hook(
+    program: Program, body: str, code: int, words: str
+) -> None:
+    """The result is what a pass would do; a failing hook is reported without a traceback."""
     (program.directory / "idle_culler_config.py").write_text(
-        f"def arbiter(inactive, inactive_limit, server):\n    {word}\n"
+        f"def arbiter(inactive, inactive_limit, server):\n    {body}\n"
         "c.IdleCuller.cull_arbiter_hook = arbiter\n"
     )
     run = await program.run("explain", "idle", "--timeout=3600", "--settle=0")
     assert run.code == code
-    assert told in run.out + run.err
+    assert words in run.out + run.err
     assert "Traceback" not in run.err
 
 
@@ -414,7 +401,7 @@ async def test_explain_asks_the_arbiter(program: Program, word: str, code: int, 
 
 
 async def test_a_service_waits_for_the_hub_and_settles(hub: FakeHub, program: Program) -> None:
-    """It starts before the Hub, waits, and believes no idleness at first; SIGTERM ends it."""
+    """It can start before the Hub and stops nothing at first; SIGTERM ends it."""
     await hub.stop()
     async with program.running("--timeout=3600", "--cull-every=1") as service:
         await service.said("Waiting for the Hub")
@@ -425,8 +412,8 @@ async def test_a_service_waits_for_the_hub_and_settles(hub: FakeHub, program: Pr
         assert await service.end() == 0
 
 
-async def test_a_service_makes_passes_until_told_to_stop(hub: FakeHub, program: Program) -> None:
-    """Bare, as jupyterhub-idle-culler is run: no pages, no database."""
+async def test_a_service_makes_passes_until_sigterm(hub: FakeHub, program: Program) -> None:
+    """Run like jupyterhub-idle-culler, it has no pages and no database."""
     async with program.running("--timeout=3600", "--cull-every=1", "--settle=0") as service:
         await service.until(lambda: hub.stopped == [("idle", "")])
         hub.add_server("later", idle=2 * HOUR)
@@ -436,7 +423,7 @@ async def test_a_service_makes_passes_until_told_to_stop(hub: FakeHub, program: 
 
 
 async def test_sigterm_in_a_slow_pass_ends_it(hub: FakeHub, program: Program) -> None:
-    """Neither a hanging stop nor a slow one keeps the service from ending within 10 s."""
+    """Neither a hanging nor a slow stop delays the end by more than 10 s."""
     hub.add_server("slow", idle=3 * HOUR, age=9 * HOUR, slow_stop=1000)
     hub.fail("hang", method="DELETE", path="/users/idle/")
     async with program.running("--timeout=3600", "--settle=0") as service:
@@ -444,8 +431,8 @@ async def test_sigterm_in_a_slow_pass_ends_it(hub: FakeHub, program: Program) ->
         assert await service.end() == 0
 
 
-async def test_a_policy_that_changes_is_read_again(hub: FakeHub, program: Program) -> None:
-    """A bad one is refused with its mistakes, the last good one stays."""
+async def test_a_changed_policy_is_reloaded(hub: FakeHub, program: Program) -> None:
+    """An invalid version is refused with its mistakes, and the last valid one stays in force."""
     path = program.directory / "cull.toml"
     path.write_text('[[rule]]\nname = "all"\naction = "never"\n')
     async with program.running("--policy=cull.toml", "--cull-every=1", "--settle=0") as service:
@@ -459,8 +446,8 @@ async def test_a_policy_that_changes_is_read_again(hub: FakeHub, program: Progra
         assert "rule: all" in await service.said("audit:")
 
 
-async def test_pages_are_served_where_there_is_an_address(hub: FakeHub, program: Program) -> None:
-    """health, ready and metrics; ready once a pass was made; extensions in cull.sqlite."""
+async def test_pages_are_served_if_an_address_is_set(hub: FakeHub, program: Program) -> None:
+    """The service is ready after a pass, has metrics, and creates cull.sqlite."""
     env = {"JUPYTERHUB_SERVICE_NAME": "cull", "JUPYTERHUB_SERVICE_PREFIX": "/services/cull/"}
     flags = ("--port=0", "--timeout=3600", "--settle=0", "--authenticate-prometheus=false")
     async with program.running(*flags, env=env) as service:
@@ -485,8 +472,8 @@ async def test_pages_are_served_where_there_is_an_address(hub: FakeHub, program:
     assert (program.directory / "cull.sqlite").exists()
 
 
-async def test_holds_are_honoured_without_pages(hub: FakeHub, program: Program) -> None:
-    """--once beside a service reads the service's database: who is held stays."""
+async def test_a_single_pass_honours_holds(hub: FakeHub, program: Program) -> None:
+    """--once next to a service reads the service's database and honours its holds."""
     from services.cull.store.store import CullStore
 
     url = f"sqlite:///{program.directory}/cull.sqlite"
@@ -496,3 +483,41 @@ async def test_holds_are_honoured_without_pages(hub: FakeHub, program: Program) 
     run = await program.run("--once", "--timeout=3600")
     assert run.code == 0
     assert hub.stopped == []
+
+
+def test_help_teaches_by_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    """The short help lists the commands, the main options and lines that can be copied."""
+    assert run(IdleCuller, ["--help"]) == 0
+    shown = capsys.readouterr().out
+    for words in ("check-policy FILE", "--timeout=NUMBER", "python -m services.cull explain"):
+        assert words in shown
+
+
+def test_settings_are_frozen_for_one_pass() -> None:
+    """A single pass has no pages, no period and no database unless one exists."""
+    app = IdleCuller()
+    app.once, app.timeout, app.port, app.db_url = True, 3600, 8000, "sqlite:///no/such/file"
+    settings = app.settings()
+    assert settings.site is None
+    assert settings.plan.db_url is None
+    assert settings.plan.settings.period is None
+    assert settings.plan.policy().rules[-1].idle_timeout == 3600
+    with pytest.raises(FrozenInstanceError):
+        settings.period = 1.0  # type: ignore[misc]
+
+
+def test_settings_of_a_service_include_the_pages(tmp_path: Path) -> None:
+    """The site gets the address, the prefix and the admin groups; the policy file is shared."""
+    path = tmp_path / "cull.toml"
+    path.write_text('[[rule]]\nname = "x"\ngroup = "a"\naction = "never"\n')
+    app = IdleCuller()
+    app.url, app.api_token, app.port = "http://127.0.0.1:8081/hub/api", "secret", 8000
+    app.policy, app.admin_groups = str(path), ["staff"]
+    app.service_name = "cull"
+    settings = app.settings()
+    assert settings.site is not None
+    assert settings.site.bind.port == 8000
+    assert settings.site.admin_groups == frozenset({"staff"})
+    assert settings.policy_file is not None
+    assert settings.plan.policy() is settings.policy_file.policy
+    assert "read:users:groups" in settings.required_scopes

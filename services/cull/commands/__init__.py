@@ -1,1 +1,1 @@
-"""The culler's commands: ``--once``, ``--dry-run`` and ``explain``."""
+"""The culler's commands: ``--once``, ``--dry-run``, ``explain`` and ``check-policy``."""

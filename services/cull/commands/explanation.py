@@ -1,8 +1,9 @@
-"""What the policy means for one server or user, as lines for a terminal. Pure."""
+"""What the policy means for a server or user, as lines for a terminal. Pure."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import NamedTuple
 
 from common.durations import format_duration
 from common.hub.models import Server, User
@@ -19,31 +20,20 @@ from services.cull.policy.model import (
     Reason,
     is_running,
 )
+from services.cull.policy.reasons import describe_reason_with_flag
 from services.cull.policy.rules import Rule
 
-#: The same moment by the wall clock of where somebody reads: ``datetime.astimezone``.
+#: Converts a time to the local time zone, as ``datetime.astimezone`` does.
 Local = Callable[[datetime], datetime]
 
-#: A reason in words, to stand after "because".
-WORDS = {
-    Reason.IDLE: "it has been idle for its timeout",
-    Reason.MAX_AGE: "it has reached its maximum age",
-    Reason.ACTIVE: "it is not idle for long enough",
-    Reason.NEVER: "its rule never stops it",
-    Reason.HELD: "an administrator holds it",
-    Reason.EXTENDED: "its user asked to keep it running",
-    Reason.SETTLING: "the Hub has not been up for long enough to believe in idleness",
-    Reason.PENDING: "it is starting or stopping",
-    Reason.NOT_READY: "it is not ready",
-    Reason.NO_TIME: "the Hub gives no usable time for it",
-    Reason.NO_PROFILE: "the Hub does not tell its profile, which a rule asks for",
-    Reason.DEFAULT_SPARED: "default servers are spared (--cull-default-servers=false)",
-    Reason.NAMED_SPARED: "named servers are spared (--cull-named-servers=false)",
-    Reason.ADMIN_SPARED: "administrators are spared (--cull-admin-users)",
-    Reason.ARBITER: "cull_arbiter_hook says so",
-    Reason.SERVERS_RUNNING: "the user has a running server",
-    Reason.NOT_CULLED: "users are not culled (--cull-users)",
-}
+
+class _Target(NamedTuple):
+    """A server or user over time: rule and decision at a moment, and what happens in the end."""
+
+    rule_at: Callable[[datetime], Rule]
+    decide_at: Callable[[datetime], Decision]
+    describe: Callable[[Rule], str]
+    end: str
 
 
 def explain_server(
@@ -57,9 +47,9 @@ def explain_server(
     arbiter: bool | None = None,
     local: Local | None = None,
 ) -> list[str]:
-    """Which rule holds, what it does and when; and what the hours of the rules will change.
+    """Which rule applies to a server, and when it stops; also if another rule applies by then.
 
-    ``arbiter`` is as for decide_server. ``local`` adds the local time.
+    ``arbiter`` is as in ``decide_server``. With ``local``, local times are shown, too.
     """
 
     def rule_at(moment: datetime) -> Rule:
@@ -81,12 +71,12 @@ def explain_server(
     return [
         f"server {printable(name)}",
         f"  rule           {_place(policy, rule)}",
-        f"  the rule says  {describe_rule(rule)}",
-        f"  last active    {_moment(decision.idle_since, local)}",
-        f"  started        {_moment(server.started, local)}",
-        f"  now            {_outcome(decision)}",
-        f"  would stop     {_due(decision.due, now, local)}",
-        *_changes(policy, now, rule_at, decide_at, describe_rule, local),
+        f"  rule says      {describe_rule(rule)}",
+        f"  last active    {_time(decision.idle_since, local)}",
+        f"  started        {_time(server.started, local)}",
+        f"  decision       {_outcome(decision)}",
+        f"  stops          {_due(decision.due, now, local)}",
+        *_changes(policy, now, _Target(rule_at, decide_at, describe_rule, "stops"), local),
     ]
 
 
@@ -100,9 +90,9 @@ def explain_user(
     arbiters: Mapping[str, bool | None] | None = None,
     local: Local | None = None,
 ) -> list[str]:
-    """The same for the user as a whole, followed by each of the servers.
+    """The same for a user account, followed by each of the user's servers.
 
-    Where none runs and users are not culled, also what would become of the user if they were.
+    If no server is running and users are not deleted, also what ``--cull-users`` would do.
     """
 
     def rule_at(moment: datetime) -> Rule:
@@ -117,26 +107,27 @@ def explain_user(
     lines = [
         f"user {printable(user.name)}",
         f"  rule           {_place(policy, rule)}",
-        f"  the rule says  {describe_user_rule(rule)}",
-        f"  last active    {_moment(decision.idle_since, local)}",
-        f"  created        {_moment(user.created, local)}",
-        f"  now            {_outcome(decision)}",
+        f"  rule says      {describe_user_rule(rule)}",
+        f"  last active    {_time(decision.idle_since, local)}",
+        f"  created        {_time(user.created, local)}",
+        f"  decision       {_outcome(decision)}",
     ]
     if decision.reason is not Reason.NOT_CULLED:
-        lines.append(f"  would go       {_due(decision.due, now, local)}")
-        lines += _changes(policy, now, rule_at, decide_at, describe_user_rule, local)
+        lines.append(f"  deleted        {_due(decision.due, now, local)}")
+        target = _Target(rule_at, decide_at, describe_user_rule, "deleted")
+        lines += _changes(policy, now, target, local)
     if "servers" in user.problems:
-        lines.append("  servers        not known: the Hub does not tell them (scope read:servers)")
+        lines.append("  servers        unknown: the token lacks the scope read:servers")
     elif not any(is_running(server) for server in user.servers.values()):
-        lines.append("  servers        none is running, so there is none to stop")
+        lines.append("  servers        none running")
         if decision.reason is Reason.NOT_CULLED:
             culled = replace(policy, flags=replace(policy.flags, cull_users=True))
             would = decide_user(
                 user, culled, now, protections=protections, trust_idle_from=trust_idle_from
             )
             lines += [
-                f"  --cull-users   is off; with it: {_outcome(would)}",
-                f"  would go then  {_due(would.due, now, local)}",
+                f"  --cull-users   is off; if it were on: {_outcome(would)}",
+                f"  deleted        {_due(would.due, now, local)}",
             ]
     for server in user.servers.values():
         lines += explain_server(
@@ -154,60 +145,54 @@ def explain_user(
 
 def _place(policy: Policy, rule: Rule) -> str:
     number = policy.rules.index(rule) + 1
-    last = number == len(policy.rules)
-    place = "the last one, made of the flags" if last else f"number {number} of {len(policy.rules)}"
+    place = f"rule {number} of {len(policy.rules)}"
+    if number == len(policy.rules):
+        place += ", from the command line"
     return f"{printable(rule.name)} ({place})"
 
 
 def _outcome(decision: Decision) -> str:
-    verb = {
-        Action.KEEP: "kept",
-        Action.STOP: "due to be stopped",
-        Action.REMOVE: "due to be stopped and removed",
-        Action.DELETE_USER: "due to be deleted",
+    action = {
+        Action.KEEP: "keep",
+        Action.STOP: "stop now",
+        Action.REMOVE: "stop and remove now",
+        Action.DELETE_USER: "delete now",
     }[decision.action]
-    return f"{verb}, because {WORDS[decision.reason]}"
+    return f"{action}, because {describe_reason_with_flag(decision)}"
 
 
 def _due(due: datetime | None, now: datetime, local: Local | None) -> str:
     if due is None:
-        return "not as things stand"
+        return "not under this rule"
     if due <= now:
-        return "at the next pass"
-    return f"{_moment(due, local)}, in {format_duration(due - now)}"
+        return "in the next pass"
+    return f"{_time(due, local)}, in {format_duration(due - now)}"
 
 
-def _changes(
-    policy: Policy,
-    now: datetime,
-    rule_at: Callable[[datetime], Rule],
-    decide_at: Callable[[datetime], Decision],
-    describe: Callable[[Rule], str],
-    local: Local | None,
-) -> list[str]:
-    """A word where another rule takes over before the stop, since rules may have hours."""
-    change = forecast(policy, now, rule_at, decide_at)
+def _changes(policy: Policy, now: datetime, target: _Target, local: Local | None) -> list[str]:
+    """What another rule does, if one applies before the end: rules can be limited to hours."""
+    change = forecast(policy, now, target.rule_at, target.decide_at)
     if change is None:
         return []
     days = format_duration(AHEAD)
-    stops = _due(change.stops, now, local) if change.stops else f"not within the next {days}"
+    end = _due(change.stops, now, local) if change.stops else f"not within the next {days}"
     return [
-        f"  but from       {_moment(change.changes, local)}",
-        f"  there holds    {_place(policy, change.rule)}",
-        f"  which says     {describe(change.rule)}",
-        f"  and so stops   {stops}",
+        f"  rule changes   {_time(change.changes, local)}",
+        f"  next rule      {_place(policy, change.rule)}",
+        f"  rule says      {target.describe(change.rule)}",
+        f"  {'then ' + target.end:14} {end}",
     ]
 
 
-def _moment(moment: datetime | None, local: Local | None) -> str:
-    if moment is None:
+def _time(time: datetime | None, local: Local | None) -> str:
+    if time is None:
         return "unknown"
-    text = moment.strftime("%Y-%m-%d %H:%M:%S UTC")
+    text = time.strftime("%Y-%m-%d %H:%M:%S UTC")
     if local is None:
         return text
     try:
-        there = local(moment)
-    except OverflowError:  # a garbage time at the end of the calendar
+        there = local(time)
+    except OverflowError:  # an invalid time at the end of the calendar
         return text
-    day = "" if there.date() == moment.date() else "%Y-%m-%d "
+    day = "" if there.date() == time.date() else "%Y-%m-%d "
     return text + there.strftime(f" ({day}%H:%M:%S %Z)")

@@ -1,4 +1,4 @@
-"""``--once`` and ``--dry-run``: one pass, and its end at a signal."""
+"""``--once`` and ``--dry-run``: one pass, which a signal can end early."""
 
 import asyncio
 
@@ -6,32 +6,32 @@ from services.cull.assembly import Parts
 from services.cull.passes.results import PassResult
 
 
-async def one_pass(parts: Parts, stopping: asyncio.Event) -> PassResult:
-    """Make one pass; at ``stopping`` it ends as soon as what it began is done.
+async def run_one_pass(parts: Parts, stopping: asyncio.Event) -> PassResult:
+    """Make one pass. After ``stopping`` is set, finish what has begun and start nothing new.
 
-    Raises StoreError where the database cannot be asked who is held.
+    Raises StoreError if the database cannot be read.
     """
     if parts.store is not None:
         await parts.store.open()
-    passing = asyncio.create_task(parts.culler.run_pass())
-    told = asyncio.create_task(stopping.wait())
+    running = asyncio.create_task(parts.culler.run_pass())
+    signalled = asyncio.create_task(stopping.wait())
     try:
-        await asyncio.wait({passing, told}, return_when=asyncio.FIRST_COMPLETED)
-        if not passing.done():
+        await asyncio.wait({running, signalled}, return_when=asyncio.FIRST_COMPLETED)
+        if not running.done():
             parts.culler.abandon()
-        return await passing
+        return await running
     finally:
-        told.cancel()
-        passing.cancel()
+        signalled.cancel()
+        running.cancel()
 
 
-def undone(result: PassResult) -> str:
-    """What a pass that a signal ended did not come to, in words; empty where it did all."""
-    left = []
+def unfinished_work(result: PassResult) -> str:
+    """What an interrupted pass did not get to, in words; empty if it did everything."""
+    unfinished = []
     if not result.complete:
-        left.append("not all servers were looked at")
+        unfinished.append("not all servers were checked")
     if result.postponed:
-        left.append(f"{result.postponed} that are due were left as they are")
+        unfinished.append(f"{result.postponed} due servers or users were skipped")
     if result.slow:
-        left.append(f"{result.slow} were slow to stop, and may still be stopping")
-    return ", ".join(left)
+        unfinished.append(f"{result.slow} were slow to stop and may still be stopping")
+    return ", ".join(unfinished)

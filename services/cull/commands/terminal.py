@@ -1,11 +1,11 @@
-"""Text for a terminal: columns, and names that cannot write on it. Pure."""
+"""Text for a terminal: aligned columns, and control characters made visible. Pure."""
 
 import unicodedata
 from collections.abc import Iterable, Sequence
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Columns as wide as their widest cell."""
+    """Lines with aligned columns, each as wide as its widest cell."""
     cells = [[printable(cell) for cell in row] for row in (head, *rows)]
     widths = [max(_width(row[column]) for row in cells) for column in range(len(head))]
     return [
@@ -17,14 +17,14 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def printable(text: str) -> str:
-    """The text with its control characters shown, not sent."""
+    """The text with control characters escaped, so that a name cannot control the terminal."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def _width(text: str) -> int:
-    """Columns on a terminal: two for a wide character, none for one that joins another."""
+    """Columns on a terminal: two for a wide character, none for a combining one."""
     if text.isascii():
         return len(text)
     return sum(

@@ -1,4 +1,4 @@
-"""Reads what people and programs send, and names everything that is wrong with it. Pure."""
+"""Parses form fields, JSON bodies and query strings, and reports every problem. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ _LONGEST_WHY = 500
 _MOST_EVENTS = 1000
 
 
-class BadInput(ServiceError):
-    """Input that cannot be used: every problem of it."""
+class InvalidInput(ServiceError):
+    """A request with invalid input. ``problems`` lists everything that is wrong with it."""
 
     def __init__(self, problems: list[str]) -> None:
         self.problems = tuple(problems)
@@ -24,8 +24,8 @@ class BadInput(ServiceError):
 
 
 @dataclass(frozen=True)
-class HoldWish:
-    """A hold that somebody asks for."""
+class HoldRequest:
+    """A hold that an administrator wants to add."""
 
     kind: HoldKind
     name: str
@@ -34,8 +34,8 @@ class HoldWish:
     why: str
 
 
-class Sort(StrEnum):
-    """The columns that the list of servers can be sorted by."""
+class SortKey(StrEnum):
+    """The columns by which servers can be sorted."""
 
     USER = "user"
     SERVER = "server"
@@ -45,32 +45,37 @@ class Sort(StrEnum):
     RULE = "rule"
 
 
-class Show(StrEnum):
+class ServerFilter(StrEnum):
     """Which servers to list."""
 
     ALL = "all"
-    STOPPING = "stopping"
-    KEPT = "kept"
+    WILL_STOP = "stopping"
+    WILL_NOT_STOP = "kept"
     HELD = "held"
     EXTENDED = "extended"
 
 
 @dataclass(frozen=True)
-class ListQuery:
-    """Which servers to list, in which order. text: anywhere in user, server or group."""
+class ServerQuery:
+    """Which servers to list, and in which order.
+
+    ``text`` is searched in the names of the user, the server and the groups. ``page`` counts
+    from 1.
+    """
 
     text: str = ""
     rule: str = ""
-    show: Show = Show.ALL
-    sort: Sort = Sort.STOPS_AT
+    show: ServerFilter = ServerFilter.ALL
+    sort: SortKey = SortKey.STOPS_AT
     descending: bool = False
     page: int = 1
 
 
-def parse_hold(fields: Mapping[str, object], now: datetime) -> HoldWish:
-    """A hold from a form or a JSON object; raises BadInput.
+def parse_hold(fields: Mapping[str, object], now: datetime) -> HoldRequest:
+    """A hold from a form or a JSON object; raises InvalidInput.
 
-    The end is either ``until``, an ISO 8601 time (one without an offset is UTC), or ``hours``.
+    It ends either at ``until``, an ISO 8601 time (UTC unless it has an offset), or after
+    ``hours``.
     """
     problems: list[str] = []
     unknown = sorted(
@@ -81,76 +86,81 @@ def parse_hold(fields: Mapping[str, object], now: datetime) -> HoldWish:
     kind = _hold_kind(fields, problems)
     name = _text(fields, "name", _LONGEST_NAME, problems)
     if not name and not any(problem.startswith("name") for problem in problems):
-        problems.append("name: say which user or group")
+        problems.append("name: enter the name of a user or group")
     server = _text(fields, "server", _LONGEST_NAME, problems)
     if server and kind in (HoldKind.USER, HoldKind.GROUP):
-        problems.append(f"server: leave it out when you hold a {kind}")
+        problems.append(f"server: leave this empty to hold a {kind}")
     why = _text(fields, "why", _LONGEST_WHY, problems)
     until = _end(fields, now, problems)
     if problems or kind is None or until is None:
-        raise BadInput(problems)
-    return HoldWish(kind=kind, name=name, server=server, until=until, why=why)
+        raise InvalidInput(problems)
+    return HoldRequest(kind=kind, name=name, server=server, until=until, why=why)
 
 
-def parse_list(query: Mapping[str, str]) -> ListQuery:
-    """What to list, from a query string; raises BadInput."""
+def parse_server_query(query: Mapping[str, str]) -> ServerQuery:
+    """Which servers to list, from a query string; raises InvalidInput."""
     problems: list[str] = []
     text = _text(query, "q", _LONGEST_NAME, problems)
     rule = _text(query, "rule", _LONGEST_NAME, problems)
-    show = Show.ALL
+    show = ServerFilter.ALL
     try:
-        show = Show(query.get("show") or Show.ALL)
+        show = ServerFilter(query.get("show") or ServerFilter.ALL)
     except ValueError:
-        problems.append(f"show: one of {', '.join(Show)}")
-    sort, descending = Sort.STOPS_AT, False
-    wanted = query.get("sort") or Sort.STOPS_AT
+        problems.append(f"show: must be one of {', '.join(ServerFilter)}")
+    sort, descending = SortKey.STOPS_AT, False
+    wanted = query.get("sort") or SortKey.STOPS_AT
     try:
-        sort, descending = Sort(wanted.removeprefix("-")), wanted.startswith("-")
+        sort, descending = SortKey(wanted.removeprefix("-")), wanted.startswith("-")
     except ValueError:
-        problems.append(f"sort: one of {', '.join(Sort)}, with - in front for descending")
+        problems.append(
+            f"sort: must be one of {', '.join(SortKey)}, with a leading - for descending order"
+        )
     page = _count(query, "page", 1, 1_000_000, problems)
     if problems:
-        raise BadInput(problems)
-    return ListQuery(text, rule, show, sort, descending, page)
+        raise InvalidInput(problems)
+    return ServerQuery(text, rule, show, sort, descending, page)
 
 
-def parse_audit(query: Mapping[str, str]) -> tuple[int, int | None]:
-    """``limit`` and ``before`` of a request for audit lines; raises BadInput."""
+def parse_audit_query(query: Mapping[str, str]) -> tuple[int, int | None]:
+    """``limit`` and ``before`` of a request for audit events; raises InvalidInput."""
     problems: list[str] = []
     limit = _count(query, "limit", PAGE_SIZE, _MOST_EVENTS, problems)
     before = _count(query, "before", 0, 2**31 - 1, problems) or None
     if problems:
-        raise BadInput(problems)
+        raise InvalidInput(problems)
     return limit, before
 
 
-def parse_id(text: str) -> int:
-    """The id of a hold; raises BadInput."""
+def parse_hold_id(text: str) -> int:
+    """The id of a hold; raises InvalidInput."""
     if not (text.isascii() and text.isdigit() and 0 < int(text[:20]) < 2**31):
-        raise BadInput(["id: the number of a hold"])
+        raise InvalidInput(["id: must be the number of a hold"])
     return int(text)
 
 
 def parse_time(value: object) -> datetime | None:
-    """An ISO 8601 time in UTC, one without an offset taken for UTC; None for anything else."""
+    """An ISO 8601 time, converted to UTC; None if it is invalid or only a date.
+
+    A time without an offset is UTC.
+    """
     if not isinstance(value, str):
         return None
     try:
         time = datetime.fromisoformat(value.strip())
         if len(value.strip()) <= len("2026-03-02"):
-            return None  # a date alone does not say when
+            return None
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 
 
 def is_name(text: str) -> bool:
-    """Whether this could be the name of a user, server or group, and can be stored."""
+    """Whether this can be the name of a user, server or group, and can be stored."""
     return len(text) <= _LONGEST_NAME and _is_storable(text)
 
 
 def _is_storable(text: str) -> bool:
-    # No control characters; no lone surrogates, which no database takes.
+    # No control characters, and no lone surrogates, which databases reject.
     return all(char >= " " and char != "\x7f" and not "\ud800" <= char <= "\udfff" for char in text)
 
 
@@ -158,7 +168,7 @@ def _hold_kind(fields: Mapping[str, object], problems: list[str]) -> HoldKind | 
     try:
         return HoldKind(str(fields.get("kind", "")))
     except ValueError:
-        problems.append(f"kind: one of {', '.join(HoldKind)}")
+        problems.append(f"kind: must be one of {', '.join(HoldKind)}")
         return None
 
 
@@ -168,10 +178,10 @@ def _text(fields: Mapping[str, object], key: str, longest: int, problems: list[s
         problems.append(f"{key}: must be text")
         return ""
     if len(value) > longest:
-        problems.append(f"{key}: at most {longest} characters")
+        problems.append(f"{key}: must have at most {longest} characters")
         return ""
     if not _is_storable(value):
-        problems.append(f"{key}: no control characters")
+        problems.append(f"{key}: must not contain control characters")
         return ""
     return value if key in ("name", "server") else value.strip()
 
@@ -181,28 +191,28 @@ def _count(query: Mapping[str, str], key: str, default: int, most: int, problems
     if not text:
         return default
     if not (text.isascii() and text.isdigit() and len(text) < 12 and 1 <= int(text) <= most):
-        problems.append(f"{key}: a whole number from 1 to {most}")
+        problems.append(f"{key}: must be a whole number from 1 to {most}")
         return default
     return int(text)
 
 
 def _end(fields: Mapping[str, object], now: datetime, problems: list[str]) -> datetime | None:
     hours = fields.get("hours") or None
-    # A script sends until_utc beside the form's own field, which is in the viewer's zone then.
+    # The page's script also sends until_utc, because the field itself is in local time then.
     written = fields.get("until_utc") or fields.get("until") or None
     if (hours is None) == (written is None):
-        problems.append("until: say either until when, or for how many hours")
+        problems.append("until: give either an end time or a number of hours")
         return None
     until = _after_hours(hours, now) if hours is not None else parse_time(written)
     if until is None:
         key = "hours" if hours is not None else "until"
         wanted = "a number above 0" if hours is not None else "a time such as 2026-03-02T18:00Z"
-        problems.append(f"{key}: {wanted}")
+        problems.append(f"{key}: must be {wanted}")
         return None
     if until <= now:
-        problems.append("until: this time is past")
+        problems.append("until: this time is in the past")
     elif until > now + LONGEST_HOLD:
-        problems.append(f"until: at most {LONGEST_HOLD.days} days from now")
+        problems.append(f"until: must be at most {LONGEST_HOLD.days} days from now")
     return until
 
 

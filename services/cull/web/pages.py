@@ -1,7 +1,8 @@
-"""What the culler's pages have in common: who looks, the menu, answers to our own errors."""
+"""What the culler's pages share: the menu, the template filters and the error responses."""
 
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -9,30 +10,38 @@ from aiohttp import web
 from yarl import URL
 
 from common.errors import StoreError
-from common.oauth.sign_in import SignIn
 from common.web import error_pages
 from common.web.application import PREFIX
+from common.web.pages import PAGES, add_templates
 from common.web.pages import render as render_page
+from services.cull.policy.reasons import as_sentence
 from services.cull.store.records import ExtensionRefused
-from services.cull.web.actions import Desk, NotAllowed, NotThere, Viewer
-from services.cull.web.forms import BadInput
-from services.cull.web.presentation import utc
+from services.cull.web.access import AccessDenied, Viewer, Viewers
+from services.cull.web.api.views import utc
+from services.cull.web.culler_state import CullerState
+from services.cull.web.forms import InvalidInput
+from services.cull.web.keep_running import ServerNotRunning
 
 log = logging.getLogger("cull")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+_ADMIN_MENU = (
+    ("All servers", "servers"),
+    ("Holds", "holds"),
+    ("History", "history"),
+    ("Rules", "rules"),
+)
+#: The Hub's names for what a server is doing, in words.
+_STATES = {"spawn": "starting", "stop": "stopping", "check": "being checked"}
 
-class Pages:
-    """A set of pages before one desk."""
 
-    def __init__(self, desk: Desk, sign_in: SignIn) -> None:
-        self.desk = desk
-        self._sign_in = sign_in
+class PageHandlers:
+    """The base of the handlers of pages."""
 
-    async def viewer(self, request: web.Request, *, fresh: bool = False) -> Viewer:
-        """Who asks; raises the answer to who may not. fresh: for what changes something."""
-        return await self.desk.viewer(await self._sign_in.require(request, fresh=fresh))
+    def __init__(self, viewers: Viewers, state: CullerState) -> None:
+        self.viewers = viewers
+        self.state = state
 
     def render(
         self,
@@ -43,62 +52,86 @@ class Pages:
         status: int = 200,
         **context: Any,
     ) -> web.Response:
-        """Answer with a page, with the menu that this viewer has."""
-        prefix = request.app[PREFIX]
-        pages = [("Your servers", "")]
-        if viewer.admin:
-            pages += [
-                ("All servers", "servers"),
-                ("Holds", "holds"),
-                ("History", "history"),
-                ("Rules", "rules"),
-            ]
-        nav = [(label, prefix + path) for label, path in pages]
+        """Respond with a page and the viewer's menu."""
+        menu = [("Your servers", ""), *(_ADMIN_MENU if viewer.admin else ())]
+        nav = [(label, request.app[PREFIX] + path) for label, path in menu]
         return render_page(
-            request, template, status=status, nav=nav, now=self.desk.now(), **context
+            request, template, status=status, nav=nav, now=self.state.now(), **context
         )
 
-    def to(self, request: web.Request, path: str, /, **query: Any) -> URL:
-        """The address of a page of ours."""
+    def url(self, request: web.Request, path: str, /, **query: Any) -> URL:
+        """The address of another page of the service."""
         tail = f"?{urlencode(query)}" if query else ""
         return URL(f"{request.app[PREFIX]}{path}{tail}", encoded=True)
 
 
+def setup_templates(app: web.Application) -> None:
+    """Make the culler's templates, static files and filters available in ``app``."""
+    add_templates(app, "services.cull.web", "cull")
+    app[PAGES].environment.filters.update(
+        utc=utc,
+        time_from_now=time_from_now,
+        state_in_words=state_in_words,
+        as_sentence=as_sentence,
+        query_string=urlencode,
+    )
+
+
 @web.middleware
-async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer what our own code raises on purpose."""
+async def respond_to_cull_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn the errors that the culler raises deliberately into responses."""
     try:
         return await handler(request)
-    except BadInput as error:
+    except InvalidInput as error:
         return error_pages.answer(
             request,
             400,
             "; ".join(error.problems),
-            title="This cannot be used",
+            title="Invalid request",
             problems=list(error.problems),
         )
-    except NotAllowed as error:
+    except AccessDenied as error:
         raise web.HTTPForbidden(text=str(error)) from None
-    except NotThere as error:
+    except ServerNotRunning as error:
         raise web.HTTPNotFound(text=str(error)) from None
     except ExtensionRefused as error:
-        again = utc(error.again_at) if error.again_at else None
         return error_pages.answer(
-            request, 409, sentence(error), title="No further extension", again_at=again
+            request,
+            409,
+            as_sentence(str(error)),
+            title="Extension not possible",
+            again_at=utc(error.again_at) if error.again_at else None,
         )
     except StoreError as error:
-        # The log says which database; a visitor need not know.
+        # The log names the database; visitors do not need to know it.
         log.warning("%s", error)
         return error_pages.answer(
             request,
             503,
             "Try again in a moment.",
-            title="The database is not there right now",
+            title="The database is not available",
             headers={"Retry-After": "5"},
         )
 
 
-def sentence(error: Exception) -> str:
-    """The error's words, as a sentence."""
-    text = str(error)
-    return text[:1].upper() + text[1:] + "."
+def time_from_now(value: datetime, now: datetime) -> str:
+    """A time relative to now: ``in 9 minutes``, ``in 2 h 5 min``, ``3 days ago``, ``now``.
+
+    ``cull.js`` uses the same words to keep the text up to date.
+    """
+    minutes = int(abs((value - now).total_seconds()) // 60)
+    if minutes == 0:
+        return "now"
+    if minutes < 60:
+        length = f"{minutes} minute{'s' if minutes != 1 else ''}"
+    elif minutes < 48 * 60:
+        hours, rest = divmod(minutes, 60)
+        length = f"{hours} h {rest} min" if rest else f"{hours} h"
+    else:
+        length = f"{minutes // (24 * 60):,} days"
+    return f"in {length}" if value > now else f"{length} ago"
+
+
+def state_in_words(state: str) -> str:
+    """The state of a server for people: "starting" for what the Hub calls "spawn"."""
+    return _STATES.get(state, state)

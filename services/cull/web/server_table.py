@@ -1,18 +1,18 @@
-"""Filters, sorts and pages the list of servers. Pure."""
+"""The table of servers: filtered, sorted and split into pages. Pure."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from services.cull.web.api.types import ServerView
-from services.cull.web.forms import PAGE_SIZE, ListQuery, Show, Sort
+from services.cull.web.forms import PAGE_SIZE, ServerFilter, ServerQuery, SortKey
 
 
 def select(
-    servers: Iterable[ServerView], query: ListQuery
+    servers: Iterable[ServerView], query: ServerQuery
 ) -> tuple[list[ServerView], int, int, int]:
-    """The wanted page of servers; how many match; the page's number; how many pages.
+    """One page of the servers that match, their total, the page's number, the number of pages.
 
-    A page beyond the last is the last.
+    A page number beyond the last page gives the last page.
     """
     matching = sorted(
         (server for server in servers if matches(server, query)),
@@ -21,14 +21,14 @@ def select(
     known = [server for server in matching if _key(server, query.sort) is not None]
     unknown = [server for server in matching if _key(server, query.sort) is None]
     known.sort(key=lambda server: _key(server, query.sort) or "", reverse=query.descending)
-    ordered = known + unknown  # what never stops comes last either way
+    ordered = known + unknown  # servers that never stop come last in both orders
     pages = max(1, -(-len(ordered) // PAGE_SIZE))
     page = min(query.page, pages)
     return ordered[(page - 1) * PAGE_SIZE : page * PAGE_SIZE], len(ordered), page, pages
 
 
-def matches(server: ServerView, query: ListQuery) -> bool:
-    """Whether a server is among those wanted."""
+def matches(server: ServerView, query: ServerQuery) -> bool:
+    """Whether a server matches the query."""
     if query.rule and server.rule != query.rule:
         return False
     if not _SHOWN[query.show](server):
@@ -39,15 +39,15 @@ def matches(server: ServerView, query: ListQuery) -> bool:
     )
 
 
-_SHOWN: dict[Show, Callable[[ServerView], bool]] = {
-    Show.ALL: lambda server: True,
-    Show.STOPPING: lambda server: server.stops_at is not None,
-    Show.KEPT: lambda server: server.stops_at is None,
-    Show.HELD: lambda server: server.held_until is not None,
-    Show.EXTENDED: lambda server: server.extended_until is not None,
+_SHOWN: dict[ServerFilter, Callable[[ServerView], bool]] = {
+    ServerFilter.ALL: lambda server: True,
+    ServerFilter.WILL_STOP: lambda server: server.stops_at is not None,
+    ServerFilter.WILL_NOT_STOP: lambda server: server.stops_at is None,
+    ServerFilter.HELD: lambda server: server.held_until is not None,
+    ServerFilter.EXTENDED: lambda server: server.extended_until is not None,
 }
 
 
-def _key(server: ServerView, sort: Sort) -> str | datetime | None:
+def _key(server: ServerView, sort: SortKey) -> str | datetime | None:
     value: str | datetime | None = getattr(server, sort.value)
     return value.casefold() if isinstance(value, str) else value

@@ -1,99 +1,82 @@
-"""The page of own servers, and all pages put together. All work without scripts."""
+"""The user's own page: their servers, when they stop, and "Keep running". Works without scripts."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING
-from urllib.parse import urlencode
 
 from aiohttp import web
 
-from common.oauth.sign_in import SignIn
 from common.web.application import PREFIX
-from common.web.pages import PAGES, add_templates
+from services.cull.policy.reasons import as_sentence
 from services.cull.store.records import ExtensionRefused
-from services.cull.web.actions import Desk, Viewer
-from services.cull.web.admin_pages import AdminPages
-from services.cull.web.api.handlers import Api
-from services.cull.web.forms import BadInput, is_name, parse_time
-from services.cull.web.pages import Pages, answer_errors, sentence
-from services.cull.web.presentation import from_now, utc
-
-if TYPE_CHECKING:
-    from common.hub.client import HubClient
-    from services.cull.store.store import CullStore
-    from services.cull.web.actions import Passes
+from services.cull.web.access import Viewer, Viewers
+from services.cull.web.culler_state import CullerState
+from services.cull.web.forms import InvalidInput, is_name, parse_time
+from services.cull.web.keep_running import KeepRunning
+from services.cull.web.pages import PageHandlers
+from services.cull.web.servers import Servers
 
 
-def setup_pages(
-    app: web.Application,
-    *,
-    culler: "Passes",
-    store: "CullStore",
-    sign_in: SignIn,
-    hub: "HubClient",
-    admin_groups: frozenset[str] = frozenset(),
-) -> None:
-    """Add the culler's pages and its JSON API to ``app``, made by create_app.
+class UserPage(PageHandlers):
+    """The start page."""
 
-    admin_groups: whose members see and hold everything; see access.py.
-    """
-    desk = Desk(culler=culler, store=store, hub=hub, admin_groups=admin_groups)
-    add_templates(app, "services.cull.web", "cull")
-    app[PAGES].environment.filters.update(utc=utc, from_now=from_now, query_string=urlencode)
-    app.middlewares.append(answer_errors)
-    OwnPages(desk, sign_in).setup(app)
-    AdminPages(desk, sign_in).setup(app)
-    Api(desk, sign_in).setup(app)
-
-
-class OwnPages(Pages):
-    """Own servers, and the button that keeps them running."""
+    def __init__(
+        self, viewers: Viewers, state: CullerState, servers: Servers, keep_running: KeepRunning
+    ) -> None:
+        super().__init__(viewers, state)
+        self._servers = servers
+        self._keep_running = keep_running
 
     def setup(self, app: web.Application) -> None:
-        """Add the pages' routes."""
-        app.router.add_get(app[PREFIX], self.home)
+        """Add the routes."""
+        app.router.add_get(app[PREFIX], self.show)
         app.router.add_post(app[PREFIX] + "extend", self.extend)
 
-    async def home(self, request: web.Request) -> web.Response:
-        """Own servers."""
-        viewer = await self.viewer(request)
-        said = "It keeps running." if "extended" in request.query else ""
-        return await self._home(request, viewer, said=said)
+    async def show(self, request: web.Request) -> web.Response:
+        """The viewer's servers."""
+        viewer = await self.viewers.viewer(request)
+        extended = "extended" in request.query
+        return await self._show(
+            request, viewer, notice="Your server will keep running." if extended else ""
+        )
 
     async def extend(self, request: web.Request) -> web.Response:
         """The button "Keep running"."""
-        viewer = await self.viewer(request, fresh=True)
+        viewer = await self.viewers.viewer(request, fresh=True)
         form = await request.post()
         user, server = form.get("user", viewer.name), form.get("server")
         if not isinstance(user, str) or not is_name(user):
-            raise BadInput(["user: no name of a user"])
+            raise InvalidInput(["user: not a valid user name"])
         if not isinstance(server, str) or not is_name(server):
-            raise BadInput(["server: no name of a server"])
+            raise InvalidInput(["server: not a valid server name"])
         try:
             offered = parse_time(form.get("offered"))
-            await self.desk.extend(viewer, user, server, offered=offered)
+            await self._keep_running.extend(viewer, user, server, offered=offered)
         except ExtensionRefused as error:
-            return await self._home(
-                request, viewer, status=409, refused=sentence(error), again_at=error.again_at
+            return await self._show(
+                request,
+                viewer,
+                status=409,
+                refusal=as_sentence(str(error)),
+                again_at=error.again_at,
             )
-        raise web.HTTPSeeOther(self.to(request, "", extended="1"))
+        raise web.HTTPSeeOther(self.url(request, "", extended="1"))
 
-    async def _home(
+    async def _show(
         self,
         request: web.Request,
         viewer: Viewer,
         *,
         status: int = 200,
-        said: str = "",
-        refused: str = "",
+        notice: str = "",
+        refusal: str = "",
         again_at: datetime | None = None,
     ) -> web.Response:
         return self.render(
             request,
             viewer,
-            "cull_home.html",
+            "cull_user.html",
             status=status,
-            servers=await self.desk.own(viewer),
-            said=said,
-            refused=refused,
+            servers=await self._servers.own(viewer),
+            notice=notice,
+            refusal=refusal,
             again_at=again_at,
         )

@@ -25,7 +25,7 @@ def test_the_pause_doubles_with_each_failure(backoff: Backoff[str]) -> None:
     ]
 
 
-def test_a_first_pause_above_the_maximum_is_kept() -> None:
+def test_a_first_backoff_above_the_maximum_is_kept() -> None:
     """A period of several hours has a first pause of more than an hour, which never shrinks."""
     backoff: Backoff[str] = Backoff(2 * MAX_SECONDS)
     assert [backoff.failed("ada", 0.0) for _ in range(2)] == [2 * MAX_SECONDS] * 2

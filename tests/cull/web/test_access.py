@@ -1,10 +1,11 @@
-"""Who is an admin of the culler."""
+"""Who is an administrator of the culler, and who may use the site."""
 
 import pytest
 
 from common.hub.models import User
 from services.cull.scopes import ADMIN_SCOPE
-from services.cull.web.access import is_admin
+from services.cull.web.access import AccessDenied, Viewer, is_admin
+from tests.cull.web.site import CullSite
 
 USER = User(name="ada", groups=("staff",))
 HUB_ADMIN = User(name="root", admin=True)
@@ -25,8 +26,25 @@ HUB_ADMIN = User(name="root", admin=True)
         pytest.param({ADMIN_SCOPE}, USER, {"other"}, True, id="the scope beside groups"),
     ],
 )
-def test_admins_are_told_by_scope_then_groups_then_the_hub(
+def test_the_scope_or_a_group_or_the_hub_makes_an_administrator(
     scopes: set[str], user: User | None, admin_groups: set[str], *, admin: bool
 ) -> None:
-    """The scope opens always; configured groups take the place of the Hub's own admins."""
+    """The scope always counts; configured groups replace the Hub's own administrators."""
     assert is_admin(scopes, user, admin_groups=frozenset(admin_groups)) is admin
+
+
+async def test_a_viewer_is_read_from_the_hub(site: CullSite) -> None:
+    """The pages of a user know their groups and servers as they are now."""
+    status, body = await site.api("GET", "servers", user="ada")
+    assert status == 200
+    assert body["servers"][0]["groups"] == ["course"]
+    site.hub.users["ada"].groups = ["other"]
+    _, body = await site.api("GET", "servers", user="ada")
+    assert body["servers"][0]["groups"] == ["other"]
+
+
+def test_only_an_administrator_passes_the_check() -> None:
+    """The message names who may do it."""
+    Viewer("root", None, admin=True).require_admin()
+    with pytest.raises(AccessDenied, match="Only administrators"):
+        Viewer("ada", USER, admin=False).require_admin()

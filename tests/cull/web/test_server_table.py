@@ -1,4 +1,4 @@
-"""Filtering, sorting and paging the list of servers."""
+"""Filtering, sorting and paging the table of servers."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from services.cull.web.api.types import ServerView
-from services.cull.web.forms import PAGE_SIZE, ListQuery, Show, Sort
+from services.cull.web.forms import PAGE_SIZE, ServerFilter, ServerQuery, SortKey
 from services.cull.web.server_table import matches, select
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -39,47 +39,47 @@ def server(**changes: object) -> ServerView:
 @pytest.mark.parametrize(
     ("query", "found"),
     [
-        (ListQuery(), True),
-        (ListQuery(text="AD"), True),
-        (ListQuery(text="course101"), True),
-        (ListQuery(text="bob"), False),
-        (ListQuery(rule="default"), True),
-        (ListQuery(rule="defaul"), False),
-        (ListQuery(show=Show.STOPPING), True),
-        (ListQuery(show=Show.KEPT), False),
-        (ListQuery(show=Show.HELD), False),
-        (ListQuery(show=Show.EXTENDED), False),
+        (ServerQuery(), True),
+        (ServerQuery(text="AD"), True),
+        (ServerQuery(text="course101"), True),
+        (ServerQuery(text="bob"), False),
+        (ServerQuery(rule="default"), True),
+        (ServerQuery(rule="defaul"), False),
+        (ServerQuery(show=ServerFilter.WILL_STOP), True),
+        (ServerQuery(show=ServerFilter.WILL_NOT_STOP), False),
+        (ServerQuery(show=ServerFilter.HELD), False),
+        (ServerQuery(show=ServerFilter.EXTENDED), False),
     ],
 )
-def test_a_query_finds_what_it_says(query: ListQuery, *, found: bool) -> None:
-    """Text is sought in user, server and groups without regard to case; the rule is exact."""
+def test_a_query_matches_text_rule_and_filter(query: ServerQuery, *, found: bool) -> None:
+    """Text is searched in user, server and groups, ignoring case; the rule must be exact."""
     assert matches(SERVER, query) is found
 
 
 def test_held_and_extended_servers_can_be_listed_alone() -> None:
-    """A hold or an extension puts a server on its list."""
-    assert matches(server(held_until=NOW), ListQuery(show=Show.HELD))
-    assert matches(server(extended_until=NOW), ListQuery(show=Show.EXTENDED))
-    assert matches(server(stops_at=None), ListQuery(show=Show.KEPT))
+    """A filter shows the servers with a hold, with an extension, or without a stop."""
+    assert matches(server(held_until=NOW), ServerQuery(show=ServerFilter.HELD))
+    assert matches(server(extended_until=NOW), ServerQuery(show=ServerFilter.EXTENDED))
+    assert matches(server(stops_at=None), ServerQuery(show=ServerFilter.WILL_NOT_STOP))
 
 
 @pytest.mark.parametrize("descending", [False, True])
-def test_what_never_stops_comes_last(*, descending: bool) -> None:
-    """Servers without a stop stand after the others in either direction."""
+def test_servers_that_never_stop_come_last(*, descending: bool) -> None:
+    """Servers without a stop come after the others in both orders."""
     servers = [
         server(user="never", stops_at=None),
         server(user="late", stops_at=NOW + timedelta(hours=2)),
         server(user="soon", stops_at=NOW),
     ]
-    found, *_ = select(servers, ListQuery(descending=descending))
+    found, *_ = select(servers, ServerQuery(descending=descending))
     order = ["late", "soon"] if descending else ["soon", "late"]
     assert [one.user for one in found] == [*order, "never"]
 
 
-def test_equals_stand_in_the_order_of_names() -> None:
-    """The order of rows with the same key does not hang on how they came in."""
+def test_equal_rows_are_sorted_by_name() -> None:
+    """Rows with the same key do not depend on the order of the input."""
     servers = [server(user=name, server=lab) for name in ("bob", "Ada") for lab in ("b", "a")]
-    found, *_ = select(servers, ListQuery(sort=Sort.RULE))
+    found, *_ = select(servers, ServerQuery(sort=SortKey.RULE))
     assert [(one.user, one.server) for one in found] == [
         ("Ada", "a"),
         ("Ada", "b"),
@@ -89,9 +89,9 @@ def test_equals_stand_in_the_order_of_names() -> None:
 
 
 def test_a_page_beyond_the_last_is_the_last() -> None:
-    """Counts are of all that match; pages are of a fixed size."""
+    """The total counts all matching servers, and pages have a fixed size."""
     servers = [server(user=f"user{number:04}") for number in range(PAGE_SIZE + 1)]
-    found, total, page, pages = select(servers, ListQuery(page=99))
+    found, total, page, pages = select(servers, ServerQuery(page=99))
     assert ([one.user for one in found], total, page, pages) == (
         [f"user{PAGE_SIZE:04}"],
         PAGE_SIZE + 1,
@@ -100,6 +100,6 @@ def test_a_page_beyond_the_last_is_the_last() -> None:
     )
 
 
-def test_nothing_is_one_empty_page() -> None:
+def test_no_servers_make_one_empty_page() -> None:
     """An empty list is page 1 of 1."""
-    assert select([], ListQuery()) == ([], 0, 1, 1)
+    assert select([], ServerQuery()) == ([], 0, 1, 1)

@@ -1,4 +1,4 @@
-"""Holds and extensions made through the culler's API, as the real Hub and passes see them."""
+"""Holds and extensions made through the culler's API, with the real Hub."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -27,7 +27,7 @@ def db_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def declared(**options: Any) -> str:
-    """A hub's lines of configuration with the culler as a managed service."""
+    """Configuration lines that declare the culler as a managed service."""
     return (
         "import json\nfrom services.declare import declare\n"
         f"declare(c, cull=json.loads({json.dumps(options)!r}))\n"
@@ -37,7 +37,7 @@ def declared(**options: Any) -> str:
 async def ask(
     hub: RealHub, method: str, path: str, token: str, body: Any = None
 ) -> tuple[int, Any]:
-    """Ask the culler's API through the proxy."""
+    """Send a request to the culler's API through the proxy."""
     headers = {"Authorization": f"token {token}"}
     async with (
         aiohttp.ClientSession(headers=headers) as session,
@@ -48,7 +48,7 @@ async def ask(
 
 
 async def passes_since(hub: RealHub, token: str, moment: datetime) -> None:
-    """Wait until two passes have begun after this moment and are over."""
+    """Wait until two passes that started after this time have finished."""
 
     async def seen() -> bool:
         status, body = await ask(hub, "GET", "passes", token)
@@ -58,8 +58,8 @@ async def passes_since(hub: RealHub, token: str, moment: datetime) -> None:
     await hub.until("two passes", seen)
 
 
-async def test_what_is_held_or_extended_outlives_restarts(make_hub: MakeHub, db_url: str) -> None:
-    """Held and extended servers stay, others go; also after a restart; a release ends it."""
+async def test_holds_and_extensions_survive_a_restart(make_hub: MakeHub, db_url: str) -> None:
+    """Held and extended servers keep running, others stop; a release ends the hold."""
     options = {"timeout": 4000, "cull_every": 1, "settle": 0, "extend_by": 7200}
     hub = make_hub(extra_config=declared(**options, db_url=db_url))
     access = "access:services!service=cull"

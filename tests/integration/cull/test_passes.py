@@ -1,4 +1,4 @@
-"""The culler against the real Hub: the right servers go, the others never."""
+"""The culler with the real Hub: it stops the right servers and no others."""
 
 import asyncio
 import sys
@@ -14,13 +14,13 @@ from tests.integration.conftest import MakeHub, needs_proxy
 from tests.integration.realhub import HubAnswerError, RealHub, user_path
 from tests.paths import ROOT
 
-# Each odd name with the name that it turns into where it is not quoted.
-ODD_NAMES = {"q?x=1": "q", "h#frag": "h", "%41": "a", "名前": "名", "sp ace": "sp"}
+# Each unusual name with the name that it becomes if it is not quoted.
+UNUSUAL_NAMES = {"q?x=1": "q", "h#frag": "h", "%41": "a", "名前": "名", "sp ace": "sp"}
 
 
 @pytest.fixture(scope="module")
 def one_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealHub]:
-    """A hub where nobody but these tests has servers."""
+    """A hub for these tests only."""
     needs_proxy()
     with RealHub(tmp_path_factory.mktemp("cull-hub")) as hub:
         yield hub
@@ -28,7 +28,7 @@ def one_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealHub]:
 
 @pytest.fixture
 async def hub(one_hub: RealHub) -> RealHub:
-    """That hub, with no servers running and no users but its admin."""
+    """That hub, with no servers running and no users but its administrator."""
     for user in await one_hub.api("GET", "/users"):
         for server in user["servers"]:
             await one_hub.stop_server(user["name"], server)
@@ -55,7 +55,7 @@ async def culler(hub: RealHub, *flags: str, **options: bool) -> asyncio.subproce
 
 
 async def cull_once(hub: RealHub, *flags: str, **options: bool) -> str:
-    """One pass that must succeed; what it wrote."""
+    """Make a pass that must succeed, and return its output."""
     process = await culler(hub, "--once", *flags, **options)
     async with asyncio.timeout(60):
         written, _ = await process.communicate()
@@ -78,25 +78,27 @@ async def running(hub: RealHub, *users: str) -> set[str]:
     return {f"{user}/{server}" for user in users for server in await hub.servers(user)}
 
 
-async def test_idle_goes_and_busy_stays(hub: RealHub) -> None:
-    """After one pass the idle server is stopped and the busy one runs."""
+async def test_an_idle_server_is_stopped(hub: RealHub) -> None:
+    """After one pass the idle server is stopped and the busy one is running."""
     await run_server(hub, "ida", idle=timedelta(hours=2))
     await run_server(hub, "bea", idle=timedelta(minutes=50))
     await cull_once(hub, "--timeout=3600")
     assert await running(hub, "ida", "bea") == {"bea/"}
 
 
-@pytest.mark.parametrize(("odd", "other"), ODD_NAMES.items(), ids=ODD_NAMES.values())
-async def test_odd_names_hit_nobody_else(hub: RealHub, odd: str, other: str) -> None:
-    """An idle user of an odd name is the one stopped, not the busy one whose name it resembles."""
-    await run_server(hub, odd, idle=timedelta(hours=2))
+@pytest.mark.parametrize(("unusual", "other"), UNUSUAL_NAMES.items(), ids=UNUSUAL_NAMES.values())
+async def test_an_unusual_name_affects_no_other_user(
+    hub: RealHub, unusual: str, other: str
+) -> None:
+    """The idle server with the unusual name is stopped, not the busy one of a similar name."""
+    await run_server(hub, unusual, idle=timedelta(hours=2))
     await run_server(hub, other)
     await cull_once(hub, "--timeout=3600")
-    assert await running(hub, odd, other) == {f"{other}/"}
+    assert await running(hub, unusual, other) == {f"{other}/"}
 
 
 async def test_named_servers(hub: RealHub) -> None:
-    """Each named server is judged for itself, and is deleted only when that is asked for."""
+    """Each named server is decided on its own, and only removed if the flag says so."""
     await run_server(hub, "nina")
     await run_server(hub, "nina", "idle", idle=timedelta(hours=2))
     await run_server(hub, "nina", "busy")
@@ -111,27 +113,27 @@ async def test_named_servers(hub: RealHub) -> None:
 
 
 async def known_servers(hub: RealHub, user: str) -> set[str]:
-    """A user's servers, also those that are stopped."""
+    """A user's servers, including stopped ones."""
     found = await hub.api("GET", user_path(user) + "?include_stopped_servers=1")
     return set(found["servers"])
 
 
 async def test_cull_users(hub: RealHub) -> None:
-    """Idle users are deleted under their own names; busy ones and admins are not."""
+    """Idle users are deleted by their exact names; busy users and administrators are not."""
     long_ago = datetime.now(UTC) - timedelta(days=3)
-    for name in (*ODD_NAMES, *ODD_NAMES.values(), "idle-admin"):
+    for name in (*UNUSUAL_NAMES, *UNUSUAL_NAMES.values(), "idle-admin"):
         await hub.create_user(name, admin=name == "idle-admin")
-        busy = name in ODD_NAMES.values()
+        busy = name in UNUSUAL_NAMES.values()
         await hub.set_last_activity(name, None, datetime.now(UTC) if busy else long_ago)
     await run_server(hub, "working")
     await hub.set_last_activity("working", None, long_ago)
     await cull_once(hub, "--timeout=3600", "--cull-users", cull_users=True)
     left = {user["name"] for user in await hub.api("GET", "/users")}
-    assert left - {hub.admin} == {*ODD_NAMES.values(), "working", "idle-admin"}
+    assert left - {hub.admin} == {*UNUSUAL_NAMES.values(), "working", "idle-admin"}
 
 
 async def test_dry_run_stops_nothing(hub: RealHub) -> None:
-    """A dry run names what would go and leaves it."""
+    """A dry run lists the idle server and does not stop it."""
     await run_server(hub, "dora", idle=timedelta(hours=2))
     written = await cull_once(hub, "--timeout=3600", "--dry-run")
     assert "dora" in written
@@ -139,7 +141,7 @@ async def test_dry_run_stops_nothing(hub: RealHub) -> None:
 
 
 async def test_no_token_in_any_output(hub: RealHub) -> None:
-    """A token that the Hub refuses is an error told without the token."""
+    """The error about a refused token does not show the token."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "services.cull", "--once", "--timeout=5", "--debug"),
         cwd=hub.directory,
@@ -159,7 +161,7 @@ async def test_no_token_in_any_output(hub: RealHub) -> None:
 
 @asynccontextmanager
 async def keeps_working(hub: RealHub, user: str) -> AsyncIterator[None]:
-    """Report activity of the user's server as it happens, whenever the Hub is there to hear."""
+    """Report activity of the user's server continuously while the Hub is available."""
 
     async def report() -> None:
         while True:
@@ -176,7 +178,7 @@ async def keeps_working(hub: RealHub, user: str) -> AsyncIterator[None]:
 
 
 async def outage(hub: RealHub, seconds: float) -> None:
-    """Take the Hub away for longer than `seconds`, and bring it back."""
+    """Stop the Hub for longer than `seconds`, and start it again."""
     gone = asyncio.get_running_loop().time()
     await asyncio.to_thread(hub.kill)
     while asyncio.get_running_loop().time() < gone + seconds:
@@ -185,7 +187,7 @@ async def outage(hub: RealHub, seconds: float) -> None:
 
 
 async def idle_goes_after_the_outage(hub: RealHub) -> None:
-    """Nobody working is stopped by an outage longer than the timeout; the idle one goes later."""
+    """After an outage longer than the timeout, only the idle server is stopped."""
     await run_server(hub, "wanda")
     async with keeps_working(hub, "wanda"):
         await run_server(hub, "ivo")
@@ -201,8 +203,8 @@ async def idle_goes_after_the_outage(hub: RealHub) -> None:
 TIMES = {"timeout": 4, "cull_every": 1, "settle": 8}
 
 
-async def test_a_declared_culler_outlives_the_hub_restart(make_hub: MakeHub) -> None:
-    """Declared, and so run by the Hub with a role of its own, it stops nobody who works."""
+async def test_a_declared_culler_survives_a_hub_restart(make_hub: MakeHub) -> None:
+    """Managed by the Hub with its own role, it does not stop active servers."""
     hub = make_hub(extra_config=f"from services.declare import declare\ndeclare(c, cull={TIMES})\n")
     async with hub.login("someone") as session:
         async with session.get(hub.url + "services/cull/health") as health:
@@ -215,7 +217,7 @@ async def test_a_declared_culler_outlives_the_hub_restart(make_hub: MakeHub) -> 
 
 
 async def test_a_hub_configured_for_jupyterhub_idle_culler(make_hub: MakeHub) -> None:
-    """What its README says to write, with our module's name: no url, no pages, the idle go."""
+    """The configuration of its README works with this module: no pages, idle servers stop."""
     name = "jupyterhub-idle-culler-service"
     scopes = ["list:users", "read:users:activity", "read:servers", "delete:servers"]
     flags = ["--timeout=3600", "--cull-every=1", "--settle=0"]
@@ -237,8 +239,8 @@ async def test_a_hub_configured_for_jupyterhub_idle_culler(make_hub: MakeHub) ->
     assert "is missing" not in hub.log()
 
 
-async def test_a_culler_of_its_own_outlives_the_hub_restart(make_hub: MakeHub) -> None:
-    """Run apart from the Hub it waits while the Hub is away, and stops nobody who works."""
+async def test_an_external_culler_survives_a_hub_restart(make_hub: MakeHub) -> None:
+    """An external culler waits while the Hub is unavailable and does not stop active servers."""
     hub = make_hub()
     flags = [f"--{name.replace('_', '-')}={value}" for name, value in TIMES.items()]
     process = await culler(hub, *flags)

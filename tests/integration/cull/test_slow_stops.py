@@ -1,4 +1,4 @@
-"""Slow stops and users on the real Hub: what a stop of ours does to a user's activity."""
+"""Slow stops with the real Hub, and how a stop by the culler affects the user's activity."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ LONG_AGO = timedelta(hours=2)
 
 @asynccontextmanager
 async def culler(hub: RealHub, *flags: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """``python -m services.cull`` with the scopes that culling users takes."""
+    """``python -m services.cull`` with the scopes for --cull-users."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "services.cull", "--timeout=3600", "--cull-users", *flags),
         cwd=hub.directory,
@@ -42,7 +42,7 @@ async def culler(hub: RealHub, *flags: str) -> AsyncIterator[asyncio.subprocess.
 
 
 async def once(hub: RealHub, *flags: str) -> str:
-    """One pass that must succeed; what it wrote."""
+    """Make a pass that must succeed, and return its output."""
     async with culler(hub, "--once", *flags) as process, asyncio.timeout(60):
         written, _ = await process.communicate()
     assert process.returncode == 0, written.decode()
@@ -50,7 +50,7 @@ async def once(hub: RealHub, *flags: str) -> str:
 
 
 async def idle(hub: RealHub, user: str) -> None:
-    """A user who has been idle for long, with a server that is so, too."""
+    """Create a user who has been idle for a long time, with an idle server."""
     await hub.create_user(user)
     await hub.start_server(user)
     then = datetime.now(UTC) - LONG_AGO
@@ -63,8 +63,8 @@ async def there(hub: RealHub, user: str) -> bool:
     return any(one["name"] == user for one in users)
 
 
-async def test_a_user_goes_with_their_server_in_one_pass(make_hub: MakeHub) -> None:
-    """The Hub takes our stop for activity; it is none of the user's."""
+async def test_a_user_is_deleted_in_the_pass_that_stops_their_server(make_hub: MakeHub) -> None:
+    """The Hub counts the culler's stop as activity, and the culler ignores that."""
     hub = make_hub()
     await idle(hub, "ada")
     await hub.create_user("ben")
@@ -74,8 +74,8 @@ async def test_a_user_goes_with_their_server_in_one_pass(make_hub: MakeHub) -> N
     assert await there(hub, "ben")
 
 
-async def test_a_slow_stop_is_followed_and_its_user_goes_later(make_hub: MakeHub) -> None:
-    """202: looked after until it is done; then the user goes, whom our stop kept awake."""
+async def test_after_a_slow_stop_the_user_is_deleted(make_hub: MakeHub) -> None:
+    """After a 202, the stop is followed to its end, and a later pass deletes the user."""
     hub = make_hub(spawner="nothing", stop_seconds=3, tornado_settings={"slow_stop_timeout": 0.5})
     await idle(hub, "ada")
     async with culler(hub, "--settle=0", "--cull-every=2") as process:
@@ -92,7 +92,7 @@ async def test_a_slow_stop_is_followed_and_its_user_goes_later(make_hub: MakeHub
 
 
 async def test_a_user_who_stops_their_own_server_is_active(make_hub: MakeHub) -> None:
-    """What the Hub dates to the user's own stop is the user's activity, other than ours."""
+    """Unlike a stop by the culler, the user's own stop counts as activity."""
     hub = make_hub()
     await idle(hub, "ada")
     async with aiohttp.ClientSession() as session:

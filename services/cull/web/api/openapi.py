@@ -1,4 +1,4 @@
-"""The OpenAPI description of the JSON API, made from the types of its answers. Pure."""
+"""The OpenAPI description of the JSON API, generated from the types of its responses. Pure."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,9 +7,9 @@ import msgspec
 
 from common.web.openapi import ERROR, document
 from services.cull.web.api import types as api_types
-from services.cull.web.forms import LONGEST_HOLD, Show, Sort
+from services.cull.web.forms import LONGEST_HOLD, ServerFilter, SortKey
 
-_ANSWERS: tuple[type[msgspec.Struct], ...] = (
+_RESPONSES: tuple[type[msgspec.Struct], ...] = (
     api_types.ServerList,
     api_types.Extended,
     api_types.HoldView,
@@ -20,26 +20,26 @@ _ANSWERS: tuple[type[msgspec.Struct], ...] = (
 )
 
 _ERRORS = {
-    "400": "The request cannot be used; `problems` lists all that is wrong with it.",
-    "401": "Nobody is signed in and no token was sent.",
-    "403": "Not yours to do, or the XSRF token is missing.",
-    "404": "There is no such thing.",
-    "405": "The path is there for other methods, which `Allow` names.",
-    "409": "The rule allows no further extension now.",
-    "413": "The body is too large.",
-    "503": "The Hub or the database is out of reach; try again.",
+    "400": "The request is invalid; `problems` lists everything that is wrong with it.",
+    "401": "The request has no valid token or session.",
+    "403": "This is not allowed, or the XSRF token is missing.",
+    "404": "Not found.",
+    "405": "The method is not allowed; `Allow` lists those that are.",
+    "409": "The rule allows no further extension at this time.",
+    "413": "The request body is too large.",
+    "503": "The Hub or the database is not available; try again.",
 }
 
 
 def describe(prefix: str, version: str) -> dict[str, Any]:
     """The description of the API below ``prefix``."""
-    schemas = msgspec.json.schema_components(_ANSWERS, ref_template="#/components/schemas/{name}")[
-        1
-    ]
+    schemas = msgspec.json.schema_components(
+        _RESPONSES, ref_template="#/components/schemas/{name}"
+    )[1]
     info = {
         "title": "JupyterHub idle culler",
         "version": version,
-        "description": "When servers will be stopped, and how to keep them running.",
+        "description": "Shows when servers will be stopped, and keeps them running.",
     }
     components = {"schemas": {**schemas, "NewHold": _new_hold(), "Error": _error()}}
     return document("cull", info, prefix, _paths(), components)
@@ -47,29 +47,43 @@ def describe(prefix: str, version: str) -> dict[str, Any]:
 
 def _paths() -> dict[str, Any]:
     extend = _operation(
-        "Keep an own server running as far as its rule allows",
+        "Keep one of your servers running for as long as its rule allows",
         "Extended",
         errors=("400", "403", "404", "409", "413", "503"),
     )
     return {
         "/api/servers": {
             "get": _operation(
-                "Own servers, read fresh; with `all` those of everybody, for admins",
+                "List your servers; with `all`, those of all users (administrators only)",
                 "ServerList",
                 parameters=[
-                    _query("all", {"type": "string", "enum": ["1"]}, "List everybody's servers."),
-                    _query("q", {"type": "string"}, "Text in the user's, server's, group's name."),
+                    _query(
+                        "all", {"type": "string", "enum": ["1"]}, "List the servers of all users."
+                    ),
+                    _query(
+                        "q",
+                        {"type": "string"},
+                        "Text in the name of the user, the server or a group.",
+                    ),
                     _query("rule", {"type": "string"}, "The name of a rule."),
-                    _query("show", {"type": "string", "enum": list(Show)}, "Which servers."),
+                    _query(
+                        "show",
+                        {"type": "string", "enum": list(ServerFilter)},
+                        "Which servers to list.",
+                    ),
                     _query(
                         "sort",
                         {
                             "type": "string",
-                            "enum": [sign + key for key in Sort for sign in ("", "-")],
+                            "enum": [sign + key for key in SortKey for sign in ("", "-")],
                         },
-                        "The column; with `-` in front, descending.",
+                        "The column to sort by; a leading `-` reverses the order.",
                     ),
-                    _query("page", {"type": "integer", "minimum": 1}, "100 servers a page."),
+                    _query(
+                        "page",
+                        {"type": "integer", "minimum": 1},
+                        "The number of the page, with 100 servers each.",
+                    ),
                 ],
                 errors=("400", "403", "503"),
             )
@@ -83,10 +97,10 @@ def _paths() -> dict[str, Any]:
             "post": {**extend, "summary": extend["summary"] + ": a named server"},
         },
         "/api/holds": {
-            "get": _operation("Holds in force", "HoldList", errors=("403", "503")),
+            "get": _operation("List the holds in force", "HoldList", errors=("403", "503")),
             "post": {
                 **_operation(
-                    "Hold a server, a user or a group until a time; replaces an earlier hold",
+                    "Hold a server, a user or a group; replaces an existing hold",
                     "HoldView",
                     status="201",
                     errors=("400", "403", "413", "503"),
@@ -100,22 +114,32 @@ def _paths() -> dict[str, Any]:
         "/api/holds/{id}": {
             "parameters": [_path("id", {"type": "integer", "minimum": 1})],
             "delete": _operation(
-                "End a hold", None, status="204", errors=("400", "403", "404", "503")
+                "Release a hold", None, status="204", errors=("400", "403", "404", "503")
             ),
         },
-        "/api/passes": {"get": _operation("The last passes", "PassList", errors=("403",))},
+        "/api/passes": {"get": _operation("List the last passes", "PassList", errors=("403",))},
         "/api/audit": {
             "get": _operation(
-                "Who did what, the newest first",
+                "List the audit log, the newest events first",
                 "AuditList",
                 parameters=[
-                    _query("limit", {"type": "integer", "minimum": 1, "maximum": 1000}, "At most."),
-                    _query("before", {"type": "integer", "minimum": 1}, "Only older than this id."),
+                    _query(
+                        "limit",
+                        {"type": "integer", "minimum": 1, "maximum": 1000},
+                        "The maximum number of events.",
+                    ),
+                    _query(
+                        "before",
+                        {"type": "integer", "minimum": 1},
+                        "Only events older than this id.",
+                    ),
                 ],
                 errors=("400", "403", "503"),
             )
         },
-        "/api/policy": {"get": _operation("The rules in force", "PolicyView", errors=("403",))},
+        "/api/policy": {
+            "get": _operation("List the rules in force", "PolicyView", errors=("403",))
+        },
         "/api/openapi.json": {
             "get": {
                 "summary": "This description",
@@ -127,23 +151,26 @@ def _paths() -> dict[str, Any]:
 
 def _operation(
     summary: str,
-    answer: str | None,
+    response: str | None,
     *,
     status: str = "200",
     parameters: Sequence[dict[str, Any]] = (),
     errors: Sequence[str] = (),
 ) -> dict[str, Any]:
-    good: dict[str, Any] = {"description": "Done"}
-    if answer is not None:
-        good["content"] = {"application/json": {"schema": _ref(answer)}}
-    bad = {
+    success: dict[str, Any] = {"description": "Success"}
+    if response is not None:
+        success["content"] = {"application/json": {"schema": _ref(response)}}
+    errors_by_status = {
         code: {
             "description": _ERRORS[code],
             "content": {"application/json": {"schema": _ref("Error")}},
         }
         for code in sorted({"401", "405", *errors})
     }
-    described: dict[str, Any] = {"summary": summary, "responses": {status: good, **bad}}
+    described: dict[str, Any] = {
+        "summary": summary,
+        "responses": {status: success, **errors_by_status},
+    }
     if parameters:
         described["parameters"] = list(parameters)
     return described
@@ -167,11 +194,14 @@ def _new_hold() -> dict[str, Any]:
         "type": "object",
         "additionalProperties": False,
         "required": ["kind", "name"],
-        "description": "The end is either `until` or `hours`, never both.",
+        "description": "Give either `until` or `hours`, not both.",
         "properties": {
             "kind": {"enum": ["server", "user", "group"]},
-            "name": {**name, "description": "Of the user or the group."},
-            "server": {**name, "description": "Of a server hold; empty for the default server."},
+            "name": {**name, "description": "The name of the user or group."},
+            "server": {
+                **name,
+                "description": "For a server hold: its name, empty for the default server.",
+            },
             "until": {"type": "string", "format": "date-time"},
             "hours": {
                 "type": "number",
@@ -187,6 +217,6 @@ def _error() -> dict[str, Any]:
     again = {
         "type": ["string", "null"],
         "format": "date-time",
-        "description": "With 409: when the next extension is allowed.",
+        "description": "With status 409: when the next extension is allowed.",
     }
     return {**ERROR, "properties": {**ERROR["properties"], "again_at": again}}

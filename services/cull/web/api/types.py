@@ -1,6 +1,6 @@
-"""What the JSON API answers, and what the pages are made of. Times are aware and in UTC.
+"""The responses of the JSON API, which the pages show as well. All times are aware and in UTC.
 
-``openapi.py`` describes the API from these types, with the classes' docstrings.
+``openapi.py`` generates the API description from these types and their docstrings.
 """
 
 from datetime import datetime
@@ -9,58 +9,58 @@ from typing import Annotated, Literal
 import msgspec
 
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
-"""An aware time; with the zone in its JSON form."""
+"""An aware time; its JSON form includes the offset."""
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
-    """An extension that the user can have now."""
+    """The extension that "Keep running" gives now."""
 
     until: Time
-    """How far it moves the stop."""
+    """The earliest time at which the server would stop after the extension."""
     left: int
-    """How many extensions are left for the last 24 hours, this one counted."""
+    """How many extensions are left within 24 hours, including this one."""
 
 
 class ServerView(msgspec.Struct, frozen=True, kw_only=True):
-    """A server, and what the culler thinks of it."""
+    """A running server, and what the culler will do with it."""
 
     user: str
     server: str
     """The server's name; empty for the default server."""
     groups: tuple[str, ...]
     admin: bool
-    """Whether the user is an admin of the Hub."""
+    """Whether the user is an administrator of the Hub."""
     state: str
-    """"ready", "starting", or what the Hub says is pending ("spawn", "stop", "check")."""
+    """"ready", "starting", or the Hub's pending action ("spawn", "stop", "check")."""
     started: Time | None
     last_activity: Time | None
     stops_at: Time | None
-    """When it will be stopped if nothing changes; null: not as things are."""
+    """When it will be stopped if nothing changes; null if it will not be stopped."""
     action: str
-    """What the culler would do now: "keep", "stop", ..."""
+    """What the culler would do now: "keep", "stop" or "remove"."""
     reason: str
-    """Why, as a word from a closed set."""
+    """The reason, as a word from a closed set."""
     why: str
-    """Why, as a sentence."""
+    """The reason, as a sentence."""
     rule: str
-    """The rule that holds for it."""
+    """The name of the rule that applies to it."""
     rule_does: str
     """What the rule does."""
     extended_until: Time | None
     held_until: Time | None
     """The latest end of the holds of the server, its user and its user's groups."""
     offer: Offer | None
-    """Only for own servers: the extension that can be had now."""
+    """The extension that is possible now; only for the viewer's own servers."""
     no_offer: str
-    """Why there is no offer, where that is worth a word."""
+    """Why no extension is possible; empty where that needs no explanation."""
 
 
 class ServerList(msgspec.Struct, frozen=True, kw_only=True):
-    """Servers, one page of them."""
+    """One page of servers."""
 
     servers: list[ServerView]
     total: int
-    """How many match."""
+    """How many servers match."""
     page: int
     pages: int
     as_of: Time | None
@@ -74,7 +74,7 @@ class Extended(msgspec.Struct, frozen=True, kw_only=True):
     server: str
     until: Time
     used: int
-    """Extensions of this server in the last 24 hours."""
+    """The number of extensions of this server in the last 24 hours."""
     limit: int
 
 
@@ -84,7 +84,7 @@ class HoldView(msgspec.Struct, frozen=True, kw_only=True):
     id: int
     kind: Literal["server", "user", "group"]
     name: str
-    """Of the user or the group."""
+    """The name of the user or group."""
     server: str
     until: Time
     by: str
@@ -93,18 +93,18 @@ class HoldView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HoldList(msgspec.Struct, frozen=True, kw_only=True):
-    """The holds in force, the first to end first."""
+    """The holds in force, ordered by their end."""
 
     holds: list[HoldView]
 
 
 class PassView(msgspec.Struct, frozen=True, kw_only=True):
-    """A pass of the culler over all servers."""
+    """A pass over all servers."""
 
     started: Time
     seconds: float
     whole: bool
-    """Whether every server was seen."""
+    """Whether all servers were checked."""
     stopped: int
     removed: int
     deleted: int
@@ -112,7 +112,7 @@ class PassView(msgspec.Struct, frozen=True, kw_only=True):
     skipped: int
     failures: int
     errors: list[str]
-    """The first of the failures, in words."""
+    """The first of the failures, as text."""
 
 
 class PassList(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,7 +122,7 @@ class PassList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AuditView(msgspec.Struct, frozen=True, kw_only=True):
-    """An audit line."""
+    """An event of the audit log."""
 
     id: int
     at: Time
@@ -138,19 +138,19 @@ class AuditView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AuditList(msgspec.Struct, frozen=True, kw_only=True):
-    """Audit lines, the newest first."""
+    """Events of the audit log, the newest first."""
 
     events: list[AuditView]
     next_before: int | None
-    """Ask with ``before`` set to this for the next ones; null: there are none."""
+    """The value of ``before`` for the next, older events; null if there are none."""
 
 
 class RuleView(msgspec.Struct, frozen=True, kw_only=True):
-    """A rule of the policy, in the order in which they are tried."""
+    """A rule of the policy. Rules are tried in order."""
 
     name: str
     matches: str
-    """What it matches; empty for everything."""
+    """What the rule matches; empty for everything."""
     does: str
 
 

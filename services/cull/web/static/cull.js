@@ -1,57 +1,67 @@
-/* Makes the pages nicer; every one of them works without it.
+/* Enhances the pages; all of them work without it.
  *
- * - Times, UTC in the markup, are shown in the viewer's zone; "in 5 min" stays true.
- * - The table of servers is filtered while typing, sorted and paged without a reload.
- * - A page that was hidden for a while is fetched anew when it is looked at again.
+ * - Times, which are in UTC in the markup, are shown in the viewer's time zone, and relative
+ *   times ("in 5 minutes") are kept up to date.
+ * - The table of servers is filtered while typing, and sorted and paged without a reload.
+ * - A page that was hidden for a while is refreshed when it becomes visible again.
  */
 "use strict";
 
 const STALE_MS = 60_000;
 const TYPING_MS = 250;
-/* Unit, its seconds, and from how many on it is used: "in 1 hour" would hide up to 59 minutes. */
-const UNITS = [["day", 86_400, 172_800], ["hour", 3_600, 7_200], ["minute", 60, 60]];
 
 const absolute = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-const words = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
-let fetchedAt = Date.now();
-let asked = 0;
+let refreshedAt = Date.now();
+let requests = 0;
 
-function fromNow(when) {
-  const seconds = (when - Date.now()) / 1000;
-  for (const [unit, size, least] of UNITS) {
-    if (Math.abs(seconds) >= least) return words.format(Math.trunc(seconds / size), unit);
+/* The same words as time_from_now() in pages.py. */
+function timeFromNow(when) {
+  const minutes = Math.trunc(Math.abs(when - Date.now()) / 60_000);
+  if (minutes === 0) return "now";
+  let length;
+  if (minutes < 60) {
+    length = `${minutes} minute${minutes === 1 ? "" : "s"}`;
+  } else if (minutes < 48 * 60) {
+    const rest = minutes % 60;
+    length = `${Math.trunc(minutes / 60)} h${rest ? ` ${rest} min` : ""}`;
+  } else {
+    length = `${Math.trunc(minutes / (24 * 60)).toLocaleString("en")} days`;
   }
-  return words.format(0, "second");
+  return when > Date.now() ? `in ${length}` : `${length} ago`;
+}
+
+function showRelativeTimes(root) {
+  for (const element of root.querySelectorAll("[data-relative]")) {
+    element.textContent = `(${timeFromNow(new Date(element.dataset.relative))})`;
+  }
 }
 
 function showTimes(root) {
   for (const element of root.querySelectorAll("time[datetime]")) {
     const when = new Date(element.dateTime);
-    if (!element.title) element.title = element.textContent;
+    if (!element.title) element.title = `${element.textContent} UTC`;
     element.textContent = absolute.format(when);
   }
-  for (const element of root.querySelectorAll("[data-relative]")) {
-    element.textContent = `(${fromNow(new Date(element.dataset.relative))})`;
-  }
+  showRelativeTimes(root);
 }
 
-/* The part of the page that changes, from a fresh copy of the page at this address. */
+/* Replaces the part of the page that changes with that of the page at this address. */
 async function refresh(address) {
   const part = document.getElementById("fresh");
   const token = document.querySelector('meta[name="xsrf-token"]').content;
-  const mine = ++asked;
-  let answer, text;
+  const request = ++requests;
+  let response, text;
   try {
-    answer = await fetch(address, { headers: { "X-XSRFToken": token, Accept: "text/html" } });
-    text = await answer.text();
+    response = await fetch(address, { headers: { "X-XSRFToken": token, Accept: "text/html" } });
+    text = await response.text();
   } catch {
-    return; // offline: what is shown stays
+    return; // offline: keep what is shown
   }
-  if (mine !== asked) return; // a newer question was asked meanwhile
+  if (request !== requests) return; // a newer request is under way
   const page = new DOMParser().parseFromString(text, "text/html");
   const fresh = page.getElementById("fresh");
-  if (!answer.ok || !fresh) {
-    location.assign(address); // signed out, or an error that a person should see
+  if (!response.ok || !fresh) {
+    location.assign(address); // signed out, or an error page that the viewer should see
     return;
   }
   const focused = part.contains(document.activeElement) ? document.activeElement.id : "";
@@ -59,7 +69,7 @@ async function refresh(address) {
   showTimes(adopted);
   part.replaceWith(adopted);
   if (focused) document.getElementById(focused)?.focus();
-  fetchedAt = Date.now();
+  refreshedAt = Date.now();
 }
 
 async function go(address) {
@@ -92,9 +102,9 @@ function setUpFilter(form) {
   });
 }
 
-/* The field is filled in in the viewer's zone and sent in UTC. */
+/* The field is in the viewer's time zone; until_utc sends the same time in UTC. */
 function setUpHold(form) {
-  form.querySelector("[data-zone-label]").textContent = "Or until (your time)";
+  form.querySelector("[data-zone-label]").textContent = "Or until (your local time)";
   form.addEventListener("submit", () => {
     const local = form.elements.until.value;
     form.elements.until_utc.value = local ? new Date(local).toISOString() : "";
@@ -102,12 +112,10 @@ function setUpHold(form) {
 }
 
 document.documentElement.classList.add("with-script");
+document.querySelector("[data-zone]").textContent =
+  `All times are in your time zone (${Intl.DateTimeFormat().resolvedOptions().timeZone}).`;
 showTimes(document);
-setInterval(() => {
-  for (const element of document.querySelectorAll("[data-relative]")) {
-    element.textContent = `(${fromNow(new Date(element.dataset.relative))})`;
-  }
-}, 30_000);
+setInterval(() => showRelativeTimes(document), 30_000);
 
 const filter = document.getElementById("filter");
 if (filter) setUpFilter(filter);
@@ -115,7 +123,7 @@ const hold = document.getElementById("hold");
 if (hold) setUpHold(hold);
 
 document.addEventListener("visibilitychange", () => {
-  const stale = Date.now() - fetchedAt > STALE_MS;
+  const stale = Date.now() - refreshedAt > STALE_MS;
   if (document.visibilityState === "visible" && stale && document.querySelector("[data-refresh]")) {
     refresh(location.pathname + location.search);
   }

@@ -1,4 +1,4 @@
-"""What is known of servers, holds and passes, as the pages and the API show it. Pure."""
+"""Servers, holds, passes and rules as the API and the pages show them. Pure."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -7,12 +7,8 @@ from common.hub.models import Server, User
 from services.cull.passes.results import PassResult
 from services.cull.policy.describe import describe_match, describe_rule
 from services.cull.policy.extension import ExtensionOffer, ExtensionRefusal
-from services.cull.policy.model import (
-    Decision,
-    Policy,
-    Protections,
-    Reason,
-)
+from services.cull.policy.model import Decision, Policy, Protections, Reason
+from services.cull.policy.reasons import as_sentence, describe_reason
 from services.cull.policy.rules import Rule
 from services.cull.store.records import Event, Hold
 from services.cull.web.api.types import (
@@ -27,32 +23,6 @@ from services.cull.web.api.types import (
     ServerView,
 )
 
-_WHY = {
-    Reason.IDLE: "It has been idle for longer than its rule allows.",
-    Reason.MAX_AGE: "It has been running for longer than its rule allows.",
-    Reason.ACTIVE: "It stops when nobody has used it for a while, or when it gets too old.",
-    Reason.NEVER: "Its rule never stops it.",
-    Reason.HELD: "An administrator holds it until a set time.",
-    Reason.EXTENDED: "It was asked to be kept running.",
-    Reason.SETTLING: "The Hub was away or has just started; servers get time to report activity.",
-    Reason.PENDING: "It is just being started or stopped.",
-    Reason.NOT_READY: "It is not ready yet.",
-    Reason.NO_TIME: "The Hub does not tell when it was last active, so it is left alone.",
-    Reason.NO_PROFILE: "The Hub does not tell what it was started with, so it is left alone.",
-    Reason.DEFAULT_SPARED: "Default servers are not stopped here.",
-    Reason.NAMED_SPARED: "Named servers are not stopped here.",
-    Reason.ADMIN_SPARED: "Admins are spared here.",
-    Reason.ARBITER: "This hub's own check keeps it.",
-}
-_NEVER_STOPPED = "As things are, it is not stopped."
-
-
-def why(decision: Decision) -> str:
-    """Why a server stops or not, as a sentence."""
-    if decision.reason is Reason.ACTIVE and decision.due is None:
-        return _NEVER_STOPPED
-    return _WHY.get(decision.reason, decision.reason.value.replace("_", " "))
-
 
 def server_view(
     user: User,
@@ -62,7 +32,7 @@ def server_view(
     protections: Protections,
     offer: ExtensionOffer | ExtensionRefusal | None = None,
 ) -> ServerView:
-    """A server as shown. offer: what its user can have, None where nobody asked."""
+    """A server with its decision. ``offer`` is only given for the viewer's own servers."""
     return ServerView(
         user=user.name,
         server=server.name,
@@ -74,7 +44,7 @@ def server_view(
         stops_at=decision.due,
         action=decision.action.value,
         reason=decision.reason.value,
-        why=why(decision),
+        why=_why(server, decision),
         rule=rule.name,
         rule_does=describe_rule(rule),
         extended_until=protections.extended_until(user, server.name),
@@ -92,8 +62,14 @@ def server_view(
     )
 
 
+def _why(server: Server, decision: Decision) -> str:
+    if decision.reason is Reason.PENDING and server.pending in ("spawn", "stop"):
+        return "It is starting." if server.pending == "spawn" else "It is stopping."
+    return as_sentence(describe_reason(decision))
+
+
 def hold_view(hold: Hold) -> HoldView:
-    """A hold as shown."""
+    """A hold."""
     return HoldView(
         id=hold.id,
         kind=hold.kind.value,
@@ -107,7 +83,7 @@ def hold_view(hold: Hold) -> HoldView:
 
 
 def pass_list(passes: Iterable[PassResult]) -> PassList:
-    """The passes, which come oldest first, newest first."""
+    """The passes in reverse order: they are given oldest first and shown newest first."""
     return PassList(
         passes=[
             PassView(
@@ -128,7 +104,7 @@ def pass_list(passes: Iterable[PassResult]) -> PassList:
 
 
 def audit_list(events: Sequence[tuple[int, Event]], limit: int) -> AuditList:
-    """Audit lines as shown. limit: how many were asked for; fewer are the last ones."""
+    """Audit events. There are no older ones if fewer than ``limit`` were found."""
     shown = [
         AuditView(
             id=number,
@@ -149,7 +125,7 @@ def audit_list(events: Sequence[tuple[int, Event]], limit: int) -> AuditList:
 
 
 def policy_view(policy: Policy) -> PolicyView:
-    """The rules in words."""
+    """The rules of the policy in words."""
     return PolicyView(
         rules=[
             RuleView(
@@ -162,25 +138,6 @@ def policy_view(policy: Policy) -> PolicyView:
     )
 
 
-def duration(seconds: float) -> str:
-    """A length of time in words, the two largest units of it."""
-    left, parts = round(seconds), []
-    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
-        count, left = divmod(left, size)
-        if count:
-            parts.append(f"{count} {unit}{'s' if count != 1 else ''}")
-    return " ".join(parts[:2]) or "0 seconds"
-
-
 def utc(value: datetime) -> str:
-    """ISO 8601 in UTC, as <time datetime> and scripts want it."""
+    """ISO 8601 in UTC, as <time datetime> and scripts expect it."""
     return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def from_now(value: datetime, now: datetime) -> str:
-    """How long until then, or since: ``(in 5 minutes)``."""
-    seconds = (value - now).total_seconds()
-    if abs(seconds) < 60:
-        return "(now)"
-    length = duration(abs(seconds) // 60 * 60)
-    return f"(in {length})" if seconds > 0 else f"({length} ago)"

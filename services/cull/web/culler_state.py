@@ -1,0 +1,51 @@
+"""What the site reads from the running culler: its policy, its decisions and its last passes."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from common.hub.models import Server, User
+from services.cull.passes.executor import Culler
+from services.cull.passes.results import PassResult, SurveyedServer
+from services.cull.policy.model import Decision, Policy, Protections, is_running
+from services.cull.policy.rules import Rule
+
+
+class CullerState:
+    """The culler, read-only."""
+
+    def __init__(self, culler: Culler) -> None:
+        self._culler = culler
+
+    def now(self) -> datetime:
+        """The Hub's time."""
+        return self._culler.evaluator.now()
+
+    def policy(self) -> Policy:
+        """The policy in force."""
+        return self._culler.evaluator.policy()
+
+    def rule(self, user: User, server: Server) -> Rule:
+        """The rule that applies to a server now."""
+        return self.policy().rule_for(user, server, self.now())
+
+    async def decide(self, user: User, server: Server, protections: Protections) -> Decision:
+        """What a pass would do with a server now, given the extensions and holds."""
+        return await self._culler.evaluator.decide_server(user, server, protections)
+
+    def passes(self) -> list[PassResult]:
+        """The last passes, the oldest first."""
+        return list(self._culler.history)
+
+    def servers(self) -> Iterable[SurveyedServer]:
+        """All running servers, as the last complete pass found them."""
+        return self._culler.servers()
+
+    def servers_as_of(self) -> datetime | None:
+        """When that pass listed them, by the Hub's clock; None before the first pass."""
+        return self._culler.as_of
+
+
+def running_servers(user: User) -> list[Server]:
+    """The user's servers that are running, starting or stopping, by name."""
+    running = (server for server in user.servers.values() if is_running(server))
+    return sorted(running, key=lambda server: server.name)
