@@ -1,4 +1,4 @@
-"""How things are at the last poll: what the metrics show."""
+"""The figures at the last poll, for the metrics."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,12 +13,12 @@ from services.stats.store.store import Store
 from services.stats.store.tables import FOREVER
 
 PERIODS = {"24h": 24, "7d": 7 * 24, "30d": 30 * 24}
-"""Hours; as in the Hub's own ``active_users``."""
+"""Hours, as in JupyterHub's own ``active_users`` metrics."""
 
 
 @dataclass(frozen=True)
 class Current:
-    """Counts by group name; the hub's own under the empty name."""
+    """Counts by group name; those of the hub have an empty name."""
 
     running: dict[str, int] = field(default_factory=dict)
     active: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class Current:
 async def read_current(
     store: Store, now: datetime, *, groups: int = 0, per_user: bool = False
 ) -> Current:
-    """As of ``now``. ``groups``: only so many are told apart, the largest."""
+    """The figures at a time. groups: how many of the largest groups get their own figures."""
     current = Current()
     async with store.reading() as connection:
         largest = await _largest(connection, groups)
@@ -78,7 +78,7 @@ async def _active(
     since: datetime,
     largest: dict[int, str],
 ) -> None:
-    """Who worked since then; by whole days where the raw records do not go back so far."""
+    """Count users active since a time; by calendar day if raw records do not go back that far."""
     start, user = t.activity.c.start, t.activity.c.user_id
     condition: ColumnElement[bool] = start >= since
     reaching = select(user, t.activity.c.seconds, start).where(

@@ -1,6 +1,5 @@
 """Recording from a Hub into a database: outages of either, two recorders, what it asks for."""
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
@@ -16,7 +15,6 @@ from common.hub.client import HubClient
 from common.hub.http import NO_RETRY
 from services.stats.record.recorder import Recorder, Settings
 from services.stats.store import tables as t
-from services.stats.store.leader_lock import lock_for
 from services.stats.store.store import Store
 from services.stats.store.tables import FOREVER
 from tests.fakes.clock import START, FakeClock
@@ -297,25 +295,6 @@ async def test_who_lost_the_lock_does_not_count(
     assert not first.leader
     assert not await first.lead()
     assert len(await desk.rows(t.polls)) == 1
-
-
-async def test_advisory_lock_of_a_broken_connection_is_free(postgres_url: str) -> None:
-    """PostgreSQL frees the lock with its connection, and we notice that it is gone."""
-    one, two = [await Store.open(postgres_url, ZoneInfo("UTC")) for _ in range(2)]
-    lock, other = lock_for(one.database), lock_for(two.database)
-    assert await lock.acquire()
-    assert not await other.acquire()
-    async with two.writing() as connection:
-        await connection.exec_driver_sql(
-            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
-        )
-    deadline = asyncio.get_running_loop().time() + 10
-    while not await other.acquire():
-        assert asyncio.get_running_loop().time() < deadline
-    assert not await lock.held()
-    await other.release()
-    await one.close()
-    await two.close()
 
 
 async def test_database_away_and_back(
