@@ -3,7 +3,14 @@
 import pytest
 
 from common import errors
-from common.errors import ConfigError, HubError, ProxyError, RequestError, without_query
+from common.errors import (
+    ConfigError,
+    HubError,
+    ProxyError,
+    RequestError,
+    StoreError,
+    without_query,
+)
 
 
 @pytest.mark.parametrize(
@@ -44,5 +51,5 @@ def test_the_tree_is_as_drawn() -> None:
     }
     assert drawn == made - {"ServiceError", "RequestError"}
     for name in drawn - {"ConfigError"}:
-        family = HubError if name.startswith("Hub") else ProxyError
+        family = {"Hub": HubError, "Sto": StoreError}.get(name[:3], ProxyError)
         assert issubclass(getattr(errors, name), family)
