@@ -1,8 +1,8 @@
 """A private PostgreSQL server for tests, from the machine's own binaries.
 
-It listens on a unix socket in a temporary directory and nowhere else, so it meets no other server
-and needs no password. As root it runs as another user, since PostgreSQL refuses root. Take the
-fixtures into a test file with ``from tests.fakes.postgres import postgres, postgres_url``.
+It listens only on a Unix socket in a temporary directory, so it cannot collide with another server
+and needs no password. PostgreSQL refuses to run as root; for root it runs as another user. Import
+the fixtures into a test file with ``from tests.fakes.postgres import postgres, postgres_url``.
 """
 
 import itertools
@@ -22,7 +22,7 @@ _INSTALLED = Path("/usr/lib/postgresql")  # Debian keeps the server's programs o
 
 
 class Postgres:
-    """One server. stop, start and restart are for tests of a database that goes away."""
+    """One server. Tests of an outage stop, start and restart it."""
 
     def __init__(self, binaries: Path, directory: Path, user: str | None) -> None:
         self._binaries = binaries
@@ -45,7 +45,7 @@ class Postgres:
 
     def start(self) -> None:
         """Start and wait until connections are accepted (30 s at most)."""
-        assert self._process is None, "the server runs already"
+        assert self._process is None, "the server is already running"
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
@@ -68,7 +68,7 @@ class Postgres:
             time.sleep(0.05)
 
     def stop(self) -> None:
-        """Stop at once; clients see their connections cut, nothing committed is lost."""
+        """Stop at once: connections break, but nothing committed is lost."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -81,7 +81,7 @@ class Postgres:
         self.start()
 
     def database(self) -> str:
-        """Make an empty database; its URL, as an administrator would write it."""
+        """Create an empty database; returns its URL as an administrator would write it."""
         name = f"test_{next(self._numbers)}"
         self._run("createdb", "--host", str(self.directory), "--username", self.name, name)
         return f"postgresql://{self.name}@/{name}?host={self.directory}"
@@ -125,7 +125,7 @@ class Postgres:
 
 
 def _environment() -> dict[str, str]:
-    """Without PGHOST and its like, which would lead to another server."""
+    """The environment without PGHOST and the like, which would lead to another server."""
     return {key: value for key, value in os.environ.items() if not key.startswith("PG")} | {
         "LC_ALL": "C.UTF-8"
     }
@@ -152,13 +152,13 @@ def _other_user() -> str | None:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """A running server; tests take databases of their own from it."""
+    """A running server, shared by all tests; each creates its own database."""
     binaries = _binaries()
     if binaries is None:
-        pytest.skip("no PostgreSQL server here: apt-get install postgresql")
+        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
     user = _other_user() if os.getuid() == 0 else None
-    # Not below pytest's own directory, which another user may not enter; and a socket's path
-    # must be short.
+    # Outside pytest's directory, which other users may not enter; and a socket's path must be
+    # short.
     with tempfile.TemporaryDirectory(prefix="pg-", dir="/tmp") as directory:
         if user is not None:
             shutil.chown(directory, user)

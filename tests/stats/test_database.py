@@ -29,7 +29,7 @@ def test_newer_database(demo: Run, tmp_path: Path) -> None:
     code, _, err = demo("report")
     assert code == 1
     assert err.count("\n") == 1
-    assert "Update jupyterhub-classroom" in err
+    assert "Upgrade jupyterhub-classroom" in err
 
 
 def test_names_are_not_mixed(demo: Run, tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ async def test_the_same_key_opens_the_database_again(tmp_path: Path) -> None:
 
 async def test_an_unusable_file_is_reported_at_once(tmp_path: Path) -> None:
     """Waiting does not help if an SQLite file cannot be opened, so it is an error."""
-    with pytest.raises(ConfigError, match="--db-url: the database cannot be opened"):
+    with pytest.raises(ConfigError, match="--db-url: cannot open the database"):
         async with open_store(settings(tmp_path / "missing" / "stats.sqlite"), wait=True):
             pass
 

@@ -1,7 +1,7 @@
-"""A day's raw records made into one row per user and per group. Pure, and repeatable.
+"""Counts a day's raw records into one row per user and per group. Pure and repeatable.
 
-The whole hub is group 0. A group's row counts those who were members on that day, so a
-course of last semester can still be reported when its group is empty.
+The hub is group 0. A group's row counts the users who were members on that day, so last
+semester's course can still be reported when its group is empty.
 """
 
 import json
@@ -18,13 +18,13 @@ from services.stats.intervals import Interval, overlap_seconds, total_seconds, u
 from services.stats.records import GAP, Poll, Session
 
 HUB = 0
-"""The id under which the whole hub is counted; groups begin at 1."""
+"""The id of the row for the hub; those of groups begin at 1."""
 
 CULLED_AFTER = timedelta(minutes=15)
 """A server that ends this long after its last activity was not stopped by its user."""
 
 SAVES_AT_MOST = timedelta(hours=24)
-"""A stop is credited with no more than this, however long the user stays away."""
+"""A stop saves at most this much, however long the user stays away."""
 
 
 @dataclass
@@ -33,13 +33,13 @@ class DayRecords:
 
     day: date
     window: Interval
-    """The day in UTC; its end is the last poll where the day is not over."""
+    """The day in UTC; if the day is not over, it ends at the last poll."""
     zone: ZoneInfo
     sessions: Sequence[Session] = ()
-    """Those that ran in the window, and those that ended in the 24 hours before it."""
+    """Sessions that ran in the window or ended in the 24 hours before it."""
     activity: Sequence[tuple[int, Interval]] = ()
     polls: Sequence[Poll] = ()
-    """Whole ones in the window, with the last before and the first after it."""
+    """Complete polls in the window, with the last one before and the first one after it."""
     people: int = 0
     members: Mapping[int, Set[int]] = field(default_factory=dict)
     newcomers: Set[int] = frozenset()
@@ -48,19 +48,19 @@ class DayRecords:
 
 
 class UserDay(NamedTuple):
-    """One person's day."""
+    """A user's day."""
 
     day: date
     user_id: int
     active_seconds: int
     idle_seconds: int
-    """A server ran and they did not work: counted once, however many servers ran."""
+    """Time in which a server ran and the user did not work; overlapping servers count once."""
     sessions: int
     was_active: bool
 
 
 class GroupDay(NamedTuple):
-    """One group's day, or the hub's. Sums are over members; a server counts every second."""
+    """A day of a group or of the hub. Totals are over its members, and over all their servers."""
 
     day: date
     group_id: int
@@ -73,13 +73,13 @@ class GroupDay(NamedTuple):
     idle_seconds: int
     server_seconds: int
     after_seconds: int
-    """Of servers that ended on the day: how long they ran after their last activity."""
+    """How long the servers that ended on this day ran after their last activity."""
     saved_seconds: int
-    """How long stopped idle servers would have run on: until used again, at most 24 hours."""
+    """How much longer stopped idle servers would have run: until used again, at most 24 hours."""
     sessions: int
     observed_seconds: int
     mean_running: float | None
-    """Over the time observed; None (as the peak) where nothing was."""
+    """Over the observed time; None (like the peak) if no time was observed."""
     peak: int | None
     peak_at: datetime | None
     lengths: str
@@ -90,7 +90,7 @@ class GroupDay(NamedTuple):
 
 @dataclass
 class _Person:
-    """One person's day in the making."""
+    """A user's day while it is being counted."""
 
     active: list[Interval] = field(default_factory=list)
     sessions: list[Session] = field(default_factory=list)
@@ -106,16 +106,16 @@ class _Person:
 
 
 class CountedDay:
-    """A day with everybody counted once, whichever groups are then asked for."""
+    """A day with all users counted once, from which the rows of any group follow."""
 
     def __init__(self, records: DayRecords) -> None:
         self._people = _people(records)
-        # What is counted is not needed again; of a large hub it is much.
+        # These records are not needed again, and a large hub has many.
         self.records = replace(records, sessions=(), activity=())
         self._seen = union(observed(records.polls, records.window))
 
     def users(self) -> list[UserDay]:
-        """The rows of who was active or had a server."""
+        """The rows of the users who were active or had a server."""
         day = self.records.day
         return [
             UserDay(day, i, p.active_seconds, p.idle_seconds, p.started, was_active=bool(p.active))
@@ -124,24 +124,24 @@ class CountedDay:
         ]
 
     def hub(self) -> GroupDay:
-        """The row of everybody."""
+        """The row of the hub."""
         size = self.records.people
         return _group_day(HUB, size, None, self._people, self.records, self._seen)
 
     def group(self, group_id: int, members: Set[int]) -> GroupDay:
-        """The row of those who were in the group on that day."""
+        """The row of a group, given the users who were its members on that day."""
         return _group_day(group_id, len(members), members, self._people, self.records, self._seen)
 
 
 def roll_up(records: DayRecords) -> tuple[list[UserDay], list[GroupDay]]:
-    """The rows of that day. The hub's row is always there, a group's if it has any number."""
+    """The rows of a day: the hub's, and those of the groups with any figures."""
     day = CountedDay(records)
     groups = [day.group(i, members) for i, members in sorted(records.members.items())]
     return day.users(), [day.hub(), *groups]
 
 
 def observed(polls: Iterable[Poll], window: Interval) -> list[Interval]:
-    """When the recorder was looking: between whole polls that follow each other.
+    """The observed time: between consecutive complete polls.
 
     Where they are more than two and a half intervals apart, the time between is a gap.
     """
@@ -192,13 +192,13 @@ def _count_person(person: _Person, records: DayRecords) -> None:
 
 
 def length_class(length: timedelta) -> int:
-    """Whole minutes; from an hour on in steps of five, which is the accuracy of it all."""
+    """Full minutes; from an hour on in steps of five, which is the accuracy of the data."""
     minutes = length // timedelta(minutes=1)
     return minutes if minutes < 60 else minutes // 5 * 5
 
 
 def _saved(server: str, ended: datetime, sessions: Iterable[Session], window: Interval) -> int:
-    """How long the server would have run on in the window: until it was used again."""
+    """How much longer the server would have run in the window: until it was used again."""
     until = min(ended + SAVES_AT_MOST, window.end)
     since = max(ended, window.start)
     if since < until:
@@ -262,7 +262,7 @@ def _group_day(
 def concurrency(
     running: Iterable[Interval], seen: Sequence[Interval]
 ) -> tuple[float | None, int | None, datetime | None]:
-    """Servers at a time: mean over the time seen, peak, and when it was first reached."""
+    """Concurrent servers: their mean over the observed time, their peak, and its first time."""
     duration = total_seconds(seen)
     if duration <= 0:
         return None, None, None
@@ -278,7 +278,7 @@ def concurrency(
         if now > peak:
             peak, peak_at = now, moment
     if len(seen) == 1 and all(seen[0].start <= start and end <= seen[0].end for start, end in runs):
-        busy = total_seconds(runs)  # as on most days: looked all the time
+        busy = total_seconds(runs)  # as on most days, all of the day was observed
     else:
         busy = sum(overlap_seconds([run], _near(seen, run)) for run in runs)
     return busy / duration, peak, peak_at

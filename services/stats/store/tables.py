@@ -1,10 +1,10 @@
-"""The tables. Made for few bytes a row: a semester of 10,000 users is some 30 MB of SQLite.
+"""The tables, designed for few bytes per row: a semester of 10,000 users takes about 30 MB.
 
-Times are aware UTC to Python. On PostgreSQL they are ``timestamp with time zone``; SQLite
-has no such type, there they are whole seconds since 1970 (read them with
-``datetime(started, 'unixepoch')``), 4 bytes where text takes 26. What has no end yet ends
-at ``FOREVER``, so that a query for a time is one comparison and a row does not grow when
-it ends (growing rows split full pages).
+In Python, times are aware and in UTC. On PostgreSQL they are ``timestamp with time zone``.
+SQLite has no such type; there they are integer seconds since 1970, 4 bytes where text takes 26
+(read them with ``datetime(started, 'unixepoch')``). What has not ended yet ends at
+``FOREVER``: a query for a time is one comparison, and a row does not grow when it ends
+(growing rows split full pages).
 """
 
 from datetime import UTC, date, datetime, timedelta
@@ -60,7 +60,7 @@ class UTCTime(TypeDecorator[datetime]):
 
 
 class UTCTimeExact(UTCTime):
-    """The same to the microsecond: what tells one account of a name from the next."""
+    """The same to the microsecond, which tells accounts of the same name apart."""
 
     cache_ok = True
 
@@ -117,7 +117,7 @@ def _group() -> Column[int]:
 
 
 def _keyed(name: str, *items: Any, key: tuple[str, ...]) -> Table:
-    """A table kept in the order of its key, without a row number of its own (SQLite)."""
+    """A table in the order of its key, on SQLite without row numbers."""
     for item in items:
         if isinstance(item, Column) and item.name in key:
             item.primary_key = True
@@ -125,7 +125,7 @@ def _keyed(name: str, *items: Any, key: tuple[str, ...]) -> Table:
     return Table(name, metadata, *items, sqlite_with_rowid=False)
 
 
-#: What the database says of itself: time zone of the days, how far they are rolled up ...
+#: Facts about the database: the time zone of its days, how far they are rolled up, ...
 meta = Table(
     "meta",
     metadata,
@@ -178,7 +178,7 @@ sessions = Table(
     Column("ended", UTCTime, nullable=False, default=FOREVER),
 )
 
-#: Intervals of work, none longer than 6 hours; of 0 seconds where somebody was only seen.
+#: Intervals of work of at most 6 hours; 0 seconds if the user was only seen once.
 activity = _keyed(
     "activity",
     Column("start", UTCTime),
@@ -212,7 +212,7 @@ user_days = _keyed(
     key=("day", "user_id"),
 )
 
-#: One row per day for the whole hub (group 0) and for each group active in the last 30 days.
+#: One row per day for the hub (group 0) and for each group active in the last 30 days.
 group_days = _keyed(
     "group_days",
     Column("day", Day),

@@ -40,7 +40,7 @@ async def test_an_empty_store_protects_nobody(store: CullStore) -> None:
 
 
 async def test_a_new_file_is_its_owners_alone(tmp_path: Path) -> None:
-    """Who was active when, and who stopped what, is not for every account of the machine."""
+    """Other accounts of the machine cannot read who was active when, and who stopped what."""
     async with CullStore(f"sqlite:///{tmp_path / 'cull.sqlite'}") as store:
         await store.protections(NOW)
         modes = {file.name: file.stat().st_mode & 0o777 for file in os.scandir(tmp_path)}
@@ -48,7 +48,7 @@ async def test_a_new_file_is_its_owners_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
-async def test_any_name_is_kept_as_it_is(store: CullStore, name: str) -> None:
+async def test_any_name_is_stored_unchanged(store: CullStore, name: str) -> None:
     """Names come back exactly as they went in, and no other name matches them."""
     await store.extend(name, name, by=name, until=NOW + HOUR, limit_per_day=1, now=NOW)
     await store.hold(HoldKind.SERVER, name, name, until=NOW + HOUR, by=name, now=NOW)
@@ -93,7 +93,7 @@ async def test_a_time_without_a_zone_is_a_mistake(store: CullStore) -> None:
 
 
 async def test_the_limit_counts_the_last_24_hours(store: CullStore) -> None:
-    """The limit's refusal tells when the next extension is allowed, and then it is."""
+    """The refusal says when the next extension is allowed, and at that time it is."""
     for number in (1, 2):
         made = await store.extend(
             "ada",
@@ -118,7 +118,7 @@ async def test_the_limit_counts_the_last_24_hours(store: CullStore) -> None:
 
 
 async def test_the_limit_is_each_servers_own(store: CullStore) -> None:
-    """Another server and another user have their own count."""
+    """Other servers and other users are counted separately."""
     for user, server in [("ada", ""), ("ada", "lab"), ("bob", "")]:
         await store.extend(user, server, by=user, until=NOW + HOUR, limit_per_day=1, now=NOW)
     assert await store.used("ada", now=NOW) == {"": [NOW], "lab": [NOW]}
@@ -132,7 +132,7 @@ async def test_a_rule_without_extensions_refuses_the_first(store: CullStore) -> 
 
 
 async def test_a_second_click_costs_nothing(store: CullStore) -> None:
-    """Asking for what is in force already gives it, uncounted and without an audit line."""
+    """Extending to the time in force returns it, uncounted and without an audit line."""
     first = await store.extend("ada", "", by="ada", until=NOW + HOUR, limit_per_day=2, now=NOW)
     second = await store.extend("ada", "", by="ada", until=NOW + HOUR, limit_per_day=2, now=NOW)
 
@@ -141,7 +141,7 @@ async def test_a_second_click_costs_nothing(store: CullStore) -> None:
 
 
 async def test_two_clicks_at_once_are_one_extension(store: CullStore) -> None:
-    """Requests a moment apart, for times a moment apart, count once."""
+    """Two requests within a moment, for almost the same time, count once."""
     moments = [NOW + timedelta(seconds=number) for number in range(3)]
     made = await asyncio.gather(
         *(
@@ -170,7 +170,7 @@ async def test_concurrent_extensions_stay_within_the_limit(db_url: str) -> None:
             ),
             return_exceptions=True,
         )
-        # How many had asked for less than was there already depends on who came first.
+        # How many found a later extension in force depends on the order.
         assert 1 <= len((await one.used("ada", now=NOW))[""]) <= 3
         for hours in (2, 3, 4):
             with suppress(ExtensionRefused):
@@ -189,7 +189,7 @@ async def test_concurrent_extensions_stay_within_the_limit(db_url: str) -> None:
 
 
 async def test_a_hold_replaces_the_one_before(store: CullStore) -> None:
-    """Holding the same again moves its end, also to an earlier time, and both are in the audit."""
+    """Holding a target again moves the end, even to an earlier time; the audit log has both."""
     await store.hold("user", "ada", until=NOW + DAY, by="root", now=NOW)
     later = await store.hold("user", "ada", until=NOW + HOUR, by="eve", why="short", now=NOW)
 
@@ -198,7 +198,7 @@ async def test_a_hold_replaces_the_one_before(store: CullStore) -> None:
 
 
 async def test_concurrent_holds_of_the_same_leave_one(db_url: str) -> None:
-    """Admins who hold the same at one moment get one hold and no error."""
+    """Administrators who hold the same target at the same moment get one hold and no error."""
     async with CullStore(db_url) as one, CullStore(db_url) as other:
         await asyncio.gather(
             *(
@@ -210,7 +210,7 @@ async def test_concurrent_holds_of_the_same_leave_one(db_url: str) -> None:
 
 
 async def test_a_released_hold_is_gone_and_its_id_is_not_used_again(store: CullStore) -> None:
-    """Releasing twice finds nothing the second time, even when another hold has come since."""
+    """Releasing twice finds nothing the second time, even if another hold was set in between."""
     held = await store.hold("user", "ada", until=NOW + DAY, by="root", now=NOW)
     assert await store.release(held.id, by="eve", now=NOW) == held
     await store.hold("user", "bob", until=NOW + DAY, by="root", now=NOW)
@@ -220,7 +220,7 @@ async def test_a_released_hold_is_gone_and_its_id_is_not_used_again(store: CullS
 
 
 async def test_protection_ends_at_its_time(store: CullStore) -> None:
-    """At the very moment of `until` nothing is protected any more."""
+    """At `until` itself nothing is protected any more."""
     await store.extend("ada", "", by="ada", until=NOW + HOUR, limit_per_day=1, now=NOW)
     await store.hold("user", "ada", until=NOW + HOUR, by="root", now=NOW)
 
@@ -249,7 +249,7 @@ async def test_what_has_expired_is_deleted(store: CullStore) -> None:
 
 
 async def test_the_audit_log_pages_from_the_newest(store: CullStore) -> None:
-    """Lines come newest first, whole, and a page goes on where the last ended."""
+    """Lines come newest first and complete; a page continues where the last one ended."""
     events = [
         Event(
             at=NOW,
@@ -272,8 +272,8 @@ async def test_the_audit_log_pages_from_the_newest(store: CullStore) -> None:
     assert [event for _, event in first + rest] == events[::-1]
 
 
-async def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    """A directory that is not there gives one clear error that names the file."""
+async def test_a_missing_directory_is_reported(tmp_path: Path) -> None:
+    """If the directory does not exist, one clear error names the file."""
     with pytest.raises(StoreError, match=r"missing/cull\.sqlite.*unable to open"):
         await CullStore(f"sqlite:///{tmp_path}/missing/cull.sqlite").open()
 

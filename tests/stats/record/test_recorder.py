@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from common.errors import StoreUnavailable
 from services.stats.record.recorder import Recorder, RecorderSettings
 from services.stats.store import tables as t
 from tests.fakes.clock import START
@@ -110,7 +111,7 @@ async def test_backlog_is_bounded(scenario: Scenario, monkeypatch: pytest.Monkey
     write = recorder.store.write
 
     async def away(*args: object, **kwargs: object) -> bool:
-        raise OSError("no route to host")
+        raise StoreUnavailable("no route to host")
 
     monkeypatch.setattr(recorder.store, "write", away)
     results = []
@@ -165,7 +166,7 @@ async def test_closing_writes_what_is_pending(
     write = recorder.store.write
 
     async def away(*args: object, **kwargs: object) -> bool:
-        raise OSError("no route to host")
+        raise StoreUnavailable("no route to host")
 
     monkeypatch.setattr(recorder.store, "write", away)
     assert not (await recorder.poll()).written

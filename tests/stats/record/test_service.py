@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from common.errors import StoreUnavailable
 from common.web.metrics import Metrics
 from services.stats.metrics import StatsMetrics
 from services.stats.record.recorder import Recorder
@@ -105,7 +106,7 @@ async def test_a_failed_write_is_the_fault_of_the_database(
     """If the database is away, it is not ready, and nothing follows the poll."""
 
     async def away(*args: object, **kwargs: object) -> bool:
-        raise OSError("no route to host")
+        raise StoreUnavailable("no route to host")
 
     monkeypatch.setattr(served.service.recorder.store, "write", away)
     await served.service.poll()
@@ -137,7 +138,7 @@ async def test_waiting_for_the_database_backs_off(
 ) -> None:
     """If the database is away at the start, the service retries after 1, 2 and 4 seconds."""
     take_leadership = served.service.recorder.store.take_leadership
-    failures = [OSError("refused")] * 3
+    failures = [StoreUnavailable("refused")] * 3
 
     async def refuse() -> int:
         if failures:

@@ -1,73 +1,30 @@
 """Writing polls to the database and reading the state back, on SQLite and PostgreSQL."""
 
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import func, select
 
 from common.errors import StoreConflict
-from common.hub.models import Server, User
-from services.stats.record.sampler import PollContext, Sampler
 from services.stats.record.state import State
 from services.stats.records import Changes
 from services.stats.store import tables as t
 from services.stats.store.daily_rows import roll_up_until
 from services.stats.store.store import LeadershipLost, Store
 from tests.fakes.databases import db_url, postgres, postgres_url
+from tests.stats.store.polls import NAMES, START, UTC_DAYS, at, poll, server, store, user
 
-__all__ = ["db_url", "postgres", "postgres_url"]
-
-START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
-CREATED = datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
-UTC_DAYS = ZoneInfo("UTC")
-NAMES = ("ana", "o'hara", 'q"uote', "名前", "a;--", "sp ace")
-
-
-def at(minutes: float) -> datetime:
-    return START + timedelta(minutes=minutes)
-
-
-def server(last: float, started: float = 1) -> Server:
-    return Server(name="", ready=True, started=at(started), last_activity=at(last))
-
-
-def user(name: str, *servers: Server, last: float | None = None) -> User:
-    return User(
-        name=name,
-        created=CREATED + timedelta(minutes=NAMES.index(name)),
-        groups=("nbgrader-x",),
-        last_activity=None if last is None else at(last),
-        servers={s.name: s for s in servers},
-    )
-
-
-def poll(state: State, minutes: float, *users: User, full: bool = False) -> Changes:
-    """What such a poll changes, applied to the state."""
-    sampler = Sampler(state, PollContext(now=at(minutes)))
-    sampler.observe(users)
-    changes = sampler.finish(full=full)
-    state.apply(changes)
-    return changes
-
-
-@pytest.fixture
-async def store(db_url: str) -> AsyncIterator[Store]:
-    """An open store with its tables."""
-    store = await Store.open(db_url, UTC_DAYS)
-    yield store
-    await store.close()
+__all__ = ["db_url", "postgres", "postgres_url", "store"]
 
 
 def holds(directory: Path, word: str) -> bool:
-    """Whether any file of an SQLite database there has the word in it."""
+    """Whether any file of the SQLite database contains the word."""
     return any(word.encode() in f.read_bytes() for f in directory.glob("classroom.sqlite*"))
 
 
 async def count(store: Store) -> dict[str, int]:
-    """Rows in each table."""
+    """The number of rows in each table."""
     async with store.reading() as connection:
         return {
             table.name: await connection.scalar(select(func.count()).select_from(table)) or 0
@@ -76,7 +33,7 @@ async def count(store: Store) -> dict[str, int]:
 
 
 async def test_state_comes_back(store: Store) -> None:
-    """What was written is the state after a restart, whatever the names."""
+    """After a restart the state is that of the last write, whatever the names."""
     leader = await store.take_leadership()
     state = State()
     everybody = [user(name) for name in NAMES]
@@ -87,12 +44,12 @@ async def test_state_comes_back(store: Store) -> None:
     await store.write(poll(state, 15, user(NAMES[0], last=12)), leader=leader)
     await store.write(poll(state, 20, *everybody[1:], full=True), leader=leader)
     again = await store.load_state()
-    state.had_servers = frozenset()  # the one thing that is only in mind
+    state.had_servers = frozenset()  # the only part that is not stored
     assert again == state
 
 
 async def test_writing_twice_is_writing_once(store: Store) -> None:
-    """The same changes again, as after a lost answer to a commit, add no row."""
+    """Writing the same changes again, as after a commit whose response was lost, adds no row."""
     leader = await store.take_leadership()
     state = State()
     changes = poll(state, 0, *(user(name, server(0, started=-60)) for name in NAMES), full=True)
@@ -104,7 +61,7 @@ async def test_writing_twice_is_writing_once(store: Store) -> None:
 
 
 async def test_backlog_equals_poll_by_poll(store: Store, tmp_path: Path) -> None:
-    """Changes merged while the database was away make the rows that single writes make."""
+    """Changes merged during an outage of the database lead to the same rows as single writes."""
     other = await Store.open(f"sqlite:///{tmp_path / 'other.sqlite'}", UTC_DAYS)
     leaders = await store.take_leadership(), await other.take_leadership()
     single, merged, backlog = State(), State(), Changes()
@@ -121,7 +78,7 @@ async def test_backlog_equals_poll_by_poll(store: Store, tmp_path: Path) -> None
 
 
 async def test_failed_write_leaves_nothing(store: Store) -> None:
-    """One bad row and the poll is not in the database at all."""
+    """If one row is rejected, nothing of the poll is in the database."""
     leader = await store.take_leadership()
     changes = poll(State(), 0, *(user(name) for name in NAMES))
     before = await count(store)
@@ -131,8 +88,8 @@ async def test_failed_write_leaves_nothing(store: Store) -> None:
     assert await count(store) == before
 
 
-async def test_who_lost_the_lead_writes_nothing(store: Store) -> None:
-    """After another has taken the lead the first is refused."""
+async def test_a_recorder_without_the_lead_writes_nothing(store: Store) -> None:
+    """Once another recorder has taken the lead, the first one is refused."""
     first = await store.take_leadership()
     await store.take_leadership()
     with pytest.raises(LeadershipLost):
@@ -141,7 +98,7 @@ async def test_who_lost_the_lead_writes_nothing(store: Store) -> None:
 
 
 async def test_forgetting_removes_a_person_everywhere(store: Store, tmp_path: Path) -> None:
-    """No row and, on SQLite, no byte of a forgotten person stays; the others do."""
+    """No row and, on SQLite, no byte of a forgotten person remains; other people stay."""
     leader = await store.take_leadership()
     state = await store.load_state()
     for minutes in (0, 5):
@@ -160,7 +117,7 @@ async def test_forgetting_removes_a_person_everywhere(store: Store, tmp_path: Pa
 
 
 async def test_forgotten_while_recording_stays_forgotten(store: Store) -> None:
-    """A recorder that still knows the person is told to load again, and adds no row of them."""
+    """A recorder that still knows the person must load again, and adds no row about them."""
     leader = await store.take_leadership()
     state = await store.load_state()
     await store.write(poll(state, 0, user("ana"), user("o'hara"), full=True), leader=leader)
@@ -172,30 +129,6 @@ async def test_forgotten_while_recording_stays_forgotten(store: Store) -> None:
     state = await store.load_state()
     assert not await store.write(poll(state, 10, *seen), leader=leader)
     assert (await count(store))["users"] == 2  # the Hub still has ana: a newcomer
-
-
-async def test_days_are_rolled_up_once_over(store: Store) -> None:
-    """A day is rolled up an hour after midnight, and again when something in it changes."""
-    leader = await store.take_leadership()
-    state = State()
-    for minutes in range(0, 60, 5):
-        seen = user("ana", server(minutes, started=0), last=minutes)
-        changes = poll(state, minutes, seen)
-        await store.write(changes, leader=leader)
-    midnight = START.replace(hour=0) + timedelta(days=1)
-    assert await roll_up_until(store, midnight + timedelta(minutes=59)) == []
-    assert await roll_up_until(store, midnight + timedelta(minutes=61)) == [START.date()]
-    assert await roll_up_until(store, midnight + timedelta(minutes=62)) == []
-    async with store.reading() as connection:
-        (row,) = await connection.execute(select(t.user_days))
-    assert (row.active_seconds, row.idle_seconds) == (55 * 60, (16 * 60 - 55) * 60)
-    seen = user("ana", server(10 * 60, started=0), last=10 * 60)
-    late = poll(state, 24 * 60 + 70, seen)
-    await store.write(late, leader=leader)
-    assert await roll_up_until(store, at(24 * 60 + 70)) == [START.date()]
-    async with store.reading() as connection:
-        (row,) = await connection.execute(select(t.user_days))
-    assert row.active_seconds == 60 * 60
 
 
 async def test_retention_keeps_the_days(store: Store) -> None:
@@ -220,7 +153,7 @@ async def test_retention_keeps_the_days(store: Store) -> None:
 
 
 async def test_file_is_private(tmp_path: Path) -> None:
-    """A new SQLite file, and what SQLite puts beside it, can be read by its owner only."""
+    """A new SQLite file, and the files next to it, are readable by their owner only."""
     store = await Store.open(f"sqlite:///{tmp_path / 'stats.sqlite'}", UTC_DAYS)
     await store.take_leadership()
     assert {oct(file.stat().st_mode & 0o777) for file in files(tmp_path)} == {"0o600"}

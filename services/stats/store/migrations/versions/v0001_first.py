@@ -1,4 +1,4 @@
-"""Users, groups, sessions, activity, polls and the rows of a day."""
+"""Users, groups, sessions, activity, polls and daily rows."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make every table."""
+    """Create all tables."""
     op.create_table(
         "meta",
         sa.Column("key", sa.String(40), nullable=False),
@@ -129,7 +129,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take every table away."""
+    """Drop all tables."""
     for table in (
         "group_days",
         "user_days",
