@@ -42,7 +42,7 @@ async def site(tmp_path: Path, course: Path) -> AsyncIterator[Site]:
 async def serve(site: Site, directory: Path) -> None:
     """Let the course's formgrader be ours to run."""
     text = f'[[course]]\nid = "course101"\ntitle = "Sums"\ndirectory = "{directory}"\n'
-    await site.courses.change(load_courses(text + 'instructors = ["instructors"]\n'))
+    await site.formgraders.replace(load_courses(text + 'instructors = ["instructors"]\n'))
 
 
 async def until_up(browser: Browser) -> Answer:

@@ -32,7 +32,7 @@ async def test_grades_in_postgresql(tmp_path: Path, postgres_url: str) -> None:
         'instructors = ["instructors"]\n'
     )
     async with formgrader_site(tmp_path) as site:
-        await site.courses.change(load_courses(text))
+        await site.formgraders.replace(load_courses(text))
         browser = await site.browser(INSTRUCTOR)
         await until_up(browser)
         for action in (f"assignment/{ASSIGNMENT}/assign", f"submission/{ANA}/autograde"):
