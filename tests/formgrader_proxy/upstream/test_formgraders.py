@@ -1,5 +1,6 @@
 """The formgraders of all courses, kept in line with the courses file."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -42,6 +43,12 @@ async def formgraders(path: Path, states: States) -> AsyncIterator[Formgraders]:
     await found.close()
 
 
+async def refresh(formgraders: Formgraders, path: Path, text: str) -> None:
+    """Write the courses file, and have it read."""
+    await asyncio.to_thread(path.write_text, text)
+    await formgraders.refresh()
+
+
 def ids(formgraders: Formgraders) -> list[str]:
     return [formgrader.course.id for formgrader in formgraders.all()]
 
@@ -73,8 +80,9 @@ async def test_a_changed_file_replaces_only_changed_courses(
 ) -> None:
     """The others keep their process and connections."""
     managed, external = formgraders.all()
-    path.write_text(SUMS + BIOLOGY + 'title = "Biology"\n' + SUMS.replace("sums", "more"))
-    await formgraders.refresh()
+    await refresh(
+        formgraders, path, SUMS + BIOLOGY + 'title = "Biology"\n' + SUMS.replace("sums", "more")
+    )
     assert ids(formgraders) == ["bio", "more", "sums"]
     assert formgraders.get("sums") is external
     assert formgraders.get("bio") is not managed
@@ -91,14 +99,12 @@ async def test_an_invalid_file_is_reported_once(
     formgraders: Formgraders, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The previous courses stay, and the problems can be shown."""
-    path.write_text(SUMS + "mode = 1\n")
-    await formgraders.refresh()
+    await refresh(formgraders, path, SUMS + "mode = 1\n")
     await formgraders.refresh()
     assert ids(formgraders) == ["bio", "sums"]
     assert len(formgraders.problems) == 1
     assert caplog.text.count("The courses file is invalid") == 1
-    path.write_text(SUMS)
-    await formgraders.refresh()
+    await refresh(formgraders, path, SUMS)
     assert ids(formgraders) == ["sums"]
     assert list(formgraders.problems) == []
 
