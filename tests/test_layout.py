@@ -49,6 +49,8 @@ PURE = (
     "services/cull/policy",
     "services/formgrader_proxy/access.py",
     "services/formgrader_proxy/proxy/headers.py",
+    "services/formgrader_proxy/proxy/notebook_links.py",
+    "services/formgrader_proxy/proxy/policy_headers.py",
     "services/formgrader_proxy/proxy/target.py",
     "services/stats/commands/report_formats.py",
     "services/stats/intervals.py",

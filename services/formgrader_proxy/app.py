@@ -30,6 +30,7 @@ class FormgraderProxy(ServiceApp):
     examples = """
     python -m services.formgrader_proxy --courses=/etc/jupyterhub/courses.toml
     python -m services.formgrader_proxy check-courses /etc/jupyterhub/courses.toml
+    python -m services.formgrader_proxy --courses=courses.toml --port=8010 --register=/grading
     """
     teach = ("courses", "db-url", "register", "url", "config", "log-format")
     commands: ClassVar[Mapping[str, Command]] = {

@@ -6,8 +6,6 @@ an earlier step allowed.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -37,7 +35,7 @@ from services.formgrader_proxy.proxy.forward_ws import UpstreamRefusedWebSocket,
 from services.formgrader_proxy.proxy.headers import HeadersRefused
 from services.formgrader_proxy.proxy.notebook_links import appended_script
 from services.formgrader_proxy.proxy.policy_headers import security_headers
-from services.formgrader_proxy.proxy.request_head import CACHE_SECONDS, HeadCache, RequestHead
+from services.formgrader_proxy.proxy.request_head import HeadCache, RequestHead
 from services.formgrader_proxy.proxy.target import PathRefused, Target, read_target
 from services.formgrader_proxy.settings import Site
 from services.formgrader_proxy.upstream.endpoint import Upstream, UpstreamUnreachable
@@ -93,7 +91,7 @@ class Gateway:
     def setup(self, app: web.Application) -> None:
         """Add the route for everything below the prefix; more specific routes come first."""
         app.router.add_route("*", self._site.prefix + "{tail:.+}", self.handle)
-        app.cleanup_ctx.append(self._expire_heads)
+        app.cleanup_ctx.append(self._heads.expire)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer a request below ``<prefix><course>/``."""
@@ -251,17 +249,3 @@ class Gateway:
             text = "Its formgrader does not respond. Ask the administrator of this course to check."
         title = f"{course.title} cannot be graded right now"
         return answer(passage.request, 502, text, title=title)
-
-    async def _expire_heads(self, _app: web.Application) -> AsyncIterator[None]:
-        """Forget old heads even when no further request comes: they contain cookies."""
-
-        async def expire() -> None:
-            while True:
-                await self._clock.sleep(CACHE_SECONDS)
-                self._heads.forget_expired()
-
-        task = asyncio.create_task(expire())
-        yield
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task

@@ -5,9 +5,12 @@ fields takes a tenth of a proxied request's time. The result is therefore cached
 time. A head contains cookies and tokens, so the cache belongs to the gateway and expires.
 """
 
+import asyncio
 from collections import OrderedDict
+from collections.abc import AsyncIterator
 from typing import NamedTuple
 
+from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from common.clock import Clock
@@ -96,6 +99,19 @@ class HeadCache:
         if head.fault is not None:
             raise HeadersRefused(head.fault)
         return head
+
+    async def expire(self, _app: web.Application) -> AsyncIterator[None]:
+        """A cleanup context of the application: expired heads are dropped while it runs."""
+
+        async def keep_forgetting() -> None:
+            while True:
+                await self._clock.sleep(CACHE_SECONDS)
+                self.forget_expired()
+
+        task = asyncio.create_task(keep_forgetting())
+        yield
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
     def forget_expired(self) -> None:
         """Drop the heads that are too old, whether or not they are requested again."""
