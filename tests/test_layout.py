@@ -60,6 +60,8 @@ PURE = (
     "services/cull/web/server_table.py",
     "services/formgrader_proxy/access.py",
     "services/formgrader_proxy/proxy/headers.py",
+    "services/formgrader_proxy/proxy/notebook_links.py",
+    "services/formgrader_proxy/proxy/policy_headers.py",
     "services/formgrader_proxy/proxy/target.py",
     "services/stats/commands/report_formats.py",
     "services/stats/intervals.py",

@@ -1,1 +1,1 @@
-"""nbgrader's formgrader behind the Hub's sign-in, for many courses."""
+"""Serves nbgrader's formgrader for many courses behind the Hub's sign-in."""

@@ -1,8 +1,8 @@
-"""Who may do what: roles by group, and the allow-list of nbgrader 0.9's formgrader.
+"""Who may do what: roles from Hub groups, and the allow-list of formgrader requests.
 
-The list names every method and address that nbgrader's own pages use, read off
-``nbgrader/server_extensions/formgrader/handlers.py`` and ``apihandlers.py``. What is
-not on it does not pass, whoever asks.
+The allow-list names every method and path that the pages of nbgrader 0.9 use, taken from
+``nbgrader/server_extensions/formgrader/handlers.py`` and ``apihandlers.py``. Anything else is
+refused for every role, unless the course's mode is ``full``.
 """
 
 import re
@@ -10,10 +10,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from functools import lru_cache
+from typing import Protocol
+
+#: A Hub scope that makes its holder an administrator of every course.
+ADMIN_SCOPE = "custom:jupyterhub-formgrader:admin"
 
 
 class Role(IntEnum):
-    """What somebody is to one course; each may do what the one before may."""
+    """A user's role in one course. Each role includes the permissions of the lower ones."""
 
     NOBODY = 0
     GRADER = 1
@@ -21,8 +25,15 @@ class Role(IntEnum):
     ADMIN = 3
 
 
+class Mode(StrEnum):
+    """What a course lets through: the allow-list only, or everything its formgrader serves."""
+
+    LISTED = "listed"
+    FULL = "full"
+
+
 class Content(StrEnum):
-    """What an address gives, which decides the security headers of the answer."""
+    """The kind of content at a path. It determines the security headers of the response."""
 
     PAGE = "page"
     API = "api"
@@ -30,11 +41,19 @@ class Content(StrEnum):
     ATTACHMENT = "attachment"
 
 
+class Refusal(StrEnum):
+    """Why a request is refused. A closed set, used as a metric label."""
+
+    NOT_LISTED = "not_listed"
+    METHOD = "method"
+    ROLE = "role"
+
+
 @dataclass(frozen=True)
-class Allowed:
+class Rule:
     """One line of the allow-list.
 
-    ``action`` names a change for the audit, in nbgrader's own words; None for a read.
+    ``action`` is the name of a change in the audit log, in nbgrader's terms; None for a read.
     """
 
     methods: frozenset[str]
@@ -45,20 +64,20 @@ class Allowed:
 
 
 _READ = frozenset({"GET", "HEAD"})
-#: A decoded segment: anything but a slash, for a separator cannot get this far.
+#: One decoded segment. The target reader refuses separators, so a slash cannot occur in it.
 _S = r"[^/]+"
 
 
-def _read(pattern: str, content: Content) -> Allowed:
-    return Allowed(_READ, re.compile(pattern), Role.GRADER, content)
+def _read(pattern: str, content: Content) -> Rule:
+    return Rule(_READ, re.compile(pattern), Role.GRADER, content)
 
 
-def _write(method: str, pattern: str, role: Role, action: str) -> Allowed:
-    return Allowed(frozenset({method}), re.compile(pattern), role, Content.API, action)
+def _write(method: str, pattern: str, role: Role, action: str) -> Rule:
+    return Rule(frozenset({method}), re.compile(pattern), role, Content.API, action)
 
 
-#: Matched in this order against the decoded path below the course's prefix, first match wins.
-ALLOW_LIST: tuple[Allowed, ...] = (
+#: Matched in this order against the decoded path below the course's prefix. The first match wins.
+RULES: tuple[Rule, ...] = (
     _read(r"formgrader/?", Content.PAGE),
     _read(r"formgrader/(static|fonts)/.+", Content.STATIC),
     _read(r"formgrader/submissions/components/.+", Content.STATIC),
@@ -104,51 +123,53 @@ ALLOW_LIST: tuple[Allowed, ...] = (
 )
 
 
-class Refusal(StrEnum):
-    """Why a request does not pass; a closed set, used as a metric label."""
-
-    NOT_LISTED = "not_listed"
-    METHOD = "method"
-    ROLE = "role"
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What becomes of a request: the line that lets it pass, or why none does."""
-
-    allowed: Allowed | None
-    refusal: Refusal | None = None
+#: What mode = "full" adds to the allow-list. Changes made this way are audited as "other".
+_ANY_PATH = re.compile(r"(?s).*")
+_FULL_READ = Rule(_READ, _ANY_PATH, Role.GRADER, Content.PAGE)
+_FULL_FILE = Rule(_READ, _ANY_PATH, Role.GRADER, Content.ATTACHMENT)
+_FULL_WRITE = Rule(frozenset(), _ANY_PATH, Role.GRADER, Content.API, "other")
+#: Jupyter serves these files unchanged, so a student may have written them.
+_FILES = {"files", "view", "nbconvert"}
 
 
-def judge(method: str, segments: Collection[str], role: Role) -> Verdict:
-    """Whether ``role`` may send ``method`` to the address below the course's prefix.
+def find_rule(method: str, segments: Collection[str], mode: Mode = Mode.LISTED) -> Rule | Refusal:
+    """The rule that applies to a request, whoever sends it, or why there is none.
 
-    ``segments`` are decoded and free of separators, see :mod:`.paths`.
+    ``segments`` are those of the path below the course's prefix, decoded and free of separators
+    (see :mod:`.proxy.target`). A rule of the allow-list takes precedence in full mode, too: its
+    role, content and action stay as listed.
     """
     path = "/".join(segments)
-    return (_judge_kept if len(path) <= _KEPT_LENGTH else _judge)(method, path, role)
+    return (_find_cached if len(path) <= _CACHED_LENGTH else _find)(method, path, mode)
 
 
-def _judge(method: str, path: str, role: Role) -> Verdict:
-    matching = [line for line in ALLOW_LIST if line.pattern.fullmatch(path)]
-    if not matching:
-        return Verdict(None, Refusal.NOT_LISTED)
-    listed = next((line for line in matching if method in line.methods), None)
-    if listed is None:
-        return Verdict(None, Refusal.METHOD)
-    if role < listed.role:
-        return Verdict(None, Refusal.ROLE)
-    return Verdict(listed)
+def _find(method: str, path: str, mode: Mode) -> Rule | Refusal:
+    matching = [rule for rule in RULES if rule.pattern.fullmatch(path)]
+    listed = next((rule for rule in matching if method in rule.methods), None)
+    if listed is not None:
+        return listed
+    if mode is Mode.FULL:
+        if method not in _READ:
+            return _FULL_WRITE
+        return _FULL_FILE if path.partition("/")[0] in _FILES else _FULL_READ
+    return Refusal.METHOD if matching else Refusal.NOT_LISTED
 
 
-#: A page asks for the same addresses again and again: up to this length they are judged once.
-_KEPT_LENGTH = 512
-_judge_kept = lru_cache(maxsize=2048)(_judge)
+#: Pages request the same paths repeatedly, so the rules of paths up to this length are cached.
+_CACHED_LENGTH = 512
+_find_cached = lru_cache(maxsize=2048)(_find)
+
+
+def check_role(rule: Rule | Refusal, role: Role) -> Rule | Refusal:
+    """The rule if ``role`` is high enough for it, otherwise why the request is refused."""
+    if isinstance(rule, Refusal) or role >= rule.role:
+        return rule
+    return Refusal.ROLE
 
 
 @dataclass(frozen=True)
 class CourseGroups:
-    """The Hub's groups that count for one course.
+    """The Hub groups that have a role in one course.
 
     Without ``instructors`` every grader may also assign, autograde and release.
     """
@@ -157,13 +178,33 @@ class CourseGroups:
     instructors: frozenset[str] = frozenset()
 
 
-def role_in(groups: Collection[str], course: CourseGroups, *, is_admin: bool = False) -> Role:
-    """The role that membership in the Hub's ``groups`` gives in a course."""
-    if is_admin:
+class User(Protocol):
+    """The part of a Hub identity that determines a role."""
+
+    @property
+    def groups(self) -> frozenset[str]: ...
+
+    @property
+    def scopes(self) -> frozenset[str]: ...
+
+
+@dataclass(frozen=True)
+class Administrators:
+    """The users who administer every course: members of ``groups`` and holders of the scope."""
+
+    groups: frozenset[str] = frozenset()
+
+    def include(self, user: User) -> bool:
+        """Whether the user is one of them."""
+        return ADMIN_SCOPE in user.scopes or not self.groups.isdisjoint(user.groups)
+
+
+def role_in(user: User, course: CourseGroups, administrators: Administrators) -> Role:
+    """The user's role in a course, from Hub groups and scopes."""
+    if administrators.include(user):
         return Role.ADMIN
-    mine = frozenset(groups)
-    if mine & course.instructors:
+    if user.groups & course.instructors:
         return Role.INSTRUCTOR
-    if mine & course.graders:
+    if user.groups & course.graders:
         return Role.GRADER if course.instructors else Role.INSTRUCTOR
     return Role.NOBODY

@@ -1,4 +1,4 @@
-"""The formgrader proxy's settings and commands."""
+"""The settings and commands of the formgrader proxy."""
 
 import os
 from collections.abc import Mapping
@@ -11,54 +11,60 @@ from common.config.application import ServiceApp
 from common.config.command import Command
 from common.db.checks import database_problems
 from common.errors import ConfigError
+from services.formgrader_proxy.access import Administrators
 from services.formgrader_proxy.scopes import ADMIN_SCOPE
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Sequence
 
-    from common.oauth.sign_in import Identity
     from services.formgrader_proxy.courses import Course, CoursesFile
+    from services.formgrader_proxy.settings import Settings
 
 
 class FormgraderProxy(ServiceApp):
-    """nbgrader's formgrader behind the Hub's sign-in."""
+    """Serves nbgrader's formgrader behind the Hub's sign-in."""
 
     name = "formgrader"
-    description = "nbgrader's formgrader behind the Hub's sign-in, for many courses."
+    description = (
+        "Serves nbgrader's formgrader to graders, behind the Hub's sign-in, for many courses."
+    )
     examples = """
     python -m services.formgrader_proxy --courses=/etc/jupyterhub/courses.toml
     python -m services.formgrader_proxy check-courses /etc/jupyterhub/courses.toml
+    python -m services.formgrader_proxy --courses=courses.toml --port=8010 --register=/grading
     """
     main_options = ("courses", "db-url", "register", "url", "config", "log-format")
     commands: ClassVar[Mapping[str, Command]] = {
         "check-courses": Command(
-            help="Tell what is wrong with a courses file, or what it means.",
+            help="Check a courses file: list its problems, or explain what it configures.",
             run="check_courses",
             words=("FILE",),
         ),
     }
 
-    courses = Unicode(help="The courses file (TOML); it is read again when it changes.").tag(
-        config=True
-    )
+    courses = Unicode(
+        help="The courses file (TOML). It is read again whenever it changes, without a restart."
+    ).tag(config=True)
     db_url = Unicode(
         "sqlite:///formgrader.sqlite",
-        help="The database for the audit: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME.",
+        help="The database of the audit log: sqlite:///FILE or"
+        " postgresql://USER:PASSWORD@HOST/NAME.",
     ).tag(config=True)
     instructor_groups = List(
         Unicode(),
         help="Hub groups whose members may assign, autograde and release in every course that"
-        " names no instructors of its own. Default: each course's graders may.",
+        " does not set its own instructors. Default: the graders of each course may.",
     ).tag(config=True)
     admin_groups = List(
         Unicode(),
-        help="Hub groups whose members may do all in every course and read the formgraders' logs."
-        f" Beside them: who has the scope {ADMIN_SCOPE}.",
+        help="Hub groups whose members may do everything in every course and read the"
+        f" formgraders' logs. So may users with the scope {ADMIN_SCOPE}.",
     ).tag(config=True)
     register = Unicode(
-        help="Register this path at the hub's proxy by ourselves, and keep it: for a service"
-        " without a url at the Hub. Wants --proxy-api-url and --proxy-token-file."
+        help="Register this path, such as /services/formgrader, at the Hub's proxy and keep it"
+        " registered: for a service without a url at the Hub. Requires --proxy-api-url and"
+        " --proxy-token-file."
     ).tag(config=True)
     proxy_api_url = Unicode(
         help="The proxy's API. Default: $CONFIGPROXY_API_URL or http://127.0.0.1:8001."
@@ -67,10 +73,12 @@ class FormgraderProxy(ServiceApp):
         help="A file with the proxy's token. Default: $CONFIGPROXY_AUTH_TOKEN."
     ).tag(config=True)
     register_target = Unicode(
-        help="Where the proxy finds us. Default: http://IP:PORT of where we listen."
+        help="The URL at which the proxy reaches this service."
+        " Default: http://IP:PORT, where it listens."
     ).tag(config=True)
     frame_ancestors = Unicode(
-        "'self'", help="Who may show the formgrader in a frame (JupyterLab does); 'none': nobody."
+        "'self'",
+        help="Which sites may show the formgrader in a frame, as JupyterLab does; 'none': no site.",
     ).tag(config=True)
 
     aliases: dict[str, str] = ServiceApp.aliases | {
@@ -97,15 +105,15 @@ class FormgraderProxy(ServiceApp):
         return self.register or super()._default_service_prefix()
 
     def problems(self) -> list[str]:
-        """As of every service, and those of the courses file and of registering."""
+        """The problems of every service, and those of the courses file and of registering."""
         found = super().problems()
         if not self.needs_hub:  # check-courses, which serves nothing
             return found
         if not self.serves:
-            found.append("Nowhere to listen: give the service a url at the Hub, or --port.")
+            found.append("Nowhere to listen: give the service a url at the Hub, or use --port.")
         found += database_problems(self.db_url)
         if not self.courses:
-            found.append("--courses is missing: write --courses=FILE.toml.")
+            found.append("--courses is missing: use --courses=FILE.toml.")
         else:
             try:
                 self.courses_file()
@@ -118,14 +126,14 @@ class FormgraderProxy(ServiceApp):
     def _register_problems(self) -> list[str]:
         found = []
         if not self.register.startswith("/") or self.register == "/":
-            found.append("--register: write a path such as /services/formgrader.")
+            found.append("--register: use a path such as /services/formgrader.")
         if not self.proxy_token:
-            found.append("--register wants --proxy-token-file, or $CONFIGPROXY_AUTH_TOKEN.")
+            found.append("--register requires --proxy-token-file or $CONFIGPROXY_AUTH_TOKEN.")
         return found
 
     @property
     def proxy_token(self) -> str:
-        """What opens the proxy's API; empty if there is none, or it cannot be read."""
+        """The token for the proxy's API; empty if there is none, or it cannot be read."""
         if self.proxy_token_file:
             try:
                 return Path(self.proxy_token_file).read_text("utf-8").strip()
@@ -133,24 +141,21 @@ class FormgraderProxy(ServiceApp):
                 return ""
         return os.environ.get("CONFIGPROXY_AUTH_TOKEN", "")
 
-    def _load(self, text: str) -> "dict[str, Course]":
-        from services.formgrader_proxy.courses import load_courses
-        from services.formgrader_proxy.upstream.registry import may_run_as_others
-
-        return load_courses(
-            text, instructors=frozenset(self.instructor_groups), root=may_run_as_others()
-        )
-
     def courses_file(self, path: str = "") -> "CoursesFile":
-        """The courses, read again when they change. Raises ConfigError."""
-        from services.formgrader_proxy.courses import CoursesFile
+        """The courses file at ``path``, by default that of the settings. Raises ConfigError."""
+        from services.formgrader_proxy.courses import CoursesFile, load_courses
+        from services.formgrader_proxy.upstream.process import may_switch_user
 
-        return CoursesFile(Path(path or self.courses), self._load)
+        def load(text: str) -> "dict[str, Course]":
+            instructors = frozenset(self.instructor_groups)
+            return load_courses(text, instructors=instructors, root=may_switch_user())
+
+        return CoursesFile(Path(path or self.courses), load)
 
     def check_courses(self, words: "Sequence[str]", _options: Mapping[str, str]) -> int:
         """``check-courses FILE``"""
-        courses = self.courses_file(words[0]).courses  # its ConfigError is told
-        print(f"{words[0]} is good:")
+        courses = self.courses_file(words[0]).courses  # the caller reports a ConfigError
+        print(f"{words[0]} is valid:")
         for course in courses.values():
             where = course.directory or course.url
             instructors = ", ".join(sorted(course.groups.instructors)) or "the graders"
@@ -159,18 +164,38 @@ class FormgraderProxy(ServiceApp):
             print(f"     instructors: {instructors}")
         return 0
 
-    def is_admin(self, identity: "Identity") -> bool:
-        """Whether they may do all in every course."""
-        return ADMIN_SCOPE in identity.scopes or not identity.groups.isdisjoint(self.admin_groups)
-
     def new_loop(self) -> "AbstractEventLoop":
-        """uvloop's, with which a request takes less CPU than with asyncio's own."""
+        """A uvloop, with which a request takes less CPU than with asyncio's own event loop."""
         import uvloop
 
         return uvloop.new_event_loop()
 
-    async def main(self) -> int:
-        """Serve until told to stop."""
-        from services.formgrader_proxy.main import Running
+    def settings(self) -> "Settings":
+        """The settings as frozen values. Raises ConfigError."""
+        from common.web.server import Bind
+        from services.formgrader_proxy.settings import Route, Settings, Site
 
-        return await Running(self).run()
+        tls = self.server_tls
+        route = Route(self.proxy_api_url, self.proxy_token, self.register_target)
+        return Settings(
+            site=Site(
+                self.prefix,
+                self.public_hub_url,
+                self.frame_ancestors,
+                Administrators(frozenset(self.admin_groups)),
+            ),
+            services_path=f"{self.base_url.rstrip('/')}/services/",
+            oauth=self.oauth_settings(xsrf_cookie_readable=True),
+            bind=Bind(self.ip, self.port or 0, tls.server_context() if tls else None),
+            courses=self.courses_file(),
+            db_url=self.db_url,
+            version=self.version,
+            authenticate_prometheus=self.authenticate_prometheus,
+            route=route if self.register else None,
+        )
+
+    async def main(self) -> int:
+        """Serve until the service is stopped."""
+        from services.formgrader_proxy.main import run
+
+        return await run(self.settings(), self.stopping)

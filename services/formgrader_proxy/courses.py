@@ -1,13 +1,11 @@
-"""Which courses there are: a TOML file, read whole, every mistake told at once. Pure but for
-:class:`CoursesFile`, which reads the file.
+"""The courses file: TOML with one ``[[course]]`` table per course.
 
-docs/formgrader.md is the reference.
+All problems are reported at once. docs/formgrader.md is the reference.
 """
 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +13,7 @@ from urllib.parse import urlsplit
 from common.config.settings_file import SettingsFile, read_tables
 from common.config.suggestions import did_you_mean
 from common.errors import ConfigError
-from services.formgrader_proxy.access import CourseGroups
+from services.formgrader_proxy.access import CourseGroups, Mode
 
 KEYS = (
     "id",
@@ -31,10 +29,10 @@ KEYS = (
     "mode",
     "lab_directory",
 )
-#: A course id is one plain segment of addresses and part of group names.
+#: A course id is one plain segment of a URL and part of group names.
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-#: Addresses of the service itself, which no course may take.
-TAKEN_IDS = frozenset(
+#: Names that the service itself uses in URLs.
+RESERVED_IDS = frozenset(
     {
         "health",
         "ready",
@@ -50,20 +48,14 @@ TAKEN_IDS = frozenset(
 )
 
 
-class Mode(StrEnum):
-    """What may pass to the upstream."""
-
-    LISTED = "listed"
-    FULL = "full"
-
-
 @dataclass(frozen=True)
 class Course:
     """One course.
 
-    ``directory``: the formgrader is ours to run there. Otherwise ``url`` is where one runs,
-    with ``token_file`` for its token. ``lab_directory`` is where a grader's own JupyterLab
-    sees the course's directory; None hides the links that lead there.
+    With a ``directory`` this service runs the formgrader there. Otherwise an external one runs at
+    ``url``, with its token in ``token_file``. ``idle_seconds`` of zero keeps a formgrader running.
+    ``lab_directory`` is the course's directory as seen in a grader's own JupyterLab; without it
+    the links that open files there are plain text.
     """
 
     id: str
@@ -80,17 +72,17 @@ class Course:
 
     @property
     def managed(self) -> bool:
-        """Whether its formgrader is ours to start and stop."""
+        """Whether this service starts and stops the formgrader."""
         return self.directory is not None
 
 
 def load_courses(
     text: str, *, instructors: frozenset[str] = frozenset(), root: bool = False
 ) -> dict[str, Course]:
-    """The courses in a TOML text by their ids.
+    """The courses in a TOML text, by id.
 
-    ``instructors`` are the groups that count for a course that names none of its own.
-    ``root`` is whether we may run a formgrader as another user.
+    ``instructors`` are the instructor groups of courses that do not set their own. ``root`` is
+    whether this process may run a formgrader as another user.
 
     :raises ConfigError: with every problem, each naming its course and key
     """
@@ -99,7 +91,7 @@ def load_courses(
     for number, table in enumerate(tables, start=1):
         course = _Reader(number, table, problems).course(instructors, root=root)
         if course.id in courses:
-            problems.append(f'course "{course.id}": the id stands twice; each needs its own')
+            problems.append(f'course "{course.id}": duplicate id; each course needs its own')
         courses[course.id] = course
     if problems:
         raise ConfigError(problems)
@@ -108,7 +100,7 @@ def load_courses(
 
 @dataclass
 class _Reader:
-    """Reads one [[course]] table; what is wrong goes to ``problems``, and reading goes on."""
+    """Reads one [[course]] table. Problems are collected in ``problems``."""
 
     number: int
     table: Mapping[str, Any]
@@ -123,23 +115,26 @@ class _Reader:
         for key in self.table:
             if key not in KEYS:
                 hint = did_you_mean(key, KEYS) or f"; the keys are {', '.join(KEYS)}"
-                self.wrong(key, f"unknown{hint}")
+                self.wrong(key, f"unknown key{hint}")
         course_id = self._id()
         directory, url = self._path("directory"), self._url()
         if (directory is None) == (url is None) and not {"directory", "url"} <= set(self.table):
-            self.wrong("directory", "give a directory to run the formgrader in, or the url of one")
+            self.wrong(
+                "directory",
+                "missing; set directory, or the url of an external formgrader",
+            )
         elif {"directory", "url"} <= set(self.table):
-            self.wrong("url", "give either a directory or a url, not both")
+            self.wrong("url", "set either directory or url, not both")
         if directory is not None and not directory.is_absolute():
-            self.wrong("directory", "write the whole path, from / on")
+            self.wrong("directory", "use an absolute path, such as /srv/courses/stats101")
         user = self._text("user")
         if user is not None and not root:
-            self.wrong("user", "only a service that runs as root can run it as another user")
+            self.wrong("user", "only applies to a service that runs as root")
         for key in ("user", "db_url_file", "idle_seconds"):
             if key in self.table and url is not None:
-                self.wrong(key, "has a meaning only with a directory, where we run the formgrader")
+                self.wrong(key, "only applies to a course with a directory")
         if "token_file" in self.table and url is None:
-            self.wrong("token_file", "has a meaning only with a url")
+            self.wrong("token_file", "only applies to a course with a url")
         return Course(
             id=course_id,
             title=self._text("title") or course_id,
@@ -162,8 +157,8 @@ class _Reader:
         if not isinstance(value, str) or not is_course_id(value):
             self.wrong(
                 "id",
-                "write letters, digits, dots, dashes and underscores, such as course101"
-                + (f"; {value} is an address of the service itself" if value in TAKEN_IDS else ""),
+                "use letters, digits, dots, dashes and underscores, such as course101"
+                + (f"; {value} is reserved" if value in RESERVED_IDS else ""),
             )
             return f"course{self.number}"
         return value
@@ -172,7 +167,7 @@ class _Reader:
         value = self.table.get(key)
         if value is None or (isinstance(value, str) and value.strip()):
             return value
-        self.wrong(key, "write a text in quotes")
+        self.wrong(key, "use a text in quotes")
         return None
 
     def _path(self, key: str) -> Path | None:
@@ -185,10 +180,10 @@ class _Reader:
             return frozenset()
         values = [value] if isinstance(value, str) else value
         if not isinstance(values, list) or not values:
-            self.wrong(key, 'write the names of Hub groups, such as ["formgrade-course101"]')
+            self.wrong(key, 'use the names of Hub groups, such as ["formgrade-course101"]')
             return frozenset()
         if not all(isinstance(item, str) and item for item in values):
-            self.wrong(key, "write each group's name as a text")
+            self.wrong(key, "use a text in quotes for each group")
             return frozenset()
         return frozenset(values)
 
@@ -199,20 +194,20 @@ class _Reader:
         parts = urlsplit(text)
         if parts.scheme not in {"http", "https", "http+unix"} or not parts.netloc:
             self.wrong(
-                "url", "write http://host:port, https://host or http+unix://%2Fpath%2Fsocket"
+                "url", "use http://host:port, https://host or http+unix://%2Fpath%2Fto%2Fsocket"
             )
         if parts.path.strip("/") or parts.query or parts.username:
             self.wrong(
                 "url",
-                "write the address without a path: the formgrader's base_url must be the one"
-                " under which the hub shows it",
+                "leave out the path: the formgrader's base_url must be the course's path at the"
+                " Hub, and requests are forwarded with that path",
             )
         return text.rstrip("/")
 
     def _seconds(self, key: str, default: float) -> float:
         value = self.table.get(key, default)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e8:
-            self.wrong(key, "write seconds; 0 is for ever")
+            self.wrong(key, "use a number of seconds; 0 keeps the formgrader running")
             return default
         return float(value)
 
@@ -221,7 +216,7 @@ class _Reader:
         try:
             return Mode(value)
         except ValueError:
-            self.wrong("mode", f'write "{Mode.LISTED}" (the default) or "{Mode.FULL}"')
+            self.wrong("mode", f'use "{Mode.LISTED}" (the default) or "{Mode.FULL}"')
             return Mode.LISTED
 
     def _lab_directory(self) -> str | None:
@@ -230,23 +225,25 @@ class _Reader:
             return None
         path = PurePosixPath(text)
         if path.is_absolute() or ".." in path.parts:
-            self.wrong("lab_directory", "write a path below a user's own home, such as course101")
+            self.wrong(
+                "lab_directory", "use a path relative to a home directory, such as course101"
+            )
         return str(path)
 
 
 def is_course_id(text: str) -> bool:
-    """Whether a course could be named so."""
-    return _ID.fullmatch(text) is not None and text not in TAKEN_IDS
+    """Whether the text is a valid course id."""
+    return _ID.fullmatch(text) is not None and text not in RESERVED_IDS
 
 
 class CoursesFile(SettingsFile[dict[str, Course]]):
-    """A courses file that is looked at again and again; a bad one is refused."""
+    """A courses file that is read again when it changes. An invalid one is ignored."""
 
     def __init__(self, path: Path, load: Callable[[str], dict[str, Course]]) -> None:
-        """Read the file. :raises ConfigError: it cannot be read or used"""
+        """Read the file. :raises ConfigError: it cannot be read, or is invalid"""
         super().__init__(path, "the courses file", load)
 
     @property
     def courses(self) -> dict[str, Course]:
-        """The last good ones, by id."""
+        """The last valid courses, by id."""
         return self.value

@@ -1,15 +1,13 @@
-"""The formgrader proxy's parts put together as its settings say, and run."""
+"""The composition root: builds the service from its settings and runs it."""
 
 import asyncio
 import logging
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from common.clock import SystemClock
-from common.config.settings_file import Reload
-from common.errors import HubError, ServiceError, StoreError
+from common.clock import Clock, SystemClock
+from common.errors import HubError, StoreError
 from common.hub.client import HubClient
 from common.hub.connection import client_session
 from common.hub.retry import NO_RETRY
@@ -20,154 +18,148 @@ from common.readiness import Readiness
 from common.web.application import create_app
 from common.web.metrics import Metrics
 from common.web.pages import add_templates
-from common.web.server import Bind, serve
+from common.web.server import serve
 from services.formgrader_proxy.metrics import FormgraderMetrics
-from services.formgrader_proxy.proxy.gateway import Gateway, Places
+from services.formgrader_proxy.proxy.gateway import Gateway
+from services.formgrader_proxy.settings import Settings
 from services.formgrader_proxy.store.audit import Audit
+from services.formgrader_proxy.upstream.formgraders import Formgraders
 from services.formgrader_proxy.upstream.prctl import hide_process
-from services.formgrader_proxy.upstream.registry import Courses
-from services.formgrader_proxy.web.pages import Views, per_course, waiting_page
-
-if TYPE_CHECKING:
-    from services.formgrader_proxy.app import FormgraderProxy
+from services.formgrader_proxy.web.api import Api
+from services.formgrader_proxy.web.audit_pages import AuditPages
+from services.formgrader_proxy.web.pages import Pages, add_course_redirects
 
 log = logging.getLogger("formgrader")
 
-#: How often the courses file is looked at, and the Hub asked for a sign of life.
-LOOK_SECONDS = 5.0
+#: Seconds between two looks at the courses file and the Hub, and between attempts to open the
+#: database.
+POLL_SECONDS = 5.0
 
 
-class Running:
-    """The service from its start to its end."""
+async def run(settings: Settings, stopping: asyncio.Event) -> int:
+    """Serve until ``stopping`` is set. Returns the exit code."""
+    hide_process()
+    return await Service(settings, stopping).run()
 
-    def __init__(self, settings: "FormgraderProxy") -> None:
+
+class Service:
+    """The parts of the service, from start to shutdown."""
+
+    def __init__(
+        self, settings: Settings, stopping: asyncio.Event, *, clock: Clock | None = None
+    ) -> None:
         self.settings = settings
+        self.stopping = stopping
+        self.clock = clock or SystemClock()
         self.registry = Metrics("formgrader", version=settings.version)
         self.metrics = FormgraderMetrics(self.registry)
         self.readiness = Readiness()
-        self.file = settings.courses_file()
         self.audit = Audit(settings.db_url)
-        self.courses = Courses(
-            lambda course_id: f"{settings.prefix}{course_id}/",
-            lambda _course, old, new: self.metrics.state(old, new),
+        self.formgraders = Formgraders(
+            settings.courses, settings.site.course_path, self.metrics.state
         )
-        self._following = asyncio.Lock()  # one look at the courses file at a time
+        self.sign_in = SignIn(settings.oauth, self.clock)
+        self.gateway = Gateway(
+            settings.site,
+            self.formgraders,
+            self.sign_in,
+            self.audit,
+            self.metrics,
+            self.clock,
+        )
 
     async def run(self) -> int:
-        """Serve until told to stop."""
-        hide_process()
-        settings = self.settings
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self.audit.close)
             await self._open_audit()
-            stack.push_async_callback(self.courses.close)
-            await self.courses.change(self.file.courses)
-            tls = settings.server_tls
-            bind = Bind(settings.ip, settings.port or 0, tls.server_context() if tls else None)
-            serving = serve(self._application(), bind, cancel_with_client=True)
+            stack.push_async_callback(self.formgraders.close)
+            await self.formgraders.replace(self.settings.courses.courses)
+            serving = serve(self.application(), self.settings.bind, cancel_with_client=True)
             port = await stack.enter_async_context(serving)
-            log.info("Serving %d courses at %s", len(self.file.courses), settings.prefix)
+            count = len(self.settings.courses.courses)
+            log.info(
+                "Serving %d %s at %s",
+                count,
+                "course" if count == 1 else "courses",
+                self.settings.site.prefix,
+            )
             await self._keep_route(stack, port)
-            await self._look_after()
+            await self._poll()
         return 0
 
     async def _open_audit(self) -> None:
-        """Open the audit's database; while it is away, try again until told to stop."""
-        while not self.settings.stopping.is_set():
+        """Open the audit log's database, retrying while it is unavailable."""
+        while not self.stopping.is_set():
             try:
                 await self.audit.open()
             except StoreError as error:
                 self.readiness.set("database", str(error))
                 log.warning("Waiting for the database: %s", error)
-                await self._pause(LOOK_SECONDS)
+                await self._pause(POLL_SECONDS)
             else:
                 self.readiness.set("database", None)
                 return
 
-    def _application(self) -> web.Application:
-        settings = self.settings
-        sign_in = SignIn(settings.oauth_settings(xsrf_cookie_readable=True))
+    def application(self) -> web.Application:
+        """The web application: the service's own pages first, then the gateway for the rest."""
+        settings, site = self.settings, self.settings.site
+        sign_in = self.sign_in
         app = create_app(
-            prefix=settings.prefix,
+            prefix=site.prefix,
             metrics=self.registry,
             readiness=self.readiness,
             sign_in=sign_in,
             authenticate_prometheus=settings.authenticate_prometheus,
             client_max_size=0,
             title="Grading",
-            hub_url=settings.public_hub_url,
+            hub_url=site.hub_url,
         )
         add_templates(app, "services.formgrader_proxy.web", "formgrader_proxy")
-        Views(
-            prefix=settings.prefix,
-            courses=self.courses,
-            sign_in=sign_in,
-            audit=self.audit,
-            is_admin=settings.is_admin,
-            problems=lambda: self.file.problems,
-            look=self._follow,
-        ).setup(app)
-        gateway = Gateway(
-            places=Places(settings.prefix, settings.public_hub_url, settings.frame_ancestors),
-            courses=self.courses,
-            sign_in=sign_in,
-            audit=self.audit,
-            metrics=self.metrics,
-            is_admin=settings.is_admin,
-            waiting_page=waiting_page,
-            clock=SystemClock(),
-            look=self._follow,
-        )
-        app.router.add_route("*", settings.prefix + "{tail:.+}", gateway.handle)
-        per_course(app, f"{settings.base_url.rstrip('/')}/services/", settings.prefix)
+        formgraders, audit = self.formgraders, self.audit
+        Pages(site, formgraders, sign_in).setup(app)
+        AuditPages(site, formgraders, sign_in, audit).setup(app)
+        Api(site, formgraders, sign_in).setup(app)
+        self.gateway.setup(app)
+        add_course_redirects(app, settings.services_path, site)
         return app
 
     async def _keep_route(self, stack: AsyncExitStack, port: int) -> None:
-        """Register at the proxy, where that is asked for."""
-        settings = self.settings
-        if not settings.register:
+        """Register the service at the Hub's proxy, if the settings say so."""
+        route, bind = self.settings.route, self.settings.bind
+        if route is None:
             return
-        url = settings.proxy_api_url
-        session = await stack.enter_async_context(client_session(url))
+        session = await stack.enter_async_context(client_session(route.proxy_api_url))
         keeper = RouteKeeper(
-            ProxyClient(session, url, settings.proxy_token, retry=NO_RETRY),
-            settings.prefix.rstrip("/"),
-            settings.register_target or f"http://{settings.ip}:{port}",
-            data={"owner": "services.formgrader_proxy"},  # known again after a kill -9
+            ProxyClient(session, route.proxy_api_url, route.token, retry=NO_RETRY),
+            self.settings.site.prefix.rstrip("/"),
+            route.target or f"http://{bind.host}:{port}",
+            data={"owner": "services.formgrader_proxy"},  # identifies the route after a crash
             on_event=lambda event, error: self.metrics.route(event),
         )
         await stack.enter_async_context(keeper)
 
-    async def _look_after(self) -> None:
-        """Follow the courses file and the Hub's health until told to stop."""
-        url, token = self.settings.url, self.settings.token
-        async with client_session(url, tls=self.settings.hub_tls) as session:
-            hub = HubClient(session, url, token, retry=NO_RETRY, timeout_seconds=10)
-            while not self.settings.stopping.is_set():
+    async def _poll(self) -> None:
+        """Follow the courses file and the Hub's health until the service stops."""
+        hub_settings = self.settings.oauth
+        async with client_session(hub_settings.api_url, tls=hub_settings.tls) as session:
+            hub = HubClient(
+                session,
+                hub_settings.api_url,
+                hub_settings.api_token,
+                retry=NO_RETRY,
+                timeout_seconds=10,
+            )
+            while not self.stopping.is_set():
                 try:
                     await hub.info()
                     self.readiness.set("hub", None)
                 except HubError as error:
                     self.readiness.set("hub", str(error))
-                await self._follow()
-                await self._pause(LOOK_SECONDS)
-
-    async def _follow(self) -> None:
-        """Bring the courses in line with the file: every few seconds, and when one is missed."""
-        async with self._following:
-            outcome = await asyncio.to_thread(self.file.reload_if_changed)
-            if outcome is Reload.REFUSED:
-                log.error("The courses file is refused, the last good one stays:")
-                for problem in self.file.problems:
-                    log.error("  %s", problem)
-            elif outcome is not Reload.UNCHANGED:
-                try:
-                    await self.courses.change(self.file.courses)
-                except (OSError, ServiceError) as error:
-                    log.error("The courses could not be changed: %s", error)
+                await self.formgraders.refresh()
+                await self._pause(POLL_SECONDS)
 
     async def _pause(self, seconds: float) -> None:
         try:
-            await asyncio.wait_for(self.settings.stopping.wait(), seconds)
+            await asyncio.wait_for(self.stopping.wait(), seconds)
         except TimeoutError:
             return

@@ -1,4 +1,4 @@
-"""What Prometheus is told of the formgrader proxy."""
+"""The Prometheus metrics of the formgrader proxy."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,10 @@ from services.formgrader_proxy.upstream.supervisor import State
 
 
 class Outcome(StrEnum):
-    """What became of a request below a course; a closed set."""
+    """The outcome of a request to a course. A closed set, used as a metric label.
+
+    STARTING: the formgrader is not running yet. AWAY: it cannot be reached.
+    """
 
     OK = "ok"
     CLIENT_ERROR = "client_error"
@@ -26,46 +29,48 @@ class Outcome(StrEnum):
 
     @classmethod
     def of(cls, status: int) -> "Outcome":
-        """The outcome that an upstream's status means."""
+        """The outcome for the status of an upstream's response."""
         if status >= 500:
             return cls.SERVER_ERROR
         return cls.CLIENT_ERROR if status >= 400 else cls.OK
 
 
 class FormgraderMetrics:
-    """The service's own series. A course's are made when it comes."""
+    """The service's own series. Those of a course are created with its first request."""
 
     def __init__(self, metrics: Metrics) -> None:
-        self._counted: dict[tuple[str, Role, Outcome], Counter] = {}
+        self._request_counters: dict[tuple[str, Role, Outcome], Counter] = {}
         self._requests = metrics.counter(
-            "requests_total", "Requests below a course.", ("course", "role", "outcome")
+            "requests_total", "Requests to a course.", ("course", "role", "outcome")
         )
         self._first_byte = metrics.histogram(
-            "first_byte_seconds", "Seconds until a formgrader began to answer."
+            "first_byte_seconds", "Seconds until a formgrader began to respond."
         )
         self._upstreams = metrics.gauge(
-            "upstreams", "Formgraders that we run, by state.", {"state": list(State)}
+            "upstreams", "Formgraders that this service runs, by state.", {"state": list(State)}
         )
-        self._websockets = metrics.gauge("websockets_open", "WebSockets open now.")
+        self._websockets = metrics.gauge("websockets_open", "Open WebSockets.")
         self._routes = metrics.counter(
-            "route_events_total", "What became of our own route.", {"event": list(RouteEvent)}
+            "route_events_total",
+            "Events of the registered route.",
+            {"event": list(RouteEvent)},
         )
         reasons = [reason.value for kind in (PathFault, HeaderFault, Refusal) for reason in kind]
         self._refused = metrics.counter(
-            "refused_total", "Requests that were refused, by reason.", {"reason": reasons}
+            "refused_total", "Refused requests, by reason.", {"reason": reasons}
         )
 
     def request(self, course: str, role: Role, outcome: Outcome) -> None:
         """Count a request; ``course`` is one of the configured ones."""
         key = (course, role, outcome)
-        counter = self._counted.get(key)
+        counter = self._request_counters.get(key)
         if counter is None:
             counter = self._requests.labels(course, role.name.lower(), outcome.value)
-            self._counted[key] = counter
+            self._request_counters[key] = counter
         counter.inc()
 
     def first_byte(self, seconds: float) -> None:
-        """Note how long a formgrader took to begin its answer."""
+        """Record how long a formgrader took to begin its response."""
         self._first_byte.observe(seconds)
 
     def refused(self, reason: str) -> None:
@@ -73,19 +78,19 @@ class FormgraderMetrics:
         self._refused.labels(reason).inc()
 
     def state(self, old: State | None, new: State | None) -> None:
-        """Move a formgrader from one state to another; None is not there."""
+        """Count a formgrader in its new state. None: it does not exist yet, or no longer."""
         if old is not None:
             self._upstreams.labels(old.value).dec()
         if new is not None:
             self._upstreams.labels(new.value).inc()
 
     def route(self, event: RouteEvent) -> None:
-        """Count what became of our route."""
+        """Count an event of the service's route."""
         self._routes.labels(event.value).inc()
 
     @contextmanager
     def websocket(self) -> Iterator[None]:
-        """One more WebSocket, for as long as it is open."""
+        """Count a WebSocket while it is open."""
         self._websockets.inc()
         try:
             yield

@@ -1,4 +1,4 @@
-"""nbgrader's own pages in a real browser, behind the formgrader proxy, the real Hub and CHP."""
+"""nbgrader's own pages in a real browser, through the formgrader proxy, a real Hub and CHP."""
 
 import re
 import sqlite3
@@ -25,12 +25,12 @@ from tests.integration.realhub import RealHub
 
 PAGES = PREFIX + "formgrader/"
 LIST = f"{PAGES}gradebook/{ASSIGNMENT}/{NOTEBOOK}"
-#: What chromium notes though all is well: the page that waits for the formgrader's start has
-#: status 503, and the CDN of nbgrader's MathJax is out of a test's reach.
+#: Expected messages in Chromium's console: the waiting page has status 503, and tests cannot reach
+#: the CDN of nbgrader's MathJax.
 STARTING = ("status of 503", "MathJax is not defined")
-#: Beside those: the picture whose address the hostile student made up, and what is refused.
+#: Also the picture with the hostile student's invalid address, and refused requests.
 REFUSED = (*STARTING, "status of 404", "status of 403")
-#: And what a sandbox keeps a page from: its scripts, and what else there is on our site.
+#: Also what the sandbox blocks: scripts, and other resources of the site.
 SANDBOXED = (*REFUSED, "Blocked script execution", "NotSameOrigin")
 
 
@@ -66,12 +66,12 @@ def submission(course: Path, student: str) -> str:
 
 
 async def seen(page: Page, selector: str) -> None:
-    """Wait through the start of the formgrader until its page shows this."""
+    """Wait for this element, while the formgrader starts."""
     await expect(page.locator(selector).first).to_be_visible(timeout=60_000)
 
 
 async def test_a_grader_grades_and_comments(hub: RealHub, course: Path, visit: Visit) -> None:
-    """From the login over the list to a submission; points and words arrive, and who gave them."""
+    """From the login to a submission. The points, the comment and the grader are recorded."""
     page = await visit(hub, GRADER, LIST, expected=STARTING)
     await seen(page, "table td a")
     await page.goto(f"{hub.url}{PAGES}submissions/{submission(course, 'ana')}/")
@@ -103,7 +103,7 @@ async def test_a_grader_grades_and_comments(hub: RealHub, course: Path, visit: V
 async def test_an_instructor_autogrades_and_releases_feedback(
     hub: RealHub, course: Path, visit: Visit
 ) -> None:
-    """The buttons of nbgrader's own pages work, its words about it are shown."""
+    """The buttons of nbgrader's own pages work, and its messages are shown."""
     page = await visit(
         hub, INSTRUCTOR, f"{PAGES}manage_submissions/{ASSIGNMENT}", expected=STARTING
     )
@@ -123,8 +123,8 @@ async def test_an_instructor_autogrades_and_releases_feedback(
     assert len(released) == 1
 
 
-async def test_a_grader_is_told_that_releasing_is_not_for_them(hub: RealHub, visit: Visit) -> None:
-    """nbgrader's page says that it failed, and nothing happened."""
+async def test_a_grader_sees_that_autograding_is_refused(hub: RealHub, visit: Visit) -> None:
+    """nbgrader's page reports that it failed."""
     page = await visit(hub, GRADER, f"{PAGES}manage_submissions/{ASSIGNMENT}", expected=REFUSED)
     await seen(page, ".autograde a")
     async with page.expect_response(lambda answer: "/autograde" in answer.url) as refused:
@@ -145,7 +145,7 @@ async def test_a_grader_is_told_that_releasing_is_not_for_them(hub: RealHub, vis
     ],
 )
 async def test_nbgraders_pages_work(hub: RealHub, visit: Visit, path: str, shown: str) -> None:
-    """Tables, templates and icons work under our policy; no page reports an error."""
+    """Tables, templates and icons work with the proxy's policy; no page reports an error."""
     page = await visit(hub, INSTRUCTOR, PAGES + path, expected=STARTING)
     await seen(page, shown)
     fonts = await page.evaluate(
@@ -155,8 +155,8 @@ async def test_nbgraders_pages_work(hub: RealHub, visit: Visit, path: str, shown
 
 
 @pytest.mark.parametrize("user", [STUDENT, "stranger"])
-async def test_who_does_not_grade_gets_nothing(hub: RealHub, visit: Visit, user: str) -> None:
-    """A student and a stranger see that they do not grade, and no word of the course's."""
+async def test_other_users_see_nothing(hub: RealHub, visit: Visit, user: str) -> None:
+    """Users who do not grade the course learn nothing about it, not even its title."""
     await hub.create_user("stranger")
     page = await visit(hub, user, LIST, expected=REFUSED)
     await expect(page.get_by_text("You do not grade this course.")).to_be_visible()
@@ -166,7 +166,7 @@ async def test_who_does_not_grade_gets_nothing(hub: RealHub, visit: Visit, user:
 
 
 async def test_scripts_in_a_notebook_do_not_run(hub: RealHub, course: Path, visit: Visit) -> None:
-    """Those in markdown and outputs are gone; answer, scores, comment and picture are there."""
+    """They are removed from Markdown and outputs; answer, scores, comment and picture stay."""
     page = await visit(
         hub, GRADER, f"{PAGES}submissions/{submission(course, 'mallory')}/", expected=REFUSED
     )
@@ -184,7 +184,7 @@ async def test_scripts_in_a_notebook_do_not_run(hub: RealHub, course: Path, visi
 async def test_scripts_in_an_attachment_do_not_run(
     hub: RealHub, course: Path, visit: Visit, name: str, shown: str
 ) -> None:
-    """A page and a picture are shown, without their scripts and without our origin."""
+    """A page and a picture are shown without scripts and without the site's origin."""
     path = f"{PAGES}submissions/{submission(course, 'mallory')}/"
     page = await visit(hub, GRADER, path, expected=SANDBOXED)
     await seen(page, "input.score#why")

@@ -1,5 +1,6 @@
-"""The formgrader proxy on real sockets: fake Hub, a formgrader that writes down what it sees."""
+"""The formgrader proxy on real sockets, with a fake Hub and a formgrader that records requests."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,18 +11,15 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from multidict import CIMultiDictProxy
 
-from common.oauth.sign_in import OAuthSettings, SignIn
-from common.readiness import Readiness
-from common.web.application import create_app
-from common.web.metrics import Metrics
-from common.web.pages import add_templates
+from common.oauth.sign_in import OAuthSettings
 from common.web.server import Bind, serve
-from services.formgrader_proxy.courses import load_courses
-from services.formgrader_proxy.metrics import FormgraderMetrics
-from services.formgrader_proxy.proxy.gateway import Gateway, Places
+from services.formgrader_proxy import settings as service
+from services.formgrader_proxy.access import Administrators
+from services.formgrader_proxy.courses import CoursesFile, load_courses
+from services.formgrader_proxy.main import Service
+from services.formgrader_proxy.proxy.gateway import Gateway
 from services.formgrader_proxy.store.audit import Audit
-from services.formgrader_proxy.upstream.registry import Courses
-from services.formgrader_proxy.web.pages import Views, per_course, waiting_page
+from services.formgrader_proxy.upstream.formgraders import Formgraders
 from tests.fakes.clock import FakeClock
 from tests.fakes.oauth import Browser, FakeOAuth
 
@@ -34,7 +32,7 @@ TOKEN = "the-upstreams-own"
 
 @dataclass
 class Seen:
-    """One request as the formgrader saw it."""
+    """One request as received by the formgrader."""
 
     method: str
     raw_target: str
@@ -44,20 +42,21 @@ class Seen:
 
 @dataclass
 class Site:
-    """The parts, and new browsers."""
+    """A running proxy with its parts. ``status`` and ``answer`` are what the formgrader sends."""
 
     hub: FakeOAuth
     origin: str
     clock: FakeClock
     audit: Audit
-    courses: Courses
+    formgraders: Formgraders
+    gateway: Gateway
     seen: list[Seen]
     stack: AsyncExitStack
     status: int = 200
     answer: dict[str, str] = field(default_factory=dict)
 
     async def browser(self, user: str | None = None) -> Browser:
-        """A browser, signed in at the Hub and, where that is allowed, with us."""
+        """A browser; with a user, signed in to the Hub and, if allowed, to the service."""
         browser = await self.stack.enter_async_context(Browser(self.hub, self.origin))
         if user:
             await browser.log_in(user)
@@ -65,7 +64,7 @@ class Site:
         return browser
 
     async def send(self, browser: Browser, method: str, path: str, **options: Any) -> int:
-        """What nbgrader's scripts send, below the course; the answer's status."""
+        """Send a request as nbgrader's scripts do, to a path of the course; returns the status."""
         headers = {"X-CSRFToken": browser.cookies().get("_xsrf", ""), "Content-Type": "text/json"}
         headers |= options.pop("headers", {})
         return (
@@ -77,7 +76,7 @@ class Site:
 async def formgrader_site(
     directory: Path, *, mode: str = "listed", **changes: Any
 ) -> AsyncIterator[Site]:
-    """One course, whose formgrader runs elsewhere; ``changes`` are of OAuthSettings."""
+    """One course with an external formgrader. ``changes`` are fields of OAuthSettings."""
     async with AsyncExitStack() as stack:
         clock = FakeClock()
         hub = await stack.enter_async_context(FakeOAuth("formgrader"))
@@ -110,11 +109,12 @@ async def formgrader_site(
         stack.push_async_callback(upstream.close)
         token_file = directory / "token"
         token_file.write_text(TOKEN + "\n")
-        text = (
+        courses = directory / "courses.toml"
+        courses.write_text(
             f'[[course]]\nid = "course101"\ntitle = "Sums"\nurl = "http://127.0.0.1:{upstream.port}"\n'
             f'token_file = "{token_file}"\ninstructors = ["instructors"]\nmode = "{mode}"\n'
         )
-        settings: dict[str, Any] = {
+        oauth: dict[str, Any] = {
             "api_url": hub.api_url,
             "api_token": hub.secret,
             "client_id": hub.client_id,
@@ -122,49 +122,26 @@ async def formgrader_site(
             "access_scopes": frozenset({ACCESS}),
             "xsrf_cookie_readable": True,
         }
-        sign_in = SignIn(OAuthSettings(**(settings | changes)), clock)
-        audit = Audit(f"sqlite:///{directory}/audit.sqlite")
-        stack.push_async_callback(audit.close)
-        await audit.open()
-        metrics = Metrics("formgrader")
-        made = FormgraderMetrics(metrics)
-        courses = Courses(lambda one: f"{PREFIX}{one}/", lambda _id, old, new: made.state(old, new))
-        stack.push_async_callback(courses.close)
-        await courses.change(load_courses(text))
-        app = create_app(
-            prefix=PREFIX,
-            metrics=metrics,
-            readiness=Readiness(),
-            sign_in=sign_in,
+        settings = service.Settings(
+            site=service.Site(
+                PREFIX, "/hub/", administrators=Administrators(frozenset({"admins"}))
+            ),
+            services_path="/services/",
+            oauth=OAuthSettings(**(oauth | changes)),
+            bind=Bind(),
+            courses=CoursesFile(courses, load_courses),
+            db_url=f"sqlite:///{directory}/audit.sqlite",
+            version="0",
             authenticate_prometheus=False,
-            client_max_size=0,
         )
-        add_templates(app, "services.formgrader_proxy.web", "formgrader_proxy")
-
-        def is_admin(identity: Any) -> bool:
-            return "admins" in identity.groups
-
-        Views(
-            prefix=PREFIX,
-            courses=courses,
-            sign_in=sign_in,
-            audit=audit,
-            is_admin=is_admin,
-            problems=lambda: (),
-        ).setup(app)
-        gateway = Gateway(
-            places=Places(PREFIX, "/hub/"),
-            courses=courses,
-            sign_in=sign_in,
-            audit=audit,
-            metrics=made,
-            is_admin=is_admin,
-            waiting_page=waiting_page,
-            clock=clock,
-        )
-        app.router.add_route("*", PREFIX + "{tail:.+}", gateway.handle)
-        per_course(app, "/services/", PREFIX)
+        parts = Service(settings, asyncio.Event(), clock=clock)
+        stack.push_async_callback(parts.audit.close)
+        await parts.audit.open()
+        stack.push_async_callback(parts.formgraders.close)
+        await parts.formgraders.replace(settings.courses.courses)
+        app = parts.application()
         port = await stack.enter_async_context(serve(app, Bind(), cancel_with_client=True))
-        site = Site(hub, f"http://127.0.0.1:{port}", clock, audit, courses, seen, stack)
+        origin = f"http://127.0.0.1:{port}"
+        site = Site(hub, origin, clock, parts.audit, parts.formgraders, parts.gateway, seen, stack)
         site.stack = await stack.enter_async_context(AsyncExitStack())
         yield site

@@ -1,19 +1,31 @@
-"""The allow-list, and the role that groups give."""
+"""The allow-list of requests, and the roles that Hub groups give."""
 
 import re
 
 import pytest
 from nbgrader.server_extensions.formgrader import apihandlers, handlers
 
+from common.oauth.sign_in import Identity
 from services.formgrader_proxy.access import (
-    ALLOW_LIST,
+    ADMIN_SCOPE,
+    RULES,
+    Administrators,
     Content,
     CourseGroups,
+    Mode,
     Refusal,
     Role,
-    judge,
+    Rule,
+    check_role,
+    find_rule,
     role_in,
 )
+
+
+def decide(method: str, path: str, role: Role, mode: Mode = Mode.LISTED) -> Rule | Refusal:
+    """What happens to a request of a user with this role."""
+    return check_role(find_rule(method, path.split("/"), mode), role)
+
 
 READS = {
     "formgrader": Content.PAGE,
@@ -32,17 +44,18 @@ READS = {
 
 
 @pytest.mark.parametrize(("path", "content"), READS.items())
-def test_a_grader_reads_every_page(path: str, content: Content) -> None:
-    """Each address of the interface passes for a grader, as the content it gives."""
-    verdict = judge("GET", path.split("/"), Role.GRADER)
-    assert verdict.allowed is not None
-    assert verdict.allowed.content is content
+def test_a_grader_may_read_every_page(path: str, content: Content) -> None:
+    """Each page of the interface is allowed for a grader, with the right kind of content."""
+    rule = decide("GET", path, Role.GRADER)
+    assert isinstance(rule, Rule)
+    assert rule.content is content
+    assert rule.action is None
 
 
 @pytest.mark.parametrize("path", READS)
-def test_nobody_reads_nothing(path: str) -> None:
-    """Without a role in the course nothing passes, not even a static file."""
-    assert judge("GET", path.split("/"), Role.NOBODY).refusal is Refusal.ROLE
+def test_a_user_without_a_role_may_read_nothing(path: str) -> None:
+    """Not even a static file."""
+    assert decide("GET", path, Role.NOBODY) is Refusal.ROLE
 
 
 @pytest.mark.parametrize(
@@ -64,14 +77,15 @@ def test_nobody_reads_nothing(path: str) -> None:
         ),
     ],
 )
-def test_a_change_needs_its_role_and_has_a_name(
+def test_a_change_requires_a_role_and_has_a_name(
     method: str, path: str, role: Role, action: str
 ) -> None:
-    """A change passes from its role upwards, not below, and the audit knows its name."""
-    verdict = judge(method, path.split("/"), role)
-    assert verdict.allowed is not None
-    assert verdict.allowed.action == action
-    assert judge(method, path.split("/"), Role(role - 1)).refusal is Refusal.ROLE
+    """It is allowed from that role upwards, and named for the audit log."""
+    for enough in (one for one in Role if one >= role):
+        rule = decide(method, path, enough)
+        assert isinstance(rule, Rule)
+        assert rule.action == action
+    assert decide(method, path, Role(role - 1)) is Refusal.ROLE
 
 
 @pytest.mark.parametrize(
@@ -91,15 +105,13 @@ def test_a_change_needs_its_role_and_has_a_name(
         ("GET", "formgrader/api/assignment/ps1/assign", Refusal.METHOD),
     ],
 )
-def test_nothing_else_passes_even_for_an_administrator(
-    method: str, path: str, refusal: Refusal
-) -> None:
-    """What is not on the list is refused whoever asks."""
-    assert judge(method, path.split("/"), Role.ADMIN).refusal is refusal
+def test_nothing_else_is_allowed(method: str, path: str, refusal: Refusal) -> None:
+    """Requests that are not on the list are refused, even for an administrator."""
+    assert decide(method, path, Role.ADMIN) is refusal
 
 
-def test_every_address_of_nbgrader_is_on_the_list() -> None:
-    """Each route that nbgrader registers has a line, so no page of its interface is dead."""
+def test_every_route_of_nbgrader_is_on_the_list() -> None:
+    """Each route that nbgrader registers has a rule, so its interface works completely."""
     unlisted = []
     for route, handler, *_ in (*handlers.default_handlers, *apihandlers.default_handlers):
         path = re.sub(r"\(\?P<action>([a-z]+)[^)]*\)", r"\1", route.strip("/"))
@@ -109,32 +121,83 @@ def test_every_address_of_nbgrader_is_on_the_list() -> None:
         unlisted += [
             f"{method} {path}"
             for method in methods
-            if judge(method, path.split("/"), Role.ADMIN).allowed is None
+            if not isinstance(decide(method, path, Role.ADMIN), Rule)
         ]
     assert unlisted == []
 
 
 def test_every_change_is_named() -> None:
-    """No line of the list lets a change pass without a name for the audit."""
-    for line in ALLOW_LIST:
-        assert (line.action is None) == (line.methods == {"GET", "HEAD"})
+    """No rule allows a change without a name for the audit log."""
+    for rule in RULES:
+        assert (rule.action is None) == (rule.methods == {"GET", "HEAD"})
 
 
 @pytest.mark.parametrize(
-    ("groups", "course", "admin", "role"),
+    ("groups", "scopes", "course", "role"),
     [
-        ([], CourseGroups(frozenset({"g"})), False, Role.NOBODY),
-        (["nbgrader-c"], CourseGroups(frozenset({"g"})), False, Role.NOBODY),
-        (["g"], CourseGroups(frozenset({"g"})), False, Role.INSTRUCTOR),
-        (["g"], CourseGroups(frozenset({"g"}), frozenset({"i"})), False, Role.GRADER),
-        (["i"], CourseGroups(frozenset({"g"}), frozenset({"i"})), False, Role.INSTRUCTOR),
-        (["g", "i"], CourseGroups(frozenset({"g"}), frozenset({"i"})), False, Role.INSTRUCTOR),
-        ([], CourseGroups(frozenset()), False, Role.NOBODY),
-        ([], CourseGroups(frozenset({"g"})), True, Role.ADMIN),
+        ([], [], CourseGroups(frozenset({"g"})), Role.NOBODY),
+        (["nbgrader-c"], [], CourseGroups(frozenset({"g"})), Role.NOBODY),
+        (["g"], [], CourseGroups(frozenset({"g"})), Role.INSTRUCTOR),
+        (["g"], [], CourseGroups(frozenset({"g"}), frozenset({"i"})), Role.GRADER),
+        (["i"], [], CourseGroups(frozenset({"g"}), frozenset({"i"})), Role.INSTRUCTOR),
+        (["g", "i"], [], CourseGroups(frozenset({"g"}), frozenset({"i"})), Role.INSTRUCTOR),
+        ([], [], CourseGroups(frozenset()), Role.NOBODY),
+        (["it"], [], CourseGroups(frozenset({"g"})), Role.ADMIN),
+        (["g", "it"], [], CourseGroups(frozenset({"g"}), frozenset({"i"})), Role.ADMIN),
+        ([], [ADMIN_SCOPE], CourseGroups(frozenset({"g"})), Role.ADMIN),
+        ([], [ADMIN_SCOPE + "s"], CourseGroups(frozenset({"g"})), Role.NOBODY),
     ],
 )
-def test_groups_give_the_role(
-    groups: list[str], course: CourseGroups, admin: bool, role: Role
+def test_groups_and_scopes_give_the_role(
+    groups: list[str], scopes: list[str], course: CourseGroups, role: Role
 ) -> None:
-    """Instructors are above graders; where none are named, graders may do it all."""
-    assert role_in(groups, course, is_admin=admin) is role
+    """Without instructor groups, graders are instructors. Administrators have every course."""
+    user = Identity("x", "user", False, frozenset(groups), frozenset(scopes))
+    assert role_in(user, course, Administrators(frozenset({"it"}))) is role
+
+
+def test_the_hubs_admin_flag_gives_no_role() -> None:
+    """Only groups and scopes do."""
+    user = Identity("x", "user", True, frozenset(), frozenset({"admin:users"}))
+    assert role_in(user, CourseGroups(frozenset({"g"})), Administrators()) is Role.NOBODY
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_the_allow_list_applies_in_both_modes(mode: Mode) -> None:
+    """In full mode, too, a grade keeps its name, and an instructor's work stays theirs."""
+    grade = decide("PUT", "formgrader/api/grade/x", Role.GRADER, mode)
+    assert isinstance(grade, Rule)
+    assert grade.action == "grade"
+    assert decide("GET", "formgrader", Role.NOBODY, mode) is Refusal.ROLE
+    release = "formgrader/api/assignment/ps1/release"
+    assert decide("POST", release, Role.GRADER, mode) is Refusal.ROLE
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "content", "action"),
+    [
+        ("GET", "lab", Content.PAGE, None),
+        ("GET", "files/evil.html", Content.ATTACHMENT, None),
+        ("HEAD", "nbconvert/html/x.ipynb", Content.ATTACHMENT, None),
+        ("POST", "api/kernels", Content.API, "other"),
+        ("DELETE", "formgrader", Content.API, "other"),
+    ],
+)
+def test_full_mode_allows_graders_everything_else(
+    method: str, path: str, content: Content, action: str | None
+) -> None:
+    """Files are attachments and changes are audited; listed mode refuses all of it."""
+    rule = decide(method, path, Role.GRADER, Mode.FULL)
+    assert isinstance(rule, Rule)
+    assert (rule.content, rule.action) == (content, action)
+    assert isinstance(decide(method, path, Role.ADMIN, Mode.LISTED), Refusal)
+    assert isinstance(decide(method, path, Role.NOBODY, Mode.FULL), Refusal)
+
+
+def test_long_paths_have_the_same_rules() -> None:
+    """Paths that are too long for the cache are matched, too."""
+    path = "formgrader/submissions/abc/" + "x" * 4000
+    rule = decide("GET", path, Role.GRADER)
+    assert isinstance(rule, Rule)
+    assert rule.content is Content.ATTACHMENT
+    assert decide("GET", "files/" + "x" * 4000, Role.GRADER) is Refusal.NOT_LISTED

@@ -1,4 +1,4 @@
-"""The courses file: what it means, and what is said of a bad one."""
+"""The courses file: what it configures, and the problems of an invalid one."""
 
 from pathlib import Path
 
@@ -6,10 +6,11 @@ import pytest
 
 from common.config.settings_file import Reload
 from common.errors import ConfigError
-from services.formgrader_proxy.courses import Course, CoursesFile, Mode, is_course_id, load_courses
+from services.formgrader_proxy.access import Mode
+from services.formgrader_proxy.courses import CoursesFile, is_course_id, load_courses
 
 GOOD = '[[course]]\nid = "sums"\ndirectory = "/srv/sums"\n'
-WHOLE = """
+COMPLETE = """
 [[course]]
 id = "sums"
 title = "Sums for all"
@@ -34,9 +35,9 @@ def problems(text: str, *, root: bool = False) -> list[str]:
     return list(refused.value.problems)
 
 
-def test_every_key_arrives() -> None:
-    """What stands in the file is what the course is."""
-    courses = load_courses(WHOLE)
+def test_every_key_is_used() -> None:
+    """Each value of the file is in the course."""
+    courses = load_courses(COMPLETE)
     sums, remote = courses["sums"], courses["remote"]
     assert (sums.title, sums.directory, sums.mode) == (
         "Sums for all",
@@ -52,7 +53,7 @@ def test_every_key_arrives() -> None:
 
 
 def test_defaults() -> None:
-    """A course needs an id and a place; its graders are nbgrader's group, all instructors."""
+    """A course needs an id and a place. Its graders are nbgrader's group, and all instructors."""
     course = load_courses(GOOD)["sums"]
     assert course.title == "sums"
     assert course.groups.graders == {"formgrade-sums"}
@@ -60,84 +61,82 @@ def test_defaults() -> None:
     assert (course.mode, course.idle_seconds) == (Mode.LISTED, 1800)
 
 
-def test_the_services_instructors_hold_where_a_course_names_none() -> None:
-    """A course's own group comes first."""
-    courses = load_courses(WHOLE + GOOD.replace("sums", "more"), instructors=frozenset({"profs"}))
+def test_the_services_instructors_apply_to_courses_without_their_own() -> None:
+    """A course's own groups replace them."""
+    courses = load_courses(
+        COMPLETE + GOOD.replace("sums", "more"), instructors=frozenset({"profs"})
+    )
     assert courses["more"].groups.instructors == {"profs"}
     assert courses["sums"].groups.instructors == {"staff"}
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "expected"),
     [
         ('grader = ["x"]', "did you mean"),
         ('url = "http://x"', "not both"),
         ("graders = []", "names of Hub groups"),
-        ("graders = [1]", "as a text"),
+        ("graders = [1]", "text in quotes for each group"),
         ('mode = "open"', '"listed"'),
-        ('idle_seconds = "1h"', "write seconds"),
-        ("idle_seconds = true", "write seconds"),
-        ("idle_seconds = -1", "write seconds"),
-        ("idle_seconds = nan", "write seconds"),
-        ('lab_directory = "../x"', "below a user's own home"),
-        ('lab_directory = "/x"', "below a user's own home"),
+        ('idle_seconds = "1h"', "number of seconds"),
+        ("idle_seconds = true", "number of seconds"),
+        ("idle_seconds = -1", "number of seconds"),
+        ("idle_seconds = nan", "number of seconds"),
+        ('lab_directory = "../x"', "relative to a home directory"),
+        ('lab_directory = "/x"', "relative to a home directory"),
         ('user = "other"', "runs as root"),
-        ('token_file = "/x"', "only with a url"),
+        ('token_file = "/x"', "only applies to a course with a url"),
         ("title = 3", "text in quotes"),
     ],
 )
-def test_one_mistake(changed: str, said: str) -> None:
-    """It is told once, with its course and key."""
+def test_one_problem(changed: str, expected: str) -> None:
+    """It is reported once, with its course and key."""
     (problem,) = problems(GOOD + changed)
     assert problem.startswith(f'course "sums", {changed.partition(" ")[0]}')
-    assert said in problem
+    assert expected in problem
 
 
 @pytest.mark.parametrize(
     "url", ["ftp://x", "http://", "http://x/base", "http://u:p@x", "http://x?y", "x"]
 )
-def test_an_address_that_is_none(url: str) -> None:
-    """An upstream's url is scheme and authority only."""
+def test_an_invalid_url(url: str) -> None:
+    """A url consists of a scheme and an authority only."""
     assert problems(f'[[course]]\nid = "c"\nurl = "{url}"\n')
 
 
 @pytest.mark.parametrize(
     "name", ["", ".", "..", "a/b", "a b", "é", "-x", "x" * 101, "health", "oauth_callback", "audit"]
 )
-def test_an_id_that_is_none(name: str) -> None:
-    """An id is one plain segment, and no address of the service itself."""
+def test_an_invalid_id(name: str) -> None:
+    """An id is one plain segment that the service does not use itself."""
     assert not is_course_id(name)
     assert problems(f'[[course]]\nid = "{name}"\ndirectory = "/srv/x"\n')
 
 
-def test_all_mistakes_at_once() -> None:
-    """Also across courses, and the same id twice."""
+def test_all_problems_are_reported_together() -> None:
+    """Across courses, and including a duplicate id."""
     found = problems(GOOD + GOOD + '[[course]]\nid = "x"\nmode = "y"\n')
     assert len(found) == 3
 
 
 @pytest.mark.parametrize("text", ["[[course", "course = 1", "[other]\nx = 1"])
-def test_what_is_no_courses_file(text: str) -> None:
-    """It is refused with words, never a traceback."""
+def test_an_invalid_file(text: str) -> None:
+    """It is refused with a message, never a traceback."""
     assert problems(text)
 
 
-def test_another_user_wants_root() -> None:
-    """Only root can run a formgrader as somebody else."""
+def test_another_user_requires_root() -> None:
+    """Only root can run a formgrader as another user."""
     assert load_courses(GOOD + 'user = "grades"', root=True)["sums"].user == "grades"
 
 
-def test_a_changed_file_comes_in_force_and_a_bad_one_does_not(tmp_path: Path) -> None:
-    """The last good courses stay until the mistake is mended."""
-
-    def load(text: str) -> dict[str, Course]:
-        return load_courses(text)
-
+def test_a_changed_file_is_used_unless_it_is_invalid(tmp_path: Path) -> None:
+    """The previous courses stay until the problem is fixed."""
     path = tmp_path / "courses.toml"
     path.write_text(GOOD)
-    file = CoursesFile(path, load)
+    file = CoursesFile(path, load_courses)
     assert file.reload_if_changed() is Reload.UNCHANGED
-    path.write_text(WHOLE)
+    path.write_text(COMPLETE)
     assert file.reload_if_changed() is Reload.LOADED
     assert set(file.courses) == {"sums", "remote"}
     path.write_text(GOOD + "mode = 1")
@@ -147,3 +146,10 @@ def test_a_changed_file_comes_in_force_and_a_bad_one_does_not(tmp_path: Path) ->
     path.write_text(GOOD)
     assert file.reload_if_changed() is Reload.LOADED
     assert (set(file.courses), list(file.problems)) == ({"sums"}, [])
+
+
+def test_a_course_needs_a_directory_or_a_url() -> None:
+    """The problem names both keys."""
+    (problem,) = problems('[[course]]\nid = "sums"\n')
+    assert problem.startswith('course "sums", directory: missing')
+    assert "url" in problem

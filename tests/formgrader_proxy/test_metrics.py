@@ -1,4 +1,4 @@
-"""What Prometheus is told of the formgrader proxy, by the address that it scrapes."""
+"""The metrics of the formgrader proxy, as Prometheus scrapes them."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,6 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from common.proxy.route_keeper import RouteEvent
+from services.formgrader_proxy.courses import load_courses
 from services.formgrader_proxy.upstream.supervisor import State
 from tests.formgrader_proxy.site import COURSE, GRADER, PREFIX, STUDENT, Site, formgrader_site
 
@@ -41,8 +42,8 @@ def value(samples: Samples, name: str, **labels: str) -> float:
     return samples[name, frozenset(labels.items())]
 
 
-async def test_every_series_is_there_before_its_first_event(site: Site) -> None:
-    """With all values of the closed labels, so that a rate has a beginning."""
+async def test_every_series_exists_before_its_first_event(site: Site) -> None:
+    """With all values of the closed labels, so that rates start at zero."""
     samples = await scraped(site)
     for state in State:
         assert value(samples, "upstreams", state=state.value) == 0
@@ -55,7 +56,7 @@ async def test_every_series_is_there_before_its_first_event(site: Site) -> None:
 
 
 async def test_requests_are_counted_by_course_role_and_outcome(site: Site) -> None:
-    """A page, a refusal, an error of the formgrader's; and what a path was refused for."""
+    """A page, a refusal, errors of the formgrader, and the reason for a refused path."""
     grader = await site.browser(GRADER)
     await site.browser(STUDENT)
     site.status = 500
@@ -77,7 +78,7 @@ async def test_requests_are_counted_by_course_role_and_outcome(site: Site) -> No
 
 
 async def test_open_websockets_are_counted(site: Site) -> None:
-    """As long as they are open."""
+    """While they are open."""
     browser = await site.browser(GRADER)
     socket = await browser.session.ws_connect(site.origin + COURSE + "ws", origin=site.origin)
     await socket.send_str("there")
@@ -89,8 +90,25 @@ async def test_open_websockets_are_counted(site: Site) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_names_of_courses_are_the_only_open_label(site: Site) -> None:
-    """What a stranger asks for makes no series."""
+async def test_unknown_courses_create_no_series(site: Site) -> None:
+    """Clients cannot make up values of the course label."""
     browser = await site.browser(GRADER)
     await browser.go(PREFIX + "made-up/formgrader")
     assert not any(("course", "made-up") in labels for _, labels in await scraped(site))
+
+
+async def test_managed_formgraders_are_counted_by_state(site: Site, tmp_path: Path) -> None:
+    """From the moment they are configured until they are removed."""
+    course = f'[[course]]\nid = "own"\ndirectory = "{tmp_path / "nowhere"}"\n'
+    await site.formgraders.replace(load_courses(course))
+    assert value(await scraped(site), "upstreams", state="stopped") == 1
+    formgrader = site.formgraders.get("own")
+    assert formgrader is not None
+    formgrader.ready()
+    async with asyncio.timeout(60):
+        while value(samples := await scraped(site), "upstreams", state="pausing") == 0:
+            await asyncio.sleep(0.01)
+    assert value(samples, "upstreams", state="stopped") == 0
+    await site.formgraders.replace({})
+    samples = await scraped(site)
+    assert [value(samples, "upstreams", state=state.value) for state in State] == [0] * len(State)

@@ -83,7 +83,7 @@ async def respond_to_cull_errors(request: web.Request, handler: Handler) -> web.
     try:
         return await handler(request)
     except InvalidInput as error:
-        return error_pages.answer(
+        return error_pages.error_response(
             request,
             400,
             "; ".join(error.problems),
@@ -95,7 +95,7 @@ async def respond_to_cull_errors(request: web.Request, handler: Handler) -> web.
     except ServerNotRunning as error:
         raise web.HTTPNotFound(text=str(error)) from None
     except ExtensionRefused as error:
-        return error_pages.answer(
+        return error_pages.error_response(
             request,
             409,
             as_sentence(str(error)),
@@ -105,7 +105,7 @@ async def respond_to_cull_errors(request: web.Request, handler: Handler) -> web.
     except StoreError as error:
         # The log names the database; visitors do not need to know it.
         log.warning("%s", error)
-        return error_pages.answer(
+        return error_pages.error_response(
             request,
             503,
             "Try again in a moment.",

@@ -1,1 +1,1 @@
-"""The way of a request to a formgrader and back."""
+"""Forwarding requests to a formgrader, and its responses back."""

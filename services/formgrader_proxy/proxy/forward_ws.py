@@ -1,8 +1,8 @@
-"""One WebSocket, carried to an upstream and back.
+"""Forwarding one WebSocket to an upstream.
 
-The upstream is dialled before the client is accepted, so a refusal is an ordinary
-answer with its status. Frames go on as they come, pings and pongs too, each awaited
-before the next is read: that is the back-pressure.
+The upstream is connected before the client is accepted, so a refusal is an ordinary response
+with its status. Frames are forwarded unchanged, pings and pongs included. Each is sent before
+the next one is read, which is the back-pressure.
 """
 
 import asyncio
@@ -12,13 +12,13 @@ from typing import Any
 
 import aiohttp
 from aiohttp import WSCloseCode, WSMsgType, web
-from multidict import CIMultiDict
 from yarl import URL
 
-from services.formgrader_proxy.proxy.forward_http import Upstream, UpstreamUnreachable
+from services.formgrader_proxy.upstream.connection_pool import RequestFields
+from services.formgrader_proxy.upstream.endpoint import Upstream, UpstreamUnreachable
 
-#: Close codes that may not stand in a close frame, RFC 6455 7.4.1.
-_NOT_SENT = frozenset({1005, 1006, 1015})
+#: Close codes that must not appear in a close frame, RFC 6455 section 7.4.1.
+_RESERVED = frozenset({1005, 1006, 1015})
 _HANDSHAKE = frozenset(
     {
         "sec-websocket-accept",
@@ -32,27 +32,27 @@ CLOSE_SECONDS = 5.0
 
 
 class UpstreamRefusedWebSocket(Exception):
-    """The upstream answered the handshake with a status instead."""
+    """The upstream responded to the handshake with a status instead of accepting."""
 
     def __init__(self, status: int) -> None:
         self.status = status
-        super().__init__(f"the upstream answered the WebSocket handshake with {status}")
+        super().__init__(f"the upstream responded to the WebSocket handshake with {status}")
 
 
 async def forward_ws(
     request: web.Request,
     upstream: Upstream,
     raw_target: str,
-    headers: CIMultiDict[str],
+    fields: RequestFields,
     *,
     until: Callable[[], Coroutine[Any, Any, None]] | None = None,
 ) -> web.WebSocketResponse:
-    """Carry frames both ways until one side closes, or until ``until`` returns.
+    """Forward frames both ways until one side closes, or until ``until`` returns.
 
-    The client is then told that it breaks a policy (1008).
+    In the latter case the client receives the close code 1008, a policy violation.
 
-    :raises UpstreamUnreachable: the upstream cannot be dialled
-    :raises UpstreamRefusedWebSocket: it answered with a status, kept in the error
+    :raises UpstreamUnreachable: no connection to the upstream could be made
+    :raises UpstreamRefusedWebSocket: the upstream responded to the handshake with a status
     """
     protocols = [
         name.strip()
@@ -60,13 +60,11 @@ async def forward_ws(
         for name in value.split(",")
         if name.strip()
     ]
-    for name in _HANDSHAKE & {name.lower() for name in headers}:
-        headers.popall(name)
     origin = "ws" + upstream.origin.removeprefix("http")
     try:
         there = await upstream.session.ws_connect(
             URL(origin + raw_target, encoded=True),
-            headers=headers,
+            headers=fields.without(_HANDSHAKE).headers,
             protocols=protocols,
             autoping=False,
             autoclose=False,
@@ -86,7 +84,7 @@ async def forward_ws(
     watch = asyncio.create_task(until()) if until is not None else None
     try:
         await here.prepare(request)
-        await _carry_both(here, there, watch)
+        await _relay_both(here, there, watch)
     finally:
         if watch is not None:
             watch.cancel()
@@ -98,15 +96,15 @@ async def forward_ws(
 _Socket = web.WebSocketResponse | aiohttp.ClientWebSocketResponse
 
 
-async def _carry_both(
+async def _relay_both(
     here: web.WebSocketResponse,
     there: aiohttp.ClientWebSocketResponse,
     watch: asyncio.Task[None] | None,
 ) -> None:
-    """Until one side closes, whose code then closes the other, or the watch ends it."""
+    """Relay until one side closes, whose code then closes the other, or ``watch`` completes."""
     directions = {
-        asyncio.create_task(_carry(here, there)),
-        asyncio.create_task(_carry(there, here)),
+        asyncio.create_task(_relay(here, there)),
+        asyncio.create_task(_relay(there, here)),
     }
     ends = directions | ({watch} if watch else set())
     try:
@@ -119,7 +117,7 @@ async def _carry_both(
         await here.close(code=WSCloseCode.POLICY_VIOLATION)
 
 
-async def _carry(source: _Socket, sink: _Socket) -> None:
+async def _relay(source: _Socket, sink: _Socket) -> None:
     while True:
         message = await source.receive()
         try:
@@ -145,8 +143,8 @@ async def _carry(source: _Socket, sink: _Socket) -> None:
 
 
 def _sendable(code: int | None) -> int:
-    """The code for the other side: one that may not be sent means that a side was lost."""
-    if code is None or code in _NOT_SENT:
+    """The close code for the other side. A reserved code means that the connection was lost."""
+    if code is None or code in _RESERVED:
         return WSCloseCode.GOING_AWAY if code != 1005 else WSCloseCode.OK
     return code
 

@@ -1,9 +1,9 @@
-"""What of a message's head passes through the proxy.
+"""Which header fields are forwarded to the upstream and back.
 
-Hop-by-hop fields by RFC 9110 7.6.1: the fixed ones, and those that ``Connection``
-names. Identity never passes: the browser's cookies and tokens stay here, the
-upstream's cookies stay there, and what a client says of ``X-Forwarded-*`` is its word
-only, so it is made anew.
+Hop-by-hop fields are removed (RFC 9110 section 7.6.1): a fixed set, and those named in
+``Connection``. Identities never pass: the browser's cookies and tokens are not sent to the
+upstream, nor the upstream's cookies to the browser. A client's ``X-Forwarded-*`` fields cannot be
+trusted, so they are replaced.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ HOP_BY_HOP = frozenset(
         "upgrade",
     }
 )
-#: Fields by which a client could speak as somebody else, or change what we judged.
+#: Fields with which a client could pose as another user, or change what was checked.
 _CLIENT_IDENTITY = frozenset(
     {
         "authorization",
@@ -43,7 +43,7 @@ _CLIENT_IDENTITY = frozenset(
         "x-xsrftoken",
     }
 )
-#: Fields that mean something else when they come twice.
+#: Fields that are ambiguous if they occur twice.
 _SINGLE = frozenset(
     {
         "authorization",
@@ -60,7 +60,7 @@ _SINGLE = frozenset(
         "x-csrftoken",
     }
 )
-#: Fields that frame or route the message: naming one in ``Connection`` is an attack.
+#: Fields that frame or route the message. Naming one in ``Connection`` is an attack.
 _NEVER_NAMED = frozenset(
     {"authorization", "content-length", "content-type", "cookie", "host", "origin"}
 )
@@ -70,7 +70,7 @@ _UPSTREAM_PRIVATE = frozenset(
 
 
 class HeaderFault(StrEnum):
-    """Why a head is refused; a closed set, used as a metric label."""
+    """Why a head is refused. A closed set, used as a metric label."""
 
     DOUBLED = "doubled_header"
     CONNECTION = "connection_names_header"
@@ -79,15 +79,15 @@ class HeaderFault(StrEnum):
 
 
 class HeadersRefused(ValueError):
-    """The head could be read in two ways; ``fault`` says which."""
+    """The head could be interpreted in two ways. ``fault`` is the reason."""
 
     def __init__(self, fault: HeaderFault) -> None:
         self.fault = fault
-        super().__init__(f"the request's headers are not acceptable: {fault.value}")
+        super().__init__(f"invalid request headers: {fault.value.replace('_', ' ')}")
 
 
 class Outside(NamedTuple):
-    """What the proxy knows of the client's side, for ``X-Forwarded-*``."""
+    """The client's side of the connection, for ``X-Forwarded-*``."""
 
     client: str
     scheme: str
@@ -95,14 +95,14 @@ class Outside(NamedTuple):
 
 
 def check_request_head(method: str, headers: CIMultiDictProxy[str]) -> None:
-    """Refuse a head that two programs could read in two ways.
+    """Refuse a head that two programs could interpret in different ways.
 
-    A body on a GET is refused too: Tornado reads its form fields as arguments, so it
-    would carry the forbidden ``path`` argument past the check of the query.
+    A body on a GET is refused, too: Tornado reads its form fields as arguments, so it could
+    contain the forbidden ``path`` argument, which is only looked for in the query.
 
-    :raises HeadersRefused: naming the fault
+    :raises HeadersRefused: with the reason
     """
-    # items(), for the plain iterator names a doubled field once
+    # items(), because plain iteration yields a repeated field only once
     single = [field.lower for name, _ in headers.items() if (field := _field(name)).single]
     if len(set(single)) < len(single):
         raise HeadersRefused(HeaderFault.DOUBLED)
@@ -158,7 +158,7 @@ def to_upstream(
 def to_client(
     headers: CIMultiDictProxy[str], *, added: tuple[tuple[str, str], ...] = ()
 ) -> CIMultiDict[str]:
-    """The head of the answer that goes back, with our security headers in ``added``."""
+    """The header fields of the response to the client. ``added`` are the security headers."""
     left_out = named_in_connection(headers) | _names(added)
     passed = [
         (name, value)
@@ -175,7 +175,7 @@ def _names(fields: tuple[tuple[str, str], ...]) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """What the name of a field says of it."""
+    """How a field is treated, by its name."""
 
     lower: str
     single: bool
@@ -183,21 +183,21 @@ class _Field:
     to_client: bool
 
 
-@lru_cache(maxsize=1024)  # browsers send the same few dozen names again and again
+@lru_cache(maxsize=1024)  # browsers send the same few dozen names in every request
 def _field(name: str) -> _Field:
     lower = name.lower()
     return _Field(
         lower,
         single=lower in _SINGLE,
-        to_upstream=lower not in HOP_BY_HOP | _CLIENT_IDENTITY and not _speaks_for_another(name),
+        to_upstream=lower not in HOP_BY_HOP | _CLIENT_IDENTITY and not _asserts_identity(name),
         to_client=lower not in HOP_BY_HOP | _UPSTREAM_PRIVATE,
     )
 
 
-def _speaks_for_another(name: str) -> bool:
+def _asserts_identity(name: str) -> bool:
     """Whether a field claims to come from a proxy or an authenticating front end.
 
-    Underscored names go too: CGI-like servers take them for the dashed ones.
+    Names with underscores are included, because CGI-like servers treat them like dashes.
     """
     return "_" in name or name.lower().startswith(
         ("x-forwarded-", "x-auth-", "x-remote-", "remote-", "x-jupyterhub-")

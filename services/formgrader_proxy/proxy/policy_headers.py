@@ -1,9 +1,9 @@
-"""The security headers of what a formgrader answers, by what it is. Pure.
+"""Security headers of a formgrader's responses, by kind of content: CSP, framing, caching.
 
-nbgrader's pages run inline scripts and compile templates with ``new Function``, and load
-MathJax from a CDN, so their policy cannot be as strict as ours. What it can do: no framing,
-no plug-ins, no form or connection to anywhere but this course. A student's attachment gets a
-sandbox: neither script nor origin, so it cannot act as the grader who looks at it.
+nbgrader's pages run inline scripts, compile templates with ``new Function`` and load MathJax from
+a CDN, so their policy cannot be as strict as that of this service's own pages. It does restrict
+framing, plug-ins, and the targets of forms and connections. A student's attachment is sandboxed,
+without scripts and without an origin, so it cannot act on behalf of the grader who opens it.
 """
 
 from functools import lru_cache
@@ -27,14 +27,14 @@ _SANDBOX = (
 def security_headers(
     content: Content, *, course_url: str, frame_ancestors: str = "'self'"
 ) -> tuple[tuple[str, str], ...]:
-    """The headers for an answer of this kind.
+    """The header fields for a response with this content.
 
-    ``course_url`` is origin and path of the course, with a slash at its end: the only place
-    that its pages may talk to. JupyterLab shows the formgrader in a frame, from the hub's own
-    origin.
+    ``course_url`` is the origin and path of the course, with a slash at the end. It is the only
+    address that the course's pages may connect to. JupyterLab shows the formgrader in a frame
+    from the Hub's own origin, which ``frame_ancestors`` allows by default.
     """
-    # nbgrader calls its JSON text/html, and there are students' texts in it. Scripts that
-    # fetch it do not mind the sandbox; a page made of it has no script.
+    # nbgrader sends JSON as text/html, with text by students in it. The sandbox does not affect
+    # scripts that fetch it, but disables scripts if a browser shows it as a page.
     if content in {Content.ATTACHMENT, Content.API}:
         return (
             *_COMMON,

@@ -1,8 +1,8 @@
-"""One strict reading of a request's target: what we judge is what the upstream sees.
+"""Strict parsing of a request's target: what is checked is what the upstream sees.
 
-A path that two programs could read in two ways is refused, never repaired. What is
-accepted is forwarded byte for byte, so the decoded segments here are the segments
-that Tornado (one round of percent-decoding, no dot-segment removal) gives nbgrader.
+A path that two programs could interpret in different ways is refused, never repaired. An
+accepted target is forwarded byte for byte, so the decoded segments here are those that Tornado
+(one round of percent-decoding, no dot-segment removal) passes to nbgrader.
 """
 
 import re
@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, unquote, unquote_to_bytes
 
 
 class PathFault(StrEnum):
-    """Why a target is refused; a closed set, used as a metric label."""
+    """Why a target is refused. A closed set, used as a metric label."""
 
     NOT_A_PATH = "not_a_path"
     CHARACTER = "character"
@@ -28,20 +28,20 @@ class PathFault(StrEnum):
 
 
 class PathRefused(ValueError):
-    """The target is ambiguous or forbidden; ``fault`` says which."""
+    """The target is ambiguous or forbidden. ``fault`` is the reason."""
 
     def __init__(self, fault: PathFault) -> None:
         self.fault = fault
-        super().__init__(f"the address is not acceptable: {fault.value.replace('_', ' ')}")
+        super().__init__(f"invalid address: {fault.value.replace('_', ' ')}")
 
 
 @dataclass(frozen=True)
 class Target:
     """An accepted request target.
 
-    ``raw`` is the path as it came and as it goes on, ``segments`` its decoded parts
-    without the leading slash (a trailing slash gives an empty last segment), and
-    ``query`` the raw query without the question mark.
+    ``raw`` is the path as received and forwarded, ``segments`` are its decoded parts without the
+    leading slash (a trailing slash gives an empty last segment), and ``query`` is the raw query
+    without the question mark.
     """
 
     raw: str
@@ -50,29 +50,29 @@ class Target:
 
     @property
     def raw_target(self) -> str:
-        """Path and query as they go on the request line."""
+        """Path and query as in the request line."""
         return f"{self.raw}?{self.query}" if self.query else self.raw
 
 
 MAX_LENGTH = 8192
-#: The characters RFC 3986 allows in a path, the percent sign, and those that browsers send
-#: as they are. `;` is left out: some programs cut a segment there.
+#: The characters that RFC 3986 allows in a path, the percent sign, and those that browsers do not
+#: encode. `;` is missing because some programs end a segment there.
 _PATH = re.compile(r"/[A-Za-z0-9\-._~!$&'()*+,=:@/%\[\]|]*")
 _QUERY = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,=:@/%?\[\]{}|^`\"<>]*")
 _ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-#: Rounds of decoding looked through for a hidden separator; more is a refusal in itself.
+#: Rounds of decoding searched for a hidden separator. A path with more rounds is refused.
 _ROUNDS = 4
 
 
 def read_target(raw_target: str) -> Target:
-    """The request line's target, judged.
+    """Parse the target of a request line.
 
-    :raises PathRefused: for anything that is not plainly one path
+    :raises PathRefused: it is anything but one unambiguous path with an optional query
     """
     if len(raw_target) > MAX_LENGTH:
         raise PathRefused(PathFault.TOO_LONG)
-    return _read_kept(raw_target) if len(raw_target) <= _KEPT_LENGTH else _read(raw_target)
+    return _read_cached(raw_target) if len(raw_target) <= _CACHED_LENGTH else _read(raw_target)
 
 
 def _read(raw_target: str) -> Target:
@@ -85,9 +85,9 @@ def _read(raw_target: str) -> Target:
     return Target(raw, tuple(_segments(raw)), query)
 
 
-#: A page asks for the same targets again and again: up to this length they are judged once.
-_KEPT_LENGTH = 512
-_read_kept = lru_cache(maxsize=2048)(_read)  # keeps what was accepted, not what was refused
+#: Pages request the same targets repeatedly, so results up to this length are cached.
+_CACHED_LENGTH = 512
+_read_cached = lru_cache(maxsize=2048)(_read)  # refusals are exceptions, which are not cached
 
 
 def _segments(raw: str) -> Sequence[str]:
@@ -100,7 +100,7 @@ def _segments(raw: str) -> Sequence[str]:
 
 
 def _segment(part: str) -> str:
-    """One decoded segment that stays one harmless segment however often it is decoded."""
+    """The decoded segment, if it stays one harmless segment however often it is decoded."""
     try:
         decoded = unquote_to_bytes(part).decode("utf-8")
     except UnicodeDecodeError:
@@ -121,7 +121,7 @@ def _segment(part: str) -> str:
 
 
 def _refuse_bad_query(query: str) -> None:
-    """Refuse what is no query, and any argument named ``path``.
+    """Refuse a malformed query, and any argument named ``path``.
 
     ``GET /formgrader?path=DIR`` makes nbgrader 0.9 execute DIR/nbgrader_config.py and
     change the settings of the whole server; Tornado takes the name in any encoding.

@@ -1,1 +1,1 @@
-"""The formgrader processes that this service runs."""
+"""The formgraders: processes of this service or external servers, and connections to them."""

@@ -1,7 +1,7 @@
-"""What Linux can do for a process: hide it from others of its account, end it with its parent.
+"""Linux process controls: hide a process from its account, and end it with its parent.
 
-Autograding runs students' code. Without an account of its own for that (``user``), the code
-runs as ours, and ``/proc/<our pid>/environ`` holds the Hub's token.
+Autograding runs students' code. Unless the course has its own account (``user``), that code runs
+under the account of this service, whose ``/proc/<pid>/environ`` contains the Hub's token.
 """
 
 import ctypes
@@ -12,19 +12,22 @@ _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4  # linux/prctl.h
 
 
 def hide_process() -> bool:
-    """Let only root look into this process; whether the system knows how.
+    """Make this process's memory and environment readable for root only.
 
-    Programs that it starts afterwards are not hidden.
+    Programs that it starts afterwards are not hidden. Returns whether the system supports it.
     """
     return _prctl(_PR_SET_DUMPABLE, 0)
 
 
 def end_with_parent(parent: int) -> bool:
-    """Get SIGTERM when our parent, who had this process id, ends; at once where it has already."""
-    known = _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if known and os.getppid() != parent:
+    """Send this process SIGTERM when its parent ends, immediately if it has ended already.
+
+    ``parent`` is the process id that the parent had. Returns whether the system supports it.
+    """
+    supported = _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if supported and os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGTERM)
-    return known
+    return supported
 
 
 def _prctl(option: int, value: int) -> bool:

@@ -1,6 +1,6 @@
-"""A program in a session of its own, under another account where that is asked.
+"""A child process in its own session, optionally under another account.
 
-Not asyncio's: uvloop, in which the service runs, cannot start one under another account.
+Not asyncio's subprocess: uvloop, which runs the service, cannot start one under another account.
 """
 
 import asyncio
@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 STOP_SECONDS = 5.0
-#: What a pipe holds without a reader (pipe(7)), so that writing so much never waits.
+#: The capacity of a pipe (pipe(7)). Writing up to this much never blocks.
 PIPE_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
 class Account:
-    """A system account; without ``uid`` it is the one that we run as."""
+    """A system account. Without ``uid`` it is the account of this process."""
 
     name: str
     home: str
@@ -30,9 +30,9 @@ class Account:
 
     @classmethod
     def named(cls, user: str | None) -> "Account":
-        """The account to run as; ours when none is named.
+        """The account with this name; without a name the account of this process.
 
-        :raises LookupError: no such account
+        :raises LookupError: there is no such account
         """
         if user is None:
             own = pwd.getpwuid(os.getuid())
@@ -42,14 +42,19 @@ class Account:
 
     @property
     def groups(self) -> list[int] | None:
-        """The account's further groups; None leaves ours as they are."""
+        """The account's supplementary groups; None keeps those of this process."""
         if self.uid is None or self.gid is None:
             return None
         return os.getgrouplist(self.name, self.gid)
 
 
+def may_switch_user() -> bool:
+    """Whether this process may start others under another account: it runs as root."""
+    return os.geteuid() == 0
+
+
 class Process:
-    """One that runs, until :meth:`wait` returns."""
+    """A running process."""
 
     def __init__(
         self,
@@ -58,14 +63,14 @@ class Process:
         account: Account,
         directory: Path,
         environment: Mapping[str, str],
-        given: bytes,
+        stdin: bytes,
     ) -> None:
-        """Start it, with ``given`` as all of its standard input.
+        """Start the process, with ``stdin`` as its complete standard input.
 
         :raises OSError: it cannot be started
         """
-        assert len(given) <= PIPE_BYTES  # noqa: S101 - more would hold up the loop
-        self._popen = subprocess.Popen(  # noqa: S603 - its settings are the operator's
+        assert len(stdin) <= PIPE_BYTES  # noqa: S101 - more would block the event loop
+        self._popen = subprocess.Popen(  # noqa: S603 - the command is the administrator's
             command,
             bufsize=0,
             cwd=directory,
@@ -80,18 +85,18 @@ class Process:
             extra_groups=account.groups,
         )
         loop = asyncio.get_running_loop()
-        self._gone: asyncio.Future[int] = loop.create_future()
+        self._exited: asyncio.Future[int] = loop.create_future()
         threading.Thread(target=self._wait, args=(loop,), daemon=True).start()
-        assert self._popen.stdin is not None  # noqa: S101 - it was asked for above
-        with suppress(BrokenPipeError), self._popen.stdin as stdin:  # it may have died already
-            stdin.write(given)
+        assert self._popen.stdin is not None  # noqa: S101 - requested above
+        with suppress(BrokenPipeError), self._popen.stdin as pipe:  # it may have exited already
+            pipe.write(stdin)
 
     async def wait(self) -> int:
-        """Its exit code, negative for a signal, as soon as it has ended."""
-        return await asyncio.shield(self._gone)
+        """Wait for the exit code, which is negative for a signal."""
+        return await asyncio.shield(self._exited)
 
     async def lines(self) -> AsyncIterator[str]:
-        """What it prints, line by line; a line beyond 64 KiB is left out."""
+        """The lines that it prints to both outputs. Lines longer than 64 KiB are omitted."""
         reader = asyncio.StreamReader()
         transport, _ = await asyncio.get_running_loop().connect_read_pipe(
             lambda: asyncio.StreamReaderProtocol(reader), self._popen.stdout
@@ -100,7 +105,7 @@ class Process:
             while True:
                 try:
                     line = await reader.readline()
-                except ValueError:  # beyond the reader's limit; what follows is still read
+                except ValueError:  # longer than the reader's limit; the next lines are still read
                     continue
                 if not line:
                     return
@@ -109,22 +114,23 @@ class Process:
             transport.close()
 
     async def end(self) -> None:
-        """End it and everything that it started, politely first."""
-        for sign in (signal.SIGTERM, signal.SIGKILL):
+        """End the process and everything it started: SIGTERM first, SIGKILL after 5 s at most.
+
+        SIGKILL is always sent: kernels share the process group and may outlive the process.
+        """
+        for signum in (signal.SIGTERM, signal.SIGKILL):
             try:
-                os.killpg(self._popen.pid, sign)
+                os.killpg(self._popen.pid, signum)
             except (ProcessLookupError, PermissionError):
                 break
-            await asyncio.wait({self._gone}, timeout=STOP_SECONDS)
-            if self._gone.done() and sign is signal.SIGTERM:
-                continue  # its kernels may outlive it: they share its process group
+            await asyncio.wait({self._exited}, timeout=STOP_SECONDS)
         await self.wait()
 
     def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
         code = self._popen.wait()
-        with suppress(RuntimeError):  # the loop is closed, and nobody waits
-            loop.call_soon_threadsafe(self._ended, code)
+        with suppress(RuntimeError):  # the loop is closed already
+            loop.call_soon_threadsafe(self._set_exited, code)
 
-    def _ended(self, code: int) -> None:
-        if not self._gone.done():
-            self._gone.set_result(code)
+    def _set_exited(self, code: int) -> None:
+        if not self._exited.done():
+            self._exited.set_result(code)

@@ -1,12 +1,12 @@
 """A Jupyter server that serves nbgrader's formgrader and nothing else.
 
-Run as ``python -I -m services.formgrader_proxy.upstream.server`` in the course's
-directory by :mod:`.upstream`, which writes one JSON object to its standard input:
-``{"course_id", "base_url", "socket", "token", "db_url", "parent"}``, with "address" and "port"
-in place of "socket" where it has a container of its own, and "exchange", the folder of nbgrader's
-exchange where the course's nbgrader_config.py names none. The token comes that way and
-not in the environment, because autograding runs students' code in a child of this
-process, and a child can read its parents' environment.
+:mod:`.launch` runs it as ``python -I -m services.formgrader_proxy.upstream.server`` in the
+course's directory and writes one JSON object to its standard input: ``{"course_id", "base_url",
+"socket", "token", "db_url", "parent"}``. In its own container it gets "address" and "port" instead
+of "socket", and "exchange", the directory of nbgrader's exchange for courses whose
+nbgrader_config.py does not set one. The token is not passed in the environment, because
+autograding runs students' code in a child of this process, and a child can read its parent's
+environment.
 """
 
 import json
@@ -20,24 +20,24 @@ from traitlets.config import Config
 
 from services.formgrader_proxy.upstream.prctl import end_with_parent
 
-#: Runs on the notebook before it becomes a page: takes scripts out of markdown and
-#: outputs, and keeps nbgrader's score and comment boxes (they are in the template).
+#: Runs before a notebook is rendered. Removes scripts from Markdown and outputs, but keeps
+#: nbgrader's score and comment fields, which are part of the template.
 SANITIZER = "nbconvert.preprocessors.sanitize.SanitizeHTML"
 
 
 class FormgraderServer(ServerApp):
-    """Jupyter Server without contents, files, kernels, terminals and foreign extensions."""
+    """Jupyter Server without contents, files, kernels, terminals or other extensions."""
 
-    # Its settings come from us alone: no file of the user's or the machine's.
+    # Only configured by this module, not by files of the user or the machine.
     name = "formgrader-server"
-    default_services = ("security",)  # type: ignore[assignment]  # fewer of them, on purpose
+    default_services = ("security",)  # type: ignore[assignment]  # a subset, on purpose
 
     def find_server_extensions(self) -> None:
-        """Look for no extension that happens to be enabled on this machine."""
+        """Ignore extensions that happen to be enabled on this machine."""
 
 
 def configuration(start: dict[str, Any]) -> Config:
-    """The whole configuration of a course's server."""
+    """The complete configuration of a course's server."""
     config = Config()
     server = config.ServerApp
     server.base_url = start["base_url"]
@@ -61,16 +61,17 @@ def configuration(start: dict[str, Any]) -> Config:
         config.Exchange.root = start["exchange"]
     if start.get("db_url"):
         config.CourseDirectory.db_url = gradebook_url(start["db_url"])
-    # Shows the whole configuration, a database's password too, on a page.
+    # True would show the complete configuration on a page, including a database password.
     config.FormgradeExtension.debug = False
     return config
 
 
 def gradebook_url(url: str) -> str:
-    """The URL with the PostgreSQL driver that is here: which one SQLAlchemy takes where none is
-    named depends on its version.
+    """The URL with the PostgreSQL driver that is installed.
 
-    :raises SystemExit: there is none; the words say what to install
+    SQLAlchemy's choice for a URL without a driver depends on its version.
+
+    :raises SystemExit: no driver is installed; the message says what to install
     """
     scheme, _, rest = url.partition("://")
     if scheme not in {"postgresql", "postgres"}:
@@ -78,15 +79,13 @@ def gradebook_url(url: str) -> str:
     for driver in ("psycopg", "psycopg2"):
         if find_spec(driver):
             return f"postgresql+{driver}://{rest}"
-    raise SystemExit(
-        "A gradebook in PostgreSQL needs a driver beside nbgrader: pip install 'psycopg[binary]'"
-    )
+    raise SystemExit("A gradebook in PostgreSQL needs a driver: pip install 'psycopg[binary]'")
 
 
 def main() -> None:
-    """Read what to serve from standard input and serve it until told to stop."""
+    """Read the settings from standard input and serve until stopped."""
     start = json.load(sys.stdin)
-    end_with_parent(start["parent"])  # a service that was killed stops nothing itself
+    end_with_parent(start["parent"])  # a service that was killed cannot stop its formgraders
     app = FormgraderServer(config=configuration(start))
     app.initialize(argv=[])
     app.start()

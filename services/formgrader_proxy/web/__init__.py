@@ -1,1 +1,1 @@
-"""The pages beside the formgrader itself."""
+"""The pages and the JSON API of the service itself."""

@@ -31,7 +31,7 @@ async def query_errors(request: web.Request, handler: Handler) -> web.StreamResp
     try:
         return await handler(request)
     except InvalidQuery as error:
-        return error_pages.answer(
+        return error_pages.error_response(
             request,
             400,
             " ".join(error.problems),
@@ -45,7 +45,7 @@ async def query_errors(request: web.Request, handler: Handler) -> web.StreamResp
     except StoreUnavailable as error:
         # The details are for administrators; they go to the log only.
         log.warning("%s", error)
-        return error_pages.answer(
+        return error_pages.error_response(
             request,
             503,
             "Try again in a moment.",

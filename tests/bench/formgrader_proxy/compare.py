@@ -1,7 +1,8 @@
-"""The formgrader proxy beside others, all before the same upstream, in turns.
+"""Compares the formgrader proxy with other proxies in front of the same upstream, in turns.
 
-Ours is asked as a signed-in grader with every check on. The others check less: the proxy alone
-and jupyter-server-proxy look at nothing but a path or one token, nginx asks ``auth_request``.
+The formgrader proxy gets requests of a signed-in grader and checks them completely. The others
+check less: configurable-http-proxy and jupyter-server-proxy check only a path or one token, nginx
+sends a subrequest (``auth_request``).
 """
 
 import asyncio
@@ -30,9 +31,9 @@ NGINX, CHP = "nginx, auth_request", "configurable-http-proxy"
 JSP, DIRECT = "jupyter-server-proxy", "direct"
 COURSE = "/services/formgrader/course101/"
 SECONDS = 1.0
-#: Small answers over so many connections, the large answer, WebSockets.
+#: Small responses with this number of connections, the large response, WebSockets.
 LOADS = ("1", "10", "100", "big", "socket")
-#: What Chromium sends when a page of nbgrader's asks for something.
+#: What Chromium sends with a request of one of nbgrader's pages.
 BROWSER = {
     "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)"
     " Chrome/140.0.0.0 Safari/537.36",
@@ -49,7 +50,7 @@ Result = dict[str, dict[str, float] | None]
 
 @dataclass(frozen=True)
 class Contender:
-    """Where it is, what head fields let us in, and which processes it is made of."""
+    """Its URL, the header fields that give access, and its processes."""
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -58,17 +59,17 @@ class Contender:
 
 @dataclass
 class RateTable(Table):
-    """Rates and delays instead of times to the end."""
+    """A table of rates and latencies instead of run times."""
 
     results: Mapping[str, list[Result]] = field(default_factory=dict)
 
     def middle(self, name: str, load: str, quantity: str) -> float | None:
-        """The median over the turns; None where the contender does not do it."""
+        """The median over the turns; None if the contender does not support it."""
         values = [one[quantity] for turn in self.results.get(name, []) if (one := turn[load])]
         return Spread.of(values).median if values else None
 
     def beside(self, name: str, load: str, quantity: str) -> Spread | None:
-        """Ours to this one's, turn by turn; None where one of them does not do it."""
+        """The ratio of the formgrader proxy to this one, turn by turn; None if one lacks it."""
         both = [
             (ours[quantity], theirs[quantity])
             for our_turn, their_turn in zip(
@@ -79,7 +80,7 @@ class RateTable(Table):
         return Spread.of([ours / theirs for ours, theirs in both]) if both else None
 
     def verdicts(self) -> list[str]:
-        """The targets, each kept or missed; of what a contender does not do, nothing is said."""
+        """The targets, each kept or missed. What a contender does not support has none."""
         told = []
         ours, direct = (self.middle(name, "10", "median_ms") for name in (OURS, DIRECT))
         if ours is not None and direct is not None:
@@ -135,7 +136,7 @@ def _verdict(kept: bool, words: str) -> str:
 
 
 def relay(repeats: int) -> list[Table]:
-    """Small answers, a large one and WebSockets through each contender."""
+    """Small responses, a large one and WebSockets through each contender."""
     with tempfile.TemporaryDirectory() as folder:
         results, notes = asyncio.run(_measure(Path(folder), repeats))
     title = "A request to a formgrader, over 1, 10 and 100 connections"
@@ -162,8 +163,8 @@ async def _measure(folder: Path, repeats: int) -> tuple[dict[str, list[Result]],
             else:
                 contenders[name] = made
         results: dict[str, list[Result]] = {name: [] for name in contenders}
-        # A machine's speed comes and goes in waves of seconds: who is compared is asked in turns,
-        # each turn in another order.
+        # A machine's speed varies within seconds, so contenders take turns, each time in another
+        # order.
         names = list(contenders)
         for turn in range(repeats):
             for one in results.values():
@@ -194,9 +195,9 @@ async def _load(load: str, contender: Contender) -> dict[str, float] | None:
 async def _running(
     command: Sequence[str], log: Path, port: int, env: Mapping[str, str] | None = None
 ) -> AsyncIterator[int]:
-    """A server, from when its port accepts connections; its process."""
+    """Run a server; yields its process id when its port accepts connections."""
     with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: ASYNC220 # starting is quick, and nothing else runs yet
+        process = subprocess.Popen(  # noqa: ASYNC220 # starting is quick, and nothing else is running yet
             command,
             stdout=output,
             stderr=output,

@@ -1,4 +1,4 @@
-"""The formgrader benchmark's own arithmetic and its two ways of asking."""
+"""The arithmetic of the formgrader benchmark, and its two load generators."""
 
 import shutil
 
@@ -35,7 +35,7 @@ def table(**ours: float) -> RateTable:
     ids=["exactly the targets", "slower", "fewer"],
 )
 def test_targets_are_kept_or_missed(ours: dict[str, float], missed: tuple[str, ...]) -> None:
-    """Each by its own number; what a contender does not do has no verdict."""
+    """Each by its own number. What a contender does not support has no verdict."""
     found = [line for line in table(**ours).verdicts() if line.startswith("MISSED")]
     assert len(found) == len(missed)
     for line, words in zip(found, missed, strict=True):
@@ -44,14 +44,14 @@ def test_targets_are_kept_or_missed(ours: dict[str, float], missed: tuple[str, .
 
 
 def test_the_cpu_of_a_request_is_compared() -> None:
-    """In the table and in words, for it is what a busy machine does not blur."""
+    """In the table and as a sentence, because a busy machine affects it least."""
     words = "A request of ours takes 0.14 of the CPU of one of jupyter-server-proxy's."
     assert words in table().verdicts()
     assert "10: CPU µs" in table().markdown()
 
 
-def test_who_is_compared_is_so_turn_by_turn() -> None:
-    """A slow moment of the machine slows both in its turn; the middle ratio counts."""
+def test_contenders_are_compared_turn_by_turn() -> None:
+    """A slow moment affects both in the same turn. The median of the ratios counts."""
     results = {OURS: [turn(rate=rate) for rate in (600, 60, 6)], NGINX: []}
     results[NGINX] = [turn(rate=rate) for rate in (1000, 150, 12)]
     found = RateTable("formgrader", "A title", {}, DIRECT, results=results)
@@ -64,7 +64,7 @@ def test_who_is_compared_is_so_turn_by_turn() -> None:
 async def test_small_answers_are_counted(
     by_wrk: bool, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both ways of asking tell the same quantities of a real server."""
+    """Both generators measure the same quantities of a real server."""
     if by_wrk and not shutil.which("wrk"):
         pytest.skip("wrk is not installed: apt-get install wrk")
     if not by_wrk:

@@ -1,6 +1,6 @@
-"""A formgrader's stand-in that costs as little as Python can: small, large and WebSocket answers.
+"""A stand-in for a formgrader that takes very little CPU: small and large responses, WebSockets.
 
-Prints its address when it serves. Requests have no bodies; frames are small.
+Prints its address when it is serving. Requests must have no bodies, and frames must be small.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""A request on its way to an upstream and back, between real servers."""
+"""Forwarding a request to an upstream and its response back, between real servers."""
 
 import asyncio
 import tracemalloc
@@ -17,12 +17,10 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from common.hub.tls import TLSFiles
-from services.formgrader_proxy.proxy.forward_http import (
-    Upstream,
-    UpstreamUnreachable,
-    forward_http,
-)
+from services.formgrader_proxy.proxy.forward_http import Additions, forward_http
 from services.formgrader_proxy.proxy.headers import Outside, to_upstream
+from services.formgrader_proxy.upstream.connection_pool import RequestFields
+from services.formgrader_proxy.upstream.endpoint import Upstream, UpstreamUnreachable
 
 MEGABYTE = 1024 * 1024
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -30,7 +28,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass
 class Relay:
-    """A relay before an upstream whose answer each test writes."""
+    """A relay in front of an upstream whose response each test defines."""
 
     url: str = ""
     upstream_url: str = ""
@@ -42,7 +40,7 @@ class Relay:
 
 @pytest.fixture
 async def relay() -> AsyncIterator[Relay]:
-    """The upstream, the relay, and a session between them."""
+    """A running relay and its upstream."""
     made = Relay()
 
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -62,13 +60,14 @@ async def relay() -> AsyncIterator[Relay]:
                 request,
                 upstream,
                 request.raw_path,
-                CIMultiDict(
-                    (name, value)
-                    for name, value in request.headers.items()
-                    if name.lower() not in {"host", "transfer-encoding", "connection"}
+                RequestFields(
+                    CIMultiDict(
+                        (name, value)
+                        for name, value in request.headers.items()
+                        if name.lower() not in {"host", "transfer-encoding", "connection"}
+                    )
                 ),
-                added=(("X-Added", "ours"),),
-                append=made.append,
+                Additions((("X-Added", "ours"),), made.append),
             )
         except UpstreamUnreachable as error:
             made.failures.append(error)
@@ -77,7 +76,7 @@ async def relay() -> AsyncIterator[Relay]:
     relay_app = web.Application(client_max_size=0)
     relay_app.router.add_route("*", "/{tail:.*}", pass_on)
     server = TestServer(relay_app)
-    await server.start_server()  # cancels handlers whose client goes, as our service does
+    await server.start_server()  # cancels handlers whose client disconnects, as the service does
     made.url = f"http://127.0.0.1:{server.port}"
     yield made
     await server.close()
@@ -87,7 +86,7 @@ async def relay() -> AsyncIterator[Relay]:
 
 @asynccontextmanager
 async def relay_to(url: str) -> AsyncIterator[tuple[str, Relay]]:
-    """A relay before what serves at ``url``: its own address, and what it noticed."""
+    """A relay in front of the server at ``url``: its own address, and the failures it saw."""
     made = Relay()
     upstream = Upstream.at(url, None)
 
@@ -97,8 +96,10 @@ async def relay_to(url: str) -> AsyncIterator[tuple[str, Relay]]:
                 request,
                 upstream,
                 request.raw_path,
-                to_upstream(request.headers, token=None, outside=Outside("c", "http", "h")),
-                added=(),
+                RequestFields(
+                    to_upstream(request.headers, token=None, outside=Outside("c", "http", "h"))
+                ),
+                Additions(),
             )
         except UpstreamUnreachable as error:
             made.failures.append(error)
@@ -121,8 +122,10 @@ async def client() -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-async def test_an_answer_comes_back_as_it_is(relay: Relay, client: aiohttp.ClientSession) -> None:
-    """Status, reason, headers and body; and the path goes on byte for byte."""
+async def test_a_response_is_returned_unchanged(
+    relay: Relay, client: aiohttp.ClientSession
+) -> None:
+    """Status, reason, headers and body; and the path is forwarded byte for byte."""
     seen: list[str] = []
 
     async def handler(request: web.Request) -> web.Response:
@@ -137,10 +140,8 @@ async def test_an_answer_comes_back_as_it_is(relay: Relay, client: aiohttp.Clien
     assert seen == ["/a%20b/%E5%90%8D?x=%41&y="]
 
 
-async def test_a_large_body_flows_both_ways_without_being_held(
-    relay: Relay, client: aiohttp.ClientSession
-) -> None:
-    """64 MB up and 64 MB down cost the relay a few buffers, not the bodies."""
+async def test_large_bodies_are_streamed(relay: Relay, client: aiohttp.ClientSession) -> None:
+    """64 MB up and 64 MB down take a few buffers of memory, not the size of the bodies."""
     size = 64 * MEGABYTE
     block = bytes(MEGABYTE)
 
@@ -176,7 +177,7 @@ async def test_a_large_body_flows_both_ways_without_being_held(
 
 
 async def test_a_slow_reader_slows_the_writer(relay: Relay, client: aiohttp.ClientSession) -> None:
-    """What the client does not take, the upstream cannot send: back-pressure."""
+    """The upstream cannot send what the client does not read: back-pressure."""
     sent = 0
 
     async def handler(request: web.Request) -> web.StreamResponse:
@@ -193,16 +194,16 @@ async def test_a_slow_reader_slows_the_writer(relay: Relay, client: aiohttp.Clie
         await answer.content.read(1)
         before = -1
         async with asyncio.timeout(20):
-            while before != sent:  # until nothing moves any more
+            while before != sent:  # until nothing is sent any more
                 before = sent
                 await asyncio.sleep(0.3)
         assert sent < 100
 
 
-async def test_ranges_and_packed_answers_pass_untouched(
+async def test_ranges_and_compressed_responses_are_unchanged(
     relay: Relay, client: aiohttp.ClientSession
 ) -> None:
-    """206 with its range, and a packed body stays packed."""
+    """206 keeps its range, and a compressed body stays compressed."""
 
     async def handler(request: web.Request) -> web.Response:
         assert request.headers["Range"] == "bytes=2-4"
@@ -217,10 +218,10 @@ async def test_ranges_and_packed_answers_pass_untouched(
 
 
 @pytest.mark.parametrize("status", [200, 204, 304])
-async def test_answers_without_a_body(
+async def test_responses_without_a_body(
     relay: Relay, client: aiohttp.ClientSession, status: int
 ) -> None:
-    """HEAD keeps the announced length; 204 and 304 have nothing; the connection goes on."""
+    """HEAD keeps the announced length, 204 and 304 are empty, and the connection is reused."""
 
     async def handler(request: web.Request) -> web.Response:
         return web.Response(status=status, body=b"x" * 12 if status == 200 else None)
@@ -235,8 +236,10 @@ async def test_answers_without_a_body(
             assert (answer.status, len(await answer.read())) == (status, 12 * (status == 200))
 
 
-async def test_redirects_are_the_clients(relay: Relay, client: aiohttp.ClientSession) -> None:
-    """The relay follows none."""
+async def test_redirects_are_returned_to_the_client(
+    relay: Relay, client: aiohttp.ClientSession
+) -> None:
+    """The relay does not follow them."""
 
     async def handler(request: web.Request) -> web.Response:
         return web.Response(status=302, headers={"Location": "/elsewhere"})
@@ -246,10 +249,10 @@ async def test_redirects_are_the_clients(relay: Relay, client: aiohttp.ClientSes
         assert (answer.status, answer.headers["Location"]) == (302, "/elsewhere")
 
 
-async def test_no_upstream_is_told_before_anything_is_answered(
+async def test_an_upstream_that_refuses_connections_is_unreachable(
     relay: Relay, client: aiohttp.ClientSession
 ) -> None:
-    """A refused connection is an error of its own, for a page that says what to do."""
+    """It has its own error, so that a page can say what to do."""
     assert relay.upstream_server is not None
     await relay.upstream_server.close()
     async with client.get(relay.url + "/x") as answer:
@@ -257,10 +260,10 @@ async def test_no_upstream_is_told_before_anything_is_answered(
     assert isinstance(relay.failures[0], UpstreamUnreachable)
 
 
-async def test_an_upstream_that_dies_midway_breaks_the_clients_answer(
+async def test_a_truncated_response_breaks_the_clients_connection(
     relay: Relay, client: aiohttp.ClientSession
 ) -> None:
-    """Half an answer is not taken for a whole one, announced length or not."""
+    """An incomplete response is not mistaken for a complete one, even without a length."""
 
     async def handler(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
@@ -280,10 +283,10 @@ async def test_an_upstream_that_dies_midway_breaks_the_clients_answer(
         await read()
 
 
-async def test_a_client_that_goes_away_frees_the_upstream(
+async def test_a_client_that_disconnects_frees_the_upstream(
     relay: Relay, client: aiohttp.ClientSession
 ) -> None:
-    """A read that nobody waits for is given up at the upstream too."""
+    """A read that is no longer wanted is cancelled at the upstream, too."""
     arrived, freed = asyncio.Event(), asyncio.Event()
 
     async def handler(request: web.Request) -> web.StreamResponse:
@@ -308,10 +311,10 @@ async def _get(client: aiohttp.ClientSession, url: str) -> Any:
         return await answer.read()
 
 
-async def test_a_script_is_appended_to_and_asked_for_whole(
+async def test_a_script_to_append_to_is_requested_completely(
     relay: Relay, client: aiohttp.ClientSession
 ) -> None:
-    """What is changed on its way is neither packed, partial nor taken from a cache."""
+    """A response that is changed is neither compressed, partial nor cached."""
 
     async def handler(request: web.Request) -> web.Response:
         for name in ("If-None-Match", "Range", "Accept-Encoding"):
@@ -326,8 +329,10 @@ async def test_a_script_is_appended_to_and_asked_for_whole(
         assert "ETag" not in answer.headers
 
 
-async def test_a_chunked_upload_arrives_whole(relay: Relay, client: aiohttp.ClientSession) -> None:
-    """Without an announced length too."""
+async def test_a_chunked_upload_arrives_completely(
+    relay: Relay, client: aiohttp.ClientSession
+) -> None:
+    """Even without an announced length."""
 
     async def handler(request: web.Request) -> web.Response:
         return web.Response(body=await request.read())
@@ -349,7 +354,7 @@ async def test_an_upstream_with_tls(
     monkeypatch: pytest.MonkeyPatch,
     trusted: bool,
 ) -> None:
-    """Asked where its certificate is trusted, with a body or without; else it is unreachable."""
+    """It is used if its certificate is trusted, with a body or without; else it is unreachable."""
     certipy = Certipy(store_dir=str(tmp_path))
     certipy.create_ca("ours")
     certipy.create_signed_pair("server", "ours", alt_names=["IP:127.0.0.1"])
@@ -377,7 +382,7 @@ async def test_an_upstream_with_tls(
 
 
 async def test_trailers_are_dropped() -> None:
-    """Those of a change and those of an answer: neither may add a field behind our checks."""
+    """Neither a request nor a response can add a field after the checks."""
     arrived = bytearray()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

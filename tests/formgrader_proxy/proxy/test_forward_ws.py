@@ -1,4 +1,4 @@
-"""A WebSocket on its way to an upstream and back, between real servers."""
+"""Forwarding a WebSocket to an upstream, between real servers."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -10,8 +10,9 @@ from aiohttp import WSMsgType, web
 from aiohttp.test_utils import TestServer
 from multidict import CIMultiDict
 
-from services.formgrader_proxy.proxy.forward_http import Upstream, UpstreamUnreachable
 from services.formgrader_proxy.proxy.forward_ws import UpstreamRefusedWebSocket, forward_ws
+from services.formgrader_proxy.upstream.connection_pool import RequestFields
+from services.formgrader_proxy.upstream.endpoint import Upstream, UpstreamUnreachable
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 SECONDS = 10
@@ -19,7 +20,7 @@ SECONDS = 10
 
 @asynccontextmanager
 async def relayed(handler: Handler | None) -> AsyncIterator[str]:
-    """The relay's address; without a handler there is no upstream."""
+    """The address of a relay; without a handler there is no upstream."""
     upstream_app = web.Application()
     if handler is not None:
         upstream_app.router.add_get("/ws", handler)
@@ -32,8 +33,9 @@ async def relayed(handler: Handler | None) -> AsyncIterator[str]:
 
     async def pass_on(request: web.Request) -> web.StreamResponse:
         headers = CIMultiDict({"Sec-WebSocket-Key": "never passed on", "X-Own": "1"})
+        fields = RequestFields(headers)
         try:
-            return await forward_ws(request, upstream, request.raw_path, headers)
+            return await forward_ws(request, upstream, request.raw_path, fields)
         except UpstreamRefusedWebSocket as error:
             return web.Response(status=error.status)
         except UpstreamUnreachable:
@@ -58,7 +60,7 @@ async def client() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 async def echo(request: web.Request) -> web.WebSocketResponse:
-    """Sends back what comes."""
+    """Sends every message back."""
     socket = web.WebSocketResponse(protocols=["one", "two"], max_msg_size=0)
     await socket.prepare(request)
     async for message in socket:
@@ -69,8 +71,8 @@ async def echo(request: web.Request) -> web.WebSocketResponse:
     return socket
 
 
-async def test_frames_pass_both_ways_as_they_are(client: aiohttp.ClientSession) -> None:
-    """Texts stay texts, bytes stay bytes, in their order and beyond the usual size."""
+async def test_messages_pass_both_ways_unchanged(client: aiohttp.ClientSession) -> None:
+    """Text stays text, bytes stay bytes, in order and beyond the usual size limit."""
     async with relayed(echo) as url, client.ws_connect(url, max_msg_size=0) as socket:
         for text in ("", "héllo", "x" * 5_000_000):
             await socket.send_str(text)
@@ -86,13 +88,13 @@ async def test_frames_pass_both_ways_as_they_are(client: aiohttp.ClientSession) 
 async def test_the_upstream_chooses_the_subprotocol(
     client: aiohttp.ClientSession, offered: list[str], chosen: str | None
 ) -> None:
-    """What the client offers goes on, and what the upstream takes comes back."""
+    """The client's offers are forwarded, and the upstream's choice is returned."""
     async with relayed(echo) as url, client.ws_connect(url, protocols=offered) as socket:
         assert socket.protocol == chosen
 
 
 async def test_pings_reach_the_other_side(client: aiohttp.ClientSession) -> None:
-    """A ping is answered by whom it was meant for, with its words."""
+    """The upstream answers a ping, with its payload."""
     async with relayed(echo) as url, client.ws_connect(url, autoping=False) as socket:
         await socket.ping(b"there?")
         message = await socket.receive(timeout=SECONDS)
@@ -100,7 +102,7 @@ async def test_pings_reach_the_other_side(client: aiohttp.ClientSession) -> None
 
 
 async def test_the_upstreams_close_reaches_the_client(client: aiohttp.ClientSession) -> None:
-    """With its code and its words."""
+    """With its code and reason."""
 
     async def closing(request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
@@ -114,7 +116,7 @@ async def test_the_upstreams_close_reaches_the_client(client: aiohttp.ClientSess
 
 
 async def test_the_clients_close_reaches_the_upstream(client: aiohttp.ClientSession) -> None:
-    """With its code; and a client that just vanishes closes the upstream too."""
+    """With its code; a client that just disconnects closes the upstream, too."""
     codes: asyncio.Queue[int | None] = asyncio.Queue()
 
     async def noting(request: web.Request) -> web.WebSocketResponse:
@@ -136,7 +138,7 @@ async def test_the_clients_close_reaches_the_upstream(client: aiohttp.ClientSess
 
 
 async def test_an_upstream_that_is_lost_closes_the_client(client: aiohttp.ClientSession) -> None:
-    """No close frame came, so the client is told that the other side went away."""
+    """Without a close frame, the client receives the code 1001, going away."""
 
     async def dying(request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
@@ -151,10 +153,10 @@ async def test_an_upstream_that_is_lost_closes_the_client(client: aiohttp.Client
 
 
 @pytest.mark.parametrize("status", [403, 404, 500])
-async def test_a_refusal_is_an_answer_and_no_socket(
+async def test_a_refusal_is_an_ordinary_response(
     client: aiohttp.ClientSession, status: int
 ) -> None:
-    """The upstream is dialled before the client is accepted."""
+    """The upstream is connected before the client is accepted."""
 
     async def refusing(request: web.Request) -> web.Response:
         return web.Response(status=status)
@@ -165,8 +167,8 @@ async def test_a_refusal_is_an_answer_and_no_socket(
     assert raised.value.status == status
 
 
-async def test_no_upstream_is_502(client: aiohttp.ClientSession) -> None:
-    """Also told before a socket is accepted."""
+async def test_an_unreachable_upstream_is_502(client: aiohttp.ClientSession) -> None:
+    """Also before the client is accepted."""
     async with relayed(None) as url:
         with pytest.raises(aiohttp.WSServerHandshakeError) as raised:
             await client.ws_connect(url)
@@ -174,7 +176,7 @@ async def test_no_upstream_is_502(client: aiohttp.ClientSession) -> None:
 
 
 async def test_a_slow_reader_slows_the_writer(client: aiohttp.ClientSession) -> None:
-    """Frames that nobody takes do not pile up in the relay."""
+    """Messages that are not read do not accumulate in the relay."""
     sent = 0
 
     async def pouring(request: web.Request) -> web.WebSocketResponse:
@@ -190,7 +192,7 @@ async def test_a_slow_reader_slows_the_writer(client: aiohttp.ClientSession) -> 
         await socket.receive(timeout=SECONDS)
         before = -1
         async with asyncio.timeout(20):
-            while before != sent:  # until nothing moves any more
+            while before != sent:  # until nothing is sent any more
                 before = sent
                 await asyncio.sleep(0.3)
         assert sent < 100

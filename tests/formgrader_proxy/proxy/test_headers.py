@@ -1,4 +1,4 @@
-"""What of a message's head passes through the proxy."""
+"""Which header fields are forwarded, and which heads are refused."""
 
 import pytest
 from hypothesis import given
@@ -40,15 +40,15 @@ def head(*fields: tuple[str, str]) -> CIMultiDictProxy[str]:
         *(name.title() for name in sorted(HOP_BY_HOP)),
     ],
 )
-def test_the_clients_identity_and_hop_by_hop_fields_stay_here(name: str) -> None:
-    """A field that speaks for somebody or for one hop does not reach the upstream."""
+def test_identity_and_hop_by_hop_fields_are_removed(name: str) -> None:
+    """Fields that assert an identity or apply to one hop do not reach the upstream."""
     sent = to_upstream(head((name, "forged"), ("Accept", "x")), token=None, outside=OUTSIDE)
     assert "forged" not in sent.values()
     assert sent["Accept"] == "x"
 
 
-def test_fields_named_in_connection_stay_here() -> None:
-    """RFC 9110 7.6.1: what Connection names is for one hop."""
+def test_fields_named_in_connection_are_removed() -> None:
+    """RFC 9110 section 7.6.1: fields named in Connection apply to one hop."""
     sent = to_upstream(
         head(("Connection", "close, X-Once"), ("X-Once", "1"), ("X-Ever", "1")),
         token=None,
@@ -58,8 +58,8 @@ def test_fields_named_in_connection_stay_here() -> None:
     assert sent["X-Ever"] == "1"
 
 
-def test_the_upstream_gets_its_own_token_and_our_word_on_the_client() -> None:
-    """Token and X-Forwarded-* are ours, whatever the client sent."""
+def test_the_proxy_sets_the_token_and_the_forwarded_fields() -> None:
+    """The token and X-Forwarded-* come from the proxy, whatever the client sent."""
     sent = to_upstream(
         head(("Authorization", "token stolen"), ("X-Forwarded-For", "1.2.3.4")),
         token="secret",
@@ -89,10 +89,10 @@ def test_the_upstream_gets_its_own_token_and_our_word_on_the_client() -> None:
         ("GET", [("Transfer-Encoding", "chunked")], HeaderFault.BODY_ON_READ),
     ],
 )
-def test_heads_with_two_readings_are_refused(
+def test_ambiguous_heads_are_refused(
     method: str, fields: list[tuple[str, str]], fault: HeaderFault
 ) -> None:
-    """Smuggling starts with a head that two programs read differently."""
+    """Request smuggling relies on heads that two programs interpret differently."""
     with pytest.raises(HeadersRefused) as refused:
         check_request_head(method, head(*fields))
     assert refused.value.fault is fault
@@ -108,12 +108,12 @@ def test_heads_with_two_readings_are_refused(
     ],
 )
 def test_ordinary_heads_pass(method: str, fields: list[tuple[str, str]]) -> None:
-    """What browsers send is not refused."""
+    """Heads as browsers send them are accepted."""
     check_request_head(method, head(*fields))
 
 
 def test_the_upstreams_cookies_never_reach_the_browser() -> None:
-    """Set-Cookie and Server stay here; our security headers replace the upstream's."""
+    """Set-Cookie and Server are removed, and the upstream's security headers replaced."""
     answer = to_client(
         head(
             ("Set-Cookie", "_xsrf=1"),
@@ -132,8 +132,8 @@ names = st.sampled_from(
 
 
 @given(st.lists(st.tuples(names, st.sampled_from(["forged", "x-a", "close", "Cookie"]))))
-def test_no_mixture_of_fields_lets_an_identity_through(fields: list[tuple[str, str]]) -> None:
-    """However fields are doubled and cased, no client cookie, token or host goes on."""
+def test_no_combination_of_fields_forwards_an_identity(fields: list[tuple[str, str]]) -> None:
+    """However fields are repeated and cased, no cookie, token or host is forwarded."""
     sent = to_upstream(head(*fields), token="ours", outside=OUTSIDE)
     assert not {"Cookie", "Host", "Connection", "TE", "X_A"} & set(sent)
     assert sent.getall("Authorization") == ["token ours"]

@@ -1,4 +1,4 @@
-"""What a request's target may look like before anybody asks who sent it."""
+"""Strict parsing of a request's target."""
 
 import pytest
 from hypothesis import given
@@ -20,10 +20,8 @@ from services.formgrader_proxy.proxy.target import PathFault, PathRefused, read_
         ("/a/..b", ("a", "..b")),
     ],
 )
-def test_plain_paths_are_read_as_their_decoded_segments(
-    raw: str, segments: tuple[str, ...]
-) -> None:
-    """A path with one reading gives its segments, and goes on byte for byte."""
+def test_paths_are_split_into_decoded_segments(raw: str, segments: tuple[str, ...]) -> None:
+    """An unambiguous path is split into its segments, and kept byte for byte."""
     target = read_target(raw)
     assert (target.raw, target.segments) == (raw, segments)
 
@@ -75,15 +73,15 @@ def test_plain_paths_are_read_as_their_decoded_segments(
     ],
 )
 def test_ambiguous_targets_are_refused(raw: str, fault: PathFault) -> None:
-    """A target that could be read in two ways is refused, with the reason."""
+    """A target that could be interpreted in two ways is refused, with the reason."""
     with pytest.raises(PathRefused) as refused:
         read_target(raw)
     assert refused.value.fault is fault
 
 
 @given(st.text(alphabet="/.%25eEfF2cC\\a;?=&#\x00\r \u540d", max_size=40))
-def test_what_passes_is_what_tornado_reads(tail: str) -> None:
-    """An accepted path has exactly the segments that Tornado's single decoding gives."""
+def test_accepted_segments_are_those_of_tornado(tail: str) -> None:
+    """An accepted path has exactly the segments that Tornado decodes."""
     try:
         target = read_target("/" + tail)
     except PathRefused:
@@ -95,8 +93,8 @@ def test_what_passes_is_what_tornado_reads(tail: str) -> None:
 
 
 @given(st.text(max_size=60))
-def test_no_text_whatever_breaks_the_reading(raw: str) -> None:
-    """Any text is either read or refused with a reason; nothing else is raised."""
+def test_no_text_breaks_the_parser(raw: str) -> None:
+    """Any text is either parsed or refused with a reason; nothing else is raised."""
     try:
         read_target(raw)
     except PathRefused as refused:

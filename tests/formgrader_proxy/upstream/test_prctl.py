@@ -1,4 +1,4 @@
-"""A process hides its environment and memory, and ends with its parent."""
+"""Hiding a process's environment and memory, and ending it with its parent."""
 
 import subprocess
 import sys
@@ -16,14 +16,14 @@ print(hide_process(), ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))
 
 
 def test_a_process_hides_itself() -> None:
-    """The kernel says that it cannot be dumped, and so neither be read."""
+    """The kernel marks it as not dumpable, so other processes cannot read it."""
     command = [sys.executable, "-c", CODE]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["True", "0"]
 
 
 def test_a_process_ends_with_its_parent() -> None:
-    """Also when the parent was killed, which leaves it no time to stop anything."""
+    """Even if the parent was killed and could not stop anything itself."""
     child = (
         "import os, time; from services.formgrader_proxy.upstream.prctl import end_with_parent;"
         "end_with_parent(os.getppid()); print(os.getpid(), flush=True); time.sleep(60)"

@@ -1,4 +1,4 @@
-"""A program of its own: what it is given, what it prints, and that nothing of it is left."""
+"""A child process: its standard input, its output, and its complete end."""
 
 import asyncio
 import os
@@ -12,13 +12,13 @@ import pytest
 from services.formgrader_proxy.upstream.process import Account, Process
 
 
-def started(directory: Path, script: str, given: bytes = b"") -> Process:
+def started(directory: Path, script: str, stdin: bytes = b"") -> Process:
     return Process(
         [sys.executable, "-c", script],
         account=Account.named(None),
         directory=directory,
         environment={"PATH": os.defpath, "ONE": "1"},
-        given=given,
+        stdin=stdin,
     )
 
 
@@ -27,8 +27,8 @@ async def lines(process: Process) -> list[str]:
         return [line async for line in process.lines()]
 
 
-async def test_it_reads_what_it_is_given_and_both_its_outputs_are_read(tmp_path: Path) -> None:
-    """Its standard input ends after what it was given."""
+async def test_its_input_and_both_outputs(tmp_path: Path) -> None:
+    """It reads all of its standard input; its environment and directory are as specified."""
     script = """
 import os, sys
 print(sys.stdin.read(), os.environ.get("ONE"), os.environ.get("HOME"), os.getcwd(), flush=True)
@@ -40,8 +40,8 @@ sys.exit(7)
     assert await process.wait() == 7
 
 
-async def test_a_line_without_end_costs_only_itself(tmp_path: Path) -> None:
-    """What is printed in one piece of many megabytes is not kept."""
+async def test_an_overlong_line_is_omitted(tmp_path: Path) -> None:
+    """A line of many megabytes is not kept; later lines are."""
     script = "print('a' * 3_000_000); print('b')"
     process = started(tmp_path, script)
     found = await lines(process)
@@ -50,33 +50,33 @@ async def test_a_line_without_end_costs_only_itself(tmp_path: Path) -> None:
     assert await process.wait() == 0
 
 
-async def test_one_that_never_reads_what_it_is_given(tmp_path: Path) -> None:
-    """It may have died before, and we live on."""
+async def test_it_may_ignore_its_input(tmp_path: Path) -> None:
+    """Writing to a closed pipe does no harm."""
     process = started(tmp_path, "import os; os.close(0)", b"x" * 2**16)
     assert await lines(process) == []
     assert await process.wait() == 0
 
 
-async def test_more_than_a_pipe_holds_is_a_fault_of_ours(tmp_path: Path) -> None:
-    """Writing it would wait for the reader, and all requests with it."""
+async def test_an_input_larger_than_a_pipe_is_refused(tmp_path: Path) -> None:
+    """Writing it would block the event loop until it is read."""
     with pytest.raises(AssertionError):
         started(tmp_path, "", b"x" * (2**16 + 1))
 
 
-async def test_what_cannot_be_started_is_told(tmp_path: Path) -> None:
-    """As an OSError, whose text names it."""
+async def test_a_missing_program_is_an_oserror(tmp_path: Path) -> None:
+    """Whose text names it."""
     with pytest.raises(FileNotFoundError, match="no-such-program"):
         Process(
             ["/no-such-program"],
             account=Account.named(None),
             directory=tmp_path,
             environment={},
-            given=b"",
+            stdin=b"",
         )
 
 
-async def test_its_end_is_that_of_all_it_started(tmp_path: Path) -> None:
-    """Also of what outlives it, and of what does not listen."""
+async def test_its_descendants_end_with_it(tmp_path: Path) -> None:
+    """Even one that outlives it and ignores SIGTERM."""
     script = """
 import signal, subprocess, sys, time
 deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', "
@@ -91,21 +91,21 @@ time.sleep(600)
         (child,) = [psutil.Process(int(line)) for line in first - {"deaf"}]
         await process.end()
         assert await process.wait() == -signal.SIGTERM
-        async for _ in found:  # ends when no writer is left
+        async for _ in found:  # ends when the last writer has ended
             raise AssertionError
     gone, alive = psutil.wait_procs([child], timeout=20)
     assert (len(gone), alive) == (1, [])
 
 
-async def test_the_end_of_one_that_has_ended(tmp_path: Path) -> None:
-    """It takes no time and raises nothing."""
+async def test_ending_it_twice_does_nothing(tmp_path: Path) -> None:
+    """Without a delay or an exception."""
     process = started(tmp_path, "")
     assert await lines(process) == []
     await process.wait()
     await process.end()
 
 
-def test_an_account_that_is_not_there() -> None:
-    """Nothing is run as somebody else in its place."""
+def test_an_unknown_account_is_a_lookup_error() -> None:
+    """No other account is used instead."""
     with pytest.raises(LookupError):
         Account.named("no-such-account")

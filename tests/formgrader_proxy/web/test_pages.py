@@ -1,15 +1,11 @@
-"""The pages beside the formgrader: my courses, the audit, a course's own service address."""
+"""The list of courses, a formgrader's log, and the redirects from services named like courses."""
 
-import csv
-import dataclasses
-import io
-import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from services.formgrader_proxy.store.audit import Change
+from services.formgrader_proxy.courses import load_courses
 from tests.formgrader_proxy.site import (
     ADMIN,
     COURSE,
@@ -32,99 +28,69 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
     ("user", "role"),
     [(GRADER, "a grader"), (INSTRUCTOR, "an instructor"), (ADMIN, "an administrator")],
 )
-async def test_my_courses(site: Site, user: str, role: str) -> None:
-    """Each sees their courses, and what they are there."""
-    browser = await site.browser(user)
-    page = await browser.go(PREFIX)
+async def test_the_home_page_lists_the_users_courses(site: Site, user: str, role: str) -> None:
+    """With the user's role in each."""
+    page = await (await site.browser(user)).go(PREFIX)
     assert page.status == 200
     assert "Sums" in page.text
-    assert role in page.text
+    assert f"You are {role} in this course." in page.text
+    assert ("Audit log" in page.text) == (user != GRADER)
 
 
 async def test_a_student_sees_no_course(site: Site) -> None:
-    """The list is there and empty."""
-    browser = await site.browser(STUDENT)
-    page = await browser.go(PREFIX)
+    """The page explains which group its graders are in."""
+    page = await (await site.browser(STUDENT)).go(PREFIX)
     assert page.status == 200
     assert "Sums" not in page.text
+    assert "formgrade-" in page.text
 
 
-@pytest.mark.parametrize(("user", "status"), [(GRADER, 403), (INSTRUCTOR, 200), (ADMIN, 200)])
-async def test_the_audit_is_the_instructors(site: Site, user: str, status: int) -> None:
-    """Page and CSV alike."""
+@pytest.mark.parametrize(("user", "shown"), [(INSTRUCTOR, False), (ADMIN, True)])
+async def test_administrators_see_problems_with_the_courses_file(
+    site: Site, tmp_path: Path, user: str, shown: bool
+) -> None:
+    """While the file is invalid, the previous courses stay."""
     browser = await site.browser(user)
-    for path in ("audit/course101", "audit/course101.csv"):
-        assert (await browser.go(PREFIX + path)).status == status
+    (tmp_path / "courses.toml").write_text('[[course]]\nid = "a b"\ndirectory = "/srv/x"\n')
+    page = await browser.go(PREFIX)
+    assert "Sums" in page.text
+    assert ("courses file is invalid" in page.text) is shown
+    assert ("such as course101" in page.text) is shown
 
 
-async def test_the_csv_holds_no_formula(site: Site) -> None:
-    """A name that a spreadsheet would calculate is a text there; markup is one on the page."""
-    change = Change(
-        at=site.clock.now(),
-        course="course101",
-        user="=cmd()",
-        role="grader",
-        action="grade",
-        path="<b>x</b>",
-        fields=("manual_score",),
-    )
-    await site.audit.begin(change)
-    await site.audit.begin(dataclasses.replace(change, course="other", user="elsewhere"))
-    browser = await site.browser(INSTRUCTOR)
-    text = (await browser.go(PREFIX + "audit/course101.csv")).text
-    rows = list(csv.DictReader(io.StringIO(text)))
-    assert [(row["who"], row["fields"], row["status"]) for row in rows] == [
-        ("'=cmd()", "manual_score", "")
-    ]
-    page = (await browser.go(PREFIX + "audit/course101")).text
-    assert "&lt;b&gt;x" in page
-    assert "not known" in page
+@pytest.mark.parametrize(
+    ("user", "status"), [(STUDENT, 403), (GRADER, 403), (INSTRUCTOR, 403), (ADMIN, 200)]
+)
+async def test_only_administrators_may_read_a_log(
+    site: Site, tmp_path: Path, user: str, status: int
+) -> None:
+    """The page shows the state before the formgrader was started."""
+    browser = await site.browser(user)
+    text = f'[[course]]\nid = "course101"\ndirectory = "{tmp_path}"\n'
+    await site.formgraders.replace(load_courses(text))
+    page = await browser.go(PREFIX + "admin/course101/log")
+    assert page.status == status
+    assert ("State: stopped." in page.text) == (status == 200)
+
+
+@pytest.mark.parametrize("course", ["course101", "other"])
+async def test_an_external_formgrader_has_no_log(site: Site, course: str) -> None:
+    """Nor does an unknown course."""
+    browser = await site.browser(ADMIN)
+    assert (await browser.go(f"{PREFIX}admin/{course}/log")).status == 404
 
 
 @pytest.mark.parametrize("tail", ["lab?formgrader=true", "lab/tree", "", "formgrader"])
-async def test_a_service_named_like_the_course_leads_to_it(site: Site, tail: str) -> None:
-    """nbgrader's course list in JupyterLab finds the course so."""
+async def test_a_service_named_like_a_course_redirects_to_it(site: Site, tail: str) -> None:
+    """nbgrader's course list in JupyterLab links to such a service."""
     browser = await site.browser(GRADER)
     answer = await browser.go(f"/services/course101/{tail}", follow=False)
     assert answer.status == 302
     assert answer.headers["Location"] == COURSE + "formgrader"
 
 
-async def test_a_course_that_is_gone(site: Site) -> None:
-    """Taken out of the file, it is there for nobody from then on."""
+@pytest.mark.parametrize("name", ["audit", "a%20b", "-x"])
+async def test_other_names_are_not_redirected(site: Site, name: str) -> None:
+    """Only a valid course id is put into an address."""
     browser = await site.browser(GRADER)
-    await site.courses.change({})
-    assert (await browser.go(COURSE + "formgrader")).status == 404
-
-
-async def test_a_formgrader_that_is_away(site: Site, tmp_path: Path) -> None:
-    """The page says whom to tell; nothing of the address inside."""
-    browser = await site.browser(GRADER)
-    formgrader = site.courses.get("course101")
-    assert formgrader is not None
-    course = dataclasses.replace(formgrader.course, url="http+unix://%2Fnowhere%2Fsocket")
-    await site.courses.change({"course101": course})
-    answer = await browser.go(COURSE + "formgrader")
-    assert answer.status == 502
-    assert "Tell whoever runs" in answer.text
-    assert "nowhere" not in answer.text
-
-
-async def test_a_full_formgrader_is_told_in_the_log(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """What mode = "full" means, for whoever set it."""
-    with caplog.at_level(logging.WARNING):
-        async with formgrader_site(tmp_path, mode="full"):
-            pass
-    (line,) = [one.message for one in caplog.records if 'mode = "full"' in one.message]
-    assert "course101" in line
-    assert "gradebook" in line
-
-
-async def test_only_the_hubs_own_pages_may_frame_it(site: Site) -> None:
-    """JupyterLab does, from the hub's origin; nothing else, and no frame is in it."""
-    browser = await site.browser(GRADER)
-    policy = (await browser.go(COURSE + "formgrader")).headers["Content-Security-Policy"]
-    assert "frame-ancestors 'self'" in policy
-    assert "frame-src 'none'" in policy
+    assert (await browser.go(f"/services/{name}/lab", follow=False)).status == 404

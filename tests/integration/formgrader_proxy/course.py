@@ -1,6 +1,6 @@
-"""A small nbgrader course, made by nbgrader itself: one honest submission, one hostile.
+"""A small course made by nbgrader itself, with an honest submission and a hostile one.
 
-``python -m tests.integration.formgrader_proxy.course DIRECTORY COURSE_ID`` makes it.
+``python -m tests.integration.formgrader_proxy.course DIRECTORY COURSE_ID`` creates it.
 """
 
 import os
@@ -16,14 +16,14 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 ASSIGNMENT = "ps1"
 NOTEBOOK = "sums"
 STUDENTS = ("ana", "mallory")
-#: What a script that runs would leave behind in the grader's page.
+#: Leaves a trace in the grader's page if it runs as a script.
 ALARM = "window.hostile = true; document.title = 'OWNED'"
 
 
 def make_course(directory: Path, course_id: str) -> None:
-    """Make, assign and autograde; the answers of both students are right.
+    """Create, assign and autograde; the answers of both students are correct.
 
-    nbgrader calls alembic by name, so PATH must lead to the environment's programs.
+    nbgrader runs alembic by name, so PATH must contain the environment's programs.
     """
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "nbgrader_config.py").write_text(
@@ -109,12 +109,12 @@ def _submit(directory: Path, student: str) -> None:
         _poison(notebook, submitted)
     nbformat.write(notebook, path)
     (submitted / "timestamp.txt").write_text("2026-01-15 12:00:00 UTC")
-    # As nbgrader's own submitting leaves it; releasing feedback wants it.
+    # Written by nbgrader when a student submits. Releasing feedback requires it.
     (submitted / "submission_secret.txt").write_text(f"secret of {student}")
 
 
 def _poison(notebook: NotebookNode, submitted: Path) -> None:
-    """Scripts in everything that a student can hand in."""
+    """Put scripts into everything that a student can submit."""
     tag = f"<script>{ALARM}</script><img src='x' onerror=\"{ALARM}\">"
     for cell in notebook.cells:
         if cell.metadata.get("nbgrader", {}).get("grade_id") == "why":
@@ -122,7 +122,7 @@ def _poison(notebook: NotebookNode, submitted: Path) -> None:
     shown = new_code_cell(f"from IPython.display import HTML\nHTML({tag!r})")
     shown.outputs = [new_output("execute_result", {"text/html": tag}, execution_count=1)]
     notebook.cells.append(shown)
-    # What autograding executes shows again, so the output above is there afterwards too.
+    # Autograding runs the cell, so that its output is there afterwards, too.
     (submitted / "evil.html").write_text(f"<!doctype html><title>sent in</title>{tag}")
     svg = "http://www.w3.org/2000/svg"
     (submitted / "plot.svg").write_text(

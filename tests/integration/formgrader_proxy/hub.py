@@ -17,7 +17,7 @@ PREFIX = f"services/formgrader/{COURSE}/"
 
 
 def course_by_nbgrader(directory: Path, course_id: str = COURSE) -> Path:
-    """Make the course in a process of its own: nbgrader changes the directory it works in."""
+    """Create the course in a separate process, because nbgrader changes the working directory."""
     programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     home = directory.parent / "home"
     home.mkdir(parents=True, exist_ok=True)
@@ -46,7 +46,7 @@ def course_by_nbgrader(directory: Path, course_id: str = COURSE) -> Path:
 
 @contextmanager
 def formgrader_hub(directory: Path, course: Path) -> Iterator[RealHub]:
-    """The hub, with the grader, the instructor and the student of the course."""
+    """A hub with a grader, an instructor and a student of the course."""
     courses = directory / "courses.toml"
     courses.write_text(
         f'[[course]]\nid = "{COURSE}"\ntitle = "Sums for all"\n'

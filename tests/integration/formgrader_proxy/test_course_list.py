@@ -1,4 +1,4 @@
-"""nbgrader's own course list, in a grader's real JupyterLab, leads to our formgrader."""
+"""nbgrader's course list in a grader's real JupyterLab links to the formgrader proxy."""
 
 import asyncio
 from pathlib import Path
@@ -14,7 +14,7 @@ pytest.importorskip("jupyterlab")
 pytest.importorskip("nbgrader")
 
 GRADER, STUDENT = "greta", "ada"
-#: As an administrator who uses nbgrader with JupyterHub's groups sets it up.
+#: As an administrator configures nbgrader for JupyterHub's groups.
 NBGRADER_CONFIG = """
 c = get_config()
 c.Authenticator.plugin_class = "nbgrader.auth.JupyterHubAuthPlugin"
@@ -28,7 +28,7 @@ c.Spawner.start_timeout = c.Spawner.http_timeout = 180
 
 
 def course_hub(make_hub: MakeHub, tmp_path: Path) -> RealHub:
-    """A hub whose users have JupyterLab with nbgrader, and a course with a service of its name."""
+    """A hub whose users have JupyterLab with nbgrader, and a service named like the course."""
     course = tmp_path / "course"
     course.mkdir()
     courses = tmp_path / "courses.toml"
@@ -50,16 +50,16 @@ def course_hub(make_hub: MakeHub, tmp_path: Path) -> RealHub:
     return hub
 
 
-async def test_the_course_list_leads_to_the_formgrader(make_hub: MakeHub, tmp_path: Path) -> None:
-    """The list has the course, and its link ends at our formgrader, for the grader."""
+async def test_the_course_list_links_to_the_formgrader(make_hub: MakeHub, tmp_path: Path) -> None:
+    """The list contains the course, and its link opens the formgrader for the grader."""
     hub = course_hub(make_hub, tmp_path)
     await start_lab(hub)
     async with hub.login(GRADER) as session, asyncio.timeout(180):
-        # Opening JupyterLab signs the browser in with the server, as a person does.
+        # Opening JupyterLab signs the browser in to the server.
         async with session.get(hub.url + f"user/{GRADER}/lab", headers=BROWSER) as lab:
             assert lab.status == 200, await lab.text()
         found = await course_list(session, hub)
-        # Beside it stands the formgrader of the grader's own server ("local"), which is nbgrader's.
+        # The list also has the formgrader of the grader's own server ("local").
         ((course, link),) = [
             (one["course_id"], one["url"]) for one in found if one["kind"] == "jupyterhub"
         ]
@@ -77,7 +77,7 @@ async def test_the_course_list_leads_to_the_formgrader(make_hub: MakeHub, tmp_pa
 
 
 async def start_lab(hub: RealHub) -> None:
-    """JupyterLab takes longer than the small servers of other tests."""
+    """Start JupyterLab, which takes longer than the small servers of other tests."""
     await hub.api("POST", f"/users/{GRADER}/server", {})
     async with asyncio.timeout(180):
         while not (await hub.servers(GRADER)).get("", {}).get("ready"):
@@ -85,10 +85,10 @@ async def start_lab(hub: RealHub) -> None:
 
 
 async def course_list(session: aiohttp.ClientSession, hub: RealHub) -> list[dict[str, Any]]:
-    """What nbgrader's course list shows, by its endpoint in the grader's server."""
+    """The entries of nbgrader's course list, from its endpoint in the grader's server."""
     async with session.get(hub.url + f"user/{GRADER}/formgraders", headers=BROWSER) as answer:
         assert answer.status == 200, await answer.text()
-        told = await answer.json(content_type=None)
-    assert told["success"], told["value"]
-    value: list[dict[str, Any]] = told["value"]
+        found = await answer.json(content_type=None)
+    assert found["success"], found["value"]
+    value: list[dict[str, Any]] = found["value"]
     return value

@@ -1,4 +1,4 @@
-"""Graders at once, and programs that are killed: no acknowledged grade is lost."""
+"""Concurrent graders and killed processes: no acknowledged grade is lost."""
 
 import asyncio
 import signal
@@ -45,7 +45,7 @@ async def grader(hub: RealHub) -> AsyncIterator[Person]:
 
 
 def grades(course: Path) -> list[str]:
-    """The ids of the grades that a person gives."""
+    """The ids of the grades that are given manually."""
     query = "select grade.id from grade where auto_score is null order by id"
     return [str(row[0]) for row in gradebook(course, query)]
 
@@ -56,24 +56,24 @@ def score(course: Path, grade: str) -> float:
 
 
 async def give(person: Person, grade: str, points: float) -> int:
-    """The status of a grade that is sent."""
+    """Send a grade; returns the status."""
     body = {"manual_score": points, "extra_credit": None}
     async with await person.send("PUT", f"formgrader/api/grade/{grade}", body) as answer:
         return answer.status
 
 
 def program(hub: RealHub, words: str) -> psutil.Process:
-    """The process of the hub's family whose command line ends so."""
+    """The process among the hub's descendants with this word in its command line."""
     for pid in hub.processes():
         with suppress(psutil.Error):
             for one in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True)):
                 if words in one.cmdline():
                     return one
-    raise AssertionError(f"{words} does not run")
+    raise AssertionError(f"{words} is not running")
 
 
-async def test_two_graders_at_once(hub: RealHub, course: Path, grader: Person) -> None:
-    """What each was told is saved is there: different grades both, the same one by its last."""
+async def test_two_concurrent_graders(hub: RealHub, course: Path, grader: Person) -> None:
+    """Every acknowledged grade is saved; if both send the same grade, one of them wins."""
     await hub.create_user("greg", groups=[f"formgrade-{COURSE}"])
     first, second = grades(course)
     async with person(hub, "greg") as greg:
@@ -90,8 +90,8 @@ async def test_two_graders_at_once(hub: RealHub, course: Path, grader: Person) -
 @pytest.mark.parametrize(
     "words", ["services.formgrader_proxy.upstream.server", "services.formgrader_proxy"]
 )
-async def test_a_program_is_killed(hub: RealHub, course: Path, grader: Person, words: str) -> None:
-    """Grades go on arriving while it dies; each one acknowledged is there, and grading goes on."""
+async def test_a_process_is_killed(hub: RealHub, course: Path, grader: Person, words: str) -> None:
+    """Grades are sent while it dies. Each acknowledged one is saved, and grading can continue."""
     grade = grades(course)[0]
     killed = program(hub, words)
     acknowledged = [0.0]
@@ -112,7 +112,7 @@ async def test_a_program_is_killed(hub: RealHub, course: Path, grader: Person, w
         await asyncio.sleep(0.01)
     killed.send_signal(signal.SIGKILL)
     await asyncio.wait_for(grading, 30)
-    # The one under way may have been made or not; what was acknowledged is not gone.
+    # The one being sent may be saved or not. The acknowledged ones must be.
     assert score(course, grade) >= acknowledged[-1]
 
     async def back() -> bool:

@@ -1,4 +1,4 @@
-"""The formgrader proxy before the real Hub, proxy and nbgrader."""
+"""Grading through the formgrader proxy, with the real Hub, proxy and nbgrader."""
 
 import asyncio
 import csv
@@ -45,13 +45,13 @@ def hub(course: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real
 
 
 class Person:
-    """Somebody's browser, below the course's address."""
+    """A user's browser, at the course's address."""
 
     def __init__(self, hub: RealHub, session: aiohttp.ClientSession) -> None:
         self.hub, self.session = hub, session
 
     async def open(self, path: str) -> aiohttp.ClientResponse:
-        """Go to a page, through the login and while the formgrader starts."""
+        """Open a page, signing in and waiting for the formgrader as needed."""
         async with asyncio.timeout(90):
             while True:
                 url = URL(self.hub.url + PREFIX + path, encoded=True)
@@ -62,7 +62,7 @@ class Person:
                 await asyncio.sleep(0.1)
 
     async def send(self, method: str, path: str, body: Any = None) -> aiohttp.ClientResponse:
-        """What nbgrader's own scripts send: JSON, with the token out of the _xsrf cookie."""
+        """Send a request as nbgrader's scripts do: JSON, with the token from the _xsrf cookie."""
         address = URL(self.hub.url + PREFIX)
         cookies = self.session.cookie_jar.filter_cookies(address)
         headers = {
@@ -95,7 +95,7 @@ def gradebook(course: Path, query: str) -> list[tuple[Any, ...]]:
 
 
 async def submissions(grader: Person) -> dict[str, str]:
-    """The ids of the notebooks handed in, by student."""
+    """The ids of the submitted notebooks, by student."""
     await grader.open("formgrader/gradebook")
     answer = await grader.send("GET", f"formgrader/api/submitted_notebooks/{ASSIGNMENT}/{NOTEBOOK}")
     assert answer.status == 200, await answer.text()
@@ -105,7 +105,7 @@ async def submissions(grader: Person) -> dict[str, str]:
 async def test_a_grader_grades_and_the_audit_knows_who(
     hub: RealHub, course: Path, grader: Person
 ) -> None:
-    """Points and a comment arrive in the gradebook, and in the audit with their field's names."""
+    """Points and a comment are in the gradebook; the audit log has the names of their fields."""
     ids = await submissions(grader)
     page = await grader.open(f"formgrader/submissions/{ids['ana']}/")
     assert page.status == 200
@@ -142,8 +142,8 @@ async def test_a_grader_grades_and_the_audit_knows_who(
     assert "Well said" not in text
 
 
-async def test_a_grader_may_not_do_an_instructors_work(hub: RealHub, grader: Person) -> None:
-    """Autograding is an instructor's, and works for one."""
+async def test_only_instructors_may_autograde(hub: RealHub, grader: Person) -> None:
+    """A grader is refused."""
     await submissions(grader)
     path = f"formgrader/api/submission/{ASSIGNMENT}/ana/autograde"
     assert (await grader.send("POST", path)).status == 403
@@ -154,14 +154,14 @@ async def test_a_grader_may_not_do_an_instructors_work(hub: RealHub, grader: Per
 
 
 @pytest.mark.parametrize("path", ["formgrader/gradebook", "formgrader/static/js/utils.js", ""])
-async def test_a_student_gets_nothing(hub: RealHub, path: str) -> None:
-    """Not a page, and not a static file."""
+async def test_a_student_is_refused(hub: RealHub, path: str) -> None:
+    """Every page and every static file."""
     async with person(hub, STUDENT) as student:
         assert (await student.open(path or "formgrader")).status == 403
 
 
-async def test_nobody_gets_the_login_page_and_a_script_401(hub: RealHub) -> None:
-    """A person is led to the login; a program is told."""
+async def test_anonymous_requests(hub: RealHub) -> None:
+    """A browser is redirected to the login page; a script gets 401."""
     async with aiohttp.ClientSession() as session:
         url = hub.url + PREFIX + "formgrader/gradebook"
         answer = await session.get(url, headers=PAGE)
@@ -170,8 +170,8 @@ async def test_nobody_gets_the_login_page_and_a_script_401(hub: RealHub) -> None
         assert (await session.put(url)).status == 401
 
 
-async def test_a_removed_grader_is_out_at_the_next_change(hub: RealHub) -> None:
-    """A write is decided by the Hub's word of this moment."""
+async def test_a_removed_grader_cannot_change_anything(hub: RealHub) -> None:
+    """The Hub is asked before every change."""
     await hub.create_user("greg", groups=[f"formgrade-{COURSE}"])
     async with person(hub, "greg") as greg:
         ids = await submissions(greg)
@@ -200,15 +200,15 @@ async def test_a_removed_grader_is_out_at_the_next_change(hub: RealHub) -> None:
         "formgrader/submissions/x/%252e%252e/%252e%252e/gradebook.db",
     ],
 )
-async def test_what_is_no_grading_does_not_pass(grader: Person, path: str) -> None:
-    """Not for a grader, in no encoding."""
+async def test_other_addresses_are_refused(grader: Person, path: str) -> None:
+    """In every encoding, even for a grader."""
     answer = await grader.open(path)
     assert answer.status in {400, 404}
     assert b"SQLite format" not in await answer.read()
 
 
 async def test_a_change_without_the_pages_token_is_refused(hub: RealHub, grader: Person) -> None:
-    """A forged POST, from another site or from a student's server on the same origin."""
+    """A forged POST from another site, or from a student's server on the same origin."""
     ids = await submissions(grader)
     url = hub.url + PREFIX + f"formgrader/api/submitted_notebook/{ids['ana']}/flag"
     for headers in (
@@ -220,8 +220,8 @@ async def test_a_change_without_the_pages_token_is_refused(hub: RealHub, grader:
         assert (await grader.session.post(url, headers=headers)).status == 403
 
 
-async def test_hostile_attachments_are_in_a_sandbox(grader: Person) -> None:
-    """What a student sent in comes without script and without origin."""
+async def test_hostile_attachments_are_sandboxed(grader: Person) -> None:
+    """A student's file has neither scripts nor an origin."""
     ids = await submissions(grader)
     for name in ("evil.html", "plot.svg"):
         answer = await grader.open(f"formgrader/submissions/{ids['mallory']}/{name}")
@@ -231,7 +231,7 @@ async def test_hostile_attachments_are_in_a_sandbox(grader: Person) -> None:
 
 
 async def test_a_hostile_notebook_is_sanitised(grader: Person) -> None:
-    """Scripts in markdown and outputs are gone, scores and comments are there."""
+    """Scripts in Markdown and outputs are removed; scores and comments stay."""
     ids = await submissions(grader)
     text = await (await grader.open(f"formgrader/submissions/{ids['mallory']}/")).text()
     assert "<script>window.hostile" not in text
@@ -240,15 +240,15 @@ async def test_a_hostile_notebook_is_sanitised(grader: Person) -> None:
     assert "score" in text
 
 
-async def test_links_lead_to_the_graders_own_lab(grader: Person) -> None:
-    """nbgrader's dead links go to where the grader's JupyterLab sees the course."""
+async def test_links_point_to_the_graders_own_lab(grader: Person) -> None:
+    """nbgrader's broken links open the course in the grader's own JupyterLab."""
     await submissions(grader)
     script = await (await grader.open("formgrader/static/js/utils.js")).text()
     assert "/hub/user-redirect/lab/tree/courses/sums/" in script
 
 
-async def test_the_upstreams_cookies_and_tokens_stay_inside(grader: Person) -> None:
-    """Neither Set-Cookie of the upstream nor its token reaches the browser."""
+async def test_the_upstreams_cookies_and_token_are_not_exposed(grader: Person) -> None:
+    """Neither reaches the browser."""
     answer = await grader.open("formgrader/manage_assignments")
     text = await answer.text()
     names = {line.partition("=")[0] for line in answer.headers.getall("Set-Cookie", [])}

@@ -1,7 +1,7 @@
-"""nbgrader's holes: each open on a bare formgrader, and closed behind the proxy.
+"""nbgrader's vulnerabilities: each open on a bare formgrader, and closed behind the proxy.
 
-The bare one is how a course is served without us: a Jupyter server with nbgrader's extension.
-A student's submission carries what each of them needs.
+A bare formgrader is how a course is served without the proxy: a Jupyter server with nbgrader's
+extension. A student's submission contains what each attack needs.
 """
 
 import os
@@ -36,9 +36,9 @@ from tests.integration.realhub import RealHub
 
 PAGE = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "none"}
 SECRET = "the-hubs-own-secret"
-#: What a student hands in as a settings file; nbgrader executes it in its own process.
+#: A configuration file submitted by a student. nbgrader executes it in its own process.
 SETTINGS = "import pathlib; pathlib.Path({mark!r}).write_text('ran')\n"
-#: Code that a student hands in: it reads its own environment and that of what started it.
+#: Code submitted by a student. It reads its own environment and that of its parent process.
 THEFT = """
 import os, pathlib
 seen = pathlib.Path(f"/proc/{{os.getppid()}}/environ").read_bytes()
@@ -48,7 +48,7 @@ pathlib.Path({stolen!r}).write_bytes(seen + repr(dict(os.environ)).encode())
 
 @dataclass
 class Formgrader:
-    """Where a formgrader is, and how it is asked."""
+    """A formgrader, and a session for requests to it."""
 
     url: str
     session: aiohttp.ClientSession
@@ -56,7 +56,7 @@ class Formgrader:
     bare: bool
 
     async def get(self, path: str) -> tuple[int, bytes, str]:
-        """Status, body and content security policy of an address below the course's."""
+        """The status, body and content security policy of a path of the course."""
         async with self.session.get(URL(self.url + path, encoded=True), headers=PAGE) as answer:
             policy = answer.headers.get("Content-Security-Policy", "")
             return answer.status, await answer.read(), policy
@@ -71,7 +71,7 @@ class Formgrader:
 
 @pytest.fixture(scope="module")
 def courses(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The same course twice: for the bare formgrader and for ours."""
+    """The same course twice: for the bare formgrader and for the one behind the proxy."""
     needs_proxy()
     bare = course_by_nbgrader(tmp_path_factory.mktemp("bare") / "course")
     ours = tmp_path_factory.mktemp("ours") / "course"
@@ -138,7 +138,7 @@ async def bare(bare_server: str, courses: tuple[Path, Path]) -> AsyncIterator[Fo
 
 @pytest.fixture
 async def ours(hub: RealHub, courses: tuple[Path, Path]) -> AsyncIterator[Formgrader]:
-    """As a grader sees it."""
+    """The formgrader behind the proxy, as a grader sees it."""
     async with behind_the_proxy(hub, GRADER, courses[1]) as formgrader:
         yield formgrader
 
@@ -162,7 +162,7 @@ async def test_a_page_executes_a_students_settings(bare: Formgrader, ours: Formg
         assert executed.exists() is formgrader.bare
         executed.unlink(missing_ok=True)
         assert status == (200 if formgrader.bare else 400)
-    await bare.get("formgrader")  # which takes its settings back
+    await bare.get("formgrader")  # which restores its settings
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ async def test_a_page_executes_a_students_settings(bare: Formgrader, ours: Formg
 async def test_the_gradebook_can_be_downloaded(
     bare: Formgrader, ours: Formgrader, path: str
 ) -> None:
-    """As a file of the server, and by climbing out of a submission."""
+    """As a file of the server, and by path traversal from a submission."""
     for formgrader in (bare, ours):
         address = path.format(id=await formgrader.hostile())
         _, body, _ = await formgrader.get(address)
@@ -193,7 +193,7 @@ async def test_the_whole_jupyter_server_is_there(
 
 
 async def test_scripts_of_a_notebook_are_on_the_page(bare: Formgrader, ours: Formgrader) -> None:
-    """Those in a student's markdown and outputs; the answer itself is there either way."""
+    """In a student's Markdown and outputs; the answer itself is shown either way."""
     for formgrader in (bare, ours):
         _, body, _ = await formgrader.get(f"formgrader/submissions/{await formgrader.hostile()}/")
         assert (b"<script>window.hostile" in body) is formgrader.bare
@@ -202,7 +202,7 @@ async def test_scripts_of_a_notebook_are_on_the_page(bare: Formgrader, ours: For
 
 @pytest.mark.parametrize("name", ["evil.html", "plot.svg"])
 async def test_scripts_of_an_attachment_run(bare: Formgrader, ours: Formgrader, name: str) -> None:
-    """On the grader's origin, with the grader's cookies."""
+    """With the grader's origin and cookies."""
     for formgrader in (bare, ours):
         address = f"formgrader/submissions/{await formgrader.hostile()}/{name}"
         status, body, policy = await formgrader.get(address)
@@ -214,7 +214,7 @@ async def test_scripts_of_an_attachment_run(bare: Formgrader, ours: Formgrader, 
 async def test_students_code_reads_the_servers_environment(
     hub: RealHub, bare: Formgrader, ours: Formgrader
 ) -> None:
-    """Autograding runs it in a child of the server, which finds the Hub's token there."""
+    """Autograding runs it in a child of the server, where it finds the Hub's token."""
     for formgrader in (bare, ours):
         sent = formgrader.course / "submitted" / "mallory" / ASSIGNMENT / f"{NOTEBOOK}.ipynb"
         notebook = nbformat.read(sent, as_version=4)  # type: ignore[no-untyped-call] # nbformat has few types
@@ -238,7 +238,7 @@ async def autograde(formgrader: Formgrader) -> None:
 
 
 async def test_nothing_records_who_graded(hub: RealHub, bare: Formgrader, ours: Formgrader) -> None:
-    """The bare formgrader's database has no place for it; the proxy's audit has the name."""
+    """The gradebook has no column for it; the proxy's audit log has the name."""
     with sqlite3.connect(bare.course / "gradebook.db") as database:
         rows = database.execute("select name from pragma_table_info('grade')").fetchall()
     columns = " ".join(row[0] for row in rows)

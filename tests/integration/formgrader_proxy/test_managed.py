@@ -1,4 +1,4 @@
-"""A formgrader that we run ourselves, as those see it who wait for it or read its log."""
+"""A formgrader that the service runs: the waiting page, its log, and the list of courses."""
 
 import asyncio
 import json
@@ -40,13 +40,13 @@ async def site(tmp_path: Path, course: Path) -> AsyncIterator[Site]:
 
 
 async def serve(site: Site, directory: Path) -> None:
-    """Let the course's formgrader be ours to run."""
+    """Make the service run the course's formgrader in this directory."""
     text = f'[[course]]\nid = "course101"\ntitle = "Sums"\ndirectory = "{directory}"\n'
-    await site.courses.change(load_courses(text + 'instructors = ["instructors"]\n'))
+    await site.formgraders.replace(load_courses(text + 'instructors = ["instructors"]\n'))
 
 
 async def until_up(browser: Browser) -> Answer:
-    """The page behind the waiting page."""
+    """The page that follows the waiting page."""
     async with asyncio.timeout(120):
         while True:
             page = await browser.go(COURSE + "formgrader/manage_assignments")
@@ -55,9 +55,9 @@ async def until_up(browser: Browser) -> Answer:
             await asyncio.sleep(0.1)
 
 
-async def test_who_comes_first_is_shown_that_it_starts(site: Site) -> None:
-    """A page with its progress that comes back by itself; a script is told to try again."""
-    browser = await site.browser(GRADER)  # which is a first visit
+async def test_the_first_visitor_sees_that_it_is_starting(site: Site) -> None:
+    """A page with its progress that refreshes itself; a script gets 503 with a reason."""
+    browser = await site.browser(GRADER)  # this is the first visit
     page = await browser.go(COURSE + "formgrader")
     assert page.status == 503
     assert "is starting" in page.text
@@ -65,26 +65,26 @@ async def test_who_comes_first_is_shown_that_it_starts(site: Site) -> None:
     assert 'http-equiv="refresh"' in page.text
     assert page.headers["Retry-After"] == "1"
     token = browser.cookies()["_xsrf"]
-    told = await browser.fetch(COURSE + "formgrader/api/status", token=token)
-    assert told.status == 503
-    assert "starting" in told.json()["message"]
+    answer = await browser.fetch(COURSE + "formgrader/api/status", token=token)
+    assert answer.status == 503
+    assert "starting" in answer.json()["message"]
     assert (await until_up(browser)).status == 200
 
 
-async def test_a_formgrader_that_cannot_start_says_so(site: Site, tmp_path: Path) -> None:
-    """On the page of who waits, with when it is tried again; the reason is for administrators."""
+async def test_a_failed_start_is_reported(site: Site, tmp_path: Path) -> None:
+    """On the waiting page, with the time of the next attempt."""
     await serve(site, tmp_path / "nowhere")
     browser = await site.browser(GRADER)
     async with asyncio.timeout(60):
-        while "does not run" not in (page := await browser.go(COURSE + "formgrader")).text:
+        while "is not running" not in (page := await browser.go(COURSE + "formgrader")).text:
             await asyncio.sleep(0.05)
     assert page.status == 503
-    assert "tried again in" in page.text
+    assert "restarted in" in page.text
     assert int(page.headers["Retry-After"]) >= 1
 
 
-async def test_its_log_is_the_administrators(site: Site) -> None:
-    """What the process printed, on a page; not for who teaches."""
+async def test_only_administrators_may_read_its_log(site: Site) -> None:
+    """The page shows what the process printed; graders and instructors are refused."""
     admin = await site.browser(ADMIN)
     await until_up(admin)
     page = await admin.go(LOG)
@@ -95,8 +95,8 @@ async def test_its_log_is_the_administrators(site: Site) -> None:
         assert (await (await site.browser(user)).go(LOG)).status == 403
 
 
-async def test_the_list_of_courses_counts_while_it_runs(site: Site) -> None:
-    """Assignments and submissions as nbgrader has them; no numbers before it runs."""
+async def test_the_list_of_courses_has_counts_while_it_runs(site: Site) -> None:
+    """Assignments and submissions as in nbgrader; none before it runs."""
     browser = await site.browser()
     await browser.log_in(GRADER)
     assert "submission" not in (await browser.go(PREFIX)).text
@@ -109,7 +109,7 @@ async def test_the_list_of_courses_counts_while_it_runs(site: Site) -> None:
 
 
 async def cards(browser: Browser) -> dict[str, object]:
-    """The one course in the list for programs."""
+    """The only course of the JSON list."""
     page = await browser.go(PREFIX + "api/courses")
     assert page.status == 200, page.text
     (card,) = json.loads(page.text)
@@ -117,8 +117,8 @@ async def cards(browser: Browser) -> dict[str, object]:
     return card
 
 
-async def test_one_that_is_busy_is_not_dead(site: Site) -> None:
-    """While it answers nobody, as when it autogrades, it is waited for and not replaced."""
+async def test_a_busy_formgrader_is_not_restarted(site: Site) -> None:
+    """It does not respond while it autogrades. Requests wait until it does."""
     browser = await site.browser(GRADER)
     await until_up(browser)
     (process,) = [
@@ -129,7 +129,7 @@ async def test_one_that_is_busy_is_not_dead(site: Site) -> None:
     process.send_signal(signal.SIGSTOP)
     try:
         page = asyncio.create_task(browser.go(COURSE + "formgrader/manage_assignments"))
-        # The list gives up on its numbers after two seconds, and still says that it runs.
+        # The list gives up its counts after two seconds, and still shows it as running.
         card = await cards(browser)
         assert (card["state"], card["assignments"]) == ("running", None)
         assert not page.done()

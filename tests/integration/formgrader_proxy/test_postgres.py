@@ -22,9 +22,9 @@ ANA = f"{ASSIGNMENT}/ana"
 
 
 async def test_grades_in_postgresql(tmp_path: Path, postgres_url: str) -> None:
-    """The whole way from an empty database to a grade, through the proxy; no SQLite beside it."""
+    """From an empty database to a grade, through the proxy, without any SQLite file."""
     course = course_by_nbgrader(tmp_path / "course")
-    (course / "gradebook.db").unlink()  # what made the submissions; the new gradebook is empty
+    (course / "gradebook.db").unlink()  # only needed to create the submissions
     secret = tmp_path / "db_url"
     secret.write_text(postgres_url + "\n")
     text = (
@@ -32,12 +32,12 @@ async def test_grades_in_postgresql(tmp_path: Path, postgres_url: str) -> None:
         'instructors = ["instructors"]\n'
     )
     async with formgrader_site(tmp_path) as site:
-        await site.courses.change(load_courses(text))
+        await site.formgraders.replace(load_courses(text))
         browser = await site.browser(INSTRUCTOR)
         await until_up(browser)
         for action in (f"assignment/{ASSIGNMENT}/assign", f"submission/{ANA}/autograde"):
-            told = await send(browser, "POST", action)
-            assert told.json()["success"], told.text
+            answer = await send(browser, "POST", action)
+            assert answer.json()["success"], answer.text
         (submission,) = (
             await send(browser, "GET", f"submitted_notebooks/{ASSIGNMENT}/{NOTEBOOK}")
         ).json()
@@ -51,7 +51,7 @@ async def test_grades_in_postgresql(tmp_path: Path, postgres_url: str) -> None:
 
 
 def found(url: str, query: str) -> list[Any]:
-    """The first column of what the database says."""
+    """The first column of a query's result."""
     engine = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg2:", 1))
     try:
         with engine.connect() as connection:
@@ -67,7 +67,7 @@ async def until_up(browser: Browser) -> None:
 
 
 async def send(browser: Browser, method: str, path: str, body: Any = None) -> Answer:
-    """What nbgrader's scripts send."""
+    """Send a request as nbgrader's scripts do."""
     return await browser.fetch(
         f"{COURSE}formgrader/api/{path}",
         method=method,

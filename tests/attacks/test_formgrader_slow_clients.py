@@ -1,4 +1,4 @@
-"""Clients that are slow, and those beside them."""
+"""Slow clients do not affect other clients of the formgrader proxy."""
 
 import asyncio
 import socket
@@ -14,8 +14,8 @@ from tests.formgrader_proxy.site import COURSE, GRADER, formgrader_site
 SLOW = 100
 
 
-async def test_slow_clients_stop_nobody(tmp_path: Path) -> None:
-    """A hundred who ask for much and read nothing: another is served, and nothing piles up."""
+async def test_slow_clients_do_not_delay_others(tmp_path: Path) -> None:
+    """100 clients request endless responses and read nothing; memory stays bounded."""
     async with formgrader_site(tmp_path) as site, AsyncExitStack() as stack:
         browser = await site.browser(GRADER)
         cookies = "; ".join(f"{name}={value}" for name, value in browser.cookies().items())
@@ -43,5 +43,5 @@ async def test_slow_clients_stop_nobody(tmp_path: Path) -> None:
             took.append(time.perf_counter() - began)
             assert answer.status == 200
         assert sorted(took)[10] < 0.5
-        # Both ends run in this process; what is bounded here would otherwise be gigabytes.
+        # Both ends run in this process. Without back-pressure this would be gigabytes.
         assert psutil.Process().memory_info().rss - before < SLOW * 3 * 2**20

@@ -1,0 +1,71 @@
+"""Where a course's formgrader listens, and the connections to it."""
+
+from dataclasses import dataclass
+from ssl import create_default_context
+from urllib.parse import unquote, urlsplit
+
+import aiohttp
+
+from services.formgrader_proxy.upstream.connection_pool import ConnectionPool
+
+#: What is buffered of an upstream's response before reading from it pauses.
+READ_BUFFER_BYTES = 256 * 1024
+#: Autograding responds after minutes, so only connecting has a time limit.
+TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=None)
+
+
+class UpstreamUnreachable(Exception):
+    """The upstream could not be reached, or closed the connection before it responded."""
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """The formgrader of a course.
+
+    ``origin`` is scheme and authority without a path: the upstream's own base URL is the public
+    prefix, so paths are forwarded unchanged. ``pool`` is for requests without a body, ``session``
+    for the others and for WebSockets.
+    """
+
+    origin: str
+    token: str | None
+    session: aiohttp.ClientSession
+    pool: ConnectionPool
+
+    @classmethod
+    def at(cls, url: str, token: str | None) -> "Upstream":
+        """The upstream at ``url``: ``http``, ``https`` or ``http+unix``, without a path."""
+        parts = urlsplit(url)
+        connector: aiohttp.BaseConnector
+        # Trusts what the system trusts; SSL_CERT_FILE and SSL_CERT_DIR change that.
+        tls = create_default_context() if parts.scheme == "https" else None
+        if parts.scheme == "http+unix":
+            connector = aiohttp.UnixConnector(unquote(parts.netloc), limit=0)
+            origin = "http://localhost"
+        else:
+            connector, origin = aiohttp.TCPConnector(limit=0, ssl=tls or True), url
+        pool = ConnectionPool(url, read_buffer=READ_BUFFER_BYTES, tls=tls)
+        return cls(origin, token, _session(connector), pool)
+
+    @property
+    def authorization(self) -> dict[str, str]:
+        """The header field with which this service itself sends requests."""
+        return {"Authorization": f"token {self.token}"} if self.token else {}
+
+    async def close(self) -> None:
+        """Close the connections."""
+        self.pool.close()
+        await self.session.close()
+
+
+def _session(connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
+    """A session that forwards what it receives: no cookies, no decompression, no proxies."""
+    return aiohttp.ClientSession(
+        connector=connector,
+        auto_decompress=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        read_bufsize=READ_BUFFER_BYTES,
+        skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+        timeout=TIMEOUT,
+        trust_env=False,
+    )

@@ -1,0 +1,162 @@
+"""The formgraders of all courses, kept in line with the courses file."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from services.formgrader_proxy.courses import CoursesFile, load_courses
+from services.formgrader_proxy.upstream import formgraders as module
+from services.formgrader_proxy.upstream.endpoint import UpstreamUnreachable
+from services.formgrader_proxy.upstream.formgraders import Formgraders
+from services.formgrader_proxy.upstream.supervisor import State
+
+SUMS = '[[course]]\nid = "sums"\nurl = "http://127.0.0.1:9"\n'
+BIOLOGY = '[[course]]\nid = "bio"\ndirectory = "/srv/bio"\n'
+
+States = list[tuple[State | None, State | None]]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "courses.toml"
+    path.write_text(SUMS + BIOLOGY)
+    return path
+
+
+@pytest.fixture
+def states() -> States:
+    """The changes of state that were reported."""
+    return []
+
+
+@pytest.fixture
+async def formgraders(path: Path, states: States) -> AsyncIterator[Formgraders]:
+    file = CoursesFile(path, load_courses)
+    found = Formgraders(
+        file, lambda course_id: f"/{course_id}/", lambda old, new: states.append((old, new))
+    )
+    await found.replace(file.courses)
+    yield found
+    await found.close()
+
+
+async def refresh(formgraders: Formgraders, path: Path, text: str) -> None:
+    """Write the courses file, and have it read."""
+    await asyncio.to_thread(path.write_text, text)
+    await formgraders.refresh()
+
+
+def ids(formgraders: Formgraders) -> list[str]:
+    return [formgrader.course.id for formgrader in formgraders.all()]
+
+
+async def test_courses_are_found_by_id(formgraders: Formgraders) -> None:
+    """And listed in the order of their ids."""
+    assert ids(formgraders) == ["bio", "sums"]
+    formgrader = formgraders.get("bio")
+    assert formgrader is not None
+    assert formgrader.base_url == "/bio/"
+    assert formgraders.get("other") is None
+
+
+async def test_only_a_course_with_a_directory_is_supervised(formgraders: Formgraders) -> None:
+    """The state of another is not known."""
+    managed, external = formgraders.all()
+    assert managed.supervisor is not None
+    assert managed.state == "stopped"
+    assert external.supervisor is None
+    assert external.state == "elsewhere"
+    with external.in_use():
+        upstream = external.ready()
+    assert upstream is not None
+    assert upstream is external.ready()
+
+
+async def test_a_changed_file_replaces_only_changed_courses(
+    formgraders: Formgraders, path: Path
+) -> None:
+    """The others keep their process and connections."""
+    managed, external = formgraders.all()
+    await refresh(
+        formgraders, path, SUMS + BIOLOGY + 'title = "Biology"\n' + SUMS.replace("sums", "more")
+    )
+    assert ids(formgraders) == ["bio", "more", "sums"]
+    assert formgraders.get("sums") is external
+    assert formgraders.get("bio") is not managed
+
+
+async def test_an_unchanged_file_changes_nothing(formgraders: Formgraders) -> None:
+    """Every formgrader stays."""
+    before = formgraders.all()
+    await formgraders.refresh()
+    assert formgraders.all() == before
+
+
+async def test_an_invalid_file_is_reported_once(
+    formgraders: Formgraders, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The previous courses stay, and the problems can be shown."""
+    await refresh(formgraders, path, SUMS + "mode = 1\n")
+    await formgraders.refresh()
+    assert ids(formgraders) == ["bio", "sums"]
+    assert len(formgraders.problems) == 1
+    assert caplog.text.count("The courses file is invalid") == 1
+    await refresh(formgraders, path, SUMS)
+    assert ids(formgraders) == ["sums"]
+    assert list(formgraders.problems) == []
+
+
+async def test_formgraders_are_counted_from_beginning_to_end(
+    formgraders: Formgraders, states: States
+) -> None:
+    """So that the number in each state is never negative."""
+    assert states == [(None, State.STOPPED)]
+    await formgraders.replace({})
+    assert states == [(None, State.STOPPED), (State.STOPPED, None)]
+    assert ids(formgraders) == []
+
+
+async def test_an_unreadable_token_file_makes_a_formgrader_unreachable(
+    formgraders: Formgraders, tmp_path: Path
+) -> None:
+    """Until the file is there."""
+    token = tmp_path / "token"
+    await formgraders.replace(load_courses(SUMS + f'token_file = "{token}"\n'))
+    (external,) = formgraders.all()
+    with pytest.raises(UpstreamUnreachable, match="token file"):
+        external.ready()
+    token.write_text("secret\n")
+    upstream = external.ready()
+    assert upstream is not None
+    assert upstream.token == "secret"
+
+
+@pytest.mark.parametrize(
+    ("text", "root", "warning"),
+    [
+        (SUMS + 'mode = "full"\n', False, 'mode = "full"'),
+        (BIOLOGY, True, "runs as root"),
+        (BIOLOGY, False, None),
+        (SUMS, True, None),
+    ],
+    ids=["full mode", "students' code as root", "not root", "external"],
+)
+async def test_risky_courses_are_logged(
+    formgraders: Formgraders,
+    text: str,
+    root: bool,
+    warning: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """One warning that says what it means."""
+    await formgraders.replace({})
+    monkeypatch.setattr(module, "may_switch_user", lambda: root)
+    caplog.clear()
+    await formgraders.replace(load_courses(text))
+    warnings = [one.message for one in caplog.records if one.levelno == logging.WARNING]
+    assert len(warnings) == (warning is not None)
+    assert all(warning is not None and warning in one for one in warnings)

@@ -1,0 +1,86 @@
+"""The configuration of a course's Jupyter server."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("nbgrader")
+from services.formgrader_proxy.upstream import server
+
+START: dict[str, Any] = {
+    "course_id": "c1",
+    "base_url": "/services/formgrader/c1/",
+    "socket": "/run/private/socket",
+    "token": "secret",
+    "db_url": None,
+    "parent": 1,
+}
+
+
+def test_it_serves_the_formgrader_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One extension, no terminals, no settings of the user, and sanitised notebooks."""
+    monkeypatch.chdir(tmp_path)
+    config = server.configuration(START)
+    assert config.ServerApp.jpserver_extensions == {"nbgrader.server_extensions.formgrader": True}
+    assert config.ServerApp.terminals_enabled is False
+    assert config.ServerApp.base_url == START["base_url"]
+    assert config.IdentityProvider.token == "secret"
+    assert config.HTMLExporter.preprocessors == [server.SANITIZER]
+    assert config.CourseDirectory.root == str(tmp_path)
+    assert config.CourseDirectory.course_id == "c1"
+    assert "db_url" not in config.CourseDirectory
+    assert "root" not in config.Exchange
+    assert config.FormgradeExtension.debug is False
+    assert set(server.FormgraderServer.default_services) == {"security"}
+
+
+def test_on_a_socket_it_is_private() -> None:
+    """Only its own account may connect."""
+    config = server.configuration(START)
+    assert (config.ServerApp.sock, config.ServerApp.sock_mode) == ("/run/private/socket", "0600")
+    assert "port" not in config.ServerApp
+
+
+def test_in_a_container_it_has_a_port_and_an_exchange() -> None:
+    """Instead of a socket; the port must be exactly this one."""
+    start = {key: value for key, value in START.items() if key != "socket"}
+    start |= {"address": "0.0.0.0", "port": 8888, "exchange": "/srv/exchange"}  # noqa: S104
+    config = server.configuration(start)
+    assert "sock" not in config.ServerApp
+    assert (config.ServerApp.ip, config.ServerApp.port) == ("0.0.0.0", 8888)  # noqa: S104
+    assert config.ServerApp.port_retries == 0
+    assert config.Exchange.root == "/srv/exchange"
+
+
+def test_a_gradebook_url_is_passed_on() -> None:
+    """With a driver where it is needed."""
+    config = server.configuration(START | {"db_url": "sqlite:////srv/gradebook.db"})
+    assert config.CourseDirectory.db_url == "sqlite:////srv/gradebook.db"
+
+
+@pytest.mark.parametrize(
+    ("url", "taken"),
+    [
+        ("sqlite:////srv/gradebook.db", "sqlite:////srv/gradebook.db"),
+        ("postgresql+pg8000://db/grades", "postgresql+pg8000://db/grades"),
+        ("postgresql://db/grades", "postgresql+psycopg2://db/grades"),
+        ("postgres://db/grades", "postgresql+psycopg2://db/grades"),
+    ],
+)
+def test_the_installed_driver_is_used(
+    url: str, taken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever SQLAlchemy's default is; a driver in the URL is kept."""
+    monkeypatch.setattr(server, "find_spec", lambda name: name == "psycopg2" or None)
+    assert server.gradebook_url(url) == taken
+
+
+def test_a_missing_driver_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message says what to install, and does not contain the password."""
+    monkeypatch.setattr(server, "find_spec", lambda _: None)
+    with pytest.raises(SystemExit, match="pip install") as refused:
+        server.gradebook_url("postgresql://me:secret@db/grades")
+    assert "secret" not in str(refused.value)
