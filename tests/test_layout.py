@@ -142,14 +142,12 @@ def test_files_are_found() -> None:
     assert all((ROOT / place).exists() for place in (*PURE, *DATABASE, *TRAITLETS))
 
 
-@pytest.mark.xfail(reason="the rooms are being furnished", strict=False)
 def test_folders_stay_small() -> None:
     """A folder can be taken in at a glance."""
     counts = Counter(str(PurePosixPath(path).parent) for path in tracked())
     assert {folder: n for folder, n in counts.items() if n > MOST_FILES} == {}
 
 
-@pytest.mark.xfail(reason="the rooms are being furnished", strict=False)
 def test_no_import_cycles() -> None:
     """No module imports itself by way of others, not even inside a function."""
     graph = {path: imported_files(path) for path in sources()}

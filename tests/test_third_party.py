@@ -20,9 +20,6 @@ NOTICE = re.compile(
 )
 HEADER_BYTES = 4096
 
-#: Not removed yet.
-PENDING = ("tests/docker/kubernetes/k8s/", "tests/docker/kubernetes/z2jh/")
-
 
 def tracked() -> list[str]:
     """Every file in git."""
@@ -31,7 +28,7 @@ def tracked() -> list[str]:
         pytest.skip("this is not a git checkout")
     paths = [path for path in done.stdout.split("\0") if path and (ROOT / path).is_file()]
     assert "pyproject.toml" in paths
-    return [path for path in paths if not path.startswith(PENDING)]
+    return paths
 
 
 def foreign_name(path: str) -> bool:

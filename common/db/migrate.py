@@ -1,10 +1,9 @@
 """Migrations by Alembic. Imported only when one is due: Alembic is slow to import, and large."""
 
 import logging
+from pathlib import Path
 
 import sqlalchemy as sa
-
-from common.db.schema import Schema
 
 # Before the import: Alembic logs a line for each plugin that it loads.
 logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -13,13 +12,17 @@ from alembic import command, context  # noqa: E402
 from alembic.config import Config  # noqa: E402
 
 
-def upgrade(connection: sa.Connection, schema: Schema) -> None:
-    """Run all migrations that are due, in the connection's transaction."""
+def upgrade(connection: sa.Connection, migrations: Path, version_table: str) -> None:
+    """Run all migrations that are due, in the connection's transaction.
+
+    migrations: the folder with Alembic's env.py and versions/.
+    version_table: where the database stores its revision.
+    """
     config = Config()
     # The value is interpolated like that of a configuration file.
-    config.set_main_option("script_location", str(schema.migrations).replace("%", "%%"))
+    config.set_main_option("script_location", str(migrations).replace("%", "%%"))
     config.attributes["connection"] = connection
-    config.attributes["version_table"] = schema.version_table
+    config.attributes["version_table"] = version_table
     command.upgrade(config, "head")
 
 

@@ -28,10 +28,10 @@ class Schema:
     """The schema that a service works with.
 
     migrations: the folder with Alembic's env.py and versions/.
-    revisions: all of them, the first first; the last is the one of this release.
-    version_table: where the database notes its revision.
-    earlier_table: where releases that did not use Alembic noted ``version``, a number; the
-    first revision takes over their version 1.
+    revisions: all of them, oldest first; the last is the one of this release.
+    version_table: where the database stores its revision.
+    earlier_table: where releases that did not use Alembic stored ``version``, a number; the
+    first revision takes over from their version 1.
     """
 
     migrations: Path
@@ -95,8 +95,8 @@ async def _bring_up_to_date(database: Database, schema: Schema, *, migrate: bool
             )
         from common.db.migrate import upgrade
 
-        await connection.run_sync(upgrade, schema)
-    log.info("migrated the database from schema %s to %s", found or "(none)", schema.current)
+        await connection.run_sync(upgrade, schema.migrations, schema.version_table)
+    log.info("Migrated the database from schema %s to %s", found or "(none)", schema.current)
 
 
 def _check(connection: sa.Connection, schema: Schema, shown: str) -> str | None:

@@ -118,9 +118,6 @@ def error_response(
     )
 
 
-answer = error_response  # the name that services still use
-
-
 def invalid_input(request: web.Request, problems: Sequence[str]) -> web.Response:
     """400 with every problem of a form, a query or a JSON body."""
     return error_response(

@@ -12,8 +12,7 @@ from enum import IntEnum, StrEnum
 from functools import lru_cache
 from typing import Protocol
 
-#: A Hub scope that makes its holder an administrator of every course.
-ADMIN_SCOPE = "custom:jupyterhub-formgrader:admin"
+from services.formgrader_proxy.scopes import ADMIN_SCOPE
 
 
 class Role(IntEnum):

@@ -7,7 +7,6 @@ from nbgrader.server_extensions.formgrader import apihandlers, handlers
 
 from common.oauth.sign_in import Identity
 from services.formgrader_proxy.access import (
-    ADMIN_SCOPE,
     RULES,
     Administrators,
     Content,
@@ -20,6 +19,7 @@ from services.formgrader_proxy.access import (
     find_rule,
     role_in,
 )
+from services.formgrader_proxy.scopes import ADMIN_SCOPE
 
 
 def decide(method: str, path: str, role: Role, mode: Mode = Mode.LISTED) -> Rule | Refusal:

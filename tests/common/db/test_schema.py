@@ -192,7 +192,7 @@ async def test_processes_that_start_at_the_same_moment(
         process.stdin.flush()
     ends = [await asyncio.to_thread(process.communicate, timeout=60) for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0], ends
-    assert sum("migrated the database" in err for _, err in ends) == 1, ends
+    assert sum("Migrated the database" in err for _, err in ends) == 1, ends
     assert await table_names(db_url) == {"t", "t_version"}
 
 
@@ -213,7 +213,7 @@ async def test_a_migration_logs_one_line(
     caplog.set_level(logging.INFO)
     await reopen(db_url, second)
     assert [record.getMessage() for record in caplog.records] == [
-        "migrated the database from schema (none) to 0002"
+        "Migrated the database from schema (none) to 0002"
     ]
 
 

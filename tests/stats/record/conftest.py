@@ -12,8 +12,8 @@ from common.hub.retry import NO_RETRY
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.hub import FakeHub
 from tests.fakes.postgres import postgres, postgres_url
-from tests.stats.record.polled_hub import PolledHub, at, user
-from tests.stats.record.scenario import Scenario
+from tests.stats.record.scenarios.polled_hub import PolledHub, at, user
+from tests.stats.record.scenarios.recorders import Scenario
 
 __all__ = ["postgres", "postgres_url"]
 

@@ -6,7 +6,7 @@ from common.hub.models import Server
 from services.stats.record.culls import end_of_stopped, page_view, reported_activity
 from services.stats.record.observed import ServerSeen, UserSeen
 from services.stats.records import Session
-from tests.stats.record.polled_hub import PolledHub, at, server, user
+from tests.stats.record.scenarios.polled_hub import PolledHub, at, server, user
 
 SESSION = Session(1, 1, "", None, started=at(1), last_activity=at(4))
 

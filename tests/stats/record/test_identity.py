@@ -7,7 +7,7 @@ from services.stats.record.observed import UserSeen
 from services.stats.record.sampler import PollContext, Sampler
 from services.stats.record.state import State
 from services.stats.records import MADE_UP, Person
-from tests.stats.record.polled_hub import CREATED, PolledHub, at, user
+from tests.stats.record.scenarios.polled_hub import CREATED, PolledHub, at, user
 
 NOW = at(5)
 

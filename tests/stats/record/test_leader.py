@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from services.stats.store import tables as t
 from services.stats.store.leader_lock import FileLock, NoLock, lock_for
 from services.stats.store.store import Store
-from tests.stats.record.scenario import Scenario
+from tests.stats.record.scenarios.recorders import Scenario
 
 
 async def test_second_recorder_waits_and_takes_over(scenario: Scenario) -> None:

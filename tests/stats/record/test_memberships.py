@@ -1,7 +1,7 @@
 """Joining and leaving groups."""
 
 from services.stats.record.memberships import id_of
-from tests.stats.record.polled_hub import PolledHub, at, user
+from tests.stats.record.scenarios.polled_hub import PolledHub, at, user
 
 
 def test_membership_has_from_and_until(hub: PolledHub) -> None:

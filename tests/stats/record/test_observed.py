@@ -2,7 +2,7 @@
 
 from services.stats.record.observed import ServerSeen, UserSeen, storable
 from services.stats.records import Person
-from tests.stats.record.polled_hub import CREATED, at, server
+from tests.stats.record.scenarios.polled_hub import CREATED, at, server
 
 
 def test_nul_is_replaced() -> None:

@@ -11,7 +11,7 @@ from services.stats.store import tables as t
 from services.stats.store.store import Store
 from services.stats.store.tables import FOREVER
 from tests.fakes.clock import START
-from tests.stats.record.scenario import MINUTE, Scenario
+from tests.stats.record.scenarios.recorders import MINUTE, Scenario
 
 
 async def test_a_poll_reads_only_what_changed(scenario: Scenario) -> None:

@@ -11,7 +11,7 @@ from services.stats.record.recorder import Recorder, RecorderSettings
 from services.stats.store import tables as t
 from tests.fakes.clock import START
 from tests.fakes.postgres import Postgres
-from tests.stats.record.scenario import MINUTE, Scenario
+from tests.stats.record.scenarios.recorders import MINUTE, Scenario
 
 
 async def record_an_hour(scenario: Scenario, recorder: Recorder) -> None:

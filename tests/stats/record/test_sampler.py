@@ -3,7 +3,7 @@
 import pytest
 
 from services.stats.record.sampler import PollContext, Sampler
-from tests.stats.record.polled_hub import PolledHub, at, server, user
+from tests.stats.record.scenarios.polled_hub import PolledHub, at, server, user
 
 
 def test_same_poll_again_changes_nothing(hub: PolledHub) -> None:

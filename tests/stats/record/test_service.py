@@ -12,7 +12,7 @@ from services.stats.metrics import StatsMetrics
 from services.stats.record.recorder import Recorder
 from services.stats.record.service import Service
 from tests.fakes.clock import FakeClock
-from tests.stats.record.scenario import Scenario
+from tests.stats.record.scenarios.recorders import Scenario
 
 
 class Served:

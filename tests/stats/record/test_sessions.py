@@ -9,7 +9,7 @@ from services.stats.intervals import Interval
 from services.stats.record.sessions import SessionChanges
 from services.stats.record.state import State
 from services.stats.records import Changes
-from tests.stats.record.polled_hub import PolledHub, at, server, user
+from tests.stats.record.scenarios.polled_hub import PolledHub, at, server, user
 
 
 def test_work_between_polls_is_one_interval(hub: PolledHub) -> None:

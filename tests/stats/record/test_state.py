@@ -5,7 +5,7 @@ from datetime import timedelta
 from services.stats.intervals import Interval
 from services.stats.record.state import RECENT, State
 from services.stats.records import Changes, Person, Poll, Session
-from tests.stats.record.polled_hub import CREATED, PolledHub, at, server, user
+from tests.stats.record.scenarios.polled_hub import CREATED, PolledHub, at, server, user
 
 
 def test_a_person_is_deleted_and_comes_back() -> None:
