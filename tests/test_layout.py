@@ -24,6 +24,24 @@ COMMON_IMPORTS: dict[str, set[str]] = {
     "web": {"oauth"},
     "config": {"hub", "oauth"},
 }
+#: The folders of a service that each of them may import. The modules beside them hold values that
+#: all may import, and compose the service.
+SERVICE_IMPORTS: dict[str, set[str]] = {
+    "cull/policy": set(),
+    "cull/store": {"policy"},
+    "cull/passes": {"policy", "store"},
+    "cull/web": {"passes", "policy", "store"},
+    "cull/commands": {"passes", "policy", "store"},
+    "stats/query": set(),
+    "stats/store": {"query"},
+    "stats/record": {"store"},
+    "stats/web": {"query", "store"},
+    "stats/commands": {"query", "record", "store"},
+    "formgrader_proxy/store": set(),
+    "formgrader_proxy/upstream": set(),
+    "formgrader_proxy/web": {"store", "upstream"},
+    "formgrader_proxy/proxy": {"store", "upstream", "web"},
+}
 #: Who may know traitlets: the applications, and a Jupyter server's own configuration.
 TRAITLETS = (
     "common/config",
@@ -41,6 +59,7 @@ DATABASE = (
 PURE = (
     "common/config/command.py",
     "common/config/flags.py",
+    "common/csv_table.py",
     "common/config/suggestions.py",
     "common/db/address.py",
     "common/durations.py",
@@ -72,7 +91,7 @@ PURE = (
     "services/stats/record/observed.py",
     "services/stats/record/sampler.py",
     "services/stats/record/sessions.py",
-    "services/stats/record/state.py",
+    "services/stats/recorder_state.py",
     "services/stats/store/rollup.py",
     "services/stats/web/api/openapi.py",
     "services/stats/web/api/parameters.py",
@@ -176,6 +195,30 @@ def test_common_folders_are_layered(folder: str) -> None:
                 if one.startswith("common/") and one.count("/") > 1
             }
             assert found <= allowed, path
+
+
+@pytest.mark.parametrize("folder", sorted(SERVICE_IMPORTS))
+def test_service_folders_are_layered(folder: str) -> None:
+    """A folder of a service imports only the folders below it."""
+    service, _, name = folder.partition("/")
+    for path in sources():
+        if path.startswith(f"services/{folder}/"):
+            found = {
+                PurePosixPath(one).parts[2]
+                for one in imported_files(path)
+                if one.startswith(f"services/{service}/") and one.count("/") > 2
+            }
+            assert found <= SERVICE_IMPORTS[folder] | {name}, path
+
+
+def test_every_folder_has_its_layer() -> None:
+    """No folder of a service is left out of the rule."""
+    folders = {
+        "/".join(PurePosixPath(path).parts[1:3])
+        for path in sources()
+        if path.startswith(tuple(f"services/{name}/" for name in SERVICES)) and path.count("/") > 2
+    }
+    assert folders == set(SERVICE_IMPORTS)
 
 
 @pytest.mark.parametrize("path", [p for p in sources() if p.startswith("common/")])

@@ -23,9 +23,9 @@ from services.cull.scopes import optional_scopes, required_scopes
 if TYPE_CHECKING:
     from services.cull.assembly import Plan
     from services.cull.main import Settings
-    from services.cull.passes.settings import CullSettings
     from services.cull.policy.model import Flags
     from services.cull.policy_source import PolicyFile
+    from services.cull.settings import CullSettings
     from services.cull.web.site import SiteSettings
 
 SETTLE_SECONDS = 360
@@ -232,7 +232,7 @@ class IdleCuller(ServiceApp):
     @property
     def cull_settings(self) -> "CullSettings":
         """How to make passes."""
-        from services.cull.passes.settings import CullSettings
+        from services.cull.settings import CullSettings
 
         return CullSettings(
             concurrency=self.concurrency,
@@ -295,6 +295,7 @@ class IdleCuller(ServiceApp):
 
     def _plan(self, policy_file: "PolicyFile | None") -> "Plan":
         from services.cull.assembly import Plan
+        from services.cull.commands.dry_run import print_dry_run
         from services.cull.policy.model import Policy
 
         fixed = Policy.from_flags(self.policy_flags)
@@ -309,7 +310,7 @@ class IdleCuller(ServiceApp):
             settings=self.cull_settings,
             arbiter=self.cull_arbiter_hook,
             db_url=self.db_url if self.uses_database else None,
-            dry=self.dry_run,
+            dry_run=print_dry_run if self.dry_run else None,
         )
 
     def _site_settings(self) -> "SiteSettings":

@@ -12,14 +12,14 @@ from common.hub.connection import client_session
 from common.hub.retry import NO_RETRY
 from common.hub.tls import TLSFiles
 from services.cull.arbiter import Arbiter
-from services.cull.audit import Audit
 from services.cull.evaluator import PolicyEvaluator
+from services.cull.passes.audit import Audit
 from services.cull.passes.executor import Culler
 from services.cull.passes.hub_health import HubHealth
 from services.cull.passes.results import PassObserver
-from services.cull.passes.settings import CullSettings
 from services.cull.passes.survey import Survey
 from services.cull.policy.model import Policy
+from services.cull.settings import CullSettings
 
 if TYPE_CHECKING:
     from services.cull.store.store import CullStore
@@ -28,11 +28,15 @@ if TYPE_CHECKING:
 PROBE_SECONDS = 30.0
 
 
+#: Receives the survey of a pass that stops nothing.
+DryRun = Callable[[Survey, Policy, datetime], None]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """The settings of a culler. Without ``db_url`` there are no holds or extensions.
 
-    With ``dry`` a pass prints what it would do instead of doing it.
+    With ``dry_run`` a pass stops nothing: it hands over its survey, the policy and the Hub's time.
     """
 
     api_url: str
@@ -47,7 +51,7 @@ class Plan:
     db_url: str | None = None
     observer: PassObserver | None = None
     on_request: OnRequest | None = None
-    dry: bool = False
+    dry_run: DryRun | None = None
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,7 @@ async def assemble(plan: Plan) -> AsyncIterator[Parts]:
             clock,
             audit=Audit(store),
             observer=plan.observer,
-            dry_run=(lambda survey, now: _print(survey, plan.policy(), now)) if plan.dry else None,
+            dry_run=_with_policy(plan),
         )
         try:
             yield Parts(hub, hub_health, evaluator, culler, store, clock)
@@ -117,8 +121,8 @@ async def assemble(plan: Plan) -> AsyncIterator[Parts]:
                 await store.close()
 
 
-def _print(survey: Survey, policy: Policy, now: datetime) -> None:
-    from services.cull.commands.dry_run import dry_run
-
-    for line in dry_run(survey, policy, now):
-        print(line, flush=True)
+def _with_policy(plan: Plan) -> Callable[[Survey, datetime], None] | None:
+    dry_run = plan.dry_run
+    if dry_run is None:
+        return None
+    return lambda survey, now: dry_run(survey, plan.policy(), now)

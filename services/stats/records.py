@@ -7,7 +7,7 @@ into one set that is no larger than the records it touches.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 MADE_UP = datetime(1970, 1, 1, tzinfo=UTC)
@@ -166,3 +166,48 @@ class Changes:
             self.activity,
             self.polls,
         )
+
+
+HUB = 0
+"""The group id of the hub's own rollup; those of groups begin at 1."""
+
+
+class UserDay(NamedTuple):
+    """A user's day."""
+
+    day: date
+    user_id: int
+    active_seconds: int
+    idle_seconds: int
+    """Time in which a server ran and the user did not work; overlapping servers count once."""
+    sessions: int
+    was_active: bool
+
+
+class GroupDay(NamedTuple):
+    """A day of a group or of the hub. Totals are over its members, and over all their servers."""
+
+    day: date
+    group_id: int
+    members: int
+    newcomers: int
+    active: int
+    active_7: int
+    active_30: int
+    active_seconds: int
+    idle_seconds: int
+    server_seconds: int
+    after_seconds: int
+    """How long the servers that ended on this day ran after their last activity."""
+    saved_seconds: int
+    """How much longer stopped idle servers would have run: until used again, at most 24 hours."""
+    sessions: int
+    observed_seconds: int
+    mean_running: float | None
+    """Over the observed time; None (like the peak) if no time was observed."""
+    peak: int | None
+    peak_at: datetime | None
+    lengths: str
+    """Sessions that ended, by their length in minutes (``length_class``), as JSON."""
+    hours: str
+    """Users active in each of the 24 hours of the local clock, as a JSON list."""

@@ -12,14 +12,14 @@ from common.errors import StoreError
 from common.hub.client import HubClient
 from common.hub.retry import NO_RETRY, Retry
 from services.cull.arbiter import Arbiter
-from services.cull.audit import Audit
 from services.cull.evaluator import PolicyEvaluator, ProtectionStore
+from services.cull.passes.audit import Audit
 from services.cull.passes.executor import Culler
 from services.cull.passes.hub_health import HubHealth
 from services.cull.passes.results import PassObserver, PassResult, TargetResult
-from services.cull.passes.settings import CullSettings
 from services.cull.passes.survey import Survey
 from services.cull.policy.model import Flags, Policy, Protections
+from services.cull.settings import CullSettings
 from services.cull.store.records import Event
 from tests.fakes.clock import START
 from tests.fakes.hub import FakeHub

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from services.cull.assembly import Plan
-from services.cull.passes.settings import CullSettings
 from services.cull.policy.model import Flags, Policy
+from services.cull.settings import CullSettings
 from tests.fakes.hub import FakeHub
 
 

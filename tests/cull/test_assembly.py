@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from services.cull.assembly import Plan, assemble
-from services.cull.passes.settings import CullSettings
+from services.cull.commands.dry_run import print_dry_run
 from services.cull.policy.model import Flags, Policy
+from services.cull.settings import CullSettings
 from tests.cull.culler import HOUR, IDLE, RecordingObserver, stopped
 from tests.fakes.hub import FakeHub
 
@@ -56,7 +57,7 @@ async def test_an_assembled_culler_makes_passes(hub: FakeHub) -> None:
 async def test_a_dry_run_prints_its_table(hub: FakeHub, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing is stopped, and every server that would be is on the terminal."""
     settings = CullSettings(keep_servers=True)
-    async with assemble(plan(hub, dry=True, settings=settings)) as parts:
+    async with assemble(plan(hub, dry_run=print_dry_run, settings=settings)) as parts:
         await parts.culler.run_pass()
     assert stopped(hub) == []
     printed = capsys.readouterr().out

@@ -4,8 +4,8 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from services.stats.intervals import Interval
-from services.stats.records import Poll, Session
-from services.stats.store.rollup import DayRecords, GroupDay, roll_up
+from services.stats.records import GroupDay, Poll, Session
+from services.stats.store.rollup import DayRecords, roll_up
 
 DAY = date(2026, 3, 2)
 

@@ -1,4 +1,4 @@
-"""What a pass would do, as a table. Pure."""
+"""What a pass would do, as a table."""
 
 from datetime import datetime
 
@@ -39,6 +39,12 @@ def dry_run(survey: Survey, policy: Policy, now: datetime) -> list[str]:
         f"{due_now} due now, {len(found) - due_now} due later; checked {tally.seen:,} servers of"
         f" {tally.users:,} users. This was a dry run: nothing was stopped.",
     ]
+
+
+def print_dry_run(survey: Survey, policy: Policy, now: datetime) -> None:
+    """Print what a pass would do now and later."""
+    for line in dry_run(survey, policy, now):
+        print(line, flush=True)
 
 
 def _action(row: SurveyedServer, due: datetime, policy: Policy) -> Action:

@@ -15,14 +15,14 @@ from datetime import datetime
 from common.clock import Clock
 from common.errors import HubUnavailable, ServiceError
 from common.hub.retry import NOT_BEGUN
-from services.cull.audit import Audit, event_of
+from services.cull.passes.audit import Audit, event_of
 from services.cull.passes.backoff import Backoff
 from services.cull.passes.hub_health import HubHealth
 from services.cull.passes.limits import RateLimit, Slot
 from services.cull.passes.results import Outcome, Tally, TargetResult
-from services.cull.passes.settings import CullSettings
 from services.cull.passes.stop import Stopper
 from services.cull.passes.survey import Candidate, CandidateKey
+from services.cull.settings import CullSettings
 
 log = logging.getLogger("cull")
 

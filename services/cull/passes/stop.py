@@ -16,9 +16,9 @@ from services.cull.evaluator import PolicyEvaluator
 from services.cull.passes.own_stops import OwnStops
 from services.cull.passes.reread import Reread
 from services.cull.passes.results import Outcome, TargetResult
-from services.cull.passes.settings import CullSettings
 from services.cull.passes.survey import Candidate, DueServer
 from services.cull.policy.model import Action, Decision, Reason, is_running
+from services.cull.settings import CullSettings
 
 log = logging.getLogger("cull")
 

@@ -15,8 +15,8 @@ from services.cull.evaluator import PolicyEvaluator, Snapshot
 from services.cull.passes.hub_health import HubHealth
 from services.cull.passes.own_stops import OwnStops
 from services.cull.passes.results import SurveyedServer, Tally
-from services.cull.passes.settings import CullSettings
 from services.cull.policy.model import Action, Decision, Protections, Reason, is_running
+from services.cull.settings import CullSettings
 
 log = logging.getLogger("cull")
 

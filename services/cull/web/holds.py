@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from common.errors import HubForbidden, HubNotFound
 from common.hub.client import HubClient
-from services.cull.audit import log_event
+from services.cull.passes.audit import log_event
 from services.cull.store.records import Hold, HoldKind, hold_event
 from services.cull.web.access import Viewer
 from services.cull.web.culler_state import CullerState

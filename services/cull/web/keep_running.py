@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from common.errors import ServiceError
 from common.hub.models import Server, User
-from services.cull.audit import log_event
+from services.cull.passes.audit import log_event
 from services.cull.policy.extension import ExtensionOffer, ExtensionRefusal, next_extension
 from services.cull.policy.model import Decision
 from services.cull.policy.rules import Rule

@@ -1,11 +1,10 @@
 """The audit log of a course, as a page and as CSV, for its instructors."""
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 
 from aiohttp import web
 
+from common.csv_table import csv_rows
 from common.oauth.sign_in import SignIn
 from common.web.pages import render
 from services.formgrader_proxy.access import Role, role_in
@@ -14,8 +13,6 @@ from services.formgrader_proxy.store.audit import Audit, Change
 from services.formgrader_proxy.upstream.formgraders import Formgrader, Formgraders
 
 CSV_HEADER = ("when", "who", "role", "action", "path", "fields", "status")
-#: A cell that starts with one of these is a formula to a spreadsheet.
-_FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
 
 
 class AuditPages:
@@ -94,9 +91,4 @@ def _csv_row(change: Change) -> tuple[str, ...]:
 
 
 def _csv_lines(rows: Iterable[Sequence[str]]) -> bytes:
-    """Rows as CSV. A cell that a spreadsheet would evaluate is marked as text."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    for row in rows:
-        writer.writerow(["'" + cell if cell.startswith(_FORMULA_START) else cell for cell in row])
-    return out.getvalue().encode()
+    return csv_rows(rows, newline="\r\n").encode()

@@ -1,14 +1,13 @@
 """The formats of a report: a table for the terminal, CSV and JSON. Pure."""
 
-import csv
-import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
+from common.csv_table import csv_table
 from services.stats.query.people import PersonRow
 from services.stats.query.periods import Summary
 
@@ -100,22 +99,6 @@ def rows_as(rows: Sequence[_Row], fields: Sequence[str], form: Format) -> str:
     if form is Format.JSON:
         return json.dumps(selected, default=_iso, ensure_ascii=False, indent=1) + "\n"
     return csv_table(fields, ([row[field] for field in fields] for row in selected))
-
-
-def csv_table(header: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
-    """Rows as CSV. Times are in ISO 8601; unknown values are empty."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([_cell(value) for value in row] for row in rows)
-    return out.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    """The value, quoted if a spreadsheet would take the text for a formula."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return "'" + value
-    return _iso(value) if isinstance(value, date | datetime) else value
 
 
 def _iso(value: date | datetime) -> str:

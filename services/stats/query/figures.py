@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from services.stats.days import By
 from services.stats.query.periods import Summary, session_lengths, week_by_hour
-from services.stats.store.rollup import GroupDay
+from services.stats.records import GroupDay
 
 
 class Kind(StrEnum):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from services.stats.days import Period, bounds, days
-from services.stats.store.rollup import GroupDay
+from services.stats.records import GroupDay
 
 HOUR = 3600
 

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from services.stats.record.observed import UserSeen
-from services.stats.record.state import State
+from services.stats.recorder_state import State
 from services.stats.records import MADE_UP, Person
 
 T = TypeVar("T")

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from services.stats.record.observed import storable
-from services.stats.record.state import Memberships, State
+from services.stats.recorder_state import Memberships, State
 from services.stats.records import Changes
 
 

@@ -13,7 +13,7 @@ from common.errors import HubError
 from common.hub.client import HubClient
 from common.hub.models import User
 from services.stats.record.sampler import PollContext, Sampler
-from services.stats.record.state import LONG_AGO, State
+from services.stats.recorder_state import LONG_AGO, State
 from services.stats.records import Changes
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from common.errors import StoreRejected, StoreUnavailable
 from common.hub.client import HubClient
 from common.hub.models import User
 from services.stats.record.poller import Poller
-from services.stats.record.state import State
+from services.stats.recorder_state import State
 from services.stats.records import Changes, Poll
 from services.stats.store.daily_rows import roll_up_until
 from services.stats.store.leader_lock import Lock, lock_for

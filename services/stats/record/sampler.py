@@ -23,7 +23,7 @@ from services.stats.record.observed import (
     whole_second,
 )
 from services.stats.record.sessions import SessionChanges
-from services.stats.record.state import SessionKey, State
+from services.stats.recorder_state import SessionKey, State
 from services.stats.records import GAP, Changes, Person, Poll
 
 

@@ -7,7 +7,7 @@ from services.stats.intervals import Interval, add_to
 from services.stats.record.culls import end_of_stopped, reported_activity
 from services.stats.record.memberships import id_of
 from services.stats.record.observed import ACCURACY, AHEAD, ServerSeen, whole_second
-from services.stats.record.state import SessionKey, State
+from services.stats.recorder_state import SessionKey, State
 from services.stats.records import LONGEST, ActivityKey, Changes, Person, Session
 
 

@@ -12,15 +12,10 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.days import bounds, day_of, days
+from services.stats.records import HUB, GroupDay, UserDay
 from services.stats.store import tables as t
 from services.stats.store.day_records import read_days, read_members
-from services.stats.store.rollup import (
-    HUB,
-    CountedDay,
-    GroupDay,
-    UserDay,
-    roll_up,
-)
+from services.stats.store.rollup import CountedDay, roll_up
 from services.stats.store.store import Store
 from services.stats.store.upsert import upsert
 

@@ -11,14 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from itertools import pairwise
-from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from services.stats.intervals import Interval, overlap_seconds, total_seconds, union, within
-from services.stats.records import GAP, Poll, Session
-
-HUB = 0
-"""The id of the row for the hub; those of groups begin at 1."""
+from services.stats.records import GAP, HUB, GroupDay, Poll, Session, UserDay
 
 CULLED_AFTER = timedelta(minutes=15)
 """A server that ends this long after its last activity was not stopped by its user."""
@@ -45,47 +41,6 @@ class DayRecords:
     newcomers: Set[int] = frozenset()
     active_6_before: Set[int] = frozenset()
     active_29_before: Set[int] = frozenset()
-
-
-class UserDay(NamedTuple):
-    """A user's day."""
-
-    day: date
-    user_id: int
-    active_seconds: int
-    idle_seconds: int
-    """Time in which a server ran and the user did not work; overlapping servers count once."""
-    sessions: int
-    was_active: bool
-
-
-class GroupDay(NamedTuple):
-    """A day of a group or of the hub. Totals are over its members, and over all their servers."""
-
-    day: date
-    group_id: int
-    members: int
-    newcomers: int
-    active: int
-    active_7: int
-    active_30: int
-    active_seconds: int
-    idle_seconds: int
-    server_seconds: int
-    after_seconds: int
-    """How long the servers that ended on this day ran after their last activity."""
-    saved_seconds: int
-    """How much longer stopped idle servers would have run: until used again, at most 24 hours."""
-    sessions: int
-    observed_seconds: int
-    mean_running: float | None
-    """Over the observed time; None (like the peak) if no time was observed."""
-    peak: int | None
-    peak_at: datetime | None
-    lengths: str
-    """Sessions that ended, by their length in minutes (``length_class``), as JSON."""
-    hours: str
-    """Users active in each of the 24 hours of the local clock, as a JSON list."""
 
 
 @dataclass

@@ -19,11 +19,11 @@ from common.db.schema import Schema, open_database
 from common.db.transactions import Database
 from common.errors import StoreError
 from services.stats.days import day_of, midnight
-from services.stats.record.state import State
+from services.stats.recorder_state import State
 from services.stats.records import LONGEST, Changes
 from services.stats.store import tables as t
 from services.stats.store.mapping import person_row, session_row
-from services.stats.store.recorder_state import read_state
+from services.stats.store.state import read_state
 from services.stats.store.tables import FOREVER
 from services.stats.store.upsert import batches, insert_missing, upsert
 

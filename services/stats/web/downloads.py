@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
+from common.csv_table import csv_table
 from common.web.application import PREFIX
-from services.stats.commands.report_formats import csv_table
 from services.stats.query import figures, people, timeline
 from services.stats.query.access import Individual
 from services.stats.query.figures import OVER_TIME, Figure

@@ -17,8 +17,8 @@ from services.stats.query.access import Audience, Individual, Members, Viewer
 from services.stats.query.figures import Figure, Kind
 from services.stats.query.periods import Summary, by_day
 from services.stats.query.question import Question, Span, parse_zone
+from services.stats.records import GroupDay
 from services.stats.store.queries.dashboard import Queries
-from services.stats.store.rollup import GroupDay
 from services.stats.web.authentication import Authenticator
 from services.stats.web.charts import MISSING, charts_available
 from services.stats.web.errors import DataNotFound

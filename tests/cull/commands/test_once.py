@@ -11,7 +11,7 @@ from common.errors import StoreError
 from services.cull.assembly import assemble
 from services.cull.commands.once import run_one_pass, unfinished_work
 from services.cull.passes.results import PassResult
-from services.cull.passes.settings import CullSettings
+from services.cull.settings import CullSettings
 from tests.cull.culler import HOUR
 from tests.cull.plan import make_plan
 from tests.fakes.hub import FakeHub

@@ -14,8 +14,8 @@ from common.web.server import Bind
 from services.cull.evaluator import PolicyEvaluator
 from services.cull.passes.executor import Culler
 from services.cull.passes.hub_health import HubHealth
-from services.cull.passes.settings import CullSettings
 from services.cull.policy.model import Flags, Policy
+from services.cull.settings import CullSettings
 from services.cull.store.store import CullStore
 from services.cull.web.site import SiteSettings, serve_site
 from tests.cull.web.site import ACCESS, PREFIX

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from services.stats.commands import report_formats
-from services.stats.commands.report_formats import LEGEND, SUMMARY_COLUMNS, Format, csv_table
+from services.stats.commands.report_formats import LEGEND, SUMMARY_COLUMNS, Format
 from services.stats.query.people import PersonRow
 from services.stats.query.periods import Summary
 
@@ -55,10 +55,3 @@ def test_the_legend_explains_every_column() -> None:
     words = LEGEND.replace(":", " ").replace(",", " ").replace(".", " ").split()
     for column in SUMMARY_COLUMNS[2:]:
         assert set(column.title.removesuffix(" at").split()) <= set(words), column.title
-
-
-def test_csv_of_any_rows() -> None:
-    """Dates and times are in ISO 8601, and unknown values are empty."""
-    assert csv_table(["day", "at", "x"], [[DAY, PEAK, None]]) == (
-        "day,at,x\n2026-03-02,2026-03-02T23:30:00+00:00,\n"
-    )

@@ -10,7 +10,7 @@ from services.stats.days import By
 from services.stats.query import figures
 from services.stats.query.figures import OVER_TIME, SHADES, Column, Fact, Figure, Kind
 from services.stats.query.periods import Summary
-from services.stats.store.rollup import GroupDay
+from services.stats.records import GroupDay
 from tests.stats.one_day import BASE, DAY, hub
 
 OBSERVED = Summary(DAY, DAY, 100.0, active_users=3, weekly_active=5, monthly_active=8, sessions=4)

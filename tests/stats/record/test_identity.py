@@ -5,7 +5,7 @@ from datetime import timedelta
 from services.stats.record.identity import IdentityMatcher
 from services.stats.record.observed import UserSeen
 from services.stats.record.sampler import PollContext, Sampler
-from services.stats.record.state import State
+from services.stats.recorder_state import State
 from services.stats.records import MADE_UP, Person
 from tests.stats.record.scenarios.polled_hub import CREATED, PolledHub, at, user
 

@@ -7,7 +7,7 @@ import pytest
 
 from services.stats.intervals import Interval
 from services.stats.record.sessions import SessionChanges
-from services.stats.record.state import State
+from services.stats.recorder_state import State
 from services.stats.records import Changes
 from tests.stats.record.scenarios.polled_hub import PolledHub, at, server, user
 

@@ -11,7 +11,7 @@ import pytest
 
 from common.hub.models import Server, User
 from services.stats.record.sampler import PollContext, Sampler
-from services.stats.record.state import State
+from services.stats.recorder_state import State
 from services.stats.records import Changes
 from services.stats.store.store import Store
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from services.stats.record.state import State
+from services.stats.recorder_state import State
 from services.stats.store import tables as t
 from services.stats.store.daily_rows import roll_up_until
 from services.stats.store.store import Store

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from services.stats.intervals import Interval
-from services.stats.record.state import State
+from services.stats.recorder_state import State
 from services.stats.store import export
 from services.stats.store.daily_rows import roll_up_until
 from services.stats.store.export import ExportTable, read_rows

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from services.stats.intervals import Interval
-from services.stats.records import Poll, Session
-from services.stats.store.rollup import UserDay, observed, roll_up
+from services.stats.records import Poll, Session, UserDay
+from services.stats.store.rollup import observed, roll_up
 from tests.stats.one_day import BASE, DAY, START, WINDOW, at, hub, session
 
 

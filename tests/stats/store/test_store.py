@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, select
 
 from common.errors import StoreConflict
-from services.stats.record.state import State
+from services.stats.recorder_state import State
 from services.stats.records import Changes
 from services.stats.store import tables as t
 from services.stats.store.daily_rows import roll_up_until

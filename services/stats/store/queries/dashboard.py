@@ -30,11 +30,11 @@ from services.stats.query.people import GroupRow, PersonRow
 from services.stats.query.periods import Summary, summarise
 from services.stats.query.question import Span
 from services.stats.query.timeline import Timeline
+from services.stats.records import GroupDay
 from services.stats.store import tables as t
 from services.stats.store.daily_rows import LiveDays
 from services.stats.store.queries import days, people, timelines
 from services.stats.store.queries.selection import Selection
-from services.stats.store.rollup import GroupDay
 from services.stats.store.store import Store
 from services.stats.store.tables import FOREVER
 

@@ -9,11 +9,11 @@ from services.stats.days import Period, bounds
 from services.stats.days import days as each_day
 from services.stats.intervals import Interval
 from services.stats.query.access import Individual
-from services.stats.records import Poll
+from services.stats.records import HUB, GroupDay, Poll
 from services.stats.store import tables as t
 from services.stats.store.queries.selection import Selection
 from services.stats.store.queries.sessions import activity_of, sessions_of
-from services.stats.store.rollup import HUB, DayRecords, GroupDay, roll_up
+from services.stats.store.rollup import DayRecords, roll_up
 
 
 async def days(selection: Selection) -> list[GroupDay]:

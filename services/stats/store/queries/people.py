@@ -7,9 +7,9 @@ from sqlalchemy import Select, func, select
 from services.stats.days import Period, bounds, midnight
 from services.stats.query.access import Members
 from services.stats.query.people import PersonRow
+from services.stats.records import UserDay
 from services.stats.store import tables as t
 from services.stats.store.queries.selection import Selection
-from services.stats.store.rollup import UserDay
 from services.stats.store.tables import FOREVER
 
 FEW = 500

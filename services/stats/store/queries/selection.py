@@ -12,11 +12,10 @@ from services.stats.days import bounds, day_of, midnight
 from services.stats.intervals import Interval, union, within
 from services.stats.query.access import Audience, Individual, Members, WholeHub
 from services.stats.query.question import Span
-from services.stats.records import Person
+from services.stats.records import HUB, GroupDay, Person, UserDay
 from services.stats.store import tables as t
 from services.stats.store.daily_rows import LiveDays
 from services.stats.store.mapping import person_of
-from services.stats.store.rollup import HUB, GroupDay, UserDay
 from services.stats.store.tables import FOREVER
 
 Windows = dict[int, list[tuple[date, date]]]

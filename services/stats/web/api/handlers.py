@@ -18,8 +18,8 @@ from services.stats.query.access import Audience, Individual, Viewer
 from services.stats.query.people import TableQuery, paginate, search
 from services.stats.query.periods import Summary, by_day
 from services.stats.query.question import InvalidQuery, Question, Span
+from services.stats.records import GroupDay
 from services.stats.store.queries.dashboard import Queries
-from services.stats.store.rollup import GroupDay
 from services.stats.web.api import responses
 from services.stats.web.api.openapi import describe
 from services.stats.web.api.parameters import (

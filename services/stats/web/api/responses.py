@@ -18,7 +18,7 @@ from services.stats.query.people import PAGE_SIZE, GroupRow, TablePage
 from services.stats.query.periods import Summary, percentile, session_lengths, week_by_hour
 from services.stats.query.question import Span
 from services.stats.query.timeline import Timeline
-from services.stats.store.rollup import GroupDay
+from services.stats.records import GroupDay
 from services.stats.web.api import types
 
 Days = tuple[date, date] | None

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from common.hub.models import Server, User
 from services.stats.record.sampler import PollContext, Sampler
-from services.stats.record.state import State
+from services.stats.recorder_state import State
 from services.stats.records import Changes
 
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)

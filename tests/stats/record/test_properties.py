@@ -13,7 +13,7 @@ from common.hub.models import Server, User
 from services.stats.days import bounds, day_of
 from services.stats.intervals import Interval
 from services.stats.record.sampler import PollContext, Sampler
-from services.stats.record.state import State
+from services.stats.recorder_state import State
 from services.stats.records import LONGEST, Changes, Session
 from services.stats.store.rollup import DayRecords, roll_up
 

@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.intervals import Interval
-from services.stats.record.state import RECENT, State
+from services.stats.recorder_state import RECENT, State
 from services.stats.records import LONGEST
 from services.stats.store import tables as t
 from services.stats.store.mapping import person_of, session_of

@@ -3,9 +3,12 @@
 from datetime import timedelta
 
 from services.stats.intervals import Interval
-from services.stats.record.state import RECENT, State
+from services.stats.recorder_state import RECENT, State
 from services.stats.records import Changes, Person, Poll, Session
+from tests.stats.record.conftest import hub
 from tests.stats.record.scenarios.polled_hub import CREATED, PolledHub, at, server, user
+
+__all__ = ["hub"]
 
 
 def test_a_person_is_deleted_and_comes_back() -> None:

@@ -1,0 +1,29 @@
+"""Tables as CSV."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from common.csv_table import csv_rows, csv_table
+
+DAY = date(2026, 3, 2)
+PEAK = datetime(2026, 3, 2, 23, 30, tzinfo=UTC)
+
+
+def test_csv_of_any_rows() -> None:
+    """Dates and times are in ISO 8601, and unknown values are empty."""
+    assert csv_table(["day", "at", "x"], [[DAY, PEAK, None]]) == (
+        "day,at,x\n2026-03-02,2026-03-02T23:30:00+00:00,\n"
+    )
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_formulas_are_text(start: str) -> None:
+    """A cell that a spreadsheet would evaluate is marked as text; numbers are not."""
+    assert csv_rows([[f"{start}1", -1]]).strip('"').startswith("'" + start)
+    assert csv_rows([[f"{start}1", -1]]).endswith(",-1\n")
+
+
+def test_line_ends_can_be_chosen() -> None:
+    """RFC 4180 wants CRLF."""
+    assert csv_rows([["a"], ["b"]], newline="\r\n") == "a\r\nb\r\n"
