@@ -1,4 +1,4 @@
-"""Write a Hub's database with many users whose servers run, without starting a single one.
+"""Writes a Hub database with many running servers, without starting any.
 
 `python -m tests.bench.hub_rows FILE --users N --running N --idle N --port PORT`
 """
@@ -21,7 +21,7 @@ def fill(file: Path, *, users: int, running: int, idle: int, port: int) -> None:
     for role in roles.get_default_roles():
         roles.create_role(session, role)
     role_id = orm.Role.find(session, "user").id
-    now = datetime.now(UTC).replace(tzinfo=None)  # the Hub's database keeps naive UTC times
+    now = datetime.now(UTC).replace(tzinfo=None)  # the Hub's database has naive UTC times
     long_ago = now - timedelta(hours=5)
     people, memberships, servers, clients, spawners = [], [], [], [], []
     for number in range(1, users + 1):

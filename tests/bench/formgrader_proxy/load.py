@@ -1,10 +1,9 @@
-"""Load on one address, from a process of its own; one JSON object on its output.
+"""A load generator in a separate process; it prints one JSON object.
 
-``python -m tests.bench.formgrader_proxy.load LOAD URL HEADERS SECONDS PID...``. LOAD is a number of
-connections, over which small answers are asked for, ``big`` for the large answer with the memory
-of PID... meanwhile, or ``socket`` for WebSocket round trips. HEADERS is a JSON object. The small
-answers are asked for by wrk where it is installed (Debian's package): it takes the least of the
-machine that is measured.
+``python -m tests.bench.formgrader_proxy.load LOAD URL HEADERS SECONDS PID...``. LOAD is the
+number of connections for small responses, ``big`` for the large response and the memory of PID...
+during it, or ``socket`` for WebSocket round trips. HEADERS is a JSON object. Small responses are
+requested with wrk if it is installed (a Debian package), because it needs the least CPU time.
 """
 
 import asyncio
@@ -25,7 +24,7 @@ import psutil
 
 from tests.bench.formgrader_proxy.upstream import BIG_BYTES
 
-#: Makes wrk print what we want to know; its own times are in microseconds.
+#: Makes wrk print the results; its times are in microseconds.
 _LUA = """
 done = function(summary, latency, requests)
   local e = summary.errors
@@ -38,7 +37,7 @@ end
 
 @dataclass
 class Connection(asyncio.Protocol):
-    """Sends a request when the last answer has come whole, until ``ends``."""
+    """Sends a request after each complete response, until ``ends``."""
 
     request: bytes
     ends: float
@@ -46,7 +45,7 @@ class Connection(asyncio.Protocol):
     wrong: bytes = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by its class
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's transport has another class
         self.done = asyncio.get_running_loop().create_future()
         self.received = b""
         self._send()
@@ -102,8 +101,8 @@ def _cpu_seconds(processes: list[psutil.Process]) -> float:
 async def small(
     url: str, headers: dict[str, str], connections: int, seconds: float, pids: list[int]
 ) -> dict[str, float]:
-    """Requests per second, milliseconds at the median and the 99th percentile, and what a
-    request cost the processes in microseconds of CPU."""
+    """Measure requests per second, the median and 99th percentile in milliseconds, and the CPU
+    time of the processes per request in microseconds."""
     processes = _processes(pids)
     before = _cpu_seconds(processes)
     ask = _by_wrk if shutil.which("wrk") else _by_python
@@ -160,7 +159,7 @@ async def _by_python(
 
 
 async def big(url: str, headers: dict[str, str], pids: list[int]) -> dict[str, float] | None:
-    """MB/s, and MB of memory above what the processes had before; None where it is refused."""
+    """Measure MB/s and the additional memory of the processes in MB; None if it is refused."""
     processes = _processes(pids)
     before = most = sum(one.memory_info().rss for one in processes)
     began = looked = time.perf_counter()
@@ -186,7 +185,7 @@ async def big(url: str, headers: dict[str, str], pids: list[int]) -> dict[str, f
 
 
 async def socket(url: str, headers: dict[str, str], seconds: float) -> dict[str, float] | None:
-    """WebSocket round trips per second; None where there are none."""
+    """Measure WebSocket round trips per second; None if they are not supported."""
     origin = "http://" + urlsplit(url).netloc
     rounds = 0
     try:
