@@ -1,6 +1,6 @@
 """The configuration of the benchmarks' Hub, whose servers run only according to its database.
 
-`real_hub.py` starts it and says everything that changes in BENCH_*.
+`real_hub.py` starts it and sets the BENCH_* variables.
 """
 
 import asyncio

@@ -12,9 +12,9 @@ from sqlalchemy import insert
 
 
 def fill(file: Path, *, users: int, running: int, idle: int, port: int) -> None:
-    """The first `running` of `users` have a server at 127.0.0.1:`port`.
+    """Write `users`, the first `running` of which have a server at 127.0.0.1:`port`.
 
-    Each second one of those has been idle for five hours, `idle` of them in all; the others are
+    Every second one of these has been idle for five hours, up to a total of `idle`; the others are
     active now.
     """
     session = orm.new_session_factory(f"sqlite:///{file}")()

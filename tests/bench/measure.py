@@ -1,7 +1,7 @@
 """Runs programs and measures their cost; compares contenders in turns.
 
-This process must stay small: Linux starts a child's peak memory at that of the process that
-started it, so only the standard library is imported here.
+This process must stay small, because on Linux a child's peak memory starts at that of its parent.
+Therefore, only the standard library is imported here.
 """
 
 import os
@@ -51,8 +51,10 @@ def python(*arguments: str) -> list[str]:
 def run(command: Sequence[str], env: Mapping[str, str], log: Path) -> Sample:
     """Measure a run from the start of the process to its exit, including imports.
 
-    It runs in the folder of `log`, to which its output goes: what lies about where the bench was
-    started (a database, a configuration) is not its concern. Raises BenchError.
+    The program runs in the folder of `log`, which receives its output, so that no files of the
+    current folder (a database, a configuration) affect it.
+
+    :raises BenchError: the program failed
     """
     with log.open("wb") as output:
         begun = time.perf_counter()

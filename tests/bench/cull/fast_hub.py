@@ -203,7 +203,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.received += data
         head, found, rest = self.received.partition(b"\r\n\r\n")
-        # A body (such as a DELETE with `remove`) is small, arrives with the headers, and is ignored.
+        # A body (such as a DELETE with `remove`) is small, comes with the headers, and is ignored.
         if not found:
             return
         self.received = b"" if rest else rest
@@ -263,7 +263,7 @@ async def serve(hub: Hub) -> None:
     server = await loop.create_server(lambda: Connection(hub), "127.0.0.1", 0)
     hub.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hub/api"
     for limit in (50, 200):
-        # Offsets of clients that follow the Hub's links, and of services.cull with overlapping pages.
+        # Offsets of clients that follow the Hub's links, and of services.cull.
         for offset in {*range(0, hub.running, limit), *range(0, hub.running, limit - OVERLAP)}:
             hub.page("ready", offset, limit)
             hub.page("active", offset, limit)

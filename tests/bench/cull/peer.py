@@ -1,6 +1,6 @@
 """One pass of jupyterhub-idle-culler, which has no option `--once`.
 
-Everything else is as its `start()` does it: flags, log, client.
+Flags, logging and the client are set up as in its `start()`.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
-"""`services.cull --once` beside jupyterhub-idle-culler, against a real JupyterHub.
+"""Compares `services.cull --once` with jupyterhub-idle-culler on a real JupyterHub.
 
-10,000 users, 1,000 of them with a running server, 500 of those idle; the Hub is started anew on
-a copy of the same database before each pass that stops servers. The database lies in memory
-where the system allows it, so that nobody is measured by what else the disk has to do.
+There are 10,000 users, 1,000 of them with a running server, and 500 of these are idle. Before each
+pass that stops servers, the Hub is restarted with a copy of the same database. The database is in
+memory if possible, so that other disk activity does not affect the results.
 """
 
 import dataclasses

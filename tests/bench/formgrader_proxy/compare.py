@@ -1,7 +1,8 @@
-"""The formgrader proxy beside others, all before the same upstream, in turns.
+"""Compares the formgrader proxy with other proxies in front of the same upstream, in turns.
 
-Ours is asked as a signed-in grader with every check on. The others check less: the proxy alone
-and jupyter-server-proxy look at nothing but a path or one token, nginx asks ``auth_request``.
+services.formgrader_proxy runs with a signed-in grader and all checks. The others check less:
+configurable-http-proxy and jupyter-server-proxy check only a path or a token, and nginx uses
+``auth_request``.
 """
 
 import asyncio

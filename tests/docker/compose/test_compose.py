@@ -249,7 +249,7 @@ async def test_files_outlive_servers_and_hubs(site: Site, spawner: str, tmp_path
 async def test_why_a_server_ended_at_once_is_told(site: Site) -> None:
     """To the student on the page, to the administrator in the hub's log."""
     await only_hub_again(site, SPAWNER="docker")
-    reason = "/home/bob belongs to the uid 4242"
+    reason = "/home/bob belongs to uid 4242"
     home = ("--volume", "classroom-home-bob:/home/bob", BASE, "chown", "4242", "/home/bob")
     site.engine.docker("run", "--rm", *home)
     try:
