@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""How many students' servers fit into the memory of how many machines.
+"""Calculates how many students' servers fit into the memory of a number of machines.
 
     python docker/memory.py --students=220 --limit=1 --machines=7 --memory=32
 
-What a server may use is its limit; what Swarm and Kubernetes set aside for it when they place it
-is its guarantee. All memory is in GB.
+The limit is the memory that a server may use. The guarantee is the memory that Swarm or Kubernetes
+reserves for it on its machine. All memory is in GB.
 """
 
 import argparse
@@ -14,11 +14,11 @@ from math import ceil, floor
 
 
 @dataclass(frozen=True)
-class Room:
-    """Machines and servers, all memory in GB.
+class Capacity:
+    """Machines and servers; all memory is in GB.
 
-    ``share``: so much of the students have a server at the same time.
-    ``reserve``: of each machine, for its system, the engine and the cache of files.
+    ``share`` is the fraction of students who have a server at the same time. ``reserve`` is the
+    memory of each machine for its operating system, the container engine and the file cache.
     """
 
     students: int = 220
@@ -31,65 +31,76 @@ class Room:
 
     @property
     def servers(self) -> int:
-        """Servers at the same time."""
+        """Number of concurrent servers."""
         return ceil(self.students * self.share)
 
     def usable(self, lost: int = 0) -> float:
-        """Memory for servers, with so many machines lost."""
+        """Return the memory for servers after ``lost`` machines have failed."""
         return (self.machines - lost) * (self.memory - self.reserve)
 
     def placeable(self, lost: int = 0) -> int:
-        """Servers that are placed, by what is set aside for each."""
+        """Return how many servers can be placed, given their guarantee."""
         return (self.machines - lost) * floor((self.memory - self.reserve) / self.guarantee)
 
     def full(self, lost: int = 0) -> int:
-        """Servers that can all use their limit, no machine giving more than it has."""
+        """Return how many servers can use their full limit at the same time."""
         return (self.machines - lost) * floor((self.memory - self.reserve) / self.limit)
 
     def mean(self, lost: int = 0) -> float:
-        """What each of the servers may use on average before memory runs out."""
+        """Return the average memory per server at which all memory is used."""
         return self.usable(lost) / self.servers if self.servers else self.limit
 
 
-def table(room: Room) -> Iterator[str]:
-    """A line for each number of machines lost, until the servers cannot be placed any more."""
+def table(capacity: Capacity) -> Iterator[str]:
+    """Yield a line for each number of lost machines, until not all servers can be placed."""
     yield (
-        f"{room.servers} servers at a time, up to {room.limit:g} GB each, {room.guarantee:g} GB"
-        f" set aside; {room.machines} machines of {room.memory:g} GB less {room.reserve:g} GB"
+        f"{_count(capacity.servers, 'concurrent server')}, limit {capacity.limit:g} GB,"
+        f" guarantee {capacity.guarantee:g} GB; {_count(capacity.machines, 'machine')},"
+        f" memory {capacity.memory:g} GB, reserve {capacity.reserve:g} GB"
     )
-    yield "lost  for servers  placed  all at their limit  GB each on average"
-    for lost in range(room.machines):
-        placed = min(room.servers, room.placeable(lost))
-        full = min(room.servers, room.full(lost))
+    yield "lost  for servers  placed  at full limit  average GB per server"
+    for lost in range(capacity.machines):
+        placed = min(capacity.servers, capacity.placeable(lost))
+        full = min(capacity.servers, capacity.full(lost))
         yield (
-            f"{lost:4}  {room.usable(lost):8.0f} GB  {placed:6}  {full:18}"
-            f"  {min(room.limit, room.mean(lost)):18.2f}"
+            f"{lost:4}  {capacity.usable(lost):8.0f} GB  {placed:6}  {full:13}"
+            f"  {min(capacity.limit, capacity.mean(lost)):21.2f}"
         )
-        if placed < room.servers:
-            yield f"With {lost} lost, {room.servers - placed} students get no server."
+        if placed < capacity.servers:
+            students = _count(capacity.servers - placed, "student")
+            machines = _count(lost, "machine") if lost else "no machine"
+            yield f"With {machines} lost, {students} cannot get a server."
             return
 
 
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def main() -> None:
-    """Print the table for what the command line says."""
-    words = argparse.ArgumentParser(description="Which servers fit into which machines.")
+    """Print the table for the command line's numbers."""
+    parser = argparse.ArgumentParser(
+        description="Calculate how many students' servers fit into the memory of the machines."
+    )
     for name, kind, text in (
-        ("students", int, "students in all"),
-        ("share", float, "so much of them have a server at the same time, 0 to 1"),
-        ("limit", float, "GB that a server may use"),
-        ("guarantee", float, "GB set aside for a server"),
-        ("machines", int, "machines for servers"),
-        ("memory", float, "GB of a machine"),
-        ("reserve", float, "GB of a machine that servers do not get"),
+        ("students", int, "number of students"),
+        ("share", float, "fraction of students with a server at the same time, 0 to 1"),
+        ("limit", float, "memory limit of a server in GB"),
+        ("guarantee", float, "memory guarantee of a server in GB"),
+        ("machines", int, "number of machines for servers"),
+        ("memory", float, "memory of a machine in GB"),
+        ("reserve", float, "memory of a machine that is not available to servers, in GB"),
     ):
-        default = getattr(Room, name)
-        words.add_argument(f"--{name}", type=kind, default=default, help=f"{text} [{default}]")
-    room = Room(**vars(words.parse_args()))
-    if min(room.students, room.machines) < 1 or not 0 < room.share <= 1:
-        words.error("--students and --machines are at least 1, --share is above 0 and at most 1")
-    if room.reserve >= room.memory or not 0 < room.guarantee <= room.limit:
-        words.error("--reserve is less than --memory, and --guarantee above 0, at most --limit")
-    print("\n".join(table(room)))
+        default = getattr(Capacity, name)
+        parser.add_argument(f"--{name}", type=kind, default=default, help=f"{text} [{default}]")
+    capacity = Capacity(**vars(parser.parse_args()))
+    if min(capacity.students, capacity.machines) < 1 or not 0 < capacity.share <= 1:
+        parser.error("--students and --machines must be at least 1, --share above 0 and at most 1")
+    if capacity.reserve >= capacity.memory or not 0 < capacity.guarantee <= capacity.limit:
+        parser.error(
+            "--reserve must be less than --memory, --guarantee above 0 and at most --limit"
+        )
+    print("\n".join(table(capacity)))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The configuration of docker/'s hub: what stands in .env and secrets/, and files of your own.
+"""The hub's configuration, from .env, secrets/ and your own files in etc/hub.d/.
 
-Whatever JupyterHub can be told may stand in files in /etc/classroom/hub.d/*.py, which are read
-after this, in the order of their names, with ``c`` as here.
+Put any other JupyterHub setting into /etc/classroom/hub.d/*.py. These files are loaded after this
+one, in alphabetical order, and can use ``c`` as any jupyterhub_config.py does.
 """
 
 import os
@@ -14,10 +14,10 @@ from common.errors import ConfigError
 c = get_config()  # type: ignore[name-defined]  # noqa: F821 - JupyterHub gives it
 
 try:
-    # As long as Docker waits for the hub itself to be healthy, less the seconds that it starts in.
-    configure(c, os.environ, Path("/run/secrets"), Path("/etc/classroom"), patience=60)
+    # Docker's time limit for the hub's health check, less the time that the hub needs to start.
+    configure(c, os.environ, Path("/run/secrets"), Path("/etc/classroom"), wait_seconds=60)
 except ConfigError as error:
-    sys.exit("\n".join(["The hub does not start:", *(f"- {each}" for each in error.problems)]))
+    sys.exit("\n".join(["The hub cannot start:", *(f"- {each}" for each in error.problems)]))
 
 for path in sorted(Path("/etc/classroom/hub.d").glob("*.py")):
-    exec(compile(path.read_text(encoding="utf-8"), path, "exec"))  # noqa: S102 - the admin's own
+    exec(compile(path.read_text(encoding="utf-8"), path, "exec"))  # noqa: S102 - the administrator's files

@@ -1,4 +1,4 @@
--- One database for each that keeps something; "hub" is made by the image.
+-- A database for each service; the image creates "hub".
 CREATE DATABASE cull OWNER classroom;
 CREATE DATABASE stats OWNER classroom;
 CREATE DATABASE formgrader OWNER classroom;

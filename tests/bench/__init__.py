@@ -1,1 +1,1 @@
-"""`python -m tests.bench`: what our services cost, beside their peers, in one run."""
+"""`python -m tests.bench`: compares the cost of the services with similar programs."""

@@ -32,13 +32,13 @@ BENCHMARKS: dict[str, Callable[[int], list[Table]]] = {
     "stats-first-poll": stats.first_poll,
     "stats-poll": stats.poll_of_real_hub,
 }
-# Too long to run unasked: the peer alone takes nine minutes a turn.
+# Not run by default: jupyterhub-idle-culler alone takes nine minutes per run.
 LONG: dict[str, Callable[[int], list[Table]]] = {
     "hub-slow-stop-500": partial(cull_real.stops, "hub-slow-stop-500", cull_real.IDLE, 1.0, 0.15),
 }
 
 NOTABLE = 0.05
-"""Of the time: what others on the host take is told from here on."""
+"""The fraction of stolen time from which it is reported."""
 
 
 def main() -> int:
@@ -47,16 +47,16 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--to", type=Path, default=ROOT / "bench-results")
     parser.add_argument(
-        "--document", type=Path, metavar="FILE", help="write all results there, too"
+        "--document", type=Path, metavar="FILE", help="also write all results to this file"
     )
     options = parser.parse_args()
     known = BENCHMARKS | LONG
     unknown = set(options.names) - known.keys()
     if unknown:
-        parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(known)}")
+        parser.error(f"unknown benchmark {', '.join(unknown)}; choose from {', '.join(known)}")
     failures = 0
     for name in options.names or BENCHMARKS:
-        begun = time.monotonic()
+        started = time.monotonic()
         stolen = Stolen()
         try:
             tables = known[name](options.repeats)
@@ -67,15 +67,15 @@ def main() -> int:
         if (share := stolen.share()) >= NOTABLE:
             for table in tables:
                 table.notes.append(
-                    f"A virtual machine: its host gave {share:.0%} of the time to others,"
-                    " which wall times hold."
+                    f"Virtual machine: the host used {share:.0%} of the time for other machines;"
+                    " wall times include it."
                 )
-        whole = report.write(tables, options.to)
+        document = report.write(tables, options.to)
         if options.document:
-            shutil.copyfile(whole, options.document)
+            shutil.copyfile(document, options.document)
         for table in tables:
             print(table.markdown())
-        print(f"({name}: {time.monotonic() - begun:.0f} s)\n", flush=True)
+        print(f"({name}: {time.monotonic() - started:.0f} s)\n", flush=True)
     return 1 if failures else 0
 
 

@@ -1,6 +1,6 @@
-"""The configuration of the benchmarks' Hub: its servers run because the database says so.
+"""The configuration of the benchmarks' Hub, whose servers run only according to its database.
 
-`real_hub.py` starts it and says everything that changes in BENCH_*.
+`real_hub.py` starts it and sets the BENCH_* variables.
 """
 
 import asyncio
@@ -13,8 +13,8 @@ from jupyterhub.spawner import Spawner
 STOP_SECONDS = float(os.environ["BENCH_STOP_SECONDS"])
 
 
-class StandingSpawner(Spawner):  # type: ignore[misc] # the Hub is not typed
-    """Starts nothing, is up until stopped, and takes STOP_SECONDS to stop."""
+class FakeSpawner(Spawner):  # type: ignore[misc] # jupyterhub has no types
+    """A server that exists only in the database, and takes STOP_SECONDS to stop."""
 
     stopped = False
 
@@ -29,7 +29,7 @@ class StandingSpawner(Spawner):  # type: ignore[misc] # the Hub is not typed
         self.stopped = True
 
 
-c: Any = get_config()  # type: ignore[name-defined] # noqa: F821 # traitlets puts it here
+c: Any = get_config()  # type: ignore[name-defined] # noqa: F821 # traitlets defines it
 c.JupyterHub.db_url = f"sqlite:///{os.environ['BENCH_DB']}"
 c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{os.environ['BENCH_HUB_PORT']}"
 c.JupyterHub.bind_url = f"http://127.0.0.1:{os.environ['BENCH_PROXY_PORT']}"
@@ -37,18 +37,18 @@ c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{os.environ['BENCH_PROXY_AP
 c.ConfigurableHTTPProxy.command = json.loads(os.environ["BENCH_PROXY"])
 c.JupyterHub.pid_file = ""
 c.JupyterHub.cleanup_servers = False
-c.JupyterHub.spawner_class = StandingSpawner
+c.JupyterHub.spawner_class = FakeSpawner
 c.JupyterHub.authenticator_class = "dummy"
 c.Authenticator.allow_all = True
 c.JupyterHub.cookie_secret = bytes(32)
-# Treat the services' tokens as those that the Hub makes for services it starts itself: one round
-# of hashing a request instead of 16,384.
+# Treat the services' tokens like those that the Hub generates: one round of hashing per request
+# instead of 16,384.
 c.JupyterHub.trust_user_provided_tokens = True
-# Wait until every server is known to run, so that each run finds the same Hub.
+# Wait until the Hub has checked every server, so that all runs start in the same state.
 c.JupyterHub.init_spawners_timeout = -1
-# Routes are new to the proxy after a start: it would call their servers active.
+# The proxy would report servers as active, because their routes are new after a start.
 c.JupyterHub.last_activity_interval = 24 * 3600
-# What the peer's README asks for, and all that ours needs where it culls servers by flags alone.
+# The scopes in the README of jupyterhub-idle-culler, and the ones that services.cull needs.
 scopes = ["list:users", "read:users:activity", "read:servers", "delete:servers"]
 c.JupyterHub.services = [
     {"name": name, "api_token": os.environ[f"BENCH_{name.upper()}_TOKEN"]}

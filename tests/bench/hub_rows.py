@@ -1,4 +1,4 @@
-"""Write a Hub's database with many users whose servers run, without starting a single one.
+"""Writes a Hub database with many running servers, without starting any.
 
 `python -m tests.bench.hub_rows FILE --users N --running N --idle N --port PORT`
 """
@@ -12,16 +12,16 @@ from sqlalchemy import insert
 
 
 def fill(file: Path, *, users: int, running: int, idle: int, port: int) -> None:
-    """The first `running` of `users` have a server at 127.0.0.1:`port`.
+    """Write `users`, the first `running` of which have a server at 127.0.0.1:`port`.
 
-    Each second one of those has been idle for five hours, `idle` of them in all; the others are
+    Every second one of these has been idle for five hours, up to a total of `idle`; the others are
     active now.
     """
     session = orm.new_session_factory(f"sqlite:///{file}")()
     for role in roles.get_default_roles():
         roles.create_role(session, role)
     role_id = orm.Role.find(session, "user").id
-    now = datetime.now(UTC).replace(tzinfo=None)  # the Hub's database keeps naive UTC times
+    now = datetime.now(UTC).replace(tzinfo=None)  # the Hub's database has naive UTC times
     long_ago = now - timedelta(hours=5)
     people, memberships, servers, clients, spawners = [], [], [], [], []
     for number in range(1, users + 1):

@@ -1,7 +1,7 @@
-"""Run a program to its end and tell what it cost; compare contenders in turns.
+"""Runs programs and measures their cost; compares contenders in turns.
 
-This process must stay small: Linux starts a child's peak memory at that of the process that
-started it, so only the standard library is imported here.
+This process must stay small, because on Linux a child's peak memory starts at that of its parent.
+Therefore, only the standard library is imported here.
 """
 
 import os
@@ -19,7 +19,7 @@ from tests.paths import ROOT
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """What one run cost. Seconds and megabytes (10^6 bytes)."""
+    """The cost of a run, in seconds and megabytes (10^6 bytes)."""
 
     wall: float
     cpu: float
@@ -29,7 +29,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Spread:
-    """A middle value with its least and greatest neighbours."""
+    """A median with the minimum and maximum."""
 
     median: float
     least: float
@@ -41,7 +41,7 @@ class Spread:
 
 
 class BenchError(Exception):
-    """A contender ended with another exit code than 0, or did not do its work."""
+    """A contender failed, or did not do its work."""
 
 
 def python(*arguments: str) -> list[str]:
@@ -49,10 +49,12 @@ def python(*arguments: str) -> list[str]:
 
 
 def run(command: Sequence[str], env: Mapping[str, str], log: Path) -> Sample:
-    """One run, from the start of the process to its end, imports included.
+    """Measure a run from the start of the process to its exit, including imports.
 
-    It runs in the folder of `log`, to which its output goes: what lies about where the bench was
-    started (a database, a configuration) is not its concern. Raises BenchError.
+    The program runs in the folder of `log`, which receives its output, so that no files of the
+    current folder (a database, a configuration) affect it.
+
+    :raises BenchError: the program failed
     """
     with log.open("wb") as output:
         begun = time.perf_counter()
@@ -63,13 +65,13 @@ def run(command: Sequence[str], env: Mapping[str, str], log: Path) -> Sample:
             stderr=output,
             cwd=log.parent,
         )
-        # Popen.wait() would throw the usage away.
+        # Popen.wait() would discard the resource usage.
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - begun
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         tail = log.read_text(errors="replace")[-2000:]
-        raise BenchError(f"{' '.join(command)} ended with {process.returncode}:\n{tail}")
+        raise BenchError(f"{' '.join(command)} exited with status {process.returncode}:\n{tail}")
     return Sample(
         wall=wall,
         cpu=usage.ru_utime + usage.ru_stime,
@@ -78,20 +80,20 @@ def run(command: Sequence[str], env: Mapping[str, str], log: Path) -> Sample:
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU the running process has used so far, its own threads included."""
-    # The second field is the name in brackets and may hold spaces; times are fields 14 and 15.
+    """Return the CPU time of a running process, including all threads, in seconds."""
+    # The second field is the name in parentheses, which can contain spaces; 14 and 15 are times.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def peak_mb(pid: int) -> float:
-    """The most memory that the running process has used."""
+    """Return the peak memory of a running process, in megabytes."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
 
 
 class Stolen:
-    """How much of the machine's time its host gave to others, since this was made."""
+    """The fraction of time that a virtual machine's host has used for other machines."""
 
     def __init__(self, stat: Path = Path("/proc/stat")) -> None:
         self._stat = stat
@@ -104,7 +106,7 @@ class Stolen:
             return []
 
     def share(self) -> float:
-        """Of the time in which there was work to do; 0 where the system does not tell."""
+        """Return the fraction of busy time since creation; 0 if the system does not report it."""
         # user nice system idle iowait irq softirq steal: proc(5)
         spent = [now - then for now, then in zip(self._read(), self._before, strict=True)]
         wanted = sum(spent) - sum(spent[3:5])
@@ -113,7 +115,7 @@ class Stolen:
 
 @contextmanager
 def background(command: Sequence[str], log: Path) -> Iterator[tuple[str, int]]:
-    """A server that prints one line (its address) when it is ready: that line, and its pid."""
+    """Start a server that prints its address when it is ready; yield that line and the pid."""
     with log.open("wb") as errors:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, cwd=ROOT)
     try:
@@ -130,7 +132,7 @@ def background(command: Sequence[str], log: Path) -> Iterator[tuple[str, int]]:
 def in_turns(
     contenders: Mapping[str, Callable[[], Sample]], repeats: int
 ) -> dict[str, list[Sample]]:
-    """Run A B C, A B C, ...: what else the machine does then falls on all of them."""
+    """Run A B C, A B C, ..., so that other work on the machine affects all contenders."""
     samples: dict[str, list[Sample]] = {name: [] for name in contenders}
     for _ in range(repeats):
         for name, contender in contenders.items():

@@ -1,4 +1,4 @@
-"""A real JupyterHub and configurable-http-proxy with many running servers, none of them real."""
+"""A real JupyterHub and configurable-http-proxy with many fake servers."""
 
 import json
 import os
@@ -24,7 +24,7 @@ START_SECONDS = 120
 
 @dataclass(frozen=True)
 class RealHub:
-    """A Hub that is up and quiet."""
+    """A Hub that is ready and idle."""
 
     url: str
     pid: int
@@ -39,7 +39,7 @@ class RealHub:
 
 @contextmanager
 def rows(folder: Path, *, users: int, running: int, idle: int) -> Iterator[Path]:
-    """A database for `hub()` to copy, good as long as the context: its servers answer."""
+    """Create a database for `hub()` to copy; its servers respond within this context."""
     backend = measure.python("-m", "tests.bench.cull.fast_hub", "--users=0")
     with measure.background(backend, folder / "backend.log") as (url, _):
         port = url.split("/")[2].partition(":")[2]
@@ -52,7 +52,7 @@ def rows(folder: Path, *, users: int, running: int, idle: int) -> Iterator[Path]
 
 @contextmanager
 def hub(template: Path, folder: Path, stop_seconds: float) -> Iterator[RealHub]:
-    """Start a Hub on a copy of the database, and take it down again with its proxy."""
+    """Run a Hub and its proxy with a copy of the database."""
     proxy = proxy_command()
     if proxy is None:
         raise BenchError("configurable-http-proxy is missing: run `make setup`")
@@ -86,14 +86,14 @@ def _wait_up(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         with suppress(urllib.error.URLError, ConnectionError):
-            urllib.request.urlopen(f"{url}/").close()  # noqa: S310 # our own Hub
+            urllib.request.urlopen(f"{url}/").close()  # noqa: S310 # the Hub of the benchmark
             return
         time.sleep(0.1)
     raise BenchError(f"the Hub did not start:\n{log.read_text(errors='replace')[-2000:]}")
 
 
 def _wait_quiet(pid: int) -> None:
-    """Wait until the Hub has used next to no CPU for a second."""
+    """Wait until the Hub has used almost no CPU time for a second."""
     deadline = time.monotonic() + START_SECONDS
     used = measure.cpu_seconds(pid)
     while time.monotonic() < deadline:
@@ -101,4 +101,4 @@ def _wait_quiet(pid: int) -> None:
         before, used = used, measure.cpu_seconds(pid)
         if used - before <= 0.03:
             return
-    raise BenchError("the Hub does not come to rest")
+    raise BenchError("the Hub does not become idle")

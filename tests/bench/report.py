@@ -1,4 +1,4 @@
-"""Tables of what was measured, as Markdown for people and JSON for machines."""
+"""Writes the results as Markdown tables for readers and JSON for programs."""
 
 import json
 import os
@@ -16,39 +16,41 @@ PACKAGES = ("jupyterhub-classroom", "jupyterhub-idle-culler", "jupyterhub", "aio
 
 @dataclass
 class Table:
-    """One comparison. Ratios are taken to `peer`; `targets` are the greatest lawful ratios."""
+    """One comparison. Ratios are relative to `peer`; targets are maximum ratios."""
 
     name: str
     title: str
     samples: dict[str, list[Sample]]
     peer: str
-    benchmark: str = ""  # the name that runs it, where that is another
+    benchmark: str = ""  # the name on the command line, if it differs
     wall_targets: dict[str, float] = field(default_factory=dict)
     hub_cpu_targets: dict[str, float] = field(default_factory=dict)
     peak_targets: dict[str, float] = field(default_factory=dict)  # megabytes
     notes: list[str] = field(default_factory=list)
 
     def spread(self, contender: str, quantity: str) -> Spread | None:
+        """Return the spread of a quantity, or None if it was not measured."""
         values = [getattr(sample, quantity) for sample in self.samples[contender]]
         return None if None in values else Spread.of(values)
 
     def ratio(self, contender: str, quantity: str = "wall") -> float | None:
+        """Return the ratio of a contender's median to the peer's, or None without both."""
         ours, theirs = self.spread(contender, quantity), self.spread(self.peer, quantity)
         return ours.median / theirs.median if ours and theirs and theirs.median else None
 
     def verdicts(self) -> list[str]:
-        """One sentence a target, kept or missed."""
+        """Return one sentence for each target, met or missed."""
         lines = []
         for what, quantity, targets in (
             ("wall time", "wall", self.wall_targets),
-            ("Hub CPU", "hub_cpu", self.hub_cpu_targets),
+            ("Hub CPU time", "hub_cpu", self.hub_cpu_targets),
         ):
             for name, target in targets.items():
                 ratio = self.ratio(name, quantity)
                 if ratio is not None:
                     lines.append(
-                        f"{_verdict(ratio <= target)}: {name} takes {ratio:.3f} of the peer's"
-                        f" {what}, target {target:.3f}."
+                        f"{_verdict(ratio <= target)}: {name} needs {ratio:.3f} times the {what} of"
+                        f" {self.peer}, target {target:.3f}."
                     )
         for name, target in self.peak_targets.items():
             peak = self.spread(name, "peak_mb")
@@ -60,6 +62,7 @@ class Table:
         return lines
 
     def markdown(self) -> str:
+        """Return the section of the document."""
         with_hub = any(self.spread(name, "hub_cpu") for name in self.samples)
         head = ["", "wall s", "ratio", "CPU s", "peak MB"] + (["Hub CPU s", "ratio"] * with_hub)
         rows = [head, ["---"] + ["---:"] * (len(head) - 1)]
@@ -76,12 +79,13 @@ class Table:
             "",
         ]
         lines += ["| " + " | ".join(row) + " |" for row in rows]
-        remarks = self.verdicts() + self.notes
-        if remarks:
-            lines += ["", *(f"- {remark}" for remark in remarks)]
+        sentences = self.verdicts() + self.notes
+        if sentences:
+            lines += ["", *(f"- {sentence}" for sentence in sentences)]
         return "\n".join(lines) + "\n"
 
     def as_json(self) -> dict[str, object]:
+        """Return the results in a form that json.dumps accepts."""
         samples = {name: [asdict(one) for one in many] for name, many in self.samples.items()}
         ratios = {name: self.ratio(name) for name in self.samples}
         return {
@@ -94,8 +98,8 @@ class Table:
         }
 
 
-def _verdict(kept: bool) -> str:
-    return "Kept" if kept else "MISSED"
+def _verdict(met: bool) -> str:
+    return "Met" if met else "MISSED"
 
 
 def _cell(spread: Spread | None, digits: int = 3) -> str:
@@ -112,7 +116,7 @@ def _ratio(ratio: float | None) -> str:
 
 
 def machine() -> dict[str, str]:
-    """Where and with what it was measured."""
+    """Return the date, system and package versions of a measurement."""
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "python": platform.python_version(),
@@ -124,25 +128,25 @@ def machine() -> dict[str, str]:
 def write(tables: Sequence[Table], folder: Path) -> Path:
     """Write each table as `folder/NAME.md` and `.json`, and all of them as `folder/README.md`.
 
-    Tables of earlier runs stay in the whole, so that a part can be measured anew.
+    Tables of earlier runs are kept, so that you can repeat single benchmarks.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    where = machine()
+    system = machine()
     for table in tables:
-        foot = ", ".join(f"{key} {value}" for key, value in where.items())
+        foot = ", ".join(f"{key} {value}" for key, value in system.items())
         (folder / f"{table.name}.md").write_text(f"{table.markdown()}\nMeasured: {foot}.\n")
         (folder / f"{table.name}.json").write_text(
-            json.dumps({"machine": where} | table.as_json(), indent=1) + "\n"
+            json.dumps({"machine": system} | table.as_json(), indent=1) + "\n"
         )
-    whole = folder / "README.md"
-    parts = [path.read_text() for path in sorted(folder.glob("*.md")) if path != whole]
-    whole.write_text("\n".join([_HEAD, *parts]))
-    return whole
+    document = folder / "README.md"
+    parts = [path.read_text() for path in sorted(folder.glob("*.md")) if path != document]
+    document.write_text("\n".join([_HEAD, *parts]))
+    return document
 
 
 _HEAD = """# Benchmarks
 
-Made by `make bench`. Each line is the median of the runs, with the least and the greatest in
-brackets; contenders ran in turns, and the ratio is to the peer of the same run. Wall time, CPU
-and peak memory are those of the whole process, from its start to its end, imports included.
+Generated by `make bench`. Each value is the median of all runs, with the minimum and maximum in
+brackets. Contenders run in turns, and ratios compare them with the first contender of the same run.
+Wall time, CPU time and peak memory include the entire process from start to exit, with imports.
 """

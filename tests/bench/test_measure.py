@@ -1,4 +1,4 @@
-"""The benchmarks' own arithmetic: turns, medians, ratios, verdicts."""
+"""The benchmarks' arithmetic: turns, medians, ratios, verdicts."""
 
 import json
 from pathlib import Path
@@ -24,7 +24,7 @@ def table(**changes: object) -> Table:
 
 
 def test_contenders_run_in_turns() -> None:
-    """A disturbance of the machine falls on all contenders, not on one."""
+    """Other work on the machine affects all contenders."""
     order: list[str] = []
 
     def contender(name: str) -> Sample:
@@ -44,20 +44,20 @@ def test_the_ratio_is_that_of_medians() -> None:
 @pytest.mark.parametrize(
     ("changes", "verdict"),
     [
-        pytest.param({"wall_targets": {"ours": 0.2}}, "Kept", id="exactly the target"),
+        pytest.param({"wall_targets": {"ours": 0.2}}, "Met", id="exactly the target"),
         pytest.param({"wall_targets": {"ours": 0.19}}, "MISSED", id="slower"),
-        pytest.param({"peak_targets": {"ours": 61.0}}, "Kept", id="small enough"),
+        pytest.param({"peak_targets": {"ours": 61.0}}, "Met", id="small enough"),
         pytest.param({"peak_targets": {"ours": 60.0}}, "MISSED", id="one run too large"),
     ],
 )
-def test_a_target_is_kept_or_missed(changes: dict[str, object], verdict: str) -> None:
-    """Wall targets look at the ratio of medians, memory targets at the worst run."""
+def test_a_target_is_met_or_missed(changes: dict[str, object], verdict: str) -> None:
+    """Time targets use the ratio of medians, memory targets the worst run."""
     (line,) = table(**changes).verdicts()
     assert line.startswith(verdict)
 
 
 def test_time_that_the_host_gave_to_others_is_told_of_the_time_worked(tmp_path: Path) -> None:
-    """Idle time counts on neither side; a system without /proc tells nothing."""
+    """Idle time is ignored; the fraction is 0 on a system without /proc."""
     stat = tmp_path / "stat"
     stat.write_text("cpu  100 0 50 9000 10 0 0 20 0 0\ncpu0 1 2 3\n")
     stolen = measure.Stolen(stat)
@@ -68,7 +68,7 @@ def test_time_that_the_host_gave_to_others_is_told_of_the_time_worked(tmp_path: 
 
 
 def test_a_table_shows_the_hub_only_where_it_was_measured() -> None:
-    """The Hub's CPU takes two columns more."""
+    """The Hub's CPU time adds two columns."""
     hub = {name: [sample(hub_cpu=0.5)] for name in ("peer", "ours")}
     assert "Hub CPU" not in table().markdown()
     assert "| ours | 1.000 (1.000–1.000) | 1.000 |" in table(samples=hub).markdown()  # noqa: RUF001 # as printed
@@ -76,7 +76,7 @@ def test_a_table_shows_the_hub_only_where_it_was_measured() -> None:
 
 
 def test_results_of_other_benchmarks_stay(tmp_path: Path) -> None:
-    """Measuring one part anew keeps the other parts in the whole."""
+    """Repeating one benchmark keeps the other results in the document."""
     report.write([Table("first", "One", table().samples, "peer")], tmp_path)
     whole = report.write([table()], tmp_path).read_text()
     assert "## One" in whole
@@ -85,7 +85,7 @@ def test_results_of_other_benchmarks_stay(tmp_path: Path) -> None:
 
 
 def test_a_run_tells_its_time_and_memory(tmp_path: Path) -> None:
-    """A program's own peak is reported, not that of whoever started it."""
+    """The peak memory is that of the program, not of its parent process."""
     small = measure.run(measure.python("-c", "pass"), {}, tmp_path / "log")
     large = measure.run(measure.python("-c", "b'x' * 500_000_000"), {}, tmp_path / "log")
     assert small.wall > 0
@@ -93,6 +93,6 @@ def test_a_run_tells_its_time_and_memory(tmp_path: Path) -> None:
 
 
 def test_a_failing_contender_is_no_result(tmp_path: Path) -> None:
-    """A program that fails quickly does not win."""
+    """A program that exits with an error is not measured."""
     with pytest.raises(BenchError, match="oh no"):
         measure.run(measure.python("-c", "raise SystemExit('oh no')"), {}, tmp_path / "log")

@@ -348,5 +348,5 @@ async def test_prometheus_answers_every_query(tmp_path: Path) -> None:
             assert time.monotonic() < deadline, (tmp_path / "prometheus.log").read_text()
             await asyncio.sleep(0.2)
         empty = [panel.title for panel in panels() if not await query(asked(panel))]
-        nothing_stopped_otherwise = ["Stops that did not come about, an hour"]
+        nothing_stopped_otherwise = ["Stops not completed per hour"]
         assert empty == nothing_stopped_otherwise

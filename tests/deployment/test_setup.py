@@ -1,6 +1,6 @@
-"""docker/setup: what it makes, what it leaves alone, and what it says is wrong.
+"""docker/setup: the files it creates and keeps, and the problems it reports.
 
-It runs here without Docker's programs, so each run ends with the line about them.
+It runs here without Docker in its PATH, so each run ends with the message about that.
 """
 
 import os
@@ -17,11 +17,11 @@ PROGRAMS = (
     *("cat", "chmod", "cp", "dirname", "grep", "mkdir", "od"),
     *("sed", "sh", "ss", "tail", "tr", "wc"),
 )
-NO_DOCKER = "- there is no docker: on Debian and Ubuntu apt-get install"
+NO_DOCKER = "- Docker is not installed: on Debian and Ubuntu, apt-get install"
 
 
 class Folder:
-    """A copy of what docker/setup is and reads, and a PATH without docker."""
+    """A copy of docker/setup and the files it reads, with a PATH that lacks Docker."""
 
     def __init__(self, tmp_path: Path) -> None:
         self.path = tmp_path / "docker"
@@ -34,12 +34,12 @@ class Folder:
             if found := shutil.which(name):
                 (self._programs / name).symlink_to(found)
 
-    def setup(self, *words: str, said: str = "", **settings: str) -> list[str]:
-        """The lines of what it says is wrong."""
+    def setup(self, *words: str, answers: str = "", **settings: str) -> list[str]:
+        """Run the script with ``answers`` on standard input; return the problems it reports."""
         done = subprocess.run(
             [str(self.path / "setup"), *words],
             env={"PATH": str(self._programs), **settings},
-            input=said,
+            input=answers,
             capture_output=True,
             text=True,
             check=False,
@@ -49,25 +49,25 @@ class Folder:
         return [line for line in done.stderr.splitlines() if line.startswith("- ")]
 
     def secret(self, name: str) -> Path:
-        """The file of a secret."""
+        """Return the path of a secret."""
         return self.path / "secrets" / name
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
-    """A folder in which nobody has run it."""
+    """A folder in which the script has not run yet."""
     return Folder(tmp_path)
 
 
 def free_port() -> str:
-    """A port that nobody listens at."""
+    """Return an unused port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return str(probe.getsockname()[1])
 
 
-def test_every_secret_is_made_strong_and_for_nobody_else(folder: Folder) -> None:
-    """A file each, no two alike, in a folder that only its owner opens."""
+def test_generated_secrets_are_strong_and_private(folder: Folder) -> None:
+    """Each secret is unique and in its own file, in a folder that only the owner can open."""
     (problem,) = folder.setup("--defaults", PORT=free_port())
     assert problem.startswith(NO_DOCKER)
     texts = {each.name: each.read_text().strip() for each in (folder.path / "secrets").iterdir()}
@@ -80,8 +80,8 @@ def test_every_secret_is_made_strong_and_for_nobody_else(folder: Folder) -> None
     assert (folder.path / ".env").stat().st_mode & 0o777 == 0o600
 
 
-def test_compose_asks_for_no_secret_that_is_not_made(folder: Folder) -> None:
-    """Those in compose.yaml and in stack.yaml are among those made."""
+def test_all_secrets_of_the_deployments_are_created(folder: Folder) -> None:
+    """Every secret that compose.yaml and stack.yaml use is created."""
     folder.setup("--defaults", PORT=free_port())
     for name in ("compose.yaml", "stack.yaml"):
         text = (ROOT / "docker" / name).read_text()
@@ -92,7 +92,7 @@ def test_compose_asks_for_no_secret_that_is_not_made(folder: Folder) -> None:
 
 
 def test_nothing_is_overwritten(folder: Folder) -> None:
-    """Not a secret, not a setting and not the roster, and what is missing is made."""
+    """Existing secrets, settings and rosters are kept; missing files are created."""
     folder.setup("--defaults", PORT=free_port())
     (folder.path / "etc/roster.toml").write_text("mine")
     before = {each: each.read_text() for each in folder.path.rglob("*") if each.is_file()}
@@ -102,9 +102,9 @@ def test_nothing_is_overwritten(folder: Folder) -> None:
     assert [each.name for each in before if before[each] != after[each]] == ["cull_token"]
 
 
-def test_it_asks_three_things(folder: Folder) -> None:
-    """An empty answer takes what stands in brackets; the port comes out of the address."""
-    folder.setup(said="http://class.test:18765\n\nsystemuser\n")
+def test_it_asks_three_questions(folder: Folder) -> None:
+    """An empty answer selects the default in brackets; the port is taken from the address."""
+    folder.setup(answers="http://class.test:18765\n\nsystemuser\n")
     assert (folder.path / ".env").read_text().splitlines()[1:] == [
         "PUBLIC_URL=http://class.test:18765",
         "AUTHENTICATOR=shared-password",
@@ -122,7 +122,7 @@ CADDY = [
 
 
 @pytest.mark.parametrize(
-    ("url", "said", "written"),
+    ("url", "answer", "written"),
     [
         ("https://class.test", "", CADDY),
         ("https://class.test:443/", "caddy", CADDY),
@@ -131,25 +131,25 @@ CADDY = [
         ("http://class.test", "", ["TLS_HOST="]),
     ],
 )
-def test_https_brings_certificates_unless_a_proxy_of_ones_own_does(
-    folder: Folder, url: str, said: str, written: list[str]
+def test_https_uses_caddy_unless_the_administrator_has_a_proxy(
+    folder: Folder, url: str, answer: str, written: list[str]
 ) -> None:
-    """By caddy, before a proxy that is published no more; at another port it is somebody else's."""
-    folder.setup(said=f"{url}\n\n\n{said}\n", PORT=free_port())
+    """The hub's port is no longer published behind Caddy; another port means an own proxy."""
+    folder.setup(answers=f"{url}\n\n\n{answer}\n", PORT=free_port())
     assert (folder.path / ".env").read_text().splitlines()[5:] == written
 
 
-def test_certificates_need_a_name(folder: Folder) -> None:
-    """Caddy would take an empty one for something else altogether."""
+def test_certificates_need_a_host_name(folder: Folder) -> None:
+    """Caddy would interpret an empty name as a different configuration."""
     folder.setup("--defaults", PORT=free_port())
     with (folder.path / ".env").open("a") as file:
         file.write("COMPOSE_PROFILES=monitoring,tls\n")
     problems = folder.setup("--check")
-    assert problems[0].startswith("- TLS_HOST is empty: write the hub's name")
+    assert problems[0].startswith("- TLS_HOST is empty: set it in .env to the hub's host name")
 
 
-def test_check_makes_nothing(folder: Folder) -> None:
-    """It says what is missing, and how to make it."""
+def test_check_creates_nothing(folder: Folder) -> None:
+    """It reports missing files and how to create them."""
     problems = folder.setup("--check")
     assert problems[0] == "- .env is missing: run docker/setup"
     assert "- secrets/proxy_token is missing: run docker/setup" in problems
@@ -158,53 +158,61 @@ def test_check_makes_nothing(folder: Folder) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "said"),
+    ("name", "text", "expected"),
     [
-        ("cull_token", "short", "- secrets/cull_token is weak: 32 characters at least; remove"),
-        ("cull_token", "", "- secrets/cull_token is weak"),
-        ("user_password", "1234567", "- secrets/user_password is weak: 8 characters at least"),
+        (
+            "cull_token",
+            "abcdef",
+            "- secrets/cull_token is too short: it needs at least 32 characters; delete",
+        ),
+        ("cull_token", "", "- secrets/cull_token is too short"),
+        (
+            "user_password",
+            "1234567",
+            "- secrets/user_password is too short: it needs at least 8 characters",
+        ),
     ],
 )
-def test_a_weak_secret_is_refused(folder: Folder, name: str, text: str, said: str) -> None:
-    """It stays as it is, and the line names the file and what to do; never what is in it."""
+def test_a_short_secret_is_rejected(folder: Folder, name: str, text: str, expected: str) -> None:
+    """The file is kept; the message names it and the remedy, but never its content."""
     port = free_port()
     folder.setup("--defaults", PORT=port)
     folder.secret(name).unlink()
     folder.secret(name).write_text(text + "\n")
-    weak, no_docker = folder.setup("--check")
-    assert weak.startswith(said)
+    short, no_docker = folder.setup("--check")
+    assert short.startswith(expected)
     assert no_docker.startswith(NO_DOCKER)
-    assert not text or text not in weak
+    assert not text or text not in short
 
 
 def test_google_needs_https_and_a_client(folder: Folder) -> None:
-    """Each line says where to get it, with the redirect address to give there."""
+    """Each message says where to create the client and which redirect URI to enter there."""
     url = "http://class.test:18766"
     problems = folder.setup("--defaults", AUTHENTICATOR="google", PUBLIC_URL=url)
     client, secret, https = [each for each in problems if not each.startswith(NO_DOCKER)]
     assert client == (
-        "- secrets/client_id is empty: get it at console.cloud.google.com, with the redirect"
-        f" address {url}/hub/oauth_callback"
+        "- secrets/client_id is empty: create it at console.cloud.google.com with the redirect"
+        f" URI {url}/hub/oauth_callback"
     )
     assert secret.startswith("- secrets/client_secret is empty")
-    assert https.startswith(f"- PUBLIC_URL={url}: Google sends people back to https addresses only")
+    assert https.startswith(f"- PUBLIC_URL={url}: Google redirects users only to https addresses")
 
 
 @pytest.mark.skipif(shutil.which("ss") is None, reason="needs ss, of iproute2")
-def test_a_taken_port_is_told(folder: Folder) -> None:
-    """With the setting that moves the hub to another."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
+def test_a_port_in_use_is_reported(folder: Folder) -> None:
+    """The message names the setting that moves the hub to another port."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
         problems = folder.setup("--defaults", PORT=str(port))
     assert problems[1] == (
-        f"- the port {port} is taken by another program: stop it, or write PORT=8001 into .env"
+        f"- port {port} is in use by another program: stop it, or set PORT=8001 in .env"
     )
 
 
-def test_a_way_to_certificates_that_is_none_is_refused(folder: Folder) -> None:
-    """With exit code 2, and no settings are written."""
+def test_an_invalid_certificate_setting_is_rejected(folder: Folder) -> None:
+    """The exit status is 2, and no settings are written."""
     done = subprocess.run(
         [str(folder.path / "setup"), "--defaults"],
         env={"PATH": os.environ["PATH"], "PUBLIC_URL": "https://class.test", "TLS": "cady"},
@@ -213,15 +221,29 @@ def test_a_way_to_certificates_that_is_none_is_refused(folder: Folder) -> None:
         check=False,
     )
     assert done.returncode == 2
-    assert done.stderr == "docker/setup: TLS=cady is neither caddy nor own\n"
+    assert done.stderr == "docker/setup: invalid value TLS=cady; use caddy or own\n"
     assert not (folder.path / ".env").exists()
 
 
-def test_a_word_that_is_none_is_refused(folder: Folder) -> None:
-    """With exit code 2, and nothing is made."""
+def test_help_lists_the_options(folder: Folder) -> None:
+    """It works from any folder, and creates no files."""
+    done = subprocess.run(
+        [os.path.relpath(folder.path / "setup", folder.path.parent), "--help"],
+        cwd=folder.path.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "docker/setup --defaults" in done.stdout
+    assert "docker/setup --check" in done.stdout
+    assert sorted(os.listdir(folder.path)) == ["etc.example", "setup"]
+
+
+def test_an_unknown_option_is_rejected(folder: Folder) -> None:
+    """The exit status is 2, and no files are created."""
     done = subprocess.run(
         [str(folder.path / "setup"), "--chekc"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    assert done.stderr == "docker/setup: there is no --chekc; --help tells what there is\n"
+    assert done.stderr == "docker/setup: unknown option --chekc; see docker/setup --help\n"
     assert sorted(os.listdir(folder.path)) == ["etc.example", "setup"]

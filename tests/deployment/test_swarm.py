@@ -1,4 +1,4 @@
-"""docker/swarm: what it says before it lets anything be deployed."""
+"""docker/swarm: the problems it reports before a deployment."""
 
 import importlib.util
 import socket
@@ -16,7 +16,7 @@ from tests.paths import ROOT
 
 @pytest.fixture(scope="module")
 def swarm() -> ModuleType:
-    """The program, as a module."""
+    """The script, loaded as a module."""
     path = ROOT / "docker" / "swarm"
     loader = SourceFileLoader("docker_swarm", str(path))
     spec = importlib.util.spec_from_loader(loader.name, loader)
@@ -27,44 +27,48 @@ def swarm() -> ModuleType:
 
 
 def node(state: str = "ready", **labels: str) -> Any:
-    """A node as the Engine describes it."""
+    """Return a node in the format of the Engine API."""
     spec = {"Availability": "active", "Labels": {f"classroom.{k}": v for k, v in labels.items()}}
     return {"Status": {"State": state}, "Spec": spec}
 
 
 @pytest.mark.parametrize(
-    ("info", "said"),
+    ("info", "expected"),
     [
         ({"Swarm": {"LocalNodeState": "inactive"}}, "run docker swarm init --advertise-addr"),
         (
             {"Swarm": {"LocalNodeState": "active", "ControlAvailable": False}},
-            "run this on a manager",
+            "run this command on a manager",
         ),
-        ({}, "is in no swarm"),
+        ({}, "is not part of a swarm"),
     ],
 )
-def test_a_swarm_that_is_none_is_told(swarm: ModuleType, info: Any, said: str) -> None:
-    (line,) = swarm.wrong_swarm(info)
-    assert said in line
+def test_a_missing_swarm_is_reported(swarm: ModuleType, info: Any, expected: str) -> None:
+    """The message says how to create a swarm, or where to run the command."""
+    (line,) = swarm.check_swarm(info)
+    assert expected in line
 
 
-def test_a_manager_of_a_swarm_is_fine(swarm: ModuleType) -> None:
+def test_a_swarm_manager_has_no_problems(swarm: ModuleType) -> None:
+    """Nothing is reported on a manager of an active swarm."""
     info = {"Swarm": {"LocalNodeState": "active", "ControlAvailable": True}}
-    assert list(swarm.wrong_swarm(info)) == []
+    assert list(swarm.check_swarm(info)) == []
 
 
-def test_machines_need_labels_and_to_be_there(swarm: ModuleType) -> None:
-    assert list(swarm.wrong_nodes([node(hub="true"), node(worker="true")])) == []
-    hub, worker = swarm.wrong_nodes([node(), node("down", worker="true")])
+def test_ready_nodes_need_labels(swarm: ModuleType) -> None:
+    """Missing labels, labels on nodes that are down and a second hub label are reported."""
+    assert list(swarm.check_nodes([node(hub="true"), node(worker="true")])) == []
+    hub, worker = swarm.check_nodes([node(), node("down", worker="true")])
     assert "classroom.hub=true" in hub
     assert "classroom.worker=true" in worker
-    (both,) = swarm.wrong_nodes([node(hub="true"), node(hub="true", worker="true")])
-    assert "More than one machine" in both
+    (both,) = swarm.check_nodes([node(hub="true"), node(hub="true", worker="true")])
+    assert "More than one node" in both
 
 
-def test_the_files_of_the_stack_are_found_and_their_content_is_in_the_names(
+def test_names_of_configs_and_secrets_depend_on_their_content(
     swarm: ModuleType, tmp_path: Path
 ) -> None:
+    """The files named in stack.yaml are found, and a changed file gets a new digest."""
     files = swarm.files_of(tmp_path, (ROOT / "docker" / "stack.yaml").read_text())
     assert files["roster"] == tmp_path / "etc/roster.toml"
     assert files["proxy_token"] == tmp_path / "secrets/proxy_token"
@@ -77,41 +81,46 @@ def test_the_files_of_the_stack_are_found_and_their_content_is_in_the_names(
     assert swarm.digests(files) != first
 
 
-def test_weak_and_missing_secrets_are_refused_but_those_nobody_looks_at(
+def test_short_and_missing_secrets_are_rejected_unless_unused(
     swarm: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Secrets of an authenticator that is not selected are not checked."""
     monkeypatch.setattr(swarm, "HERE", tmp_path)
     (tmp_path / "secrets").mkdir()
     texts = {"proxy_token": "x" * 31, "client_id": "", "cull_token": "x" * 32}
     files = {name: tmp_path / "secrets" / name for name in (*texts, "stats_token")}
     for name, text in texts.items():
         files[name].write_text(text + "\n")
-    said = list(swarm.wrong_files(files, {"AUTHENTICATOR": "shared-password"}))
-    assert said == [
-        "secrets/proxy_token has 31 characters, 32 are needed: remove it and run docker/setup",
-        "secrets/stats_token is missing: docker/setup makes it",
+    found = list(swarm.check_files(files, {"AUTHENTICATOR": "shared-password"}))
+    assert found == [
+        "secrets/proxy_token is too short: it has 31 characters and needs at least 32; delete it"
+        " and run docker/setup",
+        "secrets/stats_token is missing: run docker/setup",
     ]
-    google = list(swarm.wrong_files(files, {"AUTHENTICATOR": "google"}))
-    assert any(line.startswith("secrets/client_id has 0 characters") for line in google)
+    google = list(swarm.check_files(files, {"AUTHENTICATOR": "google"}))
+    assert any(
+        line.startswith("secrets/client_id is too short: it has 0 characters") for line in google
+    )
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "expected"),
     [
-        ({"FILES_TYPE": "none", "ENDPOINT_MODE": "dns"}, "write dnsrr or vip"),
-        ({"FILES_OPTIONS": "hard"}, "write addr=192.0.2.20"),
-        ({"FILES_OPTIONS": "addr=127.0.0.1,hard"}, "does not answer at port 2049"),
+        ({"FILES_TYPE": "none", "ENDPOINT_MODE": "dns"}, "use dnsrr or vip"),
+        ({"FILES_OPTIONS": "hard"}, "set FILES_OPTIONS=addr=192.0.2.20"),
+        ({"FILES_OPTIONS": "addr=127.0.0.1,hard"}, "does not respond on port 2049"),
     ],
 )
-def test_settings_that_cannot_work_are_told(
-    swarm: ModuleType, settings: dict[str, str], said: str
+def test_invalid_settings_are_reported(
+    swarm: ModuleType, settings: dict[str, str], expected: str
 ) -> None:
-    (line,) = swarm.wrong_settings(settings)
-    assert said in line
+    """The message names the value to use."""
+    (line,) = swarm.check_settings(settings)
+    assert expected in line
 
 
-def says(tmp_path: Path, docker: str | None, **settings: str) -> list[str]:
-    """What the program says, where docker is a script of this text, or is not there."""
+def run_check(tmp_path: Path, docker: str | None, **settings: str) -> list[str]:
+    """Return the problems reported with ``docker`` as a shell script; None: no docker command."""
     programs = tmp_path / "bin"
     programs.mkdir()
     if docker is not None:
@@ -130,18 +139,19 @@ def says(tmp_path: Path, docker: str | None, **settings: str) -> list[str]:
     return str(done.stderr).splitlines()
 
 
-def test_a_machine_without_docker_is_told(tmp_path: Path) -> None:
-    """In one line: what else is missing does not matter yet."""
-    assert says(tmp_path, None) == ["There is no docker command: apt-get install docker.io"]
+def test_missing_docker_is_reported(tmp_path: Path) -> None:
+    """It is the only problem reported, because the other checks need Docker."""
+    assert run_check(tmp_path, None) == ["Docker is not installed: apt-get install docker.io"]
 
 
-def test_an_engine_that_does_not_answer_is_told(tmp_path: Path) -> None:
-    """With the two usual reasons."""
-    (line,) = says(tmp_path, "exit 1")
-    assert line.startswith("No Docker engine answers: systemctl start docker, and are you root")
+def test_an_unresponsive_engine_is_reported(tmp_path: Path) -> None:
+    """The message names the two usual causes."""
+    (line,) = run_check(tmp_path, "exit 1")
+    assert line.startswith("The Docker engine does not respond: run systemctl start docker")
+    assert line.endswith("check that you are root or in the docker group")
 
 
-#: What docker says on a manager that is labelled for all, and has no service yet.
+#: The docker command of a manager that has all labels and no services yet.
 MANAGER = """case "$1 $2" in
   info*) echo '{"Swarm": {"LocalNodeState": "active", "ControlAvailable": true}}' ;;
   "node ls") echo one ;;
@@ -150,25 +160,27 @@ MANAGER = """case "$1 $2" in
 esac"""
 
 
-def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
-    """With how to see by whom, and the setting that moves the hub."""
-    with socket.socket() as taken:
-        taken.bind(("", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        lines = says(tmp_path, MANAGER, PORT=str(port))
+def test_a_port_in_use_is_reported(tmp_path: Path) -> None:
+    """The message says how to find the program and which setting changes the port."""
+    with socket.socket() as listener:
+        listener.bind(("", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        lines = run_check(tmp_path, MANAGER, PORT=str(port))
     assert lines[0] == (
-        f"The port {port} is taken (ss -ltnp 'sport = :{port}'): write another as PORT"
+        f"Port {port} is in use: find the program with ss -ltnp 'sport = :{port}', or set"
+        " another PORT"
     )
 
 
-def test_a_port_that_is_none_is_told(tmp_path: Path) -> None:
-    """Whatever else is missing."""
-    lines = says(tmp_path, MANAGER, PORT="http")
-    assert lines[0] == "PORT=http is no port: write a number, such as PORT=8080"
+def test_an_invalid_port_is_reported(tmp_path: Path) -> None:
+    """The message suggests a valid value."""
+    lines = run_check(tmp_path, MANAGER, PORT="http")
+    assert lines[0] == "PORT=http is not a valid port: use a number such as PORT=8080"
 
 
-def test_settings_are_read_as_compose_reads_them(swarm: ModuleType, tmp_path: Path) -> None:
+def test_env_files_are_parsed_as_in_compose(swarm: ModuleType, tmp_path: Path) -> None:
+    """Comments, empty lines, ``export`` and quotes are handled."""
     path = tmp_path / ".env"
     path.write_text("# a comment\nA=1\n\nexport B='two words'\nC=\"x=y\"\n")
     assert swarm.read_settings(path) == {"A": "1", "B": "two words", "C": "x=y"}

@@ -1,4 +1,4 @@
-"""One engine for all tests of docker/; skipped with a reason where there can be none."""
+"""One Docker engine for all tests of docker/; skipped with the reason if it cannot run."""
 
 import os
 import time
@@ -9,24 +9,25 @@ import pytest
 
 from tests.docker.engine import Engine, EngineMissingError
 
-_BEGUN = time.monotonic()
+_STARTED = time.monotonic()
 
-#: Where time is short the first are the ones to have: what one machine needs, then many.
+#: The order of the test files, so that the most important come first if time is short: those of a
+#: single machine, then those of several.
 ORDER = (
     "engine",
     "compose",
-    "kubernetes_images",
+    "images",
     "monitoring",
     "tls",
     "nfs",
-    "swarm",
-    "ansible",
-    "ansible_losses",
+    "stack",
+    "playbook",
+    "losses",
 )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what needs no engine; what costs most comes last."""
+    """Run tests without an engine first, and the slowest last."""
 
     def place(item: pytest.Item) -> int:
         name = Path(item.path).stem.removeprefix("test_")
@@ -36,10 +37,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Begin no test after so many minutes as CLASSROOM_DOCKER_MINUTES has, if it has any."""
+    """Skip the remaining tests after CLASSROOM_DOCKER_MINUTES minutes, if that is set."""
     minutes = os.environ.get("CLASSROOM_DOCKER_MINUTES", "")
-    if minutes and time.monotonic() - _BEGUN > 60 * float(minutes):
-        reason = f"the {minutes} minutes of CLASSROOM_DOCKER_MINUTES are over"
+    if minutes and time.monotonic() - _STARTED > 60 * float(minutes):
+        reason = f"the time limit of CLASSROOM_DOCKER_MINUTES={minutes} was reached"
         if os.environ.get("REQUIRE_DOCKER") == "1":
             pytest.fail(f"REQUIRE_DOCKER=1, but {reason}")
         pytest.skip(f"NO TIME: {reason}")
@@ -47,9 +48,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Engine]:
-    """An engine with the base image; REQUIRE_DOCKER=1 makes its absence a failure.
+    """A Docker engine with the base image; with REQUIRE_DOCKER=1, tests fail without one.
 
-    CLASSROOM_DOCKER_ENGINE=1 (to 63) lets a second run of the tests go beside the first.
+    CLASSROOM_DOCKER_ENGINE=1 (to 63) allows a second test run at the same time.
     """
     try:
         with Engine(int(os.environ.get("CLASSROOM_DOCKER_ENGINE", "0"))) as running:

@@ -1,7 +1,7 @@
-"""Debian machines for a playbook: containers with systemd and sshd, reached by ssh.
+"""Debian machines for playbooks: containers with systemd and sshd.
 
-They have what a fresh Debian server has (systemd, ssh, python3 with apt's) and nothing else. ssh
-goes through ``docker exec``, so that no port is published and no address of theirs need be reached.
+They contain what a new Debian server has (systemd, ssh, python3 with python3-apt). ssh connects
+through ``docker exec``, so that no port needs to be published.
 """
 
 import hashlib
@@ -22,9 +22,9 @@ from tests.paths import ROOT
 ANSIBLE = ROOT / "docker" / "ansible"
 IMAGE = "classroom-test-machine"
 NETWORK = "classroom-test-machines"
-#: Documentation's own addresses: they are nobody's.
+#: A network reserved for documentation.
 SUBNET = "198.51.100.0/24"
-#: What the playbook installs lies there as packages, so that they are fetched but once.
+#: The packages that the playbooks install are downloaded here, so that this happens only once.
 DOCKERFILE = f"""FROM {BASE}
 RUN rm -f /etc/apt/apt.conf.d/docker-clean && apt-get update -qq \\
  && export DEBIAN_FRONTEND=noninteractive && apt-get install -y -qq --no-install-recommends \\
@@ -35,8 +35,8 @@ RUN rm -f /etc/apt/apt.conf.d/docker-clean && apt-get update -qq \\
 STOPSIGNAL SIGRTMIN+3
 CMD ["/sbin/init"]
 """
-#: What an engine in a container needs where a privileged container is not to be had.
-MAY_HOLD_AN_ENGINE = (
+#: Options for a container that runs a Docker engine where privileged containers are not allowed.
+ENGINE_OPTIONS = (
     *("--cap-add", "ALL", "--cap-drop", "SYS_RESOURCE"),
     *("--security-opt", "seccomp=unconfined", "--security-opt", "systempaths=unconfined"),
     *("--device-cgroup-rule", "a *:* rwm", "-v", "/sys/fs/cgroup:/sys/fs/cgroup:rw"),
@@ -46,7 +46,7 @@ MAY_HOLD_AN_ENGINE = (
 
 
 def ansible_programs() -> Path:
-    """The directory of the programs of Ansible, in an environment of their own."""
+    """Return the directory of Ansible's programs; install them in a virtual environment."""
     wanted = (ANSIBLE / "requirements.txt").read_bytes() + sys.version.encode()
     directory = KEPT / f"ansible-{hashlib.sha256(wanted).hexdigest()[:12]}"
     if not (directory / "done").exists():
@@ -58,7 +58,7 @@ def ansible_programs() -> Path:
 
 
 def needs_ansible() -> Path:
-    """The directory of Ansible's programs; the test is skipped where it cannot be installed."""
+    """Return the directory of Ansible's programs; skip the test if they cannot be installed."""
     try:
         return ansible_programs()
     except CommandError as error:
@@ -68,11 +68,11 @@ def needs_ansible() -> Path:
 
 
 def play(playbook: str, inventory: Path, *words: str, env: Mapping[str, str] = os.environ) -> str:
-    """What ansible-playbook prints. :raises CommandError: the play failed"""
+    """Run ansible-playbook and return its output. :raises CommandError: the play failed"""
     program = str(ansible_programs() / "ansible-playbook")
     return run(
         [program, "-i", str(inventory), playbook, *words],
-        # Connections are kept, by the machines' names: those of another run are not to be taken.
+        # ssh shares connections by machine name; use a separate directory for each run.
         env={
             **env,
             "ANSIBLE_NOCOLOR": "1",
@@ -83,7 +83,7 @@ def play(playbook: str, inventory: Path, *words: str, env: Mapping[str, str] = o
 
 
 class Machines:
-    """Machines of the given names, with the addresses .10, .11 and so on."""
+    """Machines with the given names and the addresses .10, .11 and so on."""
 
     def __init__(self, engine: Engine, work: Path, names: tuple[str, ...]) -> None:
         self._engine = engine
@@ -92,15 +92,15 @@ class Machines:
             name: SUBNET.replace("0/24", str(number)) for number, name in enumerate(names, start=10)
         }
         self.key = work / "key"
-        #: The same folder on every machine, as kernels of containers have no NFS.
+        #: A folder that all machines share, because kernels of containers have no NFS server.
         self._shared = work / "srv"
 
     def connect(self) -> None:
-        """Make the network that they are in."""
+        """Create the machines' network."""
         self._engine.docker("network", "create", "--subnet", SUBNET, NETWORK)
 
     def start(self) -> None:
-        """Make them. :raises CommandError: systemd does not come up in a container here"""
+        """Start the machines. :raises CommandError: systemd does not run in a container here"""
         image = self._work / "image"
         image.mkdir()
         self._shared.mkdir()
@@ -115,24 +115,24 @@ class Machines:
     def _make(self, name: str) -> None:
         self._engine.docker(
             *("run", "-d", "--name", name, "--hostname", name),
-            *("--network", NETWORK, "--ip", self.addresses[name], *MAY_HOLD_AN_ENGINE),
+            *("--network", NETWORK, "--ip", self.addresses[name], *ENGINE_OPTIONS),
             *("-v", f"{self.key}.pub:/root/.ssh/authorized_keys:ro"),
             *("-v", f"{self._shared}:/srv", IMAGE),
         )
 
     def replace(self, name: str) -> None:
-        """Lose a machine with all that it holds, and have a bare one of its name and address."""
+        """Remove a machine with its data, and start a plain one with the same name and address."""
         self._engine.docker("rm", "-fv", name)
         self._make(name)
         until(f"systemd of {name}", lambda: self._is_up(name))
 
     def stop(self) -> None:
-        """Remove them with all that they hold."""
-        with suppress(CommandError):  # some may be missing, where a run was killed
+        """Remove the machines with their data."""
+        with suppress(CommandError):  # some may be missing after a killed run
             self._engine.docker("rm", "-fv", *self.addresses)
 
     def disconnect(self) -> None:
-        """Remove their network."""
+        """Remove the machines' network."""
         with suppress(CommandError):
             self._engine.docker("network", "rm", NETWORK)
 
@@ -143,12 +143,12 @@ class Machines:
             return "degraded" in str(error)
 
     def on(self, name: str, *words: str, **options: Any) -> str:
-        """What a command prints on a machine. :raises CommandError: it failed"""
+        """Run a command on a machine and return its output. :raises CommandError: it failed"""
         return self._engine.docker("exec", name, *words, **options)
 
     @property
     def ssh_arguments(self) -> str:
-        """How ssh reaches a machine by its name."""
+        """Options with which ssh reaches a machine by name."""
         return (
             '-o ProxyCommand="docker exec -i %h sh -c '
             "'mkdir -p /run/sshd; exec /usr/sbin/sshd -i'\" "
@@ -156,7 +156,7 @@ class Machines:
         )
 
 
-def changes(said: str) -> dict[str, int]:
-    """How many tasks of a play changed something, by machine."""
-    recap = said.partition("PLAY RECAP")[2]
+def changes(output: str) -> dict[str, int]:
+    """Return the number of changed tasks by machine, from a playbook's output."""
+    recap = output.partition("PLAY RECAP")[2]
     return {name: int(count) for name, count in re.findall(r"^(\S+)\s.*changed=(\d+)", recap, re.M)}

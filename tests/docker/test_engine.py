@@ -1,9 +1,10 @@
-"""The engine that the other tests rest on."""
+"""The Docker engine of the other tests."""
 
 from tests.docker.engine import BASE, Engine
 
 
-def test_a_container_runs_and_reaches_packages(engine: Engine) -> None:
-    said = engine.docker("run", "--rm", BASE, "python3", "-c", "print(6 * 7)")
-    assert said == "42\n"
+def test_a_container_runs(engine: Engine) -> None:
+    """Python runs in the base image, and Compose is available."""
+    output = engine.docker("run", "--rm", BASE, "python3", "-c", "print(6 * 7)")
+    assert output == "42\n"
     assert "Compose version" in engine.compose("version")

@@ -1,4 +1,4 @@
-"""How docker/'s hub treats a proxy that is replaced."""
+"""How the hub in docker/ restores the routes of a replaced proxy."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,7 +13,7 @@ from tests.fakes.proxy import FakeProxy
 
 @pytest.fixture
 async def fake() -> AsyncIterator[FakeProxy]:
-    """The proxy's API; the Hub's client is closed after it."""
+    """A fake proxy API; the Hub's HTTP client is closed afterwards."""
     async with FakeProxy() as running:
         yield running
     await JupyterHubHTTPClient.loop_instance().close()
@@ -25,8 +25,8 @@ async def _has_the_hubs_route(fake: FakeProxy) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_a_new_proxy_gets_its_routes_by_itself(fake: FakeProxy) -> None:
-    """Also one that knows the way to the hub from its own start, as ours does."""
+async def test_a_new_proxy_gets_its_routes_automatically(fake: FakeProxy) -> None:
+    """This includes a proxy that starts with a default route to the Hub."""
     hub = SimpleNamespace(routespec="/", host="http://hub:8081")
     proxy = WatchedProxy(
         app=SimpleNamespace(hub=hub, users={}, _service_map={}),
@@ -34,13 +34,13 @@ async def test_a_new_proxy_gets_its_routes_by_itself(fake: FakeProxy) -> None:
         api_url=fake.api_url,
         auth_token=fake.token,
         should_start=False,
-        look_interval=0.05,
+        check_interval=0.05,
     )
-    assert await proxy.get_all_routes() == {}  # as the Hub does when it starts
+    assert await proxy.get_all_routes() == {}  # as when the Hub starts
     try:
         await _has_the_hubs_route(fake)
         fake.routes.clear()
         fake.routes["/"] = {"target": "http://hub:8081"}
         await _has_the_hubs_route(fake)
     finally:
-        await proxy.stop_looking()
+        await proxy.stop_checks()

@@ -1,4 +1,4 @@
-"""What docker/'s hub waits for before it starts, and what it says of it."""
+"""How the hub in docker/ waits for the database and the proxy at startup."""
 
 import socket
 
@@ -8,45 +8,45 @@ from classroom_hub.waiting import wait_for
 from common.errors import ConfigError
 
 
-def test_nothing_is_said_of_what_is_there() -> None:
-    """One try, and on."""
-    said: list[str] = []
-    with socket.create_server(("127.0.0.1", 0)) as there:
-        wait_for("the proxy's API", "127.0.0.1", there.getsockname()[1], 90, said.append)
-    assert said == []
+def test_an_open_port_is_not_logged() -> None:
+    """The function returns after the first attempt."""
+    logged: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        wait_for("the proxy's API", "127.0.0.1", listener.getsockname()[1], 90, logged.append)
+    assert logged == []
 
 
-def test_what_comes_later_is_waited_for_and_named() -> None:
-    """The line says what, where, for how long and why; it is told at once."""
+def test_a_port_that_opens_later_is_logged_at_once() -> None:
+    """The line says what the hub waits for, where, how long and why."""
     with socket.socket() as later:
         later.bind(("127.0.0.1", 0))
         port = later.getsockname()[1]
-        said: list[str] = []
+        logged: list[str] = []
 
-        def tell(line: str) -> None:
-            said.append(line)
-            later.listen()  # it comes when the waiting was told: no time decides
+        def log(line: str) -> None:
+            logged.append(line)
+            later.listen()  # open the port only now, so that no timing is involved
 
-        wait_for("the proxy's API", "127.0.0.1", port, 90, tell)
-    assert said == [
-        f"The hub waits for the proxy's API at 127.0.0.1:{port}, up to 90 s: Connection refused"
+        wait_for("the proxy's API", "127.0.0.1", port, 90, log)
+    assert logged == [
+        f"Waiting for the proxy's API at 127.0.0.1:{port} (up to 90 s): Connection refused"
     ]
 
 
-def test_after_its_time_it_is_a_problem_that_names_the_place() -> None:
-    """So that the hub ends with a line and not with a trace."""
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        port = nobody.getsockname()[1]
+def test_the_time_limit_is_a_configuration_error() -> None:
+    """The hub then exits with one message instead of a traceback."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
         with pytest.raises(ConfigError) as caught:
             wait_for("the database", "127.0.0.1", port, 0)
     (problem,) = caught.value.problems
-    assert problem.startswith(f"the database at 127.0.0.1:{port} did not answer within 0 s")
+    assert problem.startswith(f"the database at 127.0.0.1:{port} did not respond within 0 s")
     assert "Connection refused" in problem
 
 
-def test_a_name_that_leads_nowhere_is_told_as_such() -> None:
-    """In a swarm a service has no name while it has no task."""
+def test_an_unknown_host_name_is_reported() -> None:
+    """In a swarm, a service without a task has no DNS entry."""
     with pytest.raises(ConfigError) as caught:
         wait_for("the database", "db.invalid", 5432, 0)
     assert "db.invalid:5432" in caught.value.problems[0]

@@ -1,1 +1,1 @@
-"""What the Hub of docker/ is made of: who may sign in, and where their servers run."""
+"""Configuration of the Hub in docker/: sign-in, roster, spawners and home directories."""

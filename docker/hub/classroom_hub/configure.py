@@ -1,6 +1,6 @@
-"""The Hub's whole configuration, from the environment and the files of secrets.
+"""The Hub's configuration, from environment variables and secret files.
 
-docker/.env.example says what each setting means; every mistake is told at once.
+docker/.env.example documents the settings. All problems are reported at once.
 """
 
 import re
@@ -23,8 +23,8 @@ from common.errors import ConfigError
 from services.declare import declare
 
 SPAWNERS = ("docker", "systemuser", "swarm")
-#: What each way to sign in needs in secrets/.
-SIGN_IN_SECRETS = {
+#: The secrets that each authenticator needs.
+AUTHENTICATOR_SECRETS = {
     GOOGLE: ("client_id", "client_secret"),
     SHARED_PASSWORD: ("user_password", "admin_password"),
 }
@@ -35,30 +35,32 @@ _MEMORY = re.compile(r"\d+(\.\d+)?[KMGT]?")
 
 
 def configure(
-    c: Any, environ: Mapping[str, str], secrets: Path, etc: Path, patience: float = 0
+    c: Any, environ: Mapping[str, str], secrets: Path, etc: Path, wait_seconds: float = 0
 ) -> None:
-    """Set up ``c``. :raises ConfigError: with all that is wrong
+    """Configure ``c``, the object of jupyterhub_config.py.
 
-    ``patience`` is for how many seconds to wait for each of the database and the proxy; 0: the
-    database must be there, the proxy is not looked at.
+    ``wait_seconds`` is how long to wait for the database and for the proxy, each. With 0 the
+    database must respond at once, and the proxy is not checked.
+
+    :raises ConfigError: with all problems
     """
-    _Configuration(c, environ, secrets, etc, patience).make()
+    _Configuration(c, environ, secrets, etc, wait_seconds).build()
 
 
 class _Configuration:
-    """One configuration in the making; what is wrong is collected."""
+    """Builds a configuration and collects the problems."""
 
     def __init__(
-        self, c: Any, environ: Mapping[str, str], secrets: Path, etc: Path, patience: float
+        self, c: Any, environ: Mapping[str, str], secrets: Path, etc: Path, wait_seconds: float
     ) -> None:
         self._c = c
         self._environ = environ
         self._secrets = secrets
         self._etc = etc
-        self._patience = patience
+        self._wait_seconds = wait_seconds
         self._problems: list[str] = []
 
-    def make(self) -> None:
+    def build(self) -> None:
         self._addresses()
         database = self._database()
         self._sign_in()
@@ -67,13 +69,15 @@ class _Configuration:
         self._limits()
         if self._problems:
             raise ConfigError(self._problems)
-        # The database is asked only where all else is right.
+        # Connect to the database only if all other settings are valid.
         self._wait_for("the database", database, 5432)
         try:
             uids = Uids(create_engine(database, pool_pre_ping=True))
         except SQLAlchemyError as error:
-            # Its words and not the address, which has the password in it.
-            raise ConfigError([f"the database does not answer: {_words(error)}"]) from None
+            # The driver's message, not the URL, which contains the password.
+            raise ConfigError(
+                [f"the database does not respond: {_driver_message(error)}"]
+            ) from None
         self._spawner(uids)
         if self._problems:
             raise ConfigError(self._problems)
@@ -81,23 +85,25 @@ class _Configuration:
 
     def _wait_for(self, what: str, url: str, port: int) -> None:
         parts = urlsplit(url)
-        if self._patience and parts.hostname:
-            wait_for(what, parts.hostname, parts.port or port, self._patience)
+        if self._wait_seconds and parts.hostname:
+            wait_for(what, parts.hostname, parts.port or port, self._wait_seconds)
 
     def _setting(self, name: str, default: str = "") -> str:
         return self._environ.get(name) or default
 
     def _secret(self, name: str, shortest: int = SHORTEST_SECRET) -> str:
-        """A secret's text; one that is missing or weak is a problem, and empty."""
+        """Return a secret; report one that is missing or too short, and return an empty string."""
         try:
             text = (self._secrets / name).read_text(encoding="utf-8").strip()
         except OSError as error:
-            self._problems.append(f"secrets/{name} cannot be read ({error.strerror}): docker/setup")
+            self._problems.append(
+                f"cannot read secrets/{name} ({error.strerror}): run docker/setup"
+            )
             return ""
         if len(text) < shortest:
             self._problems.append(
-                f"secrets/{name} is shorter than {shortest} characters: remove it and run"
-                " docker/setup, which makes a strong one"
+                f"secrets/{name} is shorter than {shortest} characters: delete it and run"
+                " docker/setup to generate a strong one"
             )
             return ""
         return text
@@ -109,12 +115,12 @@ class _Configuration:
         public = self._setting("PUBLIC_URL")
         if urlsplit(public).scheme not in {"http", "https"} or not urlsplit(public).hostname:
             self._problems.append(
-                f'PUBLIC_URL="{public}": write the address that browsers have, such as'
+                f'PUBLIC_URL="{public}" is not valid: use the address that browsers open, such as'
                 " https://hub.university.example"
             )
         hub.public_url = public
         if urlsplit(public).scheme == "https":
-            # The Hub's own do by themselves, but not its token against forged requests.
+            # The Hub secures its session cookies by default, but not the cookie of its XSRF token.
             hub.tornado_settings = {"cookie_options": {"secure": True}}
         hub.cookie_secret = self._secret("cookie_secret").encode()
         self._c.CryptKeeper.keys = [self._secret("crypt_key")]
@@ -124,16 +130,16 @@ class _Configuration:
             "PROXY_API_URL", "http://proxy-api:8001"
         )
         self._c.ConfigurableHTTPProxy.auth_token = self._secret("proxy_token")
-        # No connection is kept: one to a proxy or server whose machine is gone would hang for long.
-        # Nor is an address: who is replaced has another.
+        # Do not keep connections alive: one to a proxy or server on a lost machine would hang.
+        # Do not cache addresses either: a replaced container has a new one.
         self._c.JupyterHubHTTPClient.connector_options = {
             "force_close": True,
             "use_dns_cache": False,
         }
-        # Neither the servers nor the way to them ends with the hub.
+        # Servers and their routes keep working while the hub restarts.
         hub.cleanup_servers = False
         hub.cleanup_proxy = False
-        # How often servers' activity is read off the proxy's routes, in seconds.
+        # Interval in seconds at which the Hub reads servers' activity from the proxy's routes.
         hub.last_activity_interval = 60
         hub.allow_named_servers = self._setting("NAMED_SERVERS", "no") == "yes"
 
@@ -147,18 +153,21 @@ class _Configuration:
         return url
 
     def _sign_in(self) -> None:
-        way = self._setting("AUTHENTICATOR", SHARED_PASSWORD)
-        secrets = {name: self._secret(name, 1) for name in SIGN_IN_SECRETS.get(way, ())}
+        authenticator = self._setting("AUTHENTICATOR", SHARED_PASSWORD)
+        names = AUTHENTICATOR_SECRETS.get(authenticator, ())
+        secrets = {name: self._secret(name, 1) for name in names}
         if "" in secrets.values():
             return
-        settings = SignIn(way, self._etc / "roster.toml", self._setting("PUBLIC_URL"), secrets)
+        settings = SignIn(
+            authenticator, self._etc / "roster.toml", self._setting("PUBLIC_URL"), secrets
+        )
         try:
             configure_sign_in(self._c, settings)
         except ConfigError as error:
             self._problems += error.problems
 
     def _roster(self) -> None:
-        """Let the service that keeps users and groups in line with the roster do so."""
+        """Add the service that synchronizes users and groups with the roster."""
         self._c.JupyterHub.services = [
             {
                 "name": "roster",
@@ -174,7 +183,7 @@ class _Configuration:
         self._c.JupyterHub.load_roles = [
             {
                 "name": "roster-service",
-                "description": "Keep users and groups as the roster says",
+                "description": "Synchronize users and groups with the roster",
                 "scopes": list(SYNC_SCOPES),
                 "services": ["roster"],
             }
@@ -187,7 +196,8 @@ class _Configuration:
             argument = {"formgrader": "formgrader_proxy"}.get(name, name)
             if argument not in {"cull", "stats", "formgrader_proxy"}:
                 self._problems.append(
-                    f"SERVICES: {name} is none{did_you_mean(name, ('cull', 'stats', 'formgrader'))}"
+                    f"SERVICES: unknown service {name}"
+                    f"{did_you_mean(name, ('cull', 'stats', 'formgrader'))}"
                 )
                 continue
             token = self._secret(f"{name}_token")
@@ -195,7 +205,7 @@ class _Configuration:
                 "url": f"http://{name}:{SERVICE_PORT}",
                 "api_token": token or "-" * SHORTEST_SECRET,
             }
-        # The pages of statistics and grading are for whom these say; the culler's for everybody.
+        # The statistics and formgrader services decide who may see their pages.
         policy = self._etc / "cull.toml"
         if "cull" in options and policy.exists():
             options["cull"]["policy"] = str(policy)
@@ -221,7 +231,9 @@ class _Configuration:
         for name, trait in (("MEMORY_LIMIT", "mem_limit"), ("MEMORY_GUARANTEE", "mem_guarantee")):
             value = self._setting(name, {"MEMORY_LIMIT": "1G"}.get(name, ""))
             if value and not _MEMORY.fullmatch(value):
-                self._problems.append(f"{name}={value}: write a size such as 512M or 1G")
+                self._problems.append(
+                    f"{name}={value} is not a valid size: use a value such as 512M or 1G"
+                )
             elif value:
                 setattr(spawner, trait, value)
         for name, trait in (("CPU_LIMIT", "cpu_limit"), ("CPU_GUARANTEE", "cpu_guarantee")):
@@ -230,44 +242,48 @@ class _Configuration:
                 if value:
                     setattr(spawner, trait, float(value))
             except ValueError:
-                self._problems.append(f"{name}={value}: write a number of cores, such as 0.5 or 2")
+                self._problems.append(
+                    f"{name}={value} is not a number of cores: use a value such as 0.5 or 2"
+                )
         spawner.cmd = ["jupyterhub-singleuser"]
         spawner.default_url = self._setting("DEFAULT_URL", "/lab")
         spawner.http_timeout = 120
         spawner.start_timeout = 180
 
     def _spawner(self, uids: Uids) -> None:
-        way = self._setting("SPAWNER", "docker")
-        walls = self._setting("STUDENTS_FIREWALL", "yes")
-        if walls not in {"yes", "no"}:
-            self._problems.append(f"STUDENTS_FIREWALL={walls}: write yes or no")
+        spawner_name = self._setting("SPAWNER", "docker")
+        firewall = self._setting("STUDENTS_FIREWALL", "yes")
+        if firewall not in {"yes", "no"}:
+            self._problems.append(f"STUDENTS_FIREWALL={firewall} is not valid: use yes or no")
         self._c.DockerSpawner.image = self._setting(
             "SINGLEUSER_IMAGE", "classroom-singleuser:latest"
         )
-        if way == "swarm":
+        if spawner_name == "swarm":
             try:
-                configure_swarm(self._c, self._environ, uids.of, firewall=walls == "yes")
+                configure_swarm(self._c, self._environ, uids.of, firewall=firewall == "yes")
             except ConfigError as error:
                 self._problems += error.problems
             return
-        if way not in SPAWNERS:
-            self._problems.append(f"SPAWNER={way}: write one of {', '.join(SPAWNERS)}")
+        if spawner_name not in SPAWNERS:
+            self._problems.append(
+                f"SPAWNER={spawner_name} is not valid: use one of {', '.join(SPAWNERS)}"
+            )
             return
         self._c.JupyterHub.spawner_class = "classroom_hub.spawner.ClassroomDockerSpawner"
         spawner = self._c.ClassroomDockerSpawner
         spawner.uid_of = uids.of
-        spawner.may_reach = "hub proxy" if walls == "yes" else ""
+        spawner.may_reach = "hub proxy" if firewall == "yes" else ""
         spawner.prefix = self._setting("SERVERS_PREFIX", "classroom")
         spawner.network_name = self._setting("STUDENTS_NETWORK", "classroom_students")
         spawner.use_internal_ip = True
         spawner.remove = True
         spawner.exchange = self._setting("EXCHANGE")
         spawner.courses = self._setting("COURSES")
-        if way == "systemuser":
+        if spawner_name == "systemuser":
             spawner.homes = self._setting("HOMES", "/srv/classroom/homes")
             spawner.skeleton = self._setting("SKELETON")
 
 
-def _words(error: SQLAlchemyError) -> str:
+def _driver_message(error: SQLAlchemyError) -> str:
     lines = str(getattr(error, "orig", None) or error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

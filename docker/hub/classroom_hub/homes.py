@@ -1,4 +1,4 @@
-"""Homes on a folder that machines share: made once, by the hub, for their owner alone."""
+"""Creates home directories in a folder that all machines share."""
 
 import hashlib
 import os
@@ -8,26 +8,27 @@ from pathlib import Path
 from urllib.parse import quote
 
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+@-]{0,199}")
-_LONGEST = 200  # of the 255 bytes that a name may have
+_MAX_LENGTH = 200  # a file name may have at most 255 bytes
 
 
 def folder_name(user: str) -> str:
-    """The name of a user's folder: the user's own where it can be one, else percent-encoded."""
+    """Return a user's folder name: the user name, percent-encoded if it has special characters."""
     if _PLAIN.fullmatch(user):
         return user
     quoted = quote(user, safe="")
-    if len(quoted) <= _LONGEST:
+    if len(quoted) <= _MAX_LENGTH:
         return f"%{quoted}"
-    return f"%{quoted[:_LONGEST]}%{hashlib.sha256(user.encode()).hexdigest()[:32]}"
+    return f"%{quoted[:_MAX_LENGTH]}%{hashlib.sha256(user.encode()).hexdigest()[:32]}"
 
 
 def make_home(homes: Path, user: str, uid: int, skeleton: Path | None = None) -> Path:
-    """Make a home from the skeleton, mode 0700, owned by the uid; one that is there stays as it is.
+    """Create a home directory from the skeleton with mode 0700, owned by ``uid``.
 
-    It appears complete or not at all, also when two hubs or a power cut come between.
+    An existing home is not changed. A new one appears completely or not at all, even if two hubs
+    create it at once or a machine loses power.
 
-    :raises PermissionError: the NFS server does not let this machine's root do it
-    :raises OSError: the folder is away or full
+    :raises PermissionError: the NFS server does not grant root access to this machine
+    :raises OSError: the folder is unavailable or full
     """
     home = homes / folder_name(user)
     if home.is_dir():

@@ -1,4 +1,4 @@
-"""The proxy in a container of its own: it may be replaced at any time and knows no route then."""
+"""The proxy in its own container. It can be replaced at any time and then has no routes."""
 
 import asyncio
 from typing import Any
@@ -8,45 +8,43 @@ from traitlets import Float
 
 
 class WatchedProxy(ConfigurableHTTPProxy):  # type: ignore[misc]  # jupyterhub has no types
-    """One that the Hub does not start, and that gets its routes within seconds when it is new.
+    """A proxy that the Hub does not start, and whose routes are restored within seconds.
 
-    By itself the Hub finds out when it reads the servers' activity off the routes, every
-    last_activity_interval; that costs it a query for each server, too much to do it often.
+    By default the Hub notices a new proxy only when it reads the servers' activity from the
+    routes, every last_activity_interval. That takes a query per server, so it cannot run often.
     """
 
-    look_interval = Float(5, help="Seconds between two looks whether the proxy is new").tag(
-        config=True
-    )
+    check_interval = Float(5, help="Seconds between two checks for a new proxy").tag(config=True)
 
-    _looking: asyncio.Task[None] | None = None
+    _checks: asyncio.Task[None] | None = None
 
     async def get_all_routes(self) -> Any:
-        """As the Hub asks for them, first at its start; from then on we look by ourselves."""
+        """Return the routes. The first call, when the Hub starts, starts the regular checks."""
         routes = await super().get_all_routes()
-        if self._looking is None:
-            self._looking = asyncio.create_task(self._look_on())
+        if self._checks is None:
+            self._checks = asyncio.create_task(self._check_regularly())
         return routes
 
-    async def stop_looking(self) -> None:
-        """End what get_all_routes began. The Hub does not: this ends with it."""
-        if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.wait([self._looking])
+    async def stop_checks(self) -> None:
+        """Stop the checks that get_all_routes started. The Hub never calls this."""
+        if self._checks is not None:
+            self._checks.cancel()
+            await asyncio.wait([self._checks])
 
-    async def _look_on(self) -> None:
+    async def _check_regularly(self) -> None:
         while True:
-            await asyncio.sleep(self.look_interval)
+            await asyncio.sleep(self.check_interval)
             try:
-                await self._look()
+                await self._restore_routes()
             except TimeoutError:
-                self.log.error("The proxy's API at %s does not answer; trying on", self.api_url)
+                self.log.error("The proxy API at %s does not respond; retrying", self.api_url)
             except Exception:
-                # Whatever it was, the next look is due.
-                self.log.exception("The proxy's routes could not be looked at")
+                # The checks continue after any error.
+                self.log.exception("Cannot check the proxy's routes")
 
-    async def _look(self) -> None:
+    async def _restore_routes(self) -> None:
         routes = await self.get_all_routes()
-        # One that has just started knows the Hub as well, but not from the Hub.
+        # A new proxy has a default route to the Hub too, but not the one that the Hub added.
         if self.app.hub.routespec not in routes:
-            self.log.warning("The proxy is a new one: it gets its routes")
+            self.log.warning("The proxy was restarted; restoring its routes")
             await self.check_routes(self.app.users, self.app._service_map, routes)

@@ -1,7 +1,7 @@
-"""The roster: who is an admin, and who teaches, grades and learns in which course. Pure but for
-:class:`RosterFile`, which reads the file and the lists of students beside it.
+"""The roster: the admins, and each course's instructors, graders and students.
 
-One TOML file decides who may sign in and which groups they are in::
+Everything here is pure except :class:`RosterFile`, which reads the file and its lists of students.
+One TOML file defines who may sign in and which groups they belong to::
 
     domains = ["university.example"]
     admins = ["teacher@university.example"]
@@ -11,9 +11,9 @@ One TOML file decides who may sign in and which groups they are in::
     instructors = ["teacher@university.example"]
     graders = ["grader@university.example"]
     students = ["ada@university.example"]
-    students_file = "course101.csv"    # a column "email", or one address a line
+    students_file = "course101.csv"    # a CSV file with a column "email", or one address per line
 
-The groups are those that nbgrader's JupyterHubAuthPlugin knows (``formgrade-<course>`` and
+The groups are those of nbgrader's JupyterHubAuthPlugin (``formgrade-<course>`` and
 ``nbgrader-<course>``) and ``instruct-<course>``.
 """
 
@@ -32,9 +32,9 @@ KEYS = ("domains", "admins", "course")
 COURSE_KEYS = ("id", "instructors", "graders", "students", "students_file")
 _COURSE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
-#: What JupyterHub, a home directory and a system user's name can all bear.
+#: Names that are valid for JupyterHub, home directories and system users alike.
 _NAME = re.compile(r"[a-z0-9_][a-z0-9._+@-]{0,254}")
-#: Columns of a list of students that hold the address, the first that is there.
+#: Names of the address column in a list of students; the first match is used.
 _COLUMNS = ("email", "e-mail", "mail", "username", "user")
 
 ReadFile = Callable[[str], str]
@@ -42,10 +42,10 @@ ReadFile = Callable[[str], str]
 
 @dataclass(frozen=True)
 class Roster:
-    """Who may sign in. Names are the Hub's user names.
+    """The users who may sign in, by their Hub user names.
 
-    With a single domain a user's name is the address without it, as GoogleOAuthenticator's
-    ``strip_domain`` has it; otherwise it is the whole address.
+    With a single domain, the user name is the address without the domain, as with
+    GoogleOAuthenticator's ``strip_domain``. Otherwise it is the full address.
     """
 
     domains: tuple[str, ...] = ()
@@ -54,33 +54,33 @@ class Roster:
 
     @property
     def people(self) -> frozenset[str]:
-        """Everybody who may sign in."""
+        """All users who may sign in."""
         return self.admins.union(*self.groups.values())
 
     def groups_of(self, name: str) -> frozenset[str]:
-        """The groups that somebody is in."""
+        """Return the groups of a user."""
         return frozenset(group for group, members in self.groups.items() if name in members)
 
 
 def course_groups(course_id: str) -> tuple[str, str, str]:
-    """The groups of a course's instructors, graders and students."""
+    """Return the names of a course's groups: instructors, graders, students."""
     return f"instruct-{course_id}", f"formgrade-{course_id}", f"nbgrader-{course_id}"
 
 
 def load_roster(text: str, read_file: ReadFile) -> Roster:
-    """The roster in a TOML text; ``read_file`` gives the text of a ``students_file``.
+    """Parse a roster in TOML; ``read_file`` returns the text of a ``students_file``.
 
-    :raises ConfigError: with every problem
+    :raises ConfigError: with all problems
     """
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError([f"this is not TOML: {error}"]) from None
+        raise ConfigError([f"not a valid TOML file: {error}"]) from None
     return _Reader(document, read_file).roster()
 
 
 class _Reader:
-    """Reads a document; what is wrong is collected, and reading goes on."""
+    """Reads a document and collects all problems."""
 
     def __init__(self, document: Mapping[str, Any], read_file: ReadFile) -> None:
         self._document = document
@@ -95,15 +95,13 @@ class _Reader:
         groups: dict[str, frozenset[str]] = {}
         tables = self._document.get("course", [])
         if not isinstance(tables, list) or not all(isinstance(each, dict) for each in tables):
-            self._problems.append("course: write each course as a table of its own: [[course]]")
+            self._problems.append("course: write each course as a separate table: [[course]]")
             tables = []
         for number, table in enumerate(tables, start=1):
             self._course(number, table, groups)
         roster = Roster(self._domains, admins, groups)
         if not roster.people and not self._problems:
-            self._problems.append(
-                'nobody is on it; name at least one of the admins: admins = ["…"]'
-            )
+            self._problems.append('the roster is empty; add at least one admin: admins = ["…"]')
         if self._problems:
             raise ConfigError(self._problems)
         return roster
@@ -114,7 +112,7 @@ class _Reader:
         course_id = table.get("id")
         if not isinstance(course_id, str) or not _COURSE_ID.fullmatch(course_id):
             self._problems.append(
-                f"course {number}, id: write letters, digits, dots, dashes and underscores,"
+                f"course {number}, id: use letters, digits, dots, dashes and underscores only,"
                 " such as course101"
             )
             return
@@ -122,36 +120,36 @@ class _Reader:
         self._unknown(where, table, COURSE_KEYS)
         names = course_groups(course_id)
         if names[0] in groups:
-            self._problems.append(f"{where}id: stands twice; each course needs its own")
+            self._problems.append(f"{where}id: duplicate; each course needs a unique id")
             return
         instructors = self._people(f"{where}instructors", table.get("instructors", []))
         graders = self._people(f"{where}graders", table.get("graders", []))
         students = self._people(f"{where}students", table.get("students", []))
         if "students_file" in table:
             students |= self._listed(f"{where}students_file", table["students_file"])
-        # Who may release may grade: nbgrader knows the one group only.
+        # Instructors may also grade: nbgrader uses a single group for both.
         groups.update(zip(names, (instructors, instructors | graders, students), strict=True))
         for name in sorted(students & (instructors | graders)):
             self._problems.append(
-                f"{where}students: {name} also grades this course; nobody grades themselves"
+                f"{where}students: {name} is also a grader of this course; remove one entry"
             )
 
     def _read_domains(self) -> tuple[str, ...]:
         value = self._document.get("domains", [])
         if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-            self._problems.append('domains: write a list, such as ["university.example"]')
+            self._problems.append('domains: use a list, such as ["university.example"]')
             return ()
         domains = tuple(dict.fromkeys(each.strip().lower() for each in value))
         for each in domains:
             if not _DOMAIN.fullmatch(each):
                 self._problems.append(
-                    f'domains: "{each}" is none; write the part behind the @ of an address'
+                    f'domains: "{each}" is not a domain; use the part after the @ of an address'
                 )
         return domains
 
     def _people(self, where: str, value: object) -> frozenset[str]:
         if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-            self._problems.append(f'{where}: write a list, such as ["ada@university.example"]')
+            self._problems.append(f'{where}: use a list, such as ["ada@university.example"]')
             return frozenset()
         return self._names(where, value)
 
@@ -166,45 +164,47 @@ class _Reader:
 
     def _listed(self, where: str, value: object) -> frozenset[str]:
         if not isinstance(value, str) or not value:
-            self._problems.append(f'{where}: write the name of a file, such as "course101.csv"')
+            self._problems.append(f'{where}: use the name of a file, such as "course101.csv"')
             return frozenset()
         try:
             return self._names(where, addresses_in(self._read_file(value)))
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
-            self._problems.append(f'{where}: "{value}" cannot be read: {reason}')
+            self._problems.append(f'{where}: cannot read "{value}": {reason}')
             return frozenset()
 
     def _unknown(self, where: str, table: Mapping[str, Any], known: tuple[str, ...]) -> None:
         for key in table:
             if key not in known:
-                hint = did_you_mean(key, known) or f"; the keys are {', '.join(known)}"
-                self._problems.append(f"{where}{key}: unknown{hint}")
+                hint = did_you_mean(key, known) or f"; valid keys are {', '.join(known)}"
+                self._problems.append(f"{where}{key}: unknown key{hint}")
 
 
 def user_name(address: str, domains: tuple[str, ...]) -> str:
-    """The Hub's user name of an address.
+    """Return the Hub user name for an address.
 
-    :raises ValueError: it is no address of these domains, or cannot be a user's name
+    :raises ValueError: the address is in another domain, or is not a valid user name
     """
     name, at, domain = address.strip().lower().rpartition("@")
     if not at:
         name, domain = domain, ""
         if len(domains) > 1:
-            raise ValueError(f'"{address}" lacks its domain, one of {", ".join(domains)}')
+            raise ValueError(f'"{address}" has no domain; add one of {", ".join(domains)}')
     elif domains and domain not in domains:
-        raise ValueError(f'"{address}" is not of {" or ".join(domains)}, who alone may sign in')
+        raise ValueError(
+            f'"{address}" is not in {" or ".join(domains)}; only these domains may sign in'
+        )
     elif len(domains) != 1:
         name = f"{name}@{domain}"
     if not _NAME.fullmatch(name):
-        raise ValueError(f'"{address}" is no address')
+        raise ValueError(f'"{address}" is not a valid address')
     return name
 
 
 def addresses_in(text: str) -> list[str]:
-    """The addresses in a list of students: a CSV with a heading, or one address a line.
+    """Return the addresses in a list of students: CSV with a header, or one address per line.
 
-    :raises ValueError: it has several columns and none of a known name
+    :raises ValueError: there are several columns, and none has a known name
     """
     lines = [line for line in text.lstrip("\ufeff").splitlines() if line.strip()]
     if not lines:
@@ -215,27 +215,27 @@ def addresses_in(text: str) -> list[str]:
     column = next((heading.index(name) for name in _COLUMNS if name in heading), None)
     if column is None:
         if len(heading) > 1:
-            raise ValueError(f"none of its columns is called {' or '.join(_COLUMNS[:2])}")
+            raise ValueError(f"no column is named {' or '.join(_COLUMNS[:2])}")
         return [row[0] for row in rows if not row[0].lstrip().startswith("#")]
     return [row[column] for row in rows[1:] if len(row) > column and row[column].strip()]
 
 
 class RosterFile:
-    """The roster's file and its lists of students, looked at again and again.
+    """The roster file and its lists of students, reloaded when they change.
 
-    A bad one is refused and the last good one stays: a slip of the pen locks nobody out.
-    ``problems`` are those of the newest text, empty when it is the one in force.
+    An invalid file is rejected and the last valid roster stays in effect, so a typing error locks
+    nobody out. ``problems`` lists the problems of the current file; it is empty for a valid one.
     """
 
     def __init__(self, path: Path) -> None:
-        """Read it. :raises ConfigError: it cannot be read or used"""
+        """Read the roster. :raises ConfigError: the file is missing or invalid"""
         self.path = path
         self.problems: tuple[str, ...] = ()
         self._seen: dict[str, str] = {}
         self.roster = self._load()
 
-    def look(self) -> bool:
-        """Read again what has changed; True where a new roster is in force."""
+    def reload(self) -> bool:
+        """Reload changed files. :returns: whether a new roster is in effect"""
         if all(self._text(name) == text for name, text in self._seen.items()):
             return False
         try:
@@ -250,8 +250,8 @@ class RosterFile:
         try:
             text = self._read(self.path.name)
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-            raise ConfigError([f"the roster {self.path} cannot be read: {reason}"]) from None
+            reason = getattr(error, "strerror", None) or "not UTF-8 text"
+            raise ConfigError([f"cannot read the roster {self.path}: {reason}"]) from None
         return load_roster(text, self._read)
 
     def _read(self, name: str) -> str:

@@ -1,8 +1,8 @@
-"""Signing in: the authenticator of one's choice, and the roster, which decides who may.
+"""Sign-in with any authenticator, restricted to the users on the roster.
 
-:func:`with_roster` puts the roster before any authenticator. Being on it is needed beside
-what the authenticator itself asks for (a verified address of the hosted domain, a password),
-at every sign-in and again every ``REFRESH_SECONDS`` while somebody is signed in.
+:func:`with_roster` extends an authenticator. Users must be on the roster and also meet the
+authenticator's own requirements (a verified address in the hosted domain, a password). This is
+checked at each sign-in and every ``REFRESH_SECONDS`` while a user is signed in.
 """
 
 from collections.abc import Mapping
@@ -16,28 +16,28 @@ from jupyterhub.auth import Authenticator
 from traitlets import Unicode
 from traitlets.utils.importstring import import_item
 
-from classroom_hub import way_back
+from classroom_hub import redirect_mismatch
 from classroom_hub.roster import Roster, RosterFile
 from common.errors import ConfigError
 
-#: How long somebody who was taken off the roster stays in, at the most; seconds.
+#: Seconds until a user who was removed from the roster is signed out, at most.
 REFRESH_SECONDS = 60
 
 GOOGLE = "google"
-SHARED_PASSWORD = "shared-password"  # noqa: S105 - the name of a way to sign in
-#: As JupyterHub's SharedPasswordAuthenticator asks for.
+SHARED_PASSWORD = "shared-password"  # noqa: S105 - the name of an authenticator
+#: The minimum lengths of JupyterHub's SharedPasswordAuthenticator.
 SHORTEST_PASSWORD = 8
 SHORTEST_ADMIN_PASSWORD = 32
 
 
 @dataclass(frozen=True)
 class SignIn:
-    """How people sign in.
+    """The sign-in settings.
 
-    ``authenticator`` is "google", "shared-password" or any other by its name among the
-    installed ones or as ``module.Class``. ``public_url`` is the hub's address as browsers
-    have it. ``secrets`` are client_id and client_secret for Google, user_password and
-    admin_password for the shared one.
+    ``authenticator`` is "google", "shared-password", or the registered name or ``module.Class``
+    of any other authenticator. ``public_url`` is the address that browsers open. ``secrets`` has
+    client_id and client_secret for Google, or user_password and admin_password for the shared
+    password.
     """
 
     authenticator: str
@@ -47,9 +47,9 @@ class SignIn:
 
 
 def configure_sign_in(c: Any, settings: SignIn) -> Roster:
-    """Set up ``c``, the configuration in jupyterhub_config.py; return the roster.
+    """Configure ``c``, the object of jupyterhub_config.py, and return the roster.
 
-    :raises ConfigError: with all that is wrong
+    :raises ConfigError: with all problems
     """
     problems: list[str] = []
     roster = Roster()
@@ -70,7 +70,7 @@ def configure_sign_in(c: Any, settings: SignIn) -> Roster:
     c.JupyterHub.authenticator_class = with_roster(base)
     c.RosterAuthenticator.roster_file = str(settings.roster)
     c.Authenticator.auth_refresh_age = REFRESH_SECONDS
-    # Otherwise the token of a server that runs already would go on opening it.
+    # Otherwise the token of a running server would keep working.
     c.Authenticator.auth_refresh_strict = True
     c.Authenticator.refresh_pre_spawn = True
     c.Authenticator.allow_all = False
@@ -79,7 +79,7 @@ def configure_sign_in(c: Any, settings: SignIn) -> Roster:
 
 
 def find_authenticator(name: str) -> type[Authenticator]:
-    """The class of an authenticator. :raises ConfigError: there is none of that name"""
+    """Return an authenticator class by name. :raises ConfigError: it does not exist"""
     installed = {
         each.name.lower(): each for each in entry_points(group="jupyterhub.authenticators")
     }
@@ -90,51 +90,51 @@ def find_authenticator(name: str) -> type[Authenticator]:
     if isinstance(found, type) and issubclass(found, Authenticator):
         return found
     raise ConfigError(
-        [f'there is no authenticator "{name}"; installed are {", ".join(sorted(installed))}']
+        [f'unknown authenticator "{name}"; installed: {", ".join(sorted(installed))}']
     )
 
 
 def with_roster(base: type[Authenticator]) -> type[Authenticator]:
-    """The authenticator ``base`` for those on the roster, who are admins as the roster says."""
+    """Restrict the authenticator ``base`` to the roster, which also decides who is an admin."""
 
     class RosterAuthenticator(base):  # type: ignore[misc]  # the base is chosen when the Hub starts
-        """Lets in those on the roster, if the authenticator that it extends does."""
+        """Accepts users who are on the roster and whom the base authenticator accepts."""
 
         roster_file = Unicode(config=True, help="The roster, a TOML file.")
 
         def __init__(self, **kwargs: Any) -> None:
             super().__init__(**kwargs)
             self._roster_file = RosterFile(Path(self.roster_file))
-            self._told: tuple[str, ...] = ()
+            self._logged: tuple[str, ...] = ()
             self.admin_users = set(self._roster_file.roster.admins)
 
         def _roster(self) -> Roster:
-            """The roster as it is now."""
-            if self._roster_file.look():
-                self.log.info("the roster was read anew")
-                # Some authenticators, the shared password say, look here who is an admin.
+            """Return the current roster, reloaded if the file has changed."""
+            if self._roster_file.reload():
+                self.log.info("The roster was reloaded")
+                # Some authenticators read the admins from here, such as the shared password.
                 self.admin_users = set(self._roster_file.roster.admins)
-            if self._roster_file.problems != self._told:
-                self._told = self._roster_file.problems
-                for problem in self._told:
-                    self.log.error("roster: %s; the last good one stays in force", problem)
+            if self._roster_file.problems != self._logged:
+                self._logged = self._roster_file.problems
+                for problem in self._logged:
+                    self.log.error("roster: %s; the last valid roster stays in effect", problem)
             return self._roster_file.roster
 
         def check_allow_config(self) -> None:
-            """No word of warning that nobody is allowed: the roster says who is."""
+            """Suppress the warning that no users are allowed: the roster allows them."""
 
         def check_blocked_users(self, username: str, authentication: Any) -> Any:
-            """Whether somebody is on the roster; asked before any list that allows."""
+            """Return False for users who are not on the roster. Checked before any allow list."""
             if username not in self._roster().people:
                 self.log.warning("%s is not on the roster", username)
                 return False
             return super().check_blocked_users(username, authentication)
 
         async def check_allowed(self, username: str, authentication: Any) -> bool:
-            """True, as the roster allows; but the base may have a reason of its own to refuse.
+            """Return True, because the roster allows the user, unless the base raises an error.
 
-            GoogleOAuthenticator sees here that an address is verified, and raises. With
-            allow_all in place of this nobody would ask it.
+            GoogleOAuthenticator checks here that an address is verified, and raises otherwise.
+            With allow_all, this check would not run.
             """
             allowed = super().check_allowed(username, authentication)
             if not isinstance(allowed, bool):
@@ -142,14 +142,14 @@ def with_roster(base: type[Authenticator]) -> type[Authenticator]:
             return True
 
         async def run_post_auth_hook(self, handler: Any, auth_model: Any) -> Any:
-            """Make admins of those whom the roster calls so, and of nobody else."""
+            """Make exactly the admins of the roster admins of the Hub."""
             model = await super().run_post_auth_hook(handler, auth_model)
             if model is not None:
                 model["admin"] = model["name"] in self._roster().admins
             return model
 
         async def refresh_user(self, user: Any, handler: Any = None, **kwargs: Any) -> Any:
-            """False, which ends the session, for somebody who is no longer on the roster."""
+            """Return False, which ends the session, for users no longer on the roster."""
             roster = self._roster()
             if user.name not in roster.people:
                 self.log.warning("%s is no longer on the roster", user.name)
@@ -163,8 +163,10 @@ def with_roster(base: type[Authenticator]) -> type[Authenticator]:
             return refreshed
 
     if hasattr(base, "callback_handler"):
-        RosterAuthenticator.login_handler = way_back.begins(base.login_handler)
-        RosterAuthenticator.callback_handler = way_back.returns(base.callback_handler)
+        RosterAuthenticator.login_handler = redirect_mismatch.login_handler(base.login_handler)
+        RosterAuthenticator.callback_handler = redirect_mismatch.callback_handler(
+            base.callback_handler
+        )
     return RosterAuthenticator
 
 
@@ -173,25 +175,25 @@ def _google(c: Any, settings: SignIn, roster: Roster) -> list[str]:
     parts = urlsplit(settings.public_url)
     if parts.scheme != "https" and parts.hostname not in {"localhost", "127.0.0.1"}:
         problems.append(
-            f"{settings.public_url}: Google sends people back to https addresses only;"
-            " give the hub's public address, such as https://hub.university.example/"
+            f"{settings.public_url}: Google redirects users only to https addresses;"
+            " use the hub's public address, such as https://hub.university.example/"
         )
     for name in ("client_id", "client_secret"):
         if not settings.secrets.get(name):
             problems.append(
-                f"google_{name} is missing; make one at https://console.cloud.google.com/apis/"
-                f"credentials with the redirect address {redirect_address(settings.public_url)}"
+                f"google_{name} is missing; create it at https://console.cloud.google.com/apis/"
+                f"credentials with the redirect URI {redirect_uri(settings.public_url)}"
             )
     c.GoogleOAuthenticator.client_id = settings.secrets.get("client_id", "")
     c.GoogleOAuthenticator.client_secret = settings.secrets.get("client_secret", "")
-    c.GoogleOAuthenticator.oauth_callback_url = redirect_address(settings.public_url)
+    c.GoogleOAuthenticator.oauth_callback_url = redirect_uri(settings.public_url)
     c.GoogleOAuthenticator.hosted_domain = list(roster.domains)
     c.GoogleOAuthenticator.strip_domain = len(roster.domains) == 1
     return problems
 
 
-def redirect_address(public_url: str) -> str:
-    """Where Google sends people back to; the very same text must stand in Google's console."""
+def redirect_uri(public_url: str) -> str:
+    """Return the URI that Google redirects users to; Google's console must have the same one."""
     return f"{public_url.rstrip('/')}/hub/oauth_callback"
 
 

@@ -1,4 +1,4 @@
-"""Servers of students as containers of one machine, each its user's, with the home of its user."""
+"""Runs students' servers as containers on one machine, with each user's uid and home."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,61 +10,61 @@ from dockerspawner import DockerSpawner
 from traitlets import Any as AnyTrait
 from traitlets import Unicode
 
-from classroom_hub.entry import capabilities, environment
+from classroom_hub.entrypoint import capabilities, environment
 from classroom_hub.homes import folder_name, make_home
 
-#: A student's loop of forks ends at this many processes and not with the machine.
-MOST_PROCESSES = 1000
-#: For how long a new container is watched, seconds: an entry point that refuses does so at once.
-WATCHED_SECONDS = 10
-#: How much of what it said last is told to whom it was for; characters.
-MOST_TOLD = 300
+#: Process limit of a server, so that a fork bomb does not affect the machine.
+MAX_PROCESSES = 1000
+#: Seconds during which a new container is checked for an early exit.
+WATCH_SECONDS = 10
+#: Maximum length, in characters, of the container's last log line shown to the user.
+MAX_SHOWN = 300
 
 
 class ClassroomDockerSpawner(DockerSpawner):  # type: ignore[misc]  # dockerspawner has no types
-    """A container with the uid of its user, and the home as a volume or a folder of the machine."""
+    """A container with its user's uid, and the home as a volume or a folder on the machine."""
 
-    uid_of = AnyTrait(help="Tells a user's uid, as Uids.of does").tag(config=True)
-    homes = Unicode("", help="The folder of homes on the machine; empty: a volume a user").tag(
-        config=True
-    )
-    skeleton = Unicode("", help="The folder that a new home is a copy of").tag(config=True)
-    exchange = Unicode("", help="The volume or folder of nbgrader's exchange").tag(config=True)
-    courses = Unicode("", help="The volume or folder of course material, read-only").tag(
+    uid_of = AnyTrait(help="Function from user name to uid, such as Uids.of").tag(config=True)
+    homes = Unicode(
+        "", help="The machine's folder of home directories; empty: a volume per user"
+    ).tag(config=True)
+    skeleton = Unicode("", help="The folder that is copied to new homes").tag(config=True)
+    exchange = Unicode("", help="The volume or folder of the nbgrader exchange").tag(config=True)
+    courses = Unicode("", help="The volume or folder with course material (read-only)").tag(
         config=True
     )
     may_reach = Unicode(
-        "", help="The names of whom a server may reach in its network; empty: all"
+        "", help="Host names that a server may reach in its network; empty: all"
     ).tag(config=True)
 
     @property
     def home(self) -> str:
-        """The home inside the container."""
+        """The home directory inside the container."""
         return f"/home/{folder_name(self.user.name)}"
 
     def get_env(self) -> dict[str, Any]:
-        """The user's name, uid and home, for the image's entry point to become the user."""
-        who = environment(self.user.name, self._uid(), self.home, self.may_reach)
-        return {**super().get_env(), **who}
+        """Add the user's name, uid and home, which the image's entry point uses."""
+        identity = environment(self.user.name, self._uid(), self.home, self.may_reach)
+        return {**super().get_env(), **identity}
 
     async def start(self) -> Any:
-        """Start the container; where it ends at once, say what it said last.
+        """Start the container; if it exits at once, report its last log line.
 
-        :raises RuntimeError: it ended, such as for a home that belongs to somebody else
+        :raises RuntimeError: the container exited, for example because the home has another owner
         """
         address = await super().start()
         loop = asyncio.get_running_loop()
-        end = loop.time() + WATCHED_SECONDS
+        deadline = loop.time() + WATCH_SECONDS
         while not await self._listens(address):
             if await self.poll() is not None:
-                raise await self._ended()
-            if loop.time() >= end:
+                raise await self._exit_error()
+            if loop.time() >= deadline:
                 break
             await asyncio.sleep(0.3)
         return address
 
     async def _listens(self, address: Any) -> bool:
-        """Whether the server at an address, a URL or host and port, takes connections."""
+        """Whether the server accepts connections; ``address`` is a URL or a host and port."""
         if isinstance(address, str):
             parts = urlsplit(address)
             host, port = parts.hostname, parts.port
@@ -78,23 +78,23 @@ class ClassroomDockerSpawner(DockerSpawner):  # type: ignore[misc]  # dockerspaw
         writer.close()
         return True
 
-    async def _ended(self) -> RuntimeError:
-        """The error of a container that ended; its last lines go to the Hub's log."""
-        said = await self.docker("logs", self.container_name, tail=20)
-        lines = said.decode(errors="replace").strip().splitlines()
+    async def _exit_error(self) -> RuntimeError:
+        """Build the error for a container that exited, and log its last lines."""
+        output = await self.docker("logs", self.container_name, tail=20)
+        lines = output.decode(errors="replace").strip().splitlines()
         for line in lines:
-            self.log.error("server of %s: %s", self._log_name, line)
-        last = lines[-1].strip()[:MOST_TOLD] if lines else "It said nothing."
-        error = RuntimeError(f"the server of {self._log_name} ended at once: {last}")
-        message = f"Your server ended as soon as it was started. {last}"
-        error.jupyterhub_message = message  # type: ignore[attr-defined]  # JupyterHub asks for it
+            self.log.error("Server of %s: %s", self._log_name, line)
+        last = lines[-1].strip()[:MAX_SHOWN] if lines else "It logged nothing."
+        error = RuntimeError(f"The server of {self._log_name} exited immediately: {last}")
+        message = f"Your server stopped immediately after it started. {last}"
+        error.jupyterhub_message = message  # type: ignore[attr-defined]  # JupyterHub shows it
         return error
 
     async def create_object(self) -> Any:
-        """Make the home if it is the first time, and the container."""
+        """Create the home if it does not exist, and the container."""
         folder = folder_name(self.user.name)
         if self.homes:
-            await self._make_home()
+            await self._create_home()
             source = f"{self.homes}/{folder}"
         else:
             source = f"{self.prefix}-home-{self.escaped_name}"
@@ -105,25 +105,25 @@ class ClassroomDockerSpawner(DockerSpawner):  # type: ignore[misc]  # dockerspaw
             self.read_only_volumes = {self.courses: "/srv/courses"}
         self.extra_host_config: dict[str, Any] = {
             **self.trait_values()["extra_host_config"],
-            # Kept when it ends by itself, until the next start: what it said last is asked for.
+            # Keep a container that exits until the next start, so that its log can be read.
             "auto_remove": False,
             "cap_add": capabilities(self.may_reach),
             "cap_drop": ["ALL"],
             "init": True,
-            "pids_limit": MOST_PROCESSES,
+            "pids_limit": MAX_PROCESSES,
             "security_opt": ["no-new-privileges"],
         }
         return await super().create_object()
 
-    async def _make_home(self) -> None:
+    async def _create_home(self) -> None:
         uid = await asyncio.to_thread(self._uid)
         skeleton = Path(self.skeleton) if self.skeleton else None
         try:
             await asyncio.to_thread(make_home, Path(self.homes), self.user.name, uid, skeleton)
         except OSError as error:
             raise RuntimeError(
-                f"The home of {self.user.name} cannot be made in {self.homes}: {error.strerror}."
-                " Is the folder there, on the machine and in the hub's container alike?"
+                f"Cannot create the home of {self.user.name} in {self.homes}: {error.strerror}."
+                " Check that the folder exists both on the machine and in the hub's container."
             ) from None
 
     def _uid(self) -> int:

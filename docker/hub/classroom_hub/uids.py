@@ -1,7 +1,7 @@
-"""A number for everybody: the uid that owns a person's files, on every machine, for good.
+"""Assigns each user a permanent uid, which owns the user's files on every machine.
 
-Home directories outlive containers, machines and the Hub's own database rows, so a uid is given
-once and never to somebody else, not even after its first owner was deleted.
+Home directories outlive containers, machines and the Hub's database rows, so a uid is never
+reused, not even after its user was deleted.
 """
 
 from typing import Self
@@ -9,10 +9,10 @@ from typing import Self
 from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
-#: Above the ranges of adduser (to 59999), of systemd (to 65519) and of the first dozen
-#: subordinate ranges (65536 each from 100000), so that no account of a machine is a student's.
+#: Above the ranges of adduser (to 59999) and systemd (to 65519) and the first dozen subordinate
+#: ranges (65536 each from 100000), so that no account of a machine has a student's uid.
 FIRST_UID = 1_000_000
-#: The largest uid that NFS and every file system here take for a person's (2**31 - 1).
+#: The largest uid that NFS and all supported file systems accept (2**31 - 1).
 LAST_UID = 2_147_483_647
 
 _TABLE = Table(
@@ -24,23 +24,23 @@ _TABLE = Table(
 
 
 class Uids:
-    """The uids by user names, in a table of their own."""
+    """The uids by user name, in a database table."""
 
     def __init__(self, engine: Engine, first: int = FIRST_UID) -> None:
-        """Make the table where it is missing. :raises SQLAlchemyError: the database is away"""
+        """Create the table if needed. :raises SQLAlchemyError: the database is unavailable"""
         self._engine = engine
         self._first = first
         _TABLE.metadata.create_all(engine)
 
     def __deepcopy__(self, memo: object) -> Self:
-        """Ourselves: traitlets copies a configuration and all that is in it."""
+        """Return self: traitlets copies a configuration with all its values."""
         return self
 
     def of(self, name: str) -> int:
-        """The uid of somebody, given now if need be.
+        """Return the uid of a user; assign one on first use.
 
-        :raises SQLAlchemyError: the database is away; then nobody gets a number
-        :raises OverflowError: all are given
+        :raises SQLAlchemyError: the database is unavailable
+        :raises OverflowError: no uids are left
         """
         while True:
             with self._engine.begin() as connection:
@@ -51,10 +51,10 @@ class Uids:
                 last = connection.execute(select(func.max(_TABLE.c.uid))).scalar()
             uid = self._first if last is None else max(self._first, last + 1)
             if uid > LAST_UID:
-                raise OverflowError("every uid is given")
+                raise OverflowError("no uids are left")
             try:
                 with self._engine.begin() as connection:
                     connection.execute(insert(_TABLE).values(uid=uid, name=name))
             except IntegrityError:
-                continue  # another Hub was quicker, with this name or this number
+                continue  # another Hub has just used this name or number
             return uid

@@ -1,4 +1,4 @@
-"""Wait at the hub's start for what it cannot start without: nothing orders a swarm's services."""
+"""Waits at startup for the database and the proxy, because Swarm does not order services."""
 
 import socket
 import sys
@@ -7,10 +7,14 @@ from collections.abc import Callable
 
 from common.errors import ConfigError
 
-#: Seconds between two tries, and the longest that one may take.
-_PAUSE, _LONGEST_TRY = 1.0, 5.0
-#: Seconds after which what is waited for is told again.
-_TELL_AGAIN = 15.0
+#: Seconds between two attempts, and the time limit of one attempt.
+_INTERVAL_SECONDS, _ATTEMPT_SECONDS = 1.0, 5.0
+#: Seconds between two log lines.
+_LOG_SECONDS = 15.0
+
+
+def _log_to_stderr(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def wait_for(
@@ -18,31 +22,31 @@ def wait_for(
     host: str,
     port: int,
     seconds: float,
-    tell: Callable[[str], None] = lambda line: print(line, file=sys.stderr, flush=True),
+    log: Callable[[str], None] = _log_to_stderr,
 ) -> None:
-    """Wait until something listens there; what is waited for is told in the log.
+    """Wait until a TCP port accepts connections; log what the hub is waiting for.
 
-    :raises ConfigError: nothing did within so many seconds
+    :raises ConfigError: the port did not accept a connection within ``seconds``
     """
-    began = time.monotonic()
-    told = -_TELL_AGAIN
+    started = time.monotonic()
+    logged = -_LOG_SECONDS
     while True:
         try:
-            socket.create_connection((host, port), _LONGEST_TRY).close()
+            socket.create_connection((host, port), _ATTEMPT_SECONDS).close()
         except OSError as error:
             reason = error.strerror or str(error) or type(error).__name__
         else:
             return
-        waited = time.monotonic() - began
+        waited = time.monotonic() - started
         where = f"{what} at {host}:{port}"
         if waited >= seconds:
             raise ConfigError(
                 [
-                    f"{where} did not answer within {seconds:.0f} s ({reason}): look at its log,"
-                    " with docker service ps or docker compose ps"
+                    f"{where} did not respond within {seconds:.0f} s ({reason}): check its log"
+                    " and its state with docker service ps or docker compose ps"
                 ]
             )
-        if waited - told >= _TELL_AGAIN:
-            told = waited
-            tell(f"The hub waits for {where}, up to {seconds:.0f} s: {reason}")
-        time.sleep(_PAUSE)
+        if waited - logged >= _LOG_SECONDS:
+            logged = waited
+            log(f"Waiting for {where} (up to {seconds:.0f} s): {reason}")
+        time.sleep(_INTERVAL_SECONDS)

@@ -1,9 +1,9 @@
-"""Serve one course's formgrader: COURSE_ID in the folder COURSE, below BASE_URL, with a token.
+"""Serves the formgrader of the course COURSE_ID in the folder COURSE, below BASE_URL.
 
-Started as root it owns the course's folder where that is new, and goes on as the course's account
-(COURSE_UID, 65533 by itself); any other account it stays. The token, grading_token in the folder
-SECRETS, is read before and reaches the server by its standard input: students' code that is graded
-does not inherit it. The folder EXCHANGE is nbgrader's; where it is missing it is made.
+If it starts as root, it takes ownership of a new course folder and switches to the course's account
+(COURSE_UID, default 65533); otherwise it keeps its account. The token, grading_token in the folder
+SECRETS, is passed to the server through standard input, so that students' code does not inherit it.
+EXCHANGE is nbgrader's exchange, which is created if it does not exist.
 """
 
 import json
@@ -17,7 +17,7 @@ from pathlib import Path
 COURSE = Path(os.environ.get("COURSE", "/srv/course"))
 EXCHANGE = Path(os.environ.get("EXCHANGE", "/srv/nbgrader/exchange"))
 TOKEN = Path(os.environ.get("SECRETS", "/run/secrets")) / "grading_token"
-#: Only the formgrader service is in this container's network.
+#: Only the formgrader service shares this container's network.
 ADDRESS = os.environ.get("ADDRESS", "0.0.0.0")  # noqa: S104 - as above
 PORT = int(os.environ.get("PORT", "8000"))
 CONFIG = """c = get_config()
@@ -27,14 +27,14 @@ c.CourseDirectory.course_id = {course_id!r}
 
 
 def main() -> None:
-    """Start the server and wait for its end."""
+    """Start the server and wait until it exits."""
     try:
         course_id, base_url = os.environ["COURSE_ID"], os.environ["BASE_URL"]
         token = TOKEN.read_text(encoding="utf-8").strip()
     except KeyError as error:
         sys.exit(f"{error.args[0]} is not set.")
     except OSError as error:
-        sys.exit(f"The token {TOKEN} cannot be read: {error.strerror}.")
+        sys.exit(f"Cannot read the token {TOKEN}: {error.strerror}.")
     uid = int(os.environ.get("COURSE_UID", "65533"))
     if os.getuid() == 0 and uid != 0:
         if COURSE.stat().st_uid == 0:
@@ -46,13 +46,13 @@ def main() -> None:
         os.setgroups([])
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
-    os.umask(0o022)  # the exchange is read by students
+    os.umask(0o022)  # students read the exchange
     home = Path(tempfile.gettempdir()) / "course"
     home.mkdir(exist_ok=True)
     os.environ.update(HOME=str(home), USER="course", LOGNAME="course")
     if not EXCHANGE.exists():
         EXCHANGE.mkdir(exist_ok=True)
-        EXCHANGE.chmod(0o1777)  # everybody hands in, nobody takes another's away
+        EXCHANGE.chmod(0o1777)  # all students can submit, but not remove other files
     os.chdir(COURSE)
     config = COURSE / "nbgrader_config.py"
     if not config.exists():
@@ -68,10 +68,10 @@ def main() -> None:
         "parent": os.getpid(),
     }
     words = [sys.executable, "-I", "-m", "services.formgrader_proxy.upstream.server"]
-    server = subprocess.Popen(words, stdin=subprocess.PIPE)  # noqa: S603 - words of ours
-    # The first process of a container is not ended by a signal that it does not handle.
+    server = subprocess.Popen(words, stdin=subprocess.PIPE)  # noqa: S603 - fixed arguments
+    # The first process of a container ignores signals that it does not handle.
     signal.signal(signal.SIGTERM, lambda *_: server.terminate())
-    assert server.stdin is not None  # noqa: S101 - it was asked for above
+    assert server.stdin is not None  # noqa: S101 - requested above
     server.stdin.write(json.dumps(start).encode())
     server.stdin.close()
     sys.exit(server.wait())

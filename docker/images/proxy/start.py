@@ -1,7 +1,7 @@
-"""Start configurable-http-proxy with its API on the control network only.
+"""Starts configurable-http-proxy with its API on the control network only.
 
-CONTROL_SUBNET: the network, such as 10.91.0.0/24, whose address the API listens on.
-HUB_URL: where requests go that no server is for. The token comes from /run/secrets/proxy_token.
+CONTROL_SUBNET is the network in which the API listens, such as 10.91.0.0/24. HUB_URL is the target
+of requests that belong to no server. The token is in /run/secrets/proxy_token.
 """
 
 import fcntl
@@ -19,7 +19,7 @@ _SIOCGIFADDR = 0x8915  # linux/sockios.h
 
 
 def own_addresses() -> list[str]:
-    """The IPv4 addresses of this machine's interfaces."""
+    """Return the IPv4 addresses of this container's interfaces."""
     found = []
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         for _, name in socket.if_nameindex():
@@ -33,18 +33,18 @@ def own_addresses() -> list[str]:
 
 
 def api_address(subnet: str) -> str:
-    """Our address in the network. Waits for it, as networks may come after the start."""
+    """Return this container's address in the network; wait up to 10 s until it is connected."""
     network = ipaddress.ip_network(subnet)
     for _ in range(100):
         for address in own_addresses():
             if ipaddress.ip_address(address) in network:
                 return address
         time.sleep(0.1)
-    sys.exit(f"No address of this container is in CONTROL_SUBNET={subnet}.")
+    sys.exit(f"This container has no address in CONTROL_SUBNET={subnet}.")
 
 
 def healthy() -> int:
-    """Whether the public port answers, for Docker. :returns: an exit code"""
+    """Check for Docker whether the public port responds. :returns: the exit status"""
     try:
         with socket.create_connection(("127.0.0.1", 8000), timeout=4):
             return 0
@@ -53,14 +53,14 @@ def healthy() -> int:
 
 
 def main() -> None:
-    """Become the proxy."""
+    """Replace this process with the proxy."""
     if sys.argv[1:] == ["--healthy"]:
         sys.exit(healthy())
     try:
         token = TOKEN.read_text().strip()
         subnet, hub = os.environ["CONTROL_SUBNET"], os.environ["HUB_URL"]
     except OSError as error:
-        sys.exit(f"The proxy's token cannot be read: {error}.")
+        sys.exit(f"Cannot read the proxy's token: {error}.")
     except KeyError as error:
         sys.exit(f"{error.args[0]} is not set.")
     words = ["/opt/proxy/node"]

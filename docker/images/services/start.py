@@ -1,9 +1,9 @@
-"""Start one of the services: ``start.py cull [FLAGS]``, ``stats``, ``formgrader``.
+"""Starts a service: ``start.py cull [FLAGS]``, ``stats`` or ``formgrader``.
 
-Secrets come from files in the folder SECRETS (/run/secrets): ``<service>_token`` is the service's
-token at the Hub, and ``postgres_password`` that of the database. DATABASE, such as
-postgresql://classroom@db/cull, is where its tables are; the password goes into no flag and no
-environment, but into a file that the database's library reads (PGPASSFILE).
+Secrets are files in the folder SECRETS (/run/secrets): ``<service>_token`` is the service's Hub
+token, and ``postgres_password`` is the database password. DATABASE is the database URL, such as
+postgresql://classroom@db/cull. The password is not passed in flags or environment variables, but in
+a file that the database library reads (PGPASSFILE).
 """
 
 import json
@@ -15,27 +15,27 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 SECRETS = Path(os.environ.get("SECRETS", "/run/secrets"))
-#: A file system of this container alone.
+#: A folder that is private to this container.
 SCRATCH = Path(tempfile.gettempdir())
 MODULES = {"cull": "cull", "stats": "stats", "formgrader": "formgrader_proxy"}
 PORT = 8000
 
 
 def secret(name: str) -> str | None:
-    """A secret's text, None where there is none of that name."""
+    """Return a secret, or None if it does not exist."""
     try:
         return (SECRETS / name).read_text(encoding="utf-8").strip()
     except FileNotFoundError:
         return None
     except OSError as error:
-        sys.exit(f"The secret {name} cannot be read: {error.strerror}.")
+        sys.exit(f"Cannot read the secret {name}: {error.strerror}.")
 
 
 def flags(name: str) -> list[str]:
-    """What the service is started with, before the flags that were given."""
+    """Return the service's default flags, which precede the given ones."""
     words = [f"--service-name={name}", f"--service-prefix=/services/{name}/"]
     words += ["--ip=0.0.0.0", f"--port={PORT}"]
-    # Who may open its pages: without this, as for any service that the Hub did not start, nobody.
+    # The scopes that grant access to the pages. The Hub sets them only for services that it starts.
     access = json.dumps([f"access:services!service={name}"])
     os.environ.setdefault("JUPYTERHUB_OAUTH_ACCESS_SCOPES", access)
     token = SECRETS / f"{name}_token"
@@ -56,7 +56,7 @@ def flags(name: str) -> list[str]:
 
 
 def healthy() -> int:
-    """Whether the service serves, for Docker. :returns: an exit code"""
+    """Check for Docker whether the service responds. :returns: the exit status"""
     name = (SCRATCH / "service").read_text()
     url = f"http://127.0.0.1:{PORT}/services/{name}/health"
     try:
@@ -67,13 +67,13 @@ def healthy() -> int:
 
 
 def main() -> None:
-    """Become the service."""
+    """Replace this process with the service."""
     words = sys.argv[1:]
     if words == ["--healthy"]:
         sys.exit(healthy())
     if not words or words[0] not in MODULES:
         print(__doc__)
-        sys.exit(f"Name the service first: {', '.join(MODULES)}.")
+        sys.exit(f"The first argument must be a service: {', '.join(MODULES)}.")
     name, *given = words
     (SCRATCH / "service").write_text(name)
     command = [sys.executable, "-m", f"services.{MODULES[name]}"]

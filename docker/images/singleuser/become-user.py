@@ -1,9 +1,9 @@
-"""Become the user that the hub names, then do what was to be done.
+"""Switches to the user that the hub specifies, then runs the command.
 
-NB_USER: the name; NB_UID, NB_GID: the numbers; HOME: the home, which is made ours where it is new
-and still root's. CLASSROOM_MAY_REACH: the names of whom it may connect to in its network; empty or
-missing: everybody. As root is needed for that alone, nothing of it is left after: no capability,
-and none to be had by a program with the setuid bit.
+NB_USER, NB_UID and NB_GID are the user's name, uid and gid. HOME is the home directory; a new one
+that belongs to root is given to the user. CLASSROOM_MAY_REACH lists the host names that the server
+may reach in its network; if it is empty or missing, there is no firewall. The command runs without
+root's capabilities and cannot regain them through programs with the setuid bit.
 """
 
 import ctypes
@@ -19,22 +19,22 @@ _NAME = re.compile(r"[^:\n/]{1,200}")
 LOWEST_UID = 1000
 
 
-def who() -> tuple[str, int, int, str]:
-    """Name, uid, gid and home. Ends the program where they make no sense."""
+def identity() -> tuple[str, int, int, str]:
+    """Return the name, uid, gid and home; exit if they are not valid."""
     name = os.environ.get("NB_USER", "")
     home = os.environ.get("HOME", "")
     try:
         uid = int(os.environ["NB_UID"])
         gid = int(os.environ.get("NB_GID", uid))
     except (KeyError, ValueError):
-        sys.exit("NB_UID and NB_GID must be numbers: the hub gives them.")
+        sys.exit("NB_UID and NB_GID must be numbers. The hub sets them.")
     if not _NAME.fullmatch(name) or min(uid, gid) < LOWEST_UID or not home.startswith("/"):
-        sys.exit(f"NB_USER={name!r}, NB_UID={uid}, HOME={home!r}: that is no user for a server.")
+        sys.exit(f"NB_USER={name!r}, NB_UID={uid}, HOME={home!r} is not a valid user of a server.")
     return name, uid, gid, home
 
 
 def add_account(name: str, uid: int, gid: int, home: str) -> None:
-    """Give the numbers a name, so that `whoami` and nbgrader know it."""
+    """Add the user to /etc/passwd and /etc/group, for `whoami` and nbgrader."""
     for path, line in (
         ("/etc/passwd", f"{name}:x:{uid}:{gid}::{home}:/bin/bash\n"),
         ("/etc/group", f"{name}:x:{gid}:\n"),
@@ -46,30 +46,32 @@ def add_account(name: str, uid: int, gid: int, home: str) -> None:
 
 
 def take_home(home: str, uid: int, gid: int) -> None:
-    """Own a home that is new; one that belongs to somebody else ends the program."""
+    """Give a new home to the user; exit if it belongs to another user."""
     path = Path(home)
     path.mkdir(parents=True, exist_ok=True)
     owner = path.stat().st_uid
     if owner == 0:
-        os.chmod(path, 0o700)  # while it is root's: there is no capability to do so after
+        os.chmod(path, 0o700)  # before chown: this process cannot change it afterwards
         os.chown(path, uid, gid)
     elif owner != uid:
-        sys.exit(f"{home} belongs to the uid {owner}, not to {uid}: ask who runs the hub.")
+        sys.exit(
+            f"{home} belongs to uid {owner} instead of {uid}. Contact the administrator of the hub."
+        )
 
 
-def close_the_ways(names: list[str]) -> None:
-    """Close the ways to all neighbours but these; where that fails the program ends."""
+def start_firewall(names: list[str]) -> None:
+    """Block connections to all other hosts in the network; exit if this fails."""
     words = [sys.executable, "-I", "-S", str(_FIREWALL), *names]
-    if names and subprocess.run(words, check=False).returncode:  # noqa: S603 - words of ours
-        sys.exit(1)  # it said why
+    if names and subprocess.run(words, check=False).returncode:  # noqa: S603 - fixed program
+        sys.exit(1)  # firewall.py has printed the reason
 
 
 def main() -> None:
-    """Become the user and run the command."""
+    """Switch to the user and run the command."""
     command = sys.argv[1:] or ["jupyterhub-singleuser"]
-    name, uid, gid, home = who()
+    name, uid, gid, home = identity()
     if os.getuid() == 0:
-        close_the_ways(os.environ.get("CLASSROOM_MAY_REACH", "").split())
+        start_firewall(os.environ.get("CLASSROOM_MAY_REACH", "").split())
         add_account(name, uid, gid, home)
         take_home(home, uid, gid)
         os.setgroups([])
@@ -77,7 +79,7 @@ def main() -> None:
         os.setresuid(uid, uid, uid)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
-        sys.exit("The kernel does not take away the right to new privileges.")
+        sys.exit("Cannot set no_new_privs: the kernel does not support it.")
     os.environ.update(USER=name, LOGNAME=name)
     os.chdir(home)
     os.umask(0o027)

@@ -1,13 +1,14 @@
-"""Let this container connect to none of its neighbours but those whose names are given.
+"""Allows this container to connect only to the given hosts in its network.
 
     python3 -I -S firewall.py hub proxy
 
-Students' containers share a network, in which each would reach every port of each other's. The
-rules are in this container's own network namespace and need CAP_NET_ADMIN, which no program of the
-student has. They are about what goes out: hub and proxy always get in, wherever they are.
+Students' containers share a network, in which each could otherwise reach every port of the others.
+The rules are in this container's network namespace and need CAP_NET_ADMIN, which the student's
+programs do not have. They apply to outgoing connections: the hub and the proxy can always connect
+to the container.
 
-When this returns the rules hold; a child stays, as hub and proxy have other addresses when they are
-replaced. Should it ever end, the way to those who are new stays shut.
+The rules are active when this program returns. A child process keeps running to update the
+addresses when the hub or the proxy is replaced. If it exits, new addresses stay blocked.
 """
 
 import ipaddress
@@ -21,9 +22,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 NFT = "/usr/sbin/nft"
-#: Seconds between two looks at the addresses. What is sent to a new one meanwhile is dropped and
-#: not refused: TCP sends it again after 1 s and 3 s.
-LOOK_SECONDS = 2.0
+#: Seconds between two checks of the addresses. Until then, packets to a new address are dropped,
+#: not rejected, so that TCP sends them again after 1 s and 3 s.
+CHECK_SECONDS = 2.0
 RULES = """
 table inet classroom {{
   set neighbours {{
@@ -31,14 +32,14 @@ table inet classroom {{
     flags interval
     elements = {{ {neighbours} }}
   }}
-  set ways {{
+  set allowed {{
     type ipv4_addr
   }}
   chain output {{
     type filter hook output priority filter; policy accept;
     oifname "lo" accept
     ct state established,related accept
-    ip daddr @neighbours ip daddr != @ways drop
+    ip daddr @neighbours ip daddr != @allowed drop
     meta nfproto ipv6 meta l4proto != 58 drop comment "58: ICMPv6"
   }}
 }}
@@ -46,9 +47,9 @@ table inet classroom {{
 
 
 def neighbours(table: str) -> list[str]:
-    """The networks that begin at our own interfaces, by the kernel's table (/proc/net/route).
+    """Return the directly connected networks in a routing table (/proc/net/route).
 
-    :raises OSError: there is none
+    :raises OSError: there are none
     """
     found = []
     for line in table.splitlines()[1:]:
@@ -61,19 +62,19 @@ def neighbours(table: str) -> list[str]:
 
 
 def _address(number: str) -> ipaddress.IPv4Address:
-    """An address of the table, which has its bytes as the machine has them in a number."""
+    """Parse an address of the table, which is in the machine's byte order."""
     return ipaddress.IPv4Address(int(number, 16).to_bytes(4, sys.byteorder))
 
 
-def ways(addresses: Iterable[str]) -> str:
-    """The rules that leave open the way to these addresses and no longer any other, in one step."""
+def allow(addresses: Iterable[str]) -> str:
+    """Return the commands that atomically replace the allowed addresses."""
     elements = ", ".join(sorted(addresses))
-    added = f"add element inet classroom ways {{ {elements} }}\n" if elements else ""
-    return "flush set inet classroom ways\n" + added
+    added = f"add element inet classroom allowed {{ {elements} }}\n" if elements else ""
+    return "flush set inet classroom allowed\n" + added
 
 
 def look_up(names: Iterable[str]) -> set[str]:
-    """The IPv4 addresses that the names have now; a name that is none at the moment has none."""
+    """Return the current IPv4 addresses of the names; unknown names are skipped."""
     found: set[str] = set()
     for name in names:
         try:
@@ -85,48 +86,51 @@ def look_up(names: Iterable[str]) -> set[str]:
 
 
 def load(rules: str) -> None:
-    """Have the kernel hold to rules. :raises OSError: it does not; the text says why"""
-    ran = subprocess.run(  # noqa: S603 - words of ours
+    """Load rules. :raises OSError: nft failed; the message has the reason"""
+    ran = subprocess.run(  # noqa: S603 - fixed program
         [NFT, "-f", "-"], input=rules, capture_output=True, text=True, check=False
     )
     if ran.returncode:
-        raise OSError(ran.stderr.strip().partition("\n")[0] or f"nft ended with {ran.returncode}")
+        raise OSError(
+            ran.stderr.strip().partition("\n")[0] or f"nft exited with status {ran.returncode}"
+        )
 
 
-def keep(names: list[str], known: set[str]) -> None:
-    """Follow the names' addresses, for ever."""
+def follow(names: list[str], known: set[str]) -> None:
+    """Update the allowed addresses when they change; never returns."""
     while True:
-        time.sleep(LOOK_SECONDS)
+        time.sleep(CHECK_SECONDS)
         found = look_up(names)
-        # Where nobody is found it is the name service that is away.
+        # If no name resolves, the DNS server is unavailable.
         if not found or found == known:
             continue
         try:
-            load(ways(found))
+            load(allow(found))
             known = found
         except OSError as error:
             print(f"firewall: {error}", file=sys.stderr, flush=True)
 
 
 def main() -> None:
-    """Load the rules and leave behind who keeps them."""
+    """Load the rules and start the process that updates them."""
     names = sys.argv[1:]
     known = look_up(names)
     try:
-        around = neighbours(Path("/proc/net/route").read_text(encoding="ascii"))
-        load(RULES.format(neighbours=", ".join(around)) + ways(known))
+        networks = neighbours(Path("/proc/net/route").read_text(encoding="ascii"))
+        load(RULES.format(neighbours=", ".join(networks)) + allow(known))
     except OSError as error:
         sys.exit(
-            f"No firewall can be made around this server ({error}). The image needs nftables,"
-            " the engine's kernel nf_tables; with STUDENTS_FIREWALL=no there is none, and students"
+            f"Cannot set up the firewall of this server ({error}). It needs nftables in the image"
+            " and nf_tables in the kernel. STUDENTS_FIREWALL=no disables it; students can then"
             " reach each other's ports."
         )
-    # The child of a child belongs to the container's first process and not to the student's server.
+    # The grandchild becomes a child of the container's first process instead of the student's
+    # server.
     if os.fork() == 0:
         if os.fork() == 0:
             os.setsid()
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
-            keep(names, known)
+            follow(names, known)
         os._exit(0)
     os.wait()
 

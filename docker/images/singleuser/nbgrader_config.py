@@ -1,4 +1,4 @@
-"""Where nbgrader's exchange is, for students and graders alike."""
+"""The path of nbgrader's exchange, for students and graders."""
 
-c = get_config()  # noqa: F821 - nbgrader gives it
+c = get_config()  # noqa: F821 - nbgrader defines it
 c.Exchange.root = "/srv/nbgrader/exchange"

@@ -1,4 +1,4 @@
-"""`python -m services.cull --once` beside jupyterhub-idle-culler, against the quick fake Hub."""
+"""Compares `services.cull --once` with jupyterhub-idle-culler on a fast fake Hub."""
 
 import json
 import tempfile
@@ -11,8 +11,8 @@ from tests.bench import measure
 from tests.bench.measure import BenchError, Sample
 from tests.bench.report import Table
 
-TIMEOUT = 3600  # idle servers on the fake Hub have been so for two hours
-NEVER = 36000  # with this time-out nothing is idle: a pass lists and decides
+TIMEOUT = 3600  # idle servers on the fake Hub have been idle for two hours
+NEVER = 36000  # with this timeout no server is idle, and a pass only reads and decides
 
 OURS = "services.cull"
 PEER = "jupyterhub-idle-culler"
@@ -31,7 +31,7 @@ def floor(timeout: int, *flags: str) -> list[str]:
 
 
 def pass_at(users: int, repeats: int) -> list[Table]:
-    """One pass over `users`: a tenth run a server, half of those are idle."""
+    """Measure a pass over `users`: a tenth have a running server, half of which are idle."""
     idle = users // 20
     with tempfile.TemporaryDirectory() as folder:
         contend = partial(_contend, users, idle, 0.0, Path(folder))
@@ -72,19 +72,19 @@ def pass_at(users: int, repeats: int) -> list[Table]:
         ),
         Table(
             f"cull-{size}-stop",
-            f"One pass, {users:,} users, {tenth}, {idle:,} of them idle and stopped at once",
+            f"One pass, {users:,} users, {tenth}, {idle:,} of them idle and stopped without delay",
             stopping,
             PEER,
             benchmark=f"cull-{size}",
             wall_targets=targets,
             peak_targets=peaks,
-            notes=["Ours reads each server again before it stops it; the peer does not."],
+            notes=[f"{OURS} reads each server again before it stops it; {PEER} does not."],
         ),
     ]
 
 
 def slow_stops(repeats: int) -> list[Table]:
-    """250 stops of 50 ms each."""
+    """Measure 250 stops of 50 ms each."""
     with tempfile.TemporaryDirectory() as folder:
         samples = _contend(
             5000,
@@ -139,12 +139,12 @@ def _one_pass(url: str, command: Sequence[str], stops: int, log: Path) -> Sample
     )
     done = json.loads(_ask(url, "GET"))
     if done.get("stops", 0) != stops:
-        raise BenchError(f"{' '.join(command)} made {done} where {stops} stops were due")
+        raise BenchError(f"{' '.join(command)} made {done}, expected {stops} stops")
     return sample
 
 
 def _ask(url: str, method: str) -> bytes:
-    request = urllib.request.Request(f"{url}/_bench", method=method)  # noqa: S310 # our own fake
-    with urllib.request.urlopen(request) as response:  # noqa: S310 # our own fake
+    request = urllib.request.Request(f"{url}/_bench", method=method)  # noqa: S310 # the fake Hub
+    with urllib.request.urlopen(request) as response:  # noqa: S310 # the fake Hub
         body: bytes = response.read()
     return body

@@ -1,11 +1,11 @@
-"""A Hub that costs nearly nothing, so that a benchmark measures the client.
+"""A fake Hub that needs very little CPU time, so that benchmarks measure the client.
 
-Users are made once and kept as bytes; requests are taken apart by hand. It answers what a
-culler asks (pages of users, one server, DELETE). A stopped server is still listed, so every pass
-finds the same work; only a page that is sorted by activity has it no longer, as on a real Hub.
+Users are created once and stored as bytes, and requests are parsed by hand. It supports the
+requests of cullers (pages of users, one server, DELETE). A stopped server is still listed, so every
+pass finds the same work; only the page that is sorted by activity omits it, as on a real Hub.
 
-`GET /_bench` tells how many requests of each kind came, and the most DELETEs in flight at
-once; `POST /_bench` sets all back before the next pass.
+`GET /_bench` returns the number of requests of each kind and the maximum number of concurrent
+DELETEs; `POST /_bench` resets everything before the next pass.
 """
 
 import argparse
@@ -26,7 +26,7 @@ REASONS = {200: b"OK", 204: b"No Content", 404: b"Not Found"}
 
 @dataclass
 class Hub:
-    """Users `u000000` and on: the first tenth runs a server, each second one of those idle."""
+    """Users `u000000` and so on: a tenth have running servers, half of which are idle."""
 
     users: int
     idle_servers: int
@@ -48,7 +48,7 @@ class Hub:
         self.active_at = _isoformat(now)
 
     def fill(self) -> None:
-        """Have all servers run, the idle ones first."""
+        """Start all servers again, the idle ones first."""
         numbers = sorted(range(self.running), key=lambda number: not self.is_idle(number))
         self.by_activity = dict.fromkeys(numbers)
 
@@ -91,7 +91,7 @@ class Hub:
         }
 
     def encoded(self, number: int, model: Callable[[int], dict[str, object]]) -> bytes:
-        """One model's bytes: another's with the name changed, which is cheaper than JSON."""
+        """Return a model as bytes; replacing the name in a template is faster than JSON."""
         example = 0 if self.is_idle(number) else 1
         key = (model.__name__, example, number < self.running)
         if key not in self.examples:
@@ -116,7 +116,7 @@ class Hub:
         return b'{"items": [%s], "_pagination": %s}' % (items, json.dumps(pagination).encode())
 
     def longest_idle(self, limit: int) -> bytes:
-        """The page that is sorted by activity, from its beginning."""
+        """Return the page that is sorted by activity."""
         items = b", ".join(self.listed(number) for number in islice(self.by_activity, limit))
         return b'{"items": [%s], "_pagination": {"total": %d, "next": null}}' % (
             items,
@@ -124,7 +124,7 @@ class Hub:
         )
 
     def listed(self, number: int) -> bytes:
-        """A user in a page; those that run are kept, for they are asked for again and again."""
+        """Return a user in a page; users with running servers are cached."""
         if number >= self.running:
             return self.encoded(number, self.user)
         if number not in self.kept:
@@ -132,7 +132,7 @@ class Hub:
         return self.kept[number]
 
     def get(self, target: str) -> tuple[str, int, bytes]:
-        """The kind of request, the status and the body for one GET."""
+        """Return the kind of request, the status and the body for a GET request."""
         parts = urlsplit(target.removeprefix("/hub/api"))
         query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
         match parts.path.split("/")[1:]:
@@ -188,7 +188,7 @@ _OWNER = {
 
 
 class Connection(asyncio.Protocol):
-    """One connection: requests without pipelining, kept open unless the client says close."""
+    """A connection without pipelining, kept open unless the client asks to close it."""
 
     transport: asyncio.Transport
 
@@ -203,7 +203,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.received += data
         head, found, rest = self.received.partition(b"\r\n\r\n")
-        # A body (of a DELETE with `remove`, say) is small and comes with its head: dropped.
+        # A body (such as a DELETE with `remove`) is small, comes with the headers, and is ignored.
         if not found:
             return
         self.received = b"" if rest else rest
@@ -253,17 +253,17 @@ class Connection(asyncio.Protocol):
 
 
 def _isoformat(moment: datetime) -> str:
-    """The way the Hub writes times."""
+    """Format a time as the Hub does."""
     return moment.isoformat().replace("+00:00", "Z")
 
 
 async def serve(hub: Hub) -> None:
-    """Serve on a free port, which is printed once all users are made."""
+    """Serve on a free port, and print it when all users exist."""
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Connection(hub), "127.0.0.1", 0)
     hub.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hub/api"
     for limit in (50, 200):
-        # Offsets of a client that takes the Hub's next one, and of ours, whose pages overlap.
+        # Offsets of clients that follow the Hub's links, and of services.cull.
         for offset in {*range(0, hub.running, limit), *range(0, hub.running, limit - OVERLAP)}:
             hub.page("ready", offset, limit)
             hub.page("active", offset, limit)
@@ -277,7 +277,7 @@ async def serve(hub: Hub) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--users", type=int, default=5000)
-    parser.add_argument("--idle", type=int, default=0, help="how many servers are idle")
+    parser.add_argument("--idle", type=int, default=0, help="number of idle servers")
     parser.add_argument("--stop-seconds", type=float, default=0.0)
     options = parser.parse_args()
     asyncio.run(serve(Hub(options.users, options.idle, options.stop_seconds)))

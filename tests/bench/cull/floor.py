@@ -1,7 +1,7 @@
-"""The least a Python program can do for one pass: aiohttp, msgspec, nothing else.
+"""The minimum that a Python program needs for a pass: only aiohttp and msgspec.
 
-It lists running users, takes the idle ones as they stand, and, when told so, reads each again
-and stops it. No retry, no rule, no care: what our service spends above this is its own.
+It lists users with running servers and, if requested, re-reads and stops the idle ones, without
+retries, rules or checks. Any additional cost of services.cull is due to its own work.
 """
 
 import argparse

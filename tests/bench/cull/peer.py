@@ -1,18 +1,18 @@
-"""One pass of jupyterhub-idle-culler, then exit: it has no `--once` of its own.
+"""One pass of jupyterhub-idle-culler, which has no option `--once`.
 
-Everything else is as its `start()` does it: flags, log, client.
+Flags, logging and the client are set up as in its `start()`.
 """
 
 import asyncio
 import os
 
-from jupyterhub_idle_culler import (  # type: ignore[import-untyped] # the peer is not typed
+from jupyterhub_idle_culler import (  # type: ignore[import-untyped] # it has no types
     IdleCuller,
     cull_idle,
 )
 
 
-class OnePass(IdleCuller):  # type: ignore[misc] # the peer is not typed
+class OnePass(IdleCuller):  # type: ignore[misc] # it has no types
     def start(self) -> None:
         asyncio.run(
             cull_idle(

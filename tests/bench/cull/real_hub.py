@@ -1,8 +1,8 @@
-"""`services.cull --once` beside jupyterhub-idle-culler, against a real JupyterHub.
+"""Compares `services.cull --once` with jupyterhub-idle-culler on a real JupyterHub.
 
-10,000 users, 1,000 of them with a running server, 500 of those idle; the Hub is started anew on
-a copy of the same database before each pass that stops servers. The database lies in memory
-where the system allows it, so that nobody is measured by what else the disk has to do.
+There are 10,000 users, 1,000 of them with a running server, and 500 of these are idle. Before each
+pass that stops servers, the Hub is restarted with a copy of the same database. The database is in
+memory if possible, so that other disk activity does not affect the results.
 """
 
 import dataclasses
@@ -19,25 +19,25 @@ from tests.bench.real_hub import RealHub
 from tests.bench.report import Table
 
 USERS, RUNNING, IDLE = 10_000, 1_000, 500
-TIMEOUT = 2 * 3600  # the idle ones have been so for five hours
+TIMEOUT = 2 * 3600  # idle servers have been idle for five hours
 NEVER = 24 * 3600
-# The peer stops one after the other, so 500 stops of a second take it more than eight minutes.
-# Fewer tell the same, and less in our favour: what is not stopping weighs more.
+# jupyterhub-idle-culler stops one server at a time, so 500 stops of a second take it over eight
+# minutes. Fewer stops give a similar result, with a smaller difference: other work weighs more.
 FEW = 20
 
-MEMORY = Path("/dev/shm")  # a folder of our own is made in it
+MEMORY = Path("/dev/shm")  # a temporary folder is created in it
 
 FLOOR = "floor: bare aiohttp, stop only"
 
 
 def listing(repeats: int) -> list[Table]:
-    """What a pass costs the Hub when nothing is idle, and what reading 500 servers again does."""
+    """Measure the Hub's cost of a pass without idle servers, and of re-reading 500 servers."""
     commands = {
         PEER: peer(NEVER),
         f"{PEER} --api-page-size=200": peer(NEVER, "--api-page-size=200"),
         OURS: ours(NEVER),
         "floor: bare aiohttp": floor(NEVER),
-        "floor, and 500 servers read again": floor(TIMEOUT, "--reread"),
+        "floor, and 500 servers re-read": floor(TIMEOUT, "--reread"),
     }
     with (
         _folder() as folder,
@@ -57,13 +57,13 @@ def listing(repeats: int) -> list[Table]:
         samples,
         PEER,
         hub_cpu_targets={OURS: 1.0},
-        notes=[f"Reading one server again costs the Hub {each * 1000:.1f} ms of CPU."],
+        notes=[f"Re-reading one server costs the Hub {each * 1000:.1f} ms of CPU time."],
     )
     return [table]
 
 
 def stops(name: str, idle: int, stop_seconds: float, target: float, repeats: int) -> list[Table]:
-    """A pass that stops all idle servers, each of which takes `stop_seconds` to stop."""
+    """Measure a pass that stops all idle servers; each stop takes `stop_seconds`."""
     commands = {
         PEER: peer(TIMEOUT),
         OURS: ours(TIMEOUT),
@@ -83,13 +83,13 @@ def stops(name: str, idle: int, stop_seconds: float, target: float, repeats: int
     table = Table(
         name,
         f"Real Hub, {USERS:,} users, {RUNNING:,} running servers, {idle} of them idle,"
-        f" {stop_seconds:g} s to stop one",
+        f" {stop_seconds:g} s per stop",
         samples,
         PEER,
         wall_targets={OURS: target},
         notes=[
-            f"Of the Hub's CPU during our pass, {share:.0%} goes beyond that of a client that"
-            " only lists and stops: reading the servers again before they are stopped."
+            f"{share:.0%} of the Hub's CPU time during the pass of {OURS} is for re-reading servers"
+            " before they are stopped (compared with a client that only lists and stops)."
         ],
     )
     return [table]
@@ -119,5 +119,5 @@ def _one_pass(hub: RealHub, command: Sequence[str], folder: Path, *, stops: int)
     sample = measure.run(command, env, folder / "client.log")
     stopped = before - hub.running_servers()
     if stopped != stops:
-        raise BenchError(f"{' '.join(command)} stopped {stopped} servers where {stops} were idle")
+        raise BenchError(f"{' '.join(command)} stopped {stopped} servers, expected {stops}")
     return dataclasses.replace(sample, hub_cpu=measure.cpu_seconds(hub.pid) - used)

@@ -1,8 +1,8 @@
 """Compares the formgrader proxy with other proxies in front of the same upstream, in turns.
 
-The formgrader proxy gets requests of a signed-in grader and checks them completely. The others
-check less: configurable-http-proxy and jupyter-server-proxy check only a path or one token, nginx
-sends a subrequest (``auth_request``).
+services.formgrader_proxy runs with a signed-in grader and all checks. The others check less:
+configurable-http-proxy and jupyter-server-proxy check only a path or a token, and nginx uses
+``auth_request``.
 """
 
 import asyncio
@@ -31,9 +31,9 @@ NGINX, CHP = "nginx, auth_request", "configurable-http-proxy"
 JSP, DIRECT = "jupyter-server-proxy", "direct"
 COURSE = "/services/formgrader/course101/"
 SECONDS = 1.0
-#: Small responses with this number of connections, the large response, WebSockets.
+#: Small responses over this number of connections, the large response, WebSockets.
 LOADS = ("1", "10", "100", "big", "socket")
-#: What Chromium sends with a request of one of nbgrader's pages.
+#: The headers that Chromium sends for a request from an nbgrader page.
 BROWSER = {
     "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)"
     " Chrome/140.0.0.0 Safari/537.36",
@@ -50,7 +50,7 @@ Result = dict[str, dict[str, float] | None]
 
 @dataclass(frozen=True)
 class Contender:
-    """Its URL, the header fields that give access, and its processes."""
+    """A contender's address, the headers with which it accepts requests, and its processes."""
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -59,17 +59,17 @@ class Contender:
 
 @dataclass
 class RateTable(Table):
-    """A table of rates and latencies instead of run times."""
+    """A table of rates and latencies instead of total times."""
 
     results: Mapping[str, list[Result]] = field(default_factory=dict)
 
     def middle(self, name: str, load: str, quantity: str) -> float | None:
-        """The median over the turns; None if the contender does not support it."""
+        """Return the median of all turns, or None if the contender does not support the load."""
         values = [one[quantity] for turn in self.results.get(name, []) if (one := turn[load])]
         return Spread.of(values).median if values else None
 
     def beside(self, name: str, load: str, quantity: str) -> Spread | None:
-        """The ratio of the formgrader proxy to this one, turn by turn; None if one lacks it."""
+        """Return the ratios of services.formgrader_proxy to a contender, or None without both."""
         both = [
             (ours[quantity], theirs[quantity])
             for our_turn, their_turn in zip(
@@ -80,28 +80,33 @@ class RateTable(Table):
         return Spread.of([ours / theirs for ours, theirs in both]) if both else None
 
     def verdicts(self) -> list[str]:
-        """The targets, each kept or missed. What a contender does not support has none."""
-        told = []
+        """Return a sentence for each target, met or missed; loads that did not run are omitted."""
+        sentences = []
         ours, direct = (self.middle(name, "10", "median_ms") for name in (OURS, DIRECT))
         if ours is not None and direct is not None:
             added = ours - direct
-            told.append(_verdict(added <= 1.0, f"adds {added:.2f} ms at the median, target 1 ms"))
+            sentences.append(
+                _verdict(added <= 1.0, f"adds {added:.2f} ms at the median, target 1 ms")
+            )
         for name, what, load, quantity, target in (
-            (JSP, f"times {JSP}'s requests", "10", "rate", 6.0),
-            (NGINX, "of nginx's requests", "10", "rate", 0.5),
-            (CHP, f"of {CHP}'s MB/s for 1 GB", "big", "mb_per_s", 1.0),
+            (JSP, f"{JSP}'s request rate", "10", "rate", 6.0),
+            (NGINX, "nginx's request rate", "10", "rate", 0.5),
+            (CHP, f"{CHP}'s throughput for 1 GB", "big", "mb_per_s", 1.0),
         ):
             if found := self.beside(name, load, quantity):
-                words = f"does {found.median:.2f} {what}, target {target:g}"
-                words += f" (by turn {found.least:.2f} to {found.greatest:.2f})"
-                told.append(_verdict(found.median >= target, words))
+                words = f"reaches {found.median:.2f} times {what}, target {target:g}"
+                words += f" (single turns: {found.least:.2f} to {found.greatest:.2f})"
+                sentences.append(_verdict(found.median >= target, words))
         above = self.middle(OURS, "big", "above_mb")
         if above is not None:
-            words = f"takes {above:.1f} MB more than idle for 1 GB, target 20"
-            told.append(_verdict(above < 20, words))
+            words = f"uses {above:.1f} MB more for 1 GB than when idle, target 20 MB"
+            sentences.append(_verdict(above < 20, words))
         if cost := self.beside(JSP, "10", "cpu_us"):
-            told.append(f"A request of ours takes {cost.median:.2f} of the CPU of one of {JSP}'s.")
-        return told
+            sentences.append(
+                f"A request through {OURS} needs {cost.median:.2f} times the CPU time of one"
+                f" through {JSP}."
+            )
+        return sentences
 
     def markdown(self) -> str:
         head = ["", "1: req/s", "10: req/s", "100: req/s", "10: median ms", "10: p99 ms"]
@@ -118,7 +123,7 @@ class RateTable(Table):
             rows.append([name, *("-" if v is None else f"{v:,.{d}f}" for v, d in values)])
         lines = [f"## {self.title}", "", f"`python -m tests.bench {self.name}`", ""]
         lines += ["| " + " | ".join(row) + " |" for row in rows]
-        lines += ["", *(f"- {remark}" for remark in self.verdicts() + self.notes)]
+        lines += ["", *(f"- {sentence}" for sentence in self.verdicts() + self.notes)]
         return "\n".join(lines) + "\n"
 
     def as_json(self) -> dict[str, object]:
@@ -131,25 +136,26 @@ class RateTable(Table):
         }
 
 
-def _verdict(kept: bool, words: str) -> str:
-    return f"{'Kept' if kept else 'MISSED'}: ours {words}."
+def _verdict(met: bool, words: str) -> str:
+    return f"{'Met' if met else 'MISSED'}: {OURS} {words}."
 
 
 def relay(repeats: int) -> list[Table]:
-    """Small responses, a large one and WebSockets through each contender."""
+    """Measure small responses, a large one and WebSockets through each contender."""
     with tempfile.TemporaryDirectory() as folder:
         results, notes = asyncio.run(_measure(Path(folder), repeats))
-    title = "A request to a formgrader, over 1, 10 and 100 connections"
+    title = "Requests to a formgrader over 1, 10 and 100 connections"
     return [RateTable("formgrader", title, {}, DIRECT, notes=notes, results=results)]
 
 
 async def _measure(folder: Path, repeats: int) -> tuple[dict[str, list[Result]], list[str]]:
     notes = [
-        "Ours is signed in, with every check on: by its cookies as a browser has them, and by a"
-        " token in the Authorization header. All are asked with the head fields of a browser.",
-        "Ours and nginx write a line for each request into a log, as both do by default.",
-        "CPU µs are those of a request over 10 connections in the contender's own processes.",
-        f"Small answers are asked for by {'wrk' if shutil.which('wrk') else 'a Python client'}.",
+        f"{OURS} runs with all checks and a signed-in user: with a browser's cookies, and with a"
+        " token in the Authorization header. All requests have a browser's headers.",
+        f"{OURS} and nginx log each request, as they do by default.",
+        "CPU µs are the CPU time of the contender's processes per request, over 10 connections.",
+        "The client for small responses is"
+        f" {'wrk' if shutil.which('wrk') else 'written in Python'}.",
     ]
     async with AsyncExitStack() as stack:
         command = measure.python("-m", "tests.bench.formgrader_proxy.upstream")
@@ -159,12 +165,12 @@ async def _measure(folder: Path, repeats: int) -> tuple[dict[str, list[Result]],
         for name, start in ((CHP, _chp), (NGINX, _nginx), (JSP, _jsp)):
             made = await stack.enter_async_context(start(folder, upstream))
             if isinstance(made, str):
-                notes.append(f"{name} was left out: {made}.")
+                notes.append(f"{name} was skipped: {made}.")
             else:
                 contenders[name] = made
         results: dict[str, list[Result]] = {name: [] for name in contenders}
-        # A machine's speed varies within seconds, so contenders take turns, each time in another
-        # order.
+        # A machine's speed varies over seconds, so contenders run in turns, in a different order
+        # each time.
         names = list(contenders)
         for turn in range(repeats):
             for one in results.values():
@@ -186,7 +192,9 @@ async def _load(load: str, contender: Contender) -> dict[str, float] | None:
     )
     out, errors = await process.communicate()
     if process.returncode:
-        raise BenchError(f"the load on {contender.url}: {errors.decode()[-1000:]}")
+        raise BenchError(
+            f"The load generator failed for {contender.url}: {errors.decode()[-1000:]}"
+        )
     found: dict[str, float] | None = json.loads(out)
     return found
 
@@ -195,9 +203,9 @@ async def _load(load: str, contender: Contender) -> dict[str, float] | None:
 async def _running(
     command: Sequence[str], log: Path, port: int, env: Mapping[str, str] | None = None
 ) -> AsyncIterator[int]:
-    """Run a server; yields its process id when its port accepts connections."""
+    """Start a server, wait until its port accepts connections, and yield its process."""
     with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: ASYNC220 # starting is quick, and nothing else is running yet
+        process = subprocess.Popen(  # noqa: ASYNC220 # starting is quick, and nothing else runs yet
             command,
             stdout=output,
             stderr=output,
@@ -267,7 +275,7 @@ async def _chp(folder: Path, upstream: str) -> AsyncIterator[Contender | str]:
 
     command, port = proxy_command(), _free_port()
     if command is None:
-        yield "it is not installed (make setup)"
+        yield "not installed (make setup)"
         return
     words = [*command, "--ip=127.0.0.1", f"--port={port}", f"--api-port={_free_port()}"]
     words += [f"--default-target={upstream}", "--log-level=error"]
@@ -306,7 +314,7 @@ http {{
 async def _nginx(folder: Path, upstream: str) -> AsyncIterator[Contender | str]:
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if program is None:
-        yield "it is not installed (apt-get install nginx-light)"
+        yield "not installed (apt-get install nginx-light)"
         return
     port, config = _free_port(), folder / "nginx.conf"
     host = upstream.removeprefix("http://")
@@ -321,7 +329,7 @@ async def _jsp(folder: Path, upstream: str) -> AsyncIterator[Contender | str]:
     from importlib.util import find_spec
 
     if find_spec("jupyter_server_proxy") is None:
-        yield "it is not installed (pip install jupyter-server-proxy)"
+        yield "not installed (pip install jupyter-server-proxy)"
         return
     port, token = _free_port(), secrets.token_hex(16)
     words = measure.python("-m", "jupyter_server", "--no-browser", "--allow-root")

@@ -1,10 +1,9 @@
-"""Generates load on one URL from a separate process, and prints the result as a JSON object.
+"""A load generator in a separate process; it prints one JSON object.
 
-``python -m tests.bench.formgrader_proxy.load LOAD URL HEADERS SECONDS PID...``. LOAD is a number of
-connections for requests with small responses, ``big`` for one large response (which also measures
-the memory of the processes PID...), or ``socket`` for WebSocket round trips. HEADERS is a JSON
-object. Small responses are requested by wrk (Debian's package) if it is installed, because it takes
-the least CPU.
+``python -m tests.bench.formgrader_proxy.load LOAD URL HEADERS SECONDS PID...``. LOAD is the
+number of connections for small responses, ``big`` for the large response and the memory of PID...
+during it, or ``socket`` for WebSocket round trips. HEADERS is a JSON object. Small responses are
+requested with wrk if it is installed (a Debian package), because it needs the least CPU time.
 """
 
 import asyncio
@@ -25,7 +24,7 @@ import psutil
 
 from tests.bench.formgrader_proxy.upstream import BIG_BYTES
 
-#: Makes wrk print the result in one line. Its times are in microseconds.
+#: Makes wrk print the results; its times are in microseconds.
 _LUA = """
 done = function(summary, latency, requests)
   local e = summary.errors
@@ -38,7 +37,7 @@ end
 
 @dataclass
 class Connection(asyncio.Protocol):
-    """Sends a request after each complete response, until the time ``ends``."""
+    """Sends a request after each complete response, until ``ends``."""
 
     request: bytes
     ends: float
@@ -46,7 +45,7 @@ class Connection(asyncio.Protocol):
     wrong: bytes = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)  # uvloop's class is unrelated
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's transport has another class
         self.done = asyncio.get_running_loop().create_future()
         self.received = b""
         self._send()
@@ -102,8 +101,8 @@ def _cpu_seconds(processes: list[psutil.Process]) -> float:
 async def small(
     url: str, headers: dict[str, str], connections: int, seconds: float, pids: list[int]
 ) -> dict[str, float]:
-    """Requests per second, latency in milliseconds (median and 99th percentile), and CPU time of
-    the processes per request in microseconds."""
+    """Measure requests per second, the median and 99th percentile in milliseconds, and the CPU
+    time of the processes per request in microseconds."""
     processes = _processes(pids)
     before = _cpu_seconds(processes)
     ask = _by_wrk if shutil.which("wrk") else _by_python
@@ -160,7 +159,7 @@ async def _by_python(
 
 
 async def big(url: str, headers: dict[str, str], pids: list[int]) -> dict[str, float] | None:
-    """MB/s, and MB of memory above what the processes used before; None if it is refused."""
+    """Measure MB/s and the additional memory of the processes in MB; None if it is refused."""
     processes = _processes(pids)
     before = most = sum(one.memory_info().rss for one in processes)
     began = looked = time.perf_counter()
@@ -186,7 +185,7 @@ async def big(url: str, headers: dict[str, str], pids: list[int]) -> dict[str, f
 
 
 async def socket(url: str, headers: dict[str, str], seconds: float) -> dict[str, float] | None:
-    """WebSocket round trips per second; None if WebSockets are not supported."""
+    """Measure WebSocket round trips per second; None if they are not supported."""
     origin = "http://" + urlsplit(url).netloc
     rounds = 0
     try:

@@ -1,4 +1,4 @@
-"""The arithmetic of the formgrader benchmark, and its two load generators."""
+"""The formgrader benchmark's own arithmetic and its two ways of asking."""
 
 import shutil
 
@@ -30,12 +30,12 @@ def table(**ours: float) -> RateTable:
     [
         ({}, ()),
         ({"median_ms": 1.51}, ("adds 1.01 ms",)),
-        ({"rate": 599.0}, ("times jupyter-server-proxy", "of nginx's")),
+        ({"rate": 599.0}, ("times jupyter-server-proxy", "times nginx's")),
     ],
     ids=["exactly the targets", "slower", "fewer"],
 )
-def test_targets_are_kept_or_missed(ours: dict[str, float], missed: tuple[str, ...]) -> None:
-    """Each by its own number. What a contender does not support has no verdict."""
+def test_targets_are_met_or_missed(ours: dict[str, float], missed: tuple[str, ...]) -> None:
+    """Each target has its own figure; loads that a contender does not support have no verdict."""
     found = [line for line in table(**ours).verdicts() if line.startswith("MISSED")]
     assert len(found) == len(missed)
     for line, words in zip(found, missed, strict=True):
@@ -44,27 +44,30 @@ def test_targets_are_kept_or_missed(ours: dict[str, float], missed: tuple[str, .
 
 
 def test_the_cpu_of_a_request_is_compared() -> None:
-    """In the table and as a sentence, because a busy machine affects it least."""
-    words = "A request of ours takes 0.14 of the CPU of one of jupyter-server-proxy's."
-    assert words in table().verdicts()
+    """CPU time is in the table and in a sentence, because a busy machine hardly affects it."""
+    sentence = (
+        "A request through services.formgrader_proxy needs 0.14 times the CPU time of one through"
+        " jupyter-server-proxy."
+    )
+    assert sentence in table().verdicts()
     assert "10: CPU µs" in table().markdown()
 
 
 def test_contenders_are_compared_turn_by_turn() -> None:
-    """A slow moment affects both in the same turn. The median of the ratios counts."""
+    """A slow machine slows both contenders of a turn; the median of the ratios counts."""
     results = {OURS: [turn(rate=rate) for rate in (600, 60, 6)], NGINX: []}
     results[NGINX] = [turn(rate=rate) for rate in (1000, 150, 12)]
     found = RateTable("formgrader", "A title", {}, DIRECT, results=results)
     (line,) = found.verdicts()
-    assert line.startswith("Kept: ours does 0.50 of nginx's")
-    assert "(by turn 0.40 to 0.60)" in line
+    assert line.startswith("Met: services.formgrader_proxy reaches 0.50 times nginx's")
+    assert "(single turns: 0.40 to 0.60)" in line
 
 
 @pytest.mark.parametrize("by_wrk", [True, False], ids=["wrk", "python"])
 async def test_small_answers_are_counted(
     by_wrk: bool, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both generators measure the same quantities of a real server."""
+    """Both clients measure the same quantities of a real server."""
     if by_wrk and not shutil.which("wrk"):
         pytest.skip("wrk is not installed: apt-get install wrk")
     if not by_wrk:

@@ -1,6 +1,6 @@
-"""A stand-in for a formgrader that takes very little CPU: small and large responses, WebSockets.
+"""A fake formgrader that needs very little CPU time: small, large and WebSocket responses.
 
-Prints its address when it is serving. Requests must have no bodies, and frames must be small.
+Prints its address when it serves. Requests have no bodies; frames are small.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 class Upstream(asyncio.Protocol):
-    """One connection."""
+    """A connection of a client."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -69,7 +69,7 @@ class Upstream(asyncio.Protocol):
     def _shake_hands(self, head: bytes) -> None:
         fields = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:])
         key = next(value for name, value in fields.items() if name.lower() == b"sec-websocket-key")
-        accept = base64.b64encode(hashlib.sha1(key + _MAGIC).digest())  # noqa: S324 # RFC 6455 has it so
+        accept = base64.b64encode(hashlib.sha1(key + _MAGIC).digest())  # noqa: S324 # RFC 6455 requires it
         self.transport.write(
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"

@@ -1,4 +1,4 @@
-"""`services.stats` beside log_jupyterhub_activity's scheme, a row per user and poll."""
+"""Compares `services.stats` with the schema of log_jupyterhub_activity: a row per user and poll."""
 
 import atexit
 import json
@@ -21,16 +21,16 @@ OURS = "services.stats"
 FIRST_BYTE = 0.3
 """Seconds."""
 
-_ASKED = "from opening the database to the text, imports apart"
-PEER = "log_jupyterhub_activity's scheme"
+_MEASURED = "from opening the database to the printed text, without imports"
+PEER = "log_jupyterhub_activity's schema"
 
 
 @dataclass
 class Figures(Table):
-    """A table of single numbers with their targets, beside what Table tells."""
+    """A table with additional figures and their targets."""
 
     figures: list[tuple[str, float, float | None, str]] = field(default_factory=list)
-    """What, how much, at most (or None), unit."""
+    """Description, value, maximum (or None), unit."""
 
     def verdicts(self) -> list[str]:
         lines = super().verdicts()
@@ -38,35 +38,38 @@ class Figures(Table):
             if target is None:
                 lines.append(f"{what}: {value:.3g} {unit}.")
             else:
-                verdict = "Kept" if value <= target else "MISSED"
+                verdict = "Met" if value <= target else "MISSED"
                 lines.append(f"{verdict}: {what}: {value:.3g} {unit}, target {target:.3g} {unit}.")
         return lines
 
 
 def storage(_repeats: int) -> list[Table]:
-    """What a day takes on the disk, recorded poll by poll. Bytes do not vary: once is enough."""
+    """Measure the disk space for a day of polls. One run is enough, because it does not vary."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         peer, theirs = _work(folder, "peer", "peer.sqlite", f"--users={USERS}")
         mine, ours = _work(folder, "record", "ours.sqlite", f"--users={USERS}", f"--days={DAYS}")
     table = Figures(
         "stats-storage",
-        f"A day of {USERS:,} users, 20 % of them active with two sessions",
+        f"One day of {USERS:,} users, 20 % of them active with two sessions",
         {f"{PEER}, 1 day": [peer], f"{OURS}, {DAYS} days": [mine]},
         f"{PEER}, 1 day",
         figures=[
-            (f"{PEER} a day", theirs["bytes_a_day"] / 1e6, None, "MB"),
-            (f"{OURS} a day", ours["bytes_a_day"] / 1e6, 0.3, "MB"),
-            (f"{OURS}, slowest poll written", ours["slowest_poll"], None, "s"),
+            (f"{PEER}, per day", theirs["bytes_a_day"] / 1e6, None, "MB"),
+            (f"{OURS}, per day", ours["bytes_a_day"] / 1e6, 0.3, "MB"),
+            (f"{OURS}, slowest write of a poll", ours["slowest_poll"], None, "s"),
         ],
-        notes=[f"Ours polls every 5 minutes, the other every 10. {OURS} keeps users once, apart."],
+        notes=[
+            f"{OURS} polls every 5 minutes, log_jupyterhub_activity every 10. {OURS} stores each"
+            " user once, in a separate table."
+        ],
     )
     return [table]
 
 
 @cache
 def _semester() -> Path:
-    """A database with a semester: made once, for all that ask it, and gone at the end."""
+    """Create a database with a semester, once per process; it is deleted at exit."""
     folder = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, folder)
     _work(folder, "semester", "semester.sqlite", f"--users={USERS}", f"--days={SEMESTER}")
@@ -74,7 +77,7 @@ def _semester() -> Path:
 
 
 def report(repeats: int) -> list[Table]:
-    """The semester's report, from the start of the process to its end, imports included."""
+    """Measure reports on a semester, from process start to exit, including imports."""
     file = _semester()
     size = file.stat().st_size
     with tempfile.TemporaryDirectory() as name:
@@ -109,8 +112,8 @@ def report(repeats: int) -> list[Table]:
         "imports and an empty report",
     )
     for by, seconds in asked.items():
-        table.figures.append((f"report by {by}, {_ASKED}", statistics.median(seconds), 0.5, "s"))
-        table.figures.append((f"report by {by}, its CPU", statistics.median(used[by]), None, "s"))
+        table.figures.append((f"report by {by}, {_MEASURED}", statistics.median(seconds), 0.5, "s"))
+        table.figures.append((f"report by {by}, CPU time", statistics.median(used[by]), None, "s"))
     return [table]
 
 
@@ -123,11 +126,11 @@ PAGES = {
     "users, the semester": f"users?{_ALL}",
     "API: summary, the semester": f"api/summary?{_ALL}",
 }
-"""What is asked for, by its path below the prefix."""
+"""Paths below the prefix, by description."""
 
 
 def dashboard(repeats: int) -> list[Table]:
-    """Until the first byte of a page, signed in: of a process that has shown none, and later."""
+    """Measure the time to the first byte of a page, of the first and of later requests."""
     first: dict[str, list[Sample]] = {}
     later: dict[str, list[float]] = {}
     counting: list[float] = []
@@ -149,14 +152,14 @@ def dashboard(repeats: int) -> list[Table]:
         first,
         "overview, 30 days",
         notes=[
-            "The table is about the first page that a process shows, so templates are read and"
-            " nothing is at hand; below it, the same page asked for again.",
-            "CPU is that of the process, with the fake Hub in it.",
+            "The table shows the first request to a new process, which loads its templates and has"
+            " empty caches.",
+            "CPU times include the fake Hub, which runs in the same process.",
         ],
     )
     table.figures.append(
         (
-            "counting the day that is not over, once a poll, CPU",
+            "CPU time to count the current day, once per poll",
             statistics.median(counting),
             None,
             "s",
@@ -164,30 +167,32 @@ def dashboard(repeats: int) -> list[Table]:
     )
     for what, samples in first.items():
         seconds = statistics.median(sample.wall for sample in samples)
-        table.figures.append((f"{what}, the first page", seconds, FIRST_BYTE, "s"))
-        table.figures.append((f"{what}, later", statistics.median(later[what]), FIRST_BYTE, "s"))
+        table.figures.append((f"{what}, first request", seconds, FIRST_BYTE, "s"))
+        table.figures.append(
+            (f"{what}, later requests", statistics.median(later[what]), FIRST_BYTE, "s")
+        )
     return [table]
 
 
 def _first_byte(site: dict[str, str], path: str, pid: int) -> Sample:
-    """Until the answer begins, on a connection of its own."""
+    """Measure the time until the response starts, on a new connection."""
     cpu = measure.cpu_seconds(pid)
     connection = HTTPConnection(site["origin"].removeprefix("http://"), timeout=60)
-    begun = time.perf_counter()
+    started = time.perf_counter()
     headers = {"Cookie": site["cookie"], "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "none"}
     connection.request("GET", site["prefix"] + path, headers=headers)
     answer = connection.getresponse()
-    wall = time.perf_counter() - begun
+    wall = time.perf_counter() - started
     body = answer.read()
     connection.close()
     if answer.status != 200:
-        raise BenchError(f"{path} answered {answer.status}: {body[:500]!r}")
+        raise BenchError(f"unexpected status of {path}: {answer.status}: {body[:500]!r}")
     used = measure.cpu_seconds(pid) - cpu
     return Sample(wall=wall, cpu=used, peak_mb=measure.peak_mb(pid))
 
 
 def first_poll(repeats: int) -> list[Table]:
-    """Everybody of a large hub into a new database."""
+    """Measure the first poll of a large hub, into a new database."""
     users = 200_000
     seconds = []
     with tempfile.TemporaryDirectory() as name:
@@ -206,14 +211,14 @@ def first_poll(repeats: int) -> list[Table]:
         {OURS: samples},
         OURS,
         peak_targets={OURS: 200.0},
-        figures=[("seconds of the slowest", max(seconds), 10.0, "s")],
-        notes=["The Hub is a quick fake on the same machine, whose CPU is not counted apart."],
+        figures=[("slowest run", max(seconds), 10.0, "s")],
+        notes=["The Hub is a fast fake on the same machine; its CPU time is not reported."],
     )
     return [table]
 
 
 def poll_of_real_hub(repeats: int) -> list[Table]:
-    """What a poll costs the Hub, beside reading all of its users."""
+    """Measure the Hub's cost of a poll, compared with reading all users."""
     users, running = 50_000, 1_000
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -234,16 +239,16 @@ def poll_of_real_hub(repeats: int) -> list[Table]:
         f"Poll of a real Hub, {users:,} users, {running:,} running servers",
         samples,
         "full listing",
-        notes=["Nobody was active between the polls: each 200 who were cost one page more."],
+        notes=["No user was active between the polls; every 200 active users need one more page."],
     )
     spread = table.spread("poll", "hub_cpu")
     if spread:
-        table.figures.append(("Hub CPU of a poll", spread.median, 0.5, "s"))
+        table.figures.append(("Hub CPU time of a poll", spread.median, 0.5, "s"))
     return [table]
 
 
 def _poll_hub(hub: real_hub.RealHub, folder: Path, known: Path, *, full: bool) -> Sample:
-    """Full: into a new database, which then is the known one."""
+    """Poll into a new database if ``full``, otherwise into a copy of the known one."""
     file = folder / ("full.sqlite" if full else "changes.sqlite")
     for old in folder.glob(f"{file.name}*"):
         old.unlink()
@@ -255,7 +260,7 @@ def _poll_hub(hub: real_hub.RealHub, folder: Path, known: Path, *, full: bool) -
     )
     used = measure.cpu_seconds(hub.pid) - used
     if outcome["full"] is not full:
-        raise BenchError(f"the poll was not as wanted: {outcome}")
+        raise BenchError(f"unexpected kind of poll: {outcome}")
     if full:
         shutil.copy(file, known)
     return replace(sample, hub_cpu=used)

@@ -1,4 +1,7 @@
-"""What the statistics' benchmarks run: `python -m tests.bench.stats.work WHAT ...`; prints JSON."""
+"""The programs of the statistics' benchmarks: `python -m tests.bench.stats.work WHAT ...`.
+
+They print their results as JSON.
+"""
 
 import argparse
 import asyncio
@@ -31,7 +34,7 @@ COURSES = 20
 
 
 def semester(users: int, days: int) -> Semester:
-    """20 % of all users are active each day, with two sessions."""
+    """A semester in which 20 % of all users are active each day, with two sessions."""
     students = {f"nbgrader-course{n}": users // COURSES for n in range(COURSES)}
     return Semester(
         MONDAY, days, students=students, active_share=0.2, sessions_a_day=2, with_gaps=False
@@ -39,7 +42,7 @@ def semester(users: int, days: int) -> Semester:
 
 
 class Played:
-    """A day of a semester, as the Hub would show it."""
+    """A day of a semester, as the Hub would report it."""
 
     def __init__(self, people: dict[int, Person], groups: dict[int, str], day: Changes) -> None:
         self.people, self.groups, self.day = people, groups, day
@@ -48,7 +51,7 @@ class Played:
             self.work.setdefault(user_id, []).append((start, end or start))
 
     def at(self, now: datetime, since: datetime) -> Iterator[User]:
-        """Users with running servers, and those whose server ended since."""
+        """Return users with running servers, and users whose server has stopped since."""
         for session in self.day.sessions.values():
             ended = session.ended or now
             if session.started > now or ended <= since:
@@ -80,7 +83,7 @@ class Played:
 
 
 async def record(file: Path, users: int, days: int) -> dict[str, Any]:
-    """Poll by poll into the file, as the recorder does; sizes in bytes, seconds of all polls."""
+    """Record days poll by poll; return sizes in bytes and the duration of polls in seconds."""
     store = await Store.open(f"sqlite:///{file}", ZoneInfo("UTC"))
     leader = await store.take_leadership()
     state = await store.load_state()
@@ -125,7 +128,7 @@ async def _settled(store: Store, file: Path) -> int:
 
 
 def peer(file: Path, users: int) -> dict[str, Any]:
-    """A day in log_jupyterhub_activity's scheme: a row per user every ten minutes."""
+    """Write a day with log_jupyterhub_activity's schema: a row per user every ten minutes."""
     changes = semester_changes(semester(users, 1))
     people = {person.id: person for person in next(changes).newcomers}
     day = next(changes)
@@ -151,7 +154,7 @@ def peer(file: Path, users: int) -> dict[str, Any]:
 
 
 async def write_semester(file: Path, users: int, days: int) -> dict[str, Any]:
-    """A whole semester, a day at a time."""
+    """Write a semester, day by day."""
     store = await Store.open(f"sqlite:///{file}", ZoneInfo("UTC"))
     leader = await store.take_leadership()
     newest = MONDAY
@@ -161,11 +164,11 @@ async def write_semester(file: Path, users: int, days: int) -> dict[str, Any]:
         await roll_up_until(store, newest)
     await store.keep_names_as("plain")
     await store.close()
-    return {"bytes": file.stat().st_size}  # noqa: ASYNC240 - at its end
+    return {"bytes": file.stat().st_size}  # noqa: ASYNC240 - at the end
 
 
 async def ask(file: Path, days: int, by: str) -> dict[str, Any]:
-    """The report's questions, in a process that has just started: from the open to the text."""
+    """Run a report in a new process, from opening the database to the printed text."""
     gc.freeze()  # as the application does
     begun = time.perf_counter()
     cpu = time.process_time()
@@ -182,7 +185,7 @@ async def ask(file: Path, days: int, by: str) -> dict[str, Any]:
 
 
 async def poll(file: Path, url: str, token: str) -> dict[str, Any]:
-    """One poll of a Hub: full into a new file, what changed into one that has been polled."""
+    """Poll a Hub once: all users into a new file, or the changes into an existing one."""
     store = await Store.open(f"sqlite:///{file}", ZoneInfo("UTC"))
     async with aiohttp.ClientSession() as session:
         hub = HubClient(session, url, token)
@@ -196,7 +199,7 @@ async def poll(file: Path, url: str, token: str) -> dict[str, Any]:
         await recorder.close()
     await store.close()
     assert result.poll is not None, result
-    assert result.poll.whole and result.written, result  # noqa: PT018 - a program, no test
+    assert result.poll.whole and result.written, result  # noqa: PT018 - this is not a test
     return {
         "seconds": seconds,
         "full": result.poll.full,
@@ -206,7 +209,7 @@ async def poll(file: Path, url: str, token: str) -> dict[str, Any]:
 
 
 async def serve(file: Path, stopping: asyncio.Event) -> None:
-    """The pages of the file, with a fake Hub in the same process, until told to stop.
+    """Serve the pages with a fake Hub in the same process until the process is stopped.
 
     Prints the address, a path of it and the cookie of an admin who has signed in.
     """
@@ -224,7 +227,7 @@ async def serve(file: Path, stopping: asyncio.Event) -> None:
     async with stats_site(queries) as site:
         site.add_user("root", admin=True)
         browser = await site.browser("root")
-        # A page without a hub's numbers in it: the first of those is to be measured.
+        # Request a page without statistics: the first page with them is measured.
         answer = await browser.go(PREFIX + "person")
         assert answer.status == 200, answer
         cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies().items())

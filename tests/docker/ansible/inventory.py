@@ -1,4 +1,4 @@
-"""The example's inventory, filled in as somebody does who has read it."""
+"""Creates inventories from the example inventory."""
 
 import json
 import secrets
@@ -18,7 +18,7 @@ def write_inventory(
     addresses: Mapping[str, str],
     settings: Mapping[str, Any],
 ) -> None:
-    """Write it, with a secret for each that the vault's example names; not encrypted yet."""
+    """Write an inventory with a random value for each secret; the vault is not encrypted."""
     shutil.copytree(ANSIBLE / "inventory.example", directory)
     shutil.copytree(ROOT / "docker/etc.example", directory / "etc")
     children = {
@@ -35,7 +35,7 @@ def write_inventory(
 
 
 def encrypt(directory: Path, password: Path) -> None:
-    """Encrypt its secrets with the password in a file."""
+    """Encrypt the vault with the password in a file."""
     vault = directory / "group_vars" / "all" / "vault.yml"
     program = str(ansible_programs() / "ansible-vault")
     run([program, "encrypt", str(vault), f"--vault-password-file={password}"])

@@ -1,7 +1,4 @@
-"""A classroom of three machines that site.yml made: its inventory and images, and looks at it.
-
-Its images come out of a registry, as in a room of machines.
-"""
+"""Three machines installed by site.yml, with their inventory, images and registry."""
 
 import json
 from contextlib import suppress
@@ -20,22 +17,22 @@ from tests.paths import ROOT
 
 NAMES = ("hub1", "files1", "worker1")
 POSTGRES = "classroom-test-postgres"
-OURS = ("proxy", "hub", "services", "formgrader", "singleuser")
+IMAGES = ("proxy", "hub", "services", "formgrader", "singleuser")
 VERSION = __version__
-#: Services of the stack that run by an image of ours.
+#: Services of the stack that use the project's images.
 SERVICES = ("proxy", "hub", "cull", "stats", "formgrader", "course101")
 TOKEN = "t" * 40
 DAEMON = yaml.safe_load((ANSIBLE / "roles/docker/defaults/main.yml").read_text("utf-8"))[
     "docker_daemon"
 ]
-#: What only the tests need: a way to ask the hub in everybody's name.
+#: A service for the tests, with a token that may manage all users and servers.
 HUB_TEST = f"""
 c.JupyterHub.services.append({{"name": "tests", "api_token": "{TOKEN}", "display": False}})
 c.JupyterHub.load_roles.append({{
     "name": "tests-service", "scopes": ["admin:users", "admin:servers"], "services": ["tests"],
 }})
 """
-#: And updates are watched for as long as a bad one needs to show, which is less than in use.
+#: Additions to the stack: the service above, and a short time in which Swarm monitors updates.
 MORE = """
 version: "3.8"
 x-update: &update {deploy: {update_config: {monitor: 5s}}}
@@ -59,7 +56,10 @@ students = ["ada", "bob", "cyd"]
 
 
 class AnsibleSite:
-    """``changed`` is what the playbook changed on the bare machines."""
+    """A hub, a file server and a worker.
+
+    ``changed`` has the number of changes by machine in the first run of site.yml.
+    """
 
     def __init__(self, engine: Engine, work: Path) -> None:
         self.engine = engine
@@ -67,33 +67,33 @@ class AnsibleSite:
         self.registry = Registry(engine, work, NETWORK, SUBNET.replace("0/24", "2"))
         self.addresses = self.machines.addresses
         self.changed: dict[str, int] = {}
-        # Every hour, but half an hour from now: the only backups are those that tests ask for.
+        # Half an hour from now, so that the only backups are those that the tests start.
         self.calendar = f"*-*-* *:{(datetime.now(tz=UTC).minute + 30) % 60:02}:00"
         self._work = work
         self._inventory = work / "inventory"
         self._password = work / "vault-password"
 
     def make(self) -> None:
-        """From bare machines to a hub that serves."""
+        """Start plain machines and run site.yml on them."""
         self._build()
         self.machines.connect()
         self.registry.start()
         self.machines.start()
         self.registry.push(POSTGRES)
-        for name in OURS:
+        for name in IMAGES:
             self.registry.push(f"classroom-{name}:{VERSION}")
         self._write_inventory()
         self.changed = changes(self.play("site.yml"))
 
     def clear(self) -> None:
-        """Take everything away again."""
+        """Remove the machines, the registry and the network."""
         self.machines.stop()
         self.registry.stop()
         self.machines.disconnect()
 
     def release(self, version: str, **more: str) -> None:
-        """Put a version into the registry; ``more`` are lines of Dockerfiles, by image."""
-        for name in OURS:
+        """Push a version to the registry; ``more`` has additional Dockerfile lines by image."""
+        for name in IMAGES:
             directory = self._work / f"{name}-{version}"
             directory.mkdir(exist_ok=True)
             image = f"classroom-{name}:{version}"
@@ -104,7 +104,7 @@ class AnsibleSite:
             self.engine.docker("rmi", image)
 
     def archive(self, image: str) -> Path:
-        """A file with an image, as docker save makes it. The image has next to nothing in it."""
+        """Save a tiny image with docker save. :returns: the file"""
         directory = self._work / "archive"
         directory.mkdir()
         (directory / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n")
@@ -115,46 +115,46 @@ class AnsibleSite:
         return made
 
     def play(self, playbook: str, *words: str) -> str:
-        """What a playbook prints. :raises CommandError: it failed"""
+        """Run a playbook and return its output. :raises CommandError: it failed"""
         vault = f"--vault-password-file={self._password}"
         hosts, env = self._inventory / "hosts.yml", self.engine.environment
         return play(playbook, hosts, vault, *words, env=env)
 
     def on(self, name: str, *words: str) -> str:
-        """What a command prints on a machine. :raises CommandError: it failed"""
+        """Run a command on a machine and return its output. :raises CommandError: it failed"""
         return self.machines.on(name, *words)
 
     def versions(self) -> set[str]:
-        """The versions by which the stack's services are meant to run, and do."""
+        """Return the versions of the stack's services, both specified and running."""
         form = "{{.Spec.TaskTemplate.ContainerSpec.Image}}"
         names = [f"classroom_{name}" for name in SERVICES]
-        meant = self.on("hub1", "docker", "service", "inspect", *names, "--format", form)
+        specified = self.on("hub1", "docker", "service", "inspect", *names, "--format", form)
         words = ("--filter", "label=com.docker.stack.namespace=classroom", "--format", "{{.Image}}")
         run = self.on("hub1", "docker", "ps", *words)
-        images = {each.partition("@")[0] for each in (*meant.split(), *run.split())}
+        images = {each.partition("@")[0] for each in (*specified.split(), *run.split())}
         return {each.rpartition(":")[2] for each in images if POSTGRES not in each}
 
     def ask(self, method: str, path: str, *, patience: float = 60) -> str:
-        """What the Hub's API answers, asked from the worker.
+        """Send a request to the Hub's API from the worker and return the response.
 
-        :raises CommandError: it refuses, or is away for longer than ``patience`` seconds
+        :raises CommandError: an error status, or no response within ``patience`` seconds
         """
         words = (self.addresses["hub1"], method, path, TOKEN, str(patience))
         return self.on("worker1", "python3", "-c", ASK, *words)
 
     def add(self, user: str) -> None:
-        """Make a user, unless the roster has made it already."""
+        """Create a user if the roster has not created it already."""
         with suppress(CommandError):
             self.ask("POST", f"/users/{user}")
 
     def serves(self) -> bool:
-        """Whether the hub answers."""
+        """Whether the hub responds."""
         with suppress(CommandError):
             return "version" in self.ask("GET", "/", patience=0)
         return False
 
     def start(self, user: str) -> str:
-        """Start a user's server where it does not run. :returns: its container"""
+        """Start a user's server if it is not running. :returns: its container"""
         until("the hub", self.serves, seconds=180)
         self.add(user)
         until(f"{user}'s server", lambda: self._runs(user), seconds=180)
@@ -163,17 +163,17 @@ class AnsibleSite:
     def _runs(self, user: str) -> bool:
         if self.is_ready(user):
             return True
-        with suppress(CommandError):  # it is being started already
+        with suppress(CommandError):  # the server is already starting
             self.ask("POST", f"/users/{user}/server")
         return self.is_ready(user)
 
     def is_ready(self, user: str) -> bool:
-        """Whether the hub holds that the user's server runs."""
+        """Whether the user's server is ready according to the Hub."""
         servers: dict[str, Any] = json.loads(self.ask("GET", f"/users/{user}"))["servers"]
         return bool(servers.get("", {}).get("ready"))
 
     def container(self, user: str) -> str:
-        """The container of a user's server on the worker: its id, image and start; else empty."""
+        """Return the ID, image and start time of a user's container on the worker, or ""."""
         words = (
             "ps",
             "-q",
@@ -185,18 +185,18 @@ class AnsibleSite:
         return self.on("worker1", "docker", "inspect", *found, "--format", form) if found else ""
 
     def back_up(self) -> None:
-        """As the timers do."""
+        """Run the backup on both machines, as the timers do."""
         for name in ("files1", "hub1"):
             self.on(name, "systemctl", "start", "classroom-backup.service")
 
     def _build(self) -> None:
-        for name in OURS:
+        for name in IMAGES:
             directory, tag = ROOT / "docker/images" / name, f"classroom-{name}:{VERSION}"
             self.engine.build(directory, tag, BASE_IMAGE=BASE, VERSION=VERSION)
         self.engine.docker("build", "-q", "-t", POSTGRES, str(ROOT / "tests/docker/postgres"))
 
     def _write_inventory(self) -> None:
-        """The example's, with these machines, secrets in a vault, and what only tests need."""
+        """Write the example inventory with these machines, an encrypted vault and test settings."""
         hub, files, worker = NAMES
         groups = {"hub": [hub], "nfs": [files], "workers": [worker]}
         write_inventory(self._inventory, groups, self.addresses, self._settings())
@@ -215,7 +215,7 @@ class AnsibleSite:
             "ansible_ssh_common_args": self.machines.ssh_arguments,
             "nfs_server_manage_service": False,
             "nfs_client_check": False,
-            # Without certificates; all else as in the role's defaults.
+            # The registry has no TLS; everything else is as in the role's defaults.
             "docker_daemon": {**DAEMON, "insecure-registries": [registry]},
             "classroom_registry": f"{registry}/",
             "classroom_version": VERSION,
@@ -234,7 +234,7 @@ class AnsibleSite:
         }
 
 
-#: A busy machine's hub or proxy may be replaced at any time, as Swarm ends who is slow to answer.
+#: Retries while the hub or proxy is unavailable: on a busy machine, Swarm may replace slow ones.
 ASK = """import sys, time, urllib.error, urllib.request
 address, method, path, token, patience = sys.argv[1:]
 request = urllib.request.Request(f"http://{address}/hub/api{path}", method=method,

@@ -1,8 +1,7 @@
-"""Machines that are gone for good, replaced as docs/deployment.md says. Takes a quarter of an hour
-or more, so it is run where CLASSROOM_DOCKER_LOSSES=1 asks for it.
+"""Lost machines, replaced as in docs/deployment.md.
 
-The repository of the backup is where no machine's loss takes it along: in the folder that stands
-for NFS here, beside what the machine of the files serves.
+These tests take 15 minutes or more, so they run only with CLASSROOM_DOCKER_LOSSES=1. The backup
+repository is not on any of the lost machines but in the folder that replaces NFS here.
 """
 
 import json
@@ -25,7 +24,7 @@ HOMES = "/srv/classroom/homes"
 
 
 class Site(AnsibleSite):
-    """A classroom whose backup is elsewhere."""
+    """A site whose backup repository is not on the lost machines."""
 
     def __init__(self, engine: Engine, work: Path) -> None:
         super().__init__(engine, work)
@@ -35,21 +34,21 @@ class Site(AnsibleSite):
         return {**super()._settings(), "backup_repository": "/srv/repository"}
 
     def snapshot(self, path: str) -> str:
-        """The newest snapshot of a path."""
+        """Return the newest snapshot of a path."""
         words = ("classroom-backup", "restic", "snapshots", "--json", "--path", path)
         found = json.loads(self.on("files1", *words))
         return str(max(found, key=lambda each: str(each["time"]))["short_id"])
 
     def home(self, user: str) -> str:
-        """The owner and mode of a home, and what is in its file of work."""
+        """Return the owner and mode of a home, and the content of its work file."""
         place = f"{HOMES}/{user}"
-        said = self.on("files1", "stat", "-c", "%u %a", place)
-        return said + self.on("files1", "cat", f"{place}/work.txt")
+        owner = self.on("files1", "stat", "-c", "%u %a", place)
+        return owner + self.on("files1", "cat", f"{place}/work.txt")
 
     def begin(self, user: str) -> None:
-        """Start somebody's server, and once more should it fail, as people do who see that.
+        """Start a user's server; retry once, as users do.
 
-        :raises CommandError: it failed again; the text has the end of the hub's log
+        :raises CommandError: it failed again; the message has the end of the hub's log
         """
         try:
             self.start(user)
@@ -61,7 +60,7 @@ class Site(AnsibleSite):
                 raise CommandError(f"{error}\n{self.on('hub1', *logs)}") from None
 
     def work(self, user: str) -> str:
-        """Have somebody work. :returns: their home"""
+        """Start a user's server and write a file. :returns: see `home`"""
         self.begin(user)
         home = f"{HOMES}/{user}"
         write = f"echo of {user} >{home}/work.txt && chown --reference={home} {home}/work.txt"
@@ -71,9 +70,9 @@ class Site(AnsibleSite):
 
 @pytest.fixture(scope="module")
 def site(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Two students have worked, and all is saved."""
+    """A site with a hub, a file server and a worker."""
     made = Site(engine, tmp_path_factory.mktemp("losses"))
-    made.clear()  # of a run that was killed
+    made.clear()  # left over from a run that was killed
     try:
         made.make()
         yield made
@@ -82,7 +81,7 @@ def site(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
 
 def test_the_hubs_machine_is_replaced(site: Site) -> None:
-    """Who had which uid is known again, and the students go on in their homes."""
+    """Users keep their uids and their homes."""
     homes = {user: site.work(user) for user in ("bob", "ada")}
     site.back_up()
     before = site.snapshot("/var/backups/classroom/databases")
@@ -95,14 +94,14 @@ def test_the_hubs_machine_is_replaced(site: Site) -> None:
         *("-e", f"restore_snapshot={before}"),
     )
 
-    # In the other order than at first: by a new database each would have the other's uid.
+    # In reverse order: with an empty database, each user would get the other's uid.
     for user in ("ada", "bob"):
         site.begin(user)
         assert site.home(user) == homes[user]
 
 
-def test_the_machine_of_the_files_is_replaced(site: Site) -> None:
-    """Every home is there again, its owner's alone, and who works finds it."""
+def test_the_file_server_is_replaced(site: Site) -> None:
+    """Every home is restored with its owner and mode, and servers can use it."""
     homes = {user: site.work(user) for user in ("ada", "bob")}
     site.back_up()
     before = site.snapshot(HOMES)

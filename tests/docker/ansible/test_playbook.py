@@ -1,7 +1,7 @@
-"""The playbooks, run for real: from bare Debian machines to a classroom, and back from losses.
+"""The playbooks on real machines: installation, backup, restore, upgrade and rollback.
 
-The machines share a folder in place of NFS, which a container's kernel has not: exports are written
-and read back, but nothing is mounted (see test_nfs.py). All else is as in a room of machines.
+The machines share a folder instead of NFS, because a container's kernel has no NFS server: exports
+are written and read, but nothing is mounted (see test_nfs.py). Everything else is realistic.
 """
 
 import json
@@ -16,9 +16,9 @@ from tests.docker.machines import ANSIBLE, changes
 
 @pytest.fixture(scope="module")
 def site(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AnsibleSite]:
-    """A hub, a machine of files and a worker, as site.yml makes them of bare ones."""
+    """A hub, a file server and a worker, installed by site.yml on plain machines."""
     made = AnsibleSite(engine, tmp_path_factory.mktemp("site"))
-    made.clear()  # of a run that was killed
+    made.clear()  # left over from a run that was killed
     try:
         made.make()
         yield made
@@ -26,7 +26,7 @@ def site(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[A
         made.clear()
 
 
-def test_the_stack_serves(site: AnsibleSite) -> None:
+def test_the_hub_starts_servers(site: AnsibleSite) -> None:
     """A student's server runs on the worker, with a home of the student's own uid."""
     assert site.start("ada")
     owner = site.on("files1", "stat", "-c", "%u %a", "/srv/classroom/homes/ada")
@@ -36,15 +36,15 @@ def test_the_stack_serves(site: AnsibleSite) -> None:
 
 
 def test_a_second_run_changes_nothing(site: AnsibleSite) -> None:
-    """The first did, on every machine; the second finds all as it should be."""
+    """The first run changes every machine, and the second run none."""
     assert set(site.changed) == set(NAMES)
     assert all(site.changed.values())
     again = site.play("site.yml")
     assert changes(again) == dict.fromkeys(NAMES, 0), again
 
 
-def test_the_machines_are_one_swarm(site: AnsibleSite) -> None:
-    """The hub leads, the worker works, the machine of files is no part of it."""
+def test_hub_and_workers_form_a_swarm(site: AnsibleSite) -> None:
+    """The hub is the manager; the file server is not part of the swarm."""
     nodes = site.on("hub1", "docker", "node", "ls", "--format", "{{.Hostname}} {{.Status}}")
     assert sorted(nodes.splitlines()) == ["hub1 Ready", "worker1 Ready"]
     (node,) = json.loads(site.on("hub1", "docker", "node", "inspect", "worker1"))
@@ -53,8 +53,8 @@ def test_the_machines_are_one_swarm(site: AnsibleSite) -> None:
         site.on("files1", "docker", "version")
 
 
-def test_root_is_nobody_on_the_workers_files(site: AnsibleSite) -> None:
-    """The hub makes homes as root; a worker's root has no say, and courses are read only."""
+def test_workers_have_no_root_access_to_files(site: AnsibleSite) -> None:
+    """Only the hub has root access, and workers cannot write course material."""
     lines = site.on("files1", "exportfs", "-s").splitlines()
     exports = {tuple(line.split("(")[0].split()): line.partition("(")[2] for line in lines}
     worker, hub = site.addresses["worker1"], site.addresses["hub1"]
@@ -76,11 +76,11 @@ with socket.socket() as s:
 """
 
 
-def test_no_container_speaks_nfs_in_a_workers_name(site: AnsibleSite) -> None:
-    """The worker itself reaches the NFS port; a student's container there does not, nor SSH.
+def test_containers_cannot_reach_the_nfs_server(site: AnsibleSite) -> None:
+    """A worker can reach the NFS and SSH ports, but a student's container on it cannot.
 
-    From the worker's address and a port below 1024, which Docker lets everybody bind, the server
-    would believe it to be any user.
+    With the worker's address and a source port below 1024, which Docker allows every container to
+    use, the NFS server would accept any uid.
     """
     files, hub = site.addresses["files1"], site.addresses["hub1"]
     site.on("files1", "systemd-run", "--unit=port2049", "python3", "-m", "http.server", "2049")
@@ -94,13 +94,13 @@ def test_no_container_speaks_nfs_in_a_workers_name(site: AnsibleSite) -> None:
         ssh = ["python3", "-c", CONNECT, address, "22", "any"]
         assert site.on("worker1", *ssh) == "reached\n"
         assert "not reached" in site.on("worker1", *student, *ssh)
-    # What anybody may reach, it may as well.
+    # It can reach the public ports, like any client.
     web = ["python3", "-c", CONNECT, hub, "80", "any"]
     assert site.on("worker1", *student, *web) == "reached\n"
 
 
-def test_strangers_reach_nothing_but_the_web(site: AnsibleSite) -> None:
-    """The machine of files is none of the swarm's, and a port that nobody opened is silent."""
+def test_other_machines_reach_only_the_public_ports(site: AnsibleSite) -> None:
+    """The file server is not part of the swarm, and closed ports do not respond."""
     hub = site.addresses["hub1"]
     assert "policy drop" in site.on("hub1", "nft", "list", "table", "inet", "classroom")
     said = {
@@ -108,11 +108,11 @@ def test_strangers_reach_nothing_but_the_web(site: AnsibleSite) -> None:
         for port in ("80", "443", "2376")
     }
     assert said["80"] == "reached"
-    assert "refused" in said["443"]  # let in, though nobody listens in this test
+    assert "refused" in said["443"]  # open, although no program listens in this test
     assert "timed out" in said["2376"]
 
 
-#: Names that are hard for a shell, links, modes, and what is not worth saving.
+#: Homes with names that need quoting, links, modes, and files that are excluded from the backup.
 HOMES = """set -e
 cd /srv/classroom/homes
 for each in ana@uni.example "b o" q?x=1; do
@@ -126,7 +126,7 @@ mkdir -p ana@uni.example/.cache; echo big >ana@uni.example/.cache/big
 
 
 def _state(site: AnsibleSite) -> str:
-    """The homes of above: owners, modes, times of change, links and contents."""
+    """Return the owners, modes, modification times, links and contents of HOMES."""
     look = (
         "cd /srv/classroom/homes && "
         "find ana* b* q* -path '*/.cache' -prune -o -printf '%p %U:%G %m %y %l %T@\\n' | sort; "
@@ -135,8 +135,8 @@ def _state(site: AnsibleSite) -> str:
     return site.on("files1", "sh", "-c", look)
 
 
-def test_a_home_that_was_deleted_comes_back(site: AnsibleSite) -> None:
-    """With owners, modes, times, links and contents; no caches, nothing overwritten."""
+def test_a_deleted_home_is_restored(site: AnsibleSite) -> None:
+    """Owners, modes, times, links and contents are restored; caches and existing files are not."""
     site.on("files1", "bash", "-c", HOMES)
     before = _state(site)
     assert "ana@uni.example/work/one.ipynb 1999991:1999991 640 f" in before
@@ -154,8 +154,8 @@ def test_a_home_that_was_deleted_comes_back(site: AnsibleSite) -> None:
         site.play("restore.yml", *restore)
 
 
-def test_nothing_is_restored_outside_of_the_classrooms_files(site: AnsibleSite) -> None:
-    """Such a path is refused with a line that says what to write."""
+def test_a_restore_path_outside_the_files_is_rejected(site: AnsibleSite) -> None:
+    """The message shows a valid path."""
     with pytest.raises(CommandError, match=r"restore_path=homes/ana"):
         site.play("restore.yml", "--tags=files", "-e", "restore_path=homes/../../etc")
 
@@ -166,8 +166,8 @@ def _users(site: AnsibleSite) -> list[str]:
     return site.on("hub1", "classroom-backup", "database", *words).splitlines()
 
 
-def test_a_database_comes_back(site: AnsibleSite) -> None:
-    """The hub knows again whom it knew when the backup was made; servers ran on meanwhile."""
+def test_a_database_is_restored(site: AnsibleSite) -> None:
+    """The hub has the users of the backup again, and servers keep running meanwhile."""
     server = site.start("ada")
     site.add("zoe")
     before = _users(site)
@@ -183,8 +183,8 @@ def test_a_database_comes_back(site: AnsibleSite) -> None:
     assert site.container("ada") == server
 
 
-def test_a_new_version_is_rolled_out_and_back(site: AnsibleSite) -> None:
-    """Of hub and services; a server runs on with its image, and only the next has the new one."""
+def test_an_upgrade_and_a_rollback(site: AnsibleSite) -> None:
+    """Running servers keep their image; only new servers use the new one."""
     server = site.start("ada")
     site.release("0.2.0")
     site.play("upgrade.yml", "-e", "classroom_version=0.2.0")
@@ -193,37 +193,39 @@ def test_a_new_version_is_rolled_out_and_back(site: AnsibleSite) -> None:
     assert site.is_ready("ada")
     assert site.container("ada") == server
 
-    assert f"{VERSION} runs" in site.play("rollback.yml")
+    assert f"Version {VERSION} is running" in " ".join(site.play("rollback.yml").split())
     assert site.versions() == {VERSION}
     assert site.serves()
     assert site.is_ready("ada")
     assert site.container("ada") == server
 
 
-def test_a_version_that_does_not_come_up_is_taken_back(site: AnsibleSite) -> None:
-    """All of it, though only the hub was bad; the play fails and says why and what runs."""
+def test_a_version_that_does_not_start_is_rolled_back(site: AnsibleSite) -> None:
+    """All services are rolled back if the hub fails; the play fails and reports the reason."""
     server = site.start("ada")
     site.release("0.3.0", hub='CMD ["false"]')
-    with pytest.raises(CommandError) as refused:
+    with pytest.raises(CommandError) as caught:
         site.play("upgrade.yml", "-e", "classroom_version=0.3.0")
-    said = " ".join(str(refused.value).split())
-    reason = f"Version 0.3.0 did not come up, so {VERSION} runs again (classroom_hub was taken back"
-    assert reason in said
+    output = " ".join(str(caught.value).split())
+    reason = (
+        f"Version 0.3.0 did not start and was rolled back to {VERSION} (classroom_hub was rolled"
+    )
+    assert f"{reason} back" in output
     assert site.versions() == {VERSION}
     assert site.serves()
     assert site.is_ready("ada")
     assert site.container("ada") == server
 
 
-def test_a_version_that_nobody_pushed_is_not_rolled_out(site: AnsibleSite) -> None:
-    """It ends where the images are fetched, before anything is replaced."""
+def test_an_upgrade_without_its_images_fails_early(site: AnsibleSite) -> None:
+    """It fails when images are pulled, before any service is replaced."""
     with pytest.raises(CommandError, match=r"classroom-singleuser:0\.9\.9\s+not found"):
         site.play("upgrade.yml", "-e", "classroom_version=0.9.9")
     assert site.versions() == {VERSION}
 
 
-def test_without_a_registry_the_images_come_out_of_a_file(site: AnsibleSite) -> None:
-    """On every machine that runs some; a second time nothing is done."""
+def test_images_can_be_loaded_from_a_file(site: AnsibleSite) -> None:
+    """They are loaded on every machine of the swarm, and only once."""
     image = "classroom-singleuser:0.5.0"
     settings = {
         "classroom_registry": "",
@@ -239,7 +241,7 @@ def test_without_a_registry_the_images_come_out_of_a_file(site: AnsibleSite) -> 
 
 
 def test_the_backup_runs_every_hour(site: AnsibleSite) -> None:
-    """The timers wait for it, and the repository is whole."""
+    """The timer is active, and the repository passes its check."""
     for name in ("hub1", "files1"):
         shown = site.on(name, "systemctl", "show", "classroom-backup.timer")
         assert "ActiveState=active" in shown
@@ -249,10 +251,10 @@ def test_the_backup_runs_every_hour(site: AnsibleSite) -> None:
     site.on("files1", "systemctl", "start", "classroom-backup-check.service")
 
 
-def test_without_its_password_a_backup_says_nothing(site: AnsibleSite) -> None:
-    """The repository is encrypted, and its password is root's."""
-    said = site.on("files1", "stat", "-c", "%a %U", "/etc/classroom-backup/password")
-    assert said == "600 root\n"
+def test_a_backup_cannot_be_read_without_its_password(site: AnsibleSite) -> None:
+    """The repository is encrypted, and only root can read the password."""
+    owner = site.on("files1", "stat", "-c", "%a %U", "/etc/classroom-backup/password")
+    assert owner == "600 root\n"
     with pytest.raises(CommandError, match="wrong password"):
         site.on(
             "files1",

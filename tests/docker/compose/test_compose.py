@@ -249,7 +249,7 @@ async def test_files_outlive_servers_and_hubs(site: Site, spawner: str, tmp_path
 async def test_why_a_server_ended_at_once_is_told(site: Site) -> None:
     """To the student on the page, to the administrator in the hub's log."""
     await only_hub_again(site, SPAWNER="docker")
-    reason = "/home/bob belongs to the uid 4242"
+    reason = "/home/bob belongs to uid 4242"
     home = ("--volume", "classroom-home-bob:/home/bob", BASE, "chown", "4242", "/home/bob")
     site.engine.docker("run", "--rm", *home)
     try:
@@ -287,7 +287,7 @@ def test_setup_overwrites_nothing_and_names_what_is_wrong(site: Site) -> None:
     path.chmod(0o600)
     path.write_text("short\n")
     try:
-        with pytest.raises(CommandError, match="secrets/cull_token is weak"):
+        with pytest.raises(CommandError, match="secrets/cull_token is too short"):
             site.setup("--check")
         assert path.read_text() == "short\n"
     finally:
@@ -305,7 +305,8 @@ def test_a_port_that_a_container_holds_is_told(site: Site, engine: Engine) -> No
     kept = settings.read_text()
     try:
         site.configure(PORT="18777")
-        with pytest.raises(CommandError, match="port 18777 is taken by the container holder: stop"):
+        message = "port 18777 is in use by the container holder: stop"
+        with pytest.raises(CommandError, match=message):
             site.setup("--check")
     finally:
         settings.write_text(kept)

@@ -158,12 +158,12 @@ def test_students_reach_neither_prometheus_nor_grafana(site: Site) -> None:
 
 def test_setup_tells_caddys_ports_from_those_of_others(site: Site) -> None:
     """Its own are as they should be; somebody else's are told, with by whom they are held."""
-    assert site.setup("--check") == "All is well.\n"
+    assert site.setup("--check") == "No problems found.\n"
     settings = site.directory / ".env"
     kept = settings.read_text()
     try:
         site.configure(COMPOSE_PROFILES="", PORT="443")
-        with pytest.raises(CommandError, match="443 is taken by the container classroom-caddy-1"):
+        with pytest.raises(CommandError, match="443 is in use by the container classroom-caddy-1"):
             site.setup("--check")
     finally:
         settings.write_text(kept)

@@ -47,15 +47,17 @@ async def hub(site: Site) -> AsyncIterator[Hub]:
         yield Hub(session, site.url, TOKEN)
 
 
-def test_what_is_missing_is_said(site: Site) -> None:
-    """docker/swarm names what to do at each step, a line each, and nothing once all is there."""
+def test_the_check_reports_what_is_missing(site: Site) -> None:
+    """docker/swarm lists the remaining problems at each step, and none when all is ready."""
     no_swarm = site.said["no swarm"]
-    assert no_swarm.startswith("This engine is in no swarm (it is inactive): run docker swarm init")
+    assert no_swarm.startswith(
+        "This engine is not part of a swarm (state: inactive): run docker swarm init"
+    )
     assert no_swarm.count("\n") == 1
     hub, students = site.said["no labels"].splitlines()
     assert hub.endswith("docker node update --label-add classroom.hub=true NODE")
     assert students.endswith("docker node update --label-add classroom.worker=true NODE")
-    assert site.said["ready"] == "Nothing is missing: docker/swarm deploy\n"
+    assert site.said["ready"] == "No problems found. To deploy, run docker/swarm deploy\n"
 
 
 async def test_a_server_elsewhere_has_its_users_home(site: Site, hub: Hub) -> None:

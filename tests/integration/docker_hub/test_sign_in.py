@@ -1,4 +1,4 @@
-"""Signing in to a real Hub with docker/hub's roster: through Google's stand-in, or a password."""
+"""Sign-in to a real Hub with the roster of docker/hub, with a fake Google or a shared password."""
 
 import html
 import json
@@ -31,7 +31,7 @@ import sys
 sys.path[:0] = {paths!r}
 from pathlib import Path
 from classroom_hub.sign_in import SignIn, configure_sign_in
-configure_sign_in(c, SignIn({way!r}, Path({roster!r}), {url!r}, {secrets!r}))
+configure_sign_in(c, SignIn({authenticator!r}, Path({roster!r}), {url!r}, {secrets!r}))
 c.Authenticator.auth_refresh_age = 1
 """
 PATHS = [str(ROOT), str(ROOT / "docker" / "hub")]
@@ -39,7 +39,7 @@ PATHS = [str(ROOT), str(ROOT / "docker" / "hub")]
 
 @dataclass
 class Site:
-    """A hub whose people come through Google's stand-in."""
+    """A hub whose users sign in with a fake Google."""
 
     hub: RealHub
     google: FakeGoogle
@@ -49,7 +49,7 @@ class Site:
     async def browser(
         self, email: str, organisation: str | None = DOMAIN, *, verified: bool = True
     ) -> AsyncIterator[tuple[aiohttp.ClientSession, int]]:
-        """Somebody's browser after signing in, and the status of the page they came to."""
+        """Sign in; yield the browser session and the status of the page after sign-in."""
         self.google.account = Account(email, organisation, verified)
         jar = aiohttp.CookieJar(unsafe=True)
         async with aiohttp.ClientSession(cookie_jar=jar, headers=BROWSER) as session:
@@ -59,17 +59,21 @@ class Site:
             yield session, page.status
 
     async def status(self, email: str, organisation: str | None = DOMAIN) -> int:
-        """What somebody gets who signs in."""
+        """Return the status of the page after sign-in."""
         async with self.browser(email, organisation) as (_, status):
             return status
 
 
-def configuration(way: str, roster: Path, url: str, secrets: dict[str, str]) -> str:
-    return CONFIGURATION.format(paths=PATHS, way=way, roster=str(roster), url=url, secrets=secrets)
+def configuration(authenticator: str, roster: Path, url: str, secrets: dict[str, str]) -> str:
+    """Return the configuration file of a hub that uses an authenticator with the roster."""
+    return CONFIGURATION.format(
+        paths=PATHS, authenticator=authenticator, roster=str(roster), url=url, secrets=secrets
+    )
 
 
 @pytest.fixture
 async def site(make_hub: MakeHub, tmp_path: Path) -> AsyncIterator[Site]:
+    """A hub with the roster, its service and a fake Google."""
     roster = tmp_path / "roster.toml"
     roster.write_text(ROSTER)
     async with FakeGoogle() as google:
@@ -94,8 +98,8 @@ async def site(make_hub: MakeHub, tmp_path: Path) -> AsyncIterator[Site]:
         yield Site(hub, google, roster)
 
 
-async def test_who_gets_in_through_google(site: Site) -> None:
-    """Whoever is on the roster and of the domain, and nobody else."""
+async def test_google_users_need_the_roster_and_the_domain(site: Site) -> None:
+    """Only verified addresses in the domain that are on the roster can sign in."""
     async with site.browser(f"Ada@{DOMAIN}") as (session, status):
         assert status == 200
         async with session.get(site.hub.url + "hub/home") as page:
@@ -109,7 +113,7 @@ async def test_who_gets_in_through_google(site: Site) -> None:
             assert page.status == 200
 
     assert await site.status(f"eve@{DOMAIN}") == 403, "not on the roster"
-    # The same name in another domain is another person, whatever that domain says of itself.
+    # The same name in another domain is a different user, whatever its hosted domain claims.
     assert await site.status("ada@gmail.example", None) == 403
     assert await site.status("ada@other.example", "other.example") == 403
     assert await site.status("ada@other.example", DOMAIN) == 403, "an alias domain"
@@ -117,8 +121,8 @@ async def test_who_gets_in_through_google(site: Site) -> None:
         assert status == 403
 
 
-async def test_who_leaves_the_roster_is_out(site: Site) -> None:
-    """Of the Hub, of what their tokens opened, and of the course's groups."""
+async def test_a_user_removed_from_the_roster_loses_access(site: Site) -> None:
+    """Sessions and tokens stop working, and the user leaves the course's groups."""
     hub = site.hub
 
     async def members(name: str) -> set[str]:
@@ -131,7 +135,7 @@ async def test_who_leaves_the_roster_is_out(site: Site) -> None:
     async def enrolled() -> bool:
         return await members("nbgrader-course101") == {"ada", "bob"}
 
-    await hub.until("the roster's groups, before anybody signs in", enrolled, seconds=90)
+    await hub.until("the roster's groups, before the first sign-in", enrolled, seconds=90)
     assert await members("formgrade-course101") == {"ina"}
 
     async with site.browser(f"bob@{DOMAIN}") as (session, status):
@@ -144,34 +148,34 @@ async def test_who_leaves_the_roster_is_out(site: Site) -> None:
 
             site.roster.write_text(ROSTER.replace(f', "bob@{DOMAIN}"', ""))
 
-            async def script_is_out() -> bool:
+            async def token_is_rejected() -> bool:
                 async with script.get(f"{hub.api_url}/user") as answer:
                     return answer.status in {401, 403}
 
-            await hub.until("bob's token refused", script_is_out, seconds=90)
+            await hub.until("bob's token rejected", token_is_rejected, seconds=90)
 
-        async def browser_is_out() -> bool:
+        async def session_has_ended() -> bool:
             home = f"{hub.url}hub/home"
             async with session.get(home, allow_redirects=False) as page:
                 return page.status == 302 and "/hub/login" in page.headers["Location"]
 
-        await hub.until("bob's browser sent to the login page", browser_is_out, seconds=90)
+        await hub.until("bob's browser redirected to the login page", session_has_ended, seconds=90)
 
-        async def left() -> bool:
+        async def removed() -> bool:
             return await members("nbgrader-course101") == {"ada"}
 
-        await hub.until("bob out of the course's group", left, seconds=90)
+        await hub.until("bob removed from the course's group", removed, seconds=90)
     assert await site.status(f"bob@{DOMAIN}") == 403
     assert await site.status(f"ada@{DOMAIN}") == 200
 
-    # A slip of the pen changes nothing for anybody.
+    # A typing error in the roster does not affect any user.
     site.roster.write_text("admins = [")
     assert await site.status(f"ada@{DOMAIN}") == 200
     assert await members("nbgrader-course101") == {"ada"}
 
 
-async def test_a_sign_in_that_began_elsewhere_is_told_where_to_begin(site: Site) -> None:
-    """The page names the address to open; the log names both, and what may have to be corrected."""
+async def test_a_sign_in_at_another_address_is_explained(site: Site) -> None:
+    """The page names the address to open; the log names both addresses and the settings."""
     hub, google = site.hub, site.google
     google.account = Account(f"ada@{DOMAIN}", DOMAIN)
     elsewhere = hub.url.replace("127.0.0.1", "localhost")
@@ -183,29 +187,31 @@ async def test_a_sign_in_that_began_elsewhere_is_told_where_to_begin(site: Site)
         assert page.url.host == "127.0.0.1"
         assert f"open {hub.url} and sign in there. (OAuth state missing from cookies)" in text
         async with session.get(f"{hub.url}hub/oauth_login") as page:
-            assert page.status == 200, "at the address that was named it works"
+            assert page.status == 200, "sign-in works at the address on the page"
 
     here, there = (url.split("/")[2] for url in (elsewhere, hub.url))
-    line = f"somebody signs in at {here} and will be sent back to {there}: open the hub as {there}"
+    line = f"A user signs in at {here} but will be redirected to {there}: open the hub at {there}"
 
-    async def told() -> bool:
+    async def logged() -> bool:
         return line in hub.log()
 
-    await hub.until("the line in the log", told, seconds=90)
-    assert f"the redirect URI, which is to be {hub.url}hub/oauth_callback letter" in hub.log()
-    assert hub.log().count("somebody signs in at") == 1
+    await hub.until("the line in the log", logged, seconds=90)
+    assert (
+        f"set the redirect URI in Google's console to exactly {hub.url}hub/oauth_callback"
+        in hub.log()
+    )
+    assert hub.log().count("A user signs in at") == 1
 
 
-async def test_a_shared_password_lets_in_whom_the_roster_names(
-    make_hub: MakeHub, tmp_path: Path
-) -> None:
+async def test_shared_password_users_need_the_roster(make_hub: MakeHub, tmp_path: Path) -> None:
+    """Users need the user password, admins the admin password."""
     roster = tmp_path / "roster.toml"
     roster.write_text(ROSTER)
     secrets = {"user_password": "for trying it", "admin_password": "a" * 32}
     text = configuration("shared-password", roster, "http://localhost/", secrets)
     hub = make_hub(extra_config=text)
 
-    async def gets_in(name: str, password: str) -> bool:
+    async def can_sign_in(name: str, password: str) -> bool:
         jar = aiohttp.CookieJar(unsafe=True)
         async with aiohttp.ClientSession(cookie_jar=jar, headers=BROWSER) as session:
             try:
@@ -214,12 +220,12 @@ async def test_a_shared_password_lets_in_whom_the_roster_names(
                 return False
         return True
 
-    assert await gets_in("ada", "for trying it")
-    assert await gets_in("head", "a" * 32)
-    assert not await gets_in("ada", "another one")
-    assert not await gets_in("ada", "a" * 32)
-    assert not await gets_in("head", "for trying it")
-    assert not await gets_in("eve", "for trying it")
+    assert await can_sign_in("ada", "for trying it")
+    assert await can_sign_in("head", "a" * 32)
+    assert not await can_sign_in("ada", "another one")
+    assert not await can_sign_in("ada", "a" * 32)
+    assert not await can_sign_in("head", "for trying it")
+    assert not await can_sign_in("eve", "for trying it")
     head = await hub.user("head")
     assert head is not None
     assert head["admin"], json.dumps(head)

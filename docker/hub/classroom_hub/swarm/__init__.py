@@ -1,1 +1,1 @@
-"""Students' servers as services of a Docker swarm."""
+"""Runs students' servers as services of a Docker swarm."""

@@ -1,4 +1,4 @@
-"""The settings of SPAWNER=swarm, from the environment that stack.yaml gives the hub."""
+"""The settings of SPAWNER=swarm, from the environment that stack.yaml sets."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,11 +10,12 @@ from common.errors import ConfigError
 def configure_swarm(
     c: Any, environ: Mapping[str, str], uid_of: Callable[[str], int], *, firewall: bool = True
 ) -> None:
-    """Have ``c``, the configuration in jupyterhub_config.py, run servers in the swarm.
+    """Configure ``c``, the object of jupyterhub_config.py, to run servers in the swarm.
 
-    The image, the command and the limits are set as for any spawner (``c.Spawner``,
-    ``c.DockerSpawner.image``). ``firewall``: whether a server reaches only hub and proxy.
-    :raises ConfigError: with all that is wrong
+    The image, command and limits are set as for any spawner (``c.Spawner``,
+    ``c.DockerSpawner.image``). With ``firewall``, a server reaches only the hub and the proxy.
+
+    :raises ConfigError: with all problems
     """
     problems: list[str] = []
     files = None
@@ -28,10 +29,10 @@ def configure_swarm(
         problems += error.problems
     mode = environ.get("ENDPOINT_MODE", "dnsrr")
     if mode not in ENDPOINT_MODES:
-        problems.append(f"ENDPOINT_MODE={mode}: write {' or '.join(ENDPOINT_MODES)}")
+        problems.append(f"ENDPOINT_MODE={mode} is not valid: use {' or '.join(ENDPOINT_MODES)}")
     network = environ.get("STUDENTS_NETWORK", "")
     if not network:
-        problems.append("STUDENTS_NETWORK is not set: name the network of servers and proxy")
+        problems.append("STUDENTS_NETWORK is not set: use the network of the servers and the proxy")
     if problems:
         raise ConfigError(problems)
     constraint = environ.get("STUDENTS_CONSTRAINT", "node.labels.classroom.worker == true")
@@ -41,7 +42,7 @@ def configure_swarm(
     spawner.endpoint_mode = mode
     spawner.network_name = network
     spawner.constraints = [each.strip() for each in constraint.split(",") if each.strip()]
-    # A service's name may lead to a virtual address, behind which are those of its tasks.
+    # A service name may resolve to a virtual address; tasks.* resolves to the real ones.
     spawner.may_reach = "hub proxy tasks.hub tasks.proxy" if firewall else ""
     spawner.prefix = environ.get("SERVERS_PREFIX", "jupyter")
     spawner.use_internal_ip = True
@@ -50,6 +51,6 @@ def configure_swarm(
     spawner.exchange = environ.get("EXCHANGE_DIRECTORY", "/srv/nbgrader/exchange")
     spawner.courses = environ.get("COURSES_DIRECTORY", "")
     c.JupyterHub.spawner_class = "classroom_hub.swarm.spawner.ClassroomSwarmSpawner"
-    # A hub that is replaced leaves servers and routes as they are, and takes them over again.
+    # Servers and routes keep working while the hub is replaced; the new hub finds them again.
     c.JupyterHub.cleanup_servers = False
     c.JupyterHub.cleanup_proxy = False

@@ -1,8 +1,8 @@
-"""Servers of students as services of a Docker swarm, on whichever machine has room.
+"""Runs students' servers as Docker Swarm services on any machine with enough free memory.
 
-Swarm itself moves a server from a machine that was lost to another, under the same name: the hub
-need do nothing, and may be replaced meanwhile. The home comes from the folder that all machines
-share, and belongs to the student's uid, so it is the same on each.
+Swarm moves a server from a lost machine to another one under the same name, without the hub. The
+hub can even be replaced in the meantime. Homes are in a folder that all machines share and belong
+to the student's uid, so they are the same everywhere.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from dockerspawner import SwarmSpawner
 from traitlets import Any as AnyTrait
 from traitlets import Enum, List, Unicode
 
-from classroom_hub.entry import capabilities, environment
+from classroom_hub.entrypoint import capabilities, environment
 from classroom_hub.homes import folder_name, make_home
 from classroom_hub.swarm.spec import (
     ENDPOINT_MODES,
@@ -29,54 +29,58 @@ from classroom_hub.swarm.spec import (
     task_template,
 )
 
-#: Seconds between two looks at a server that is being started.
-LOOK_SECONDS = 0.5
-#: Seconds after which Swarm has surely answered to the end of a task; it takes some milliseconds.
+#: Seconds between two checks of a starting server.
+CHECK_SECONDS = 0.5
+#: Seconds after which Swarm has certainly replaced a failed task; it usually takes milliseconds.
 SETTLE_SECONDS = 2.0
 
 
 class ClassroomSwarmSpawner(SwarmSpawner):  # type: ignore[misc]  # dockerspawner has no types
-    """A student's server as a service, with the uid and the home that its user has everywhere."""
+    """A student's server as a Swarm service, with the user's uid and home."""
 
     files = AnyTrait(help="The Files that all machines share").tag(config=True)
-    uid_of = AnyTrait(help="Tells a user's uid, as Uids.of does").tag(config=True)
-    homes_here = Unicode("/srv/classroom/homes", help="The homes, in the hub's container").tag(
-        config=True
-    )
-    skeleton = Unicode("", help="The folder that a new home is a copy of").tag(config=True)
-    exchange = Unicode("", help="Where a server has nbgrader's exchange; empty: nowhere").tag(
-        config=True
-    )
-    courses = Unicode("", help="Where a server has the course material; empty: nowhere").tag(
+    uid_of = AnyTrait(help="Function from user name to uid, such as Uids.of").tag(config=True)
+    homes_here = Unicode(
+        "/srv/classroom/homes", help="The home directories in the hub's container"
+    ).tag(config=True)
+    skeleton = Unicode("", help="The folder that is copied to new homes").tag(config=True)
+    exchange = Unicode(
+        "", help="Mount point of the nbgrader exchange in a server; empty: none"
+    ).tag(config=True)
+    courses = Unicode("", help="Mount point of the course material in a server; empty: none").tag(
         config=True
     )
     constraints = List(
-        Unicode(), ["node.labels.classroom.worker == true"], help="Which machines may run servers"
+        Unicode(), ["node.labels.classroom.worker == true"], help="Placement constraints of servers"
     ).tag(config=True)
     may_reach = Unicode(
-        "", help="The names of whom a server may reach in its network; empty: all"
+        "", help="Host names that a server may reach in its network; empty: all"
     ).tag(config=True)
     endpoint_mode = Enum(
-        ENDPOINT_MODES, "dnsrr", help="How a server's name leads to it; vip needs kernel's IPVS"
+        ENDPOINT_MODES,
+        "dnsrr",
+        help="How a server's name is resolved; vip needs IPVS in the kernel",
     ).tag(config=True)
 
-    _word = ""
+    _message = ""
 
     def _object_name_default(self) -> str:
         return service_name(self.prefix, self.escaped_name, self.escape(self.name.lower()))
 
     @property
     def home(self) -> str:
-        """The home inside the server's container."""
+        """The home directory inside the server's container."""
         return f"/home/{folder_name(self.user.name)}"
 
     def get_env(self) -> dict[str, Any]:
-        """The user's name, uid and home, for the image's entry point to become the user."""
-        who = environment(self.user.name, self._uid_of(self.user.name), self.home, self.may_reach)
-        return {**super().get_env(), **who}
+        """Add the user's name, uid and home, which the image's entry point uses."""
+        identity = environment(
+            self.user.name, self._uid_of(self.user.name), self.home, self.may_reach
+        )
+        return {**super().get_env(), **identity}
 
     async def create_object(self) -> Any:
-        """Make the home if it is the first time, and the service."""
+        """Create the home if it does not exist, and the service."""
         name = self.user.name
         uid = await asyncio.to_thread(self._uid_of, name)
         skeleton = Path(self.skeleton) if self.skeleton else None
@@ -84,9 +88,9 @@ class ClassroomSwarmSpawner(SwarmSpawner):  # type: ignore[misc]  # dockerspawne
             await asyncio.to_thread(make_home, Path(self.homes_here), name, uid, skeleton)
         except OSError as error:
             raise RuntimeError(
-                f"The home of {name} cannot be made in {self.homes_here} ({error.strerror}): is "
-                "the NFS server on, and does it trust the manager's root? On the manager: "
-                "docker/nfs/check_exports.py --manager ADDRESS:/srv/classroom/homes"
+                f"Cannot create the home of {name} in {self.homes_here} ({error.strerror}). Check"
+                " that the NFS server is running and grants root access to the manager: on the"
+                " manager, run docker/nfs/check_exports.py --manager ADDRESS:/srv/classroom/homes"
             ) from None
         task = task_template(
             container_spec(
@@ -111,7 +115,7 @@ class ClassroomSwarmSpawner(SwarmSpawner):  # type: ignore[misc]  # dockerspawne
         except APIError as error:
             if error.status_code != 409:
                 raise
-        # One of that name appeared since the look before: left by a hub that was just replaced.
+        # A service of this name was created in the meantime, by a hub that has just been replaced.
         await self.remove_object()
         return await self.docker("create_service", **create)
 
@@ -125,7 +129,7 @@ class ClassroomSwarmSpawner(SwarmSpawner):  # type: ignore[misc]  # dockerspawne
         return mounts
 
     async def get_task(self) -> Any:
-        """The task that stands for our service; None when there is no service."""
+        """Return the current task of the service, or None if the service does not exist."""
         if await self.get_object() is None:
             return None
         try:
@@ -136,19 +140,19 @@ class ClassroomSwarmSpawner(SwarmSpawner):  # type: ignore[misc]  # dockerspawne
             raise
 
     async def _settled_task(self) -> Any:
-        """The task, once Swarm had the time to put another in the place of one that ended."""
+        """Return the task; if it has ended, first give Swarm time to replace it."""
         task = await self.get_task()
         if task is None or is_alive(task) or task["Status"]["State"] == "complete":
             return task
-        self._say(task)
+        self._log_state(task)
         await asyncio.sleep(SETTLE_SECONDS)
         return await self.get_task()
 
     async def poll(self) -> str | int | None:
-        """None while the server runs or Swarm is about to run it, else how it ended.
+        """Return None while the server runs or is about to, otherwise the reason it ended.
 
-        What is left of a service that ended is removed here, as Docker does with a container:
-        the Hub does not stop what it finds ended.
+        Also removes the service of a server that has ended, because the Hub does not stop servers
+        that it finds ended.
         """
         task = await self._settled_task()
         if task is None:
@@ -161,39 +165,39 @@ class ClassroomSwarmSpawner(SwarmSpawner):  # type: ignore[misc]  # dockerspawne
         return ended
 
     async def start_object(self) -> None:
-        """Wait until the server's container runs; the Hub gives up after its start_timeout.
+        """Wait until the server's container runs; the Hub gives up after start_timeout.
 
-        :raises RuntimeError: it ended; the text says why
+        :raises RuntimeError: the server ended; the message says why
         """
         while True:
             task = await self._settled_task()
             if task is None:
-                raise RuntimeError(f"The service {self.object_name} was removed from outside")
+                raise RuntimeError(f"The service {self.object_name} was removed by another program")
             if not is_alive(task):
                 raise RuntimeError(reason(task))
             if task["Status"]["State"] == "running":
                 return
-            self._say(task)
-            await asyncio.sleep(LOOK_SECONDS)
+            self._log_state(task)
+            await asyncio.sleep(CHECK_SECONDS)
 
-    def _say(self, task: Any) -> None:
-        word = reason(task)
-        if word != self._word:
-            self._word = word
-            waits = task["Status"].get("Err")
-            (self.log.warning if waits else self.log.debug)("%s: %s", self.object_name, word)
+    def _log_state(self, task: Any) -> None:
+        message = reason(task)
+        if message != self._message:
+            self._message = message
+            failed = task["Status"].get("Err")
+            (self.log.warning if failed else self.log.debug)("%s: %s", self.object_name, message)
 
     async def progress(self) -> AsyncIterator[dict[str, str]]:
-        """What the waiting page tells, until the server has started."""
-        told = ""
+        """Yield messages for the Hub's progress page until the server has started."""
+        shown = ""
         while True:
-            if self._word != told:
-                told = self._word
-                yield {"message": told}
-            await asyncio.sleep(LOOK_SECONDS)
+            if self._message != shown:
+                shown = self._message
+                yield {"message": shown}
+            await asyncio.sleep(CHECK_SECONDS)
 
     async def remove_object(self) -> None:
-        """Remove the service of our name, whoever made it; none is fine."""
+        """Remove the service if it exists."""
         try:
             await self.docker("remove_service", self.object_name)
         except APIError as error:

@@ -1,6 +1,6 @@
-"""What is asked of Docker Swarm for a student's server, and what its answers mean. Pure.
+"""Service specifications for students' servers, and the meaning of task states. Pure.
 
-The words are the Engine API's (version 1.41, of Docker 20.10, and newer):
+Field names are those of the Engine API, version 1.41 (Docker 20.10) and newer:
 https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Service
 """
 
@@ -12,9 +12,9 @@ from typing import Any
 from common.errors import ConfigError
 
 SECOND = 1_000_000_000  # the Engine counts nanoseconds
-#: A service's name is its host name, too: the longest label of the domain name system.
-LONGEST_NAME = 63
-#: States of a task that ends in no other than these, except by an end.
+#: A service's name is also its host name, and a DNS label has at most 63 characters.
+MAX_NAME_LENGTH = 63
+#: States of a task that runs or will run.
 ALIVE = frozenset(
     ("new", "pending", "assigned", "accepted", "preparing", "ready", "starting", "running")
 )
@@ -26,7 +26,7 @@ class Files:
     """The folder that all machines share, as options of Docker's local volume driver.
 
     For NFS: type "nfs", options "addr=192.0.2.20,nfsvers=4.2,hard", device ":/srv/classroom".
-    For one that is mounted on every machine anyhow: "none", "bind", "/srv/classroom".
+    For a folder that every machine has mounted already: "none", "bind", "/srv/classroom".
     """
 
     type: str
@@ -34,30 +34,32 @@ class Files:
     device: str
 
     def __post_init__(self) -> None:
-        """:raises ConfigError: with all that is wrong"""
+        """:raises ConfigError: with all problems"""
         problems = []
         if self.type == "nfs":
             if not self.device.startswith(":/"):
                 problems.append(
-                    f"FILES_DEVICE={self.device}: for NFS write : and the path on the server, "
-                    "such as :/srv/classroom"
+                    f"FILES_DEVICE={self.device}: for NFS, use : and the path on the server,"
+                    " such as :/srv/classroom"
                 )
             address = [each for each in self.options.split(",") if each.startswith("addr=")]
             if address in ([], ["addr="]):
                 problems.append(
-                    f"FILES_OPTIONS={self.options}: the NFS server is missing; begin with "
-                    "addr=192.0.2.20, with your server's address"
+                    f"FILES_OPTIONS={self.options}: the NFS server is missing; add"
+                    " addr=192.0.2.20 with your server's address"
                 )
         elif not self.device.startswith("/"):
-            problems.append(f"FILES_DEVICE={self.device}: write a path, such as /srv/classroom")
+            problems.append(
+                f"FILES_DEVICE={self.device}: use an absolute path, such as /srv/classroom"
+            )
         if problems:
             raise ConfigError(problems)
 
     def mount(self, kind: str, inside: str, target: str, *, read_only: bool = False) -> Any:
-        """Mount ``inside`` of the folder as a volume, which each machine makes on first use.
+        """Return a mount of the subfolder ``inside``; each machine creates the volume on first use.
 
-        A volume keeps the options that it was made with, so its name has a digest of them: with
-        another server there are other volumes, and none leads to the old one.
+        A volume keeps the options that it was created with, so its name contains a digest of them:
+        another server gets other volumes.
         """
         device = f"{self.device.rstrip('/')}/{inside}"
         options = {"type": self.type, "o": self.options, "device": device}
@@ -68,7 +70,7 @@ class Files:
             "Target": target,
             "ReadOnly": read_only,
             "VolumeOptions": {
-                # Else Docker copies what the image has there, and owns it as root may not.
+                # Otherwise Docker copies the image's files and changes owners, which NFS refuses.
                 "NoCopy": True,
                 "Labels": {"classroom.files": inside},
                 "DriverConfig": {"Name": "local", "Options": options},
@@ -78,9 +80,9 @@ class Files:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a server may use, and what is set aside for it when a machine is chosen for it.
+    """Resource limits of a server, and the guarantees reserved for it on its machine.
 
-    Memory in bytes, CPUs as a number of cores; None is no limit.
+    Memory is in bytes and CPUs in cores; None means no limit.
     """
 
     memory: int | None = None
@@ -90,15 +92,15 @@ class Limits:
     processes: int = 1000
 
     def spec(self) -> dict[str, dict[str, int]]:
-        """As the Engine wants it."""
+        """Return the limits in the format of the Engine API."""
         limits = {"MemoryBytes": self.memory, "NanoCPUs": _nano(self.cpus), "Pids": self.processes}
-        aside = {
+        reservations = {
             "MemoryBytes": self.memory_guarantee,
             "NanoCPUs": _nano(self.cpus_guarantee),
         }
         return {
             "Limits": {key: value for key, value in limits.items() if value},
-            "Reservations": {key: value for key, value in aside.items() if value},
+            "Reservations": {key: value for key, value in reservations.items() if value},
         }
 
 
@@ -107,12 +109,12 @@ def _nano(cpus: float | None) -> int | None:
 
 
 def service_name(prefix: str, user: str, server: str = "") -> str:
-    """The service of a user's server, from names that are escaped (a-z, 0-9 and dashes)."""
+    """Return the service name of a server; user and server names are escaped (a-z, 0-9, -)."""
     name = "-".join((prefix, user, *(["", server] if server else [])))
-    if len(name) <= LONGEST_NAME:
+    if len(name) <= MAX_NAME_LENGTH:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:10]
-    return f"{name[: LONGEST_NAME - 11].rstrip('-')}-{digest}"
+    return f"{name[: MAX_NAME_LENGTH - 11].rstrip('-')}-{digest}"
 
 
 def container_spec(
@@ -122,7 +124,7 @@ def container_spec(
     mounts: Sequence[Any],
     capabilities: Sequence[str],
 ) -> dict[str, Any]:
-    """The container of a student's server; the capabilities are its entry point's alone."""
+    """Return a server's container spec; only its entry point uses the capabilities."""
     return {
         "Image": image,
         "Args": list(command),
@@ -130,26 +132,25 @@ def container_spec(
         "Mounts": list(mounts),
         "Init": True,
         "StopGracePeriod": 10 * SECOND,
-        # The hub sees by itself when a server answers. Swarm would call it starting until the first
-        # check, after its whole interval, and end one that is too busy to answer, kernels and all.
+        # The hub checks itself whether a server responds. With a health check, Swarm would show the
+        # server as starting for a full interval, and kill servers that are too busy to respond.
         "Healthcheck": {"Test": ["NONE"]},
         "CapabilityDrop": ["ALL"],
         "CapabilityAdd": [f"CAP_{each}" for each in capabilities],
-        # As on any machine, so that nobody in a container speaks to an NFS server as root does.
+        # As on hosts: an unprivileged process must not use a port that NFS servers trust as root's.
         "Sysctls": {"net.ipv4.ip_unprivileged_port_start": "1024"},
-        "Privileges": {
-            "NoNewPrivileges": True
-        },  # Docker 25 and newer; the entry point sets it, too
+        # Docker 25 and newer; the entry point sets it as well.
+        "Privileges": {"NoNewPrivileges": True},
     }
 
 
 def task_template(
     container: Mapping[str, Any], limits: Limits, network: str, constraints: Sequence[str]
 ) -> dict[str, Any]:
-    """One student's server: where it may run, and that it is started again elsewhere.
+    """Return a server's task template: placement, limits and restart policy.
 
-    A server that its user shut down (exit code 0) stays down. One whose machine was lost, or that
-    was killed for its memory, is started again, but not for ever.
+    A server that its user shut down (exit status 0) is not restarted. A server that lost its
+    machine or was killed for its memory use is restarted a limited number of times.
     """
     return {
         "ContainerSpec": dict(container),
@@ -166,40 +167,44 @@ def task_template(
 
 
 def current_task(tasks: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """The task that stands for a service: what is meant to run, else the newest.
+    """Return a service's current task: the one that should run, otherwise the newest.
 
-    While a task moves from a lost machine there are several; the old one is told to shut down.
+    There are several while a service moves from a lost machine; the old task should shut down.
     """
     if not tasks:
         return None
-    meant = [task for task in tasks if task.get("DesiredState") in ("running", "ready")]
-    return max(meant or tasks, key=lambda task: str(task.get("CreatedAt", "")))
+    wanted = [task for task in tasks if task.get("DesiredState") in ("running", "ready")]
+    return max(wanted or tasks, key=lambda task: str(task.get("CreatedAt", "")))
 
 
 def is_alive(task: Mapping[str, Any]) -> bool:
-    """Whether a task runs or will, without anybody's doing."""
+    """Whether a task runs, or will run without intervention."""
     wanted = task.get("DesiredState") in ("running", "ready")
     return wanted and str(task["Status"]["State"]).lower() in ALIVE
 
 
 def reason(task: Mapping[str, Any]) -> str:
-    """Why a task does not run, in a line for whoever runs the hub."""
+    """Return, in one line for administrators, why a task does not run."""
     status = task["Status"]
     state = str(status.get("State", "unknown")).lower()
-    said = " ".join(str(status.get("Err") or status.get("Message") or "").split())
-    low = said.lower()
-    if "no suitable node" in low:
+    message = " ".join(str(status.get("Err") or status.get("Message") or "").split())
+    lowered = message.lower()
+    if "no suitable node" in lowered:
         return (
-            f"No machine can take it ({said}): add a worker (docker swarm join), or look at "
-            "STUDENTS_CONSTRAINT and the memory that is set aside"
+            f"No machine can run it ({message}): add a worker (docker swarm join), or check"
+            " STUDENTS_CONSTRAINT and MEMORY_GUARANTEE"
         )
-    if "failed to mount" in low or "mount.nfs" in low or "error while mounting volume" in low:
+    if (
+        "failed to mount" in lowered
+        or "mount.nfs" in lowered
+        or "error while mounting volume" in lowered
+    ):
         return (
-            f"Its machine cannot mount the files ({said}): is the NFS server on? "
-            "Ask it from there with docker/nfs/check_exports.py"
+            f"Its machine cannot mount the files ({message}): check that the NFS server is running,"
+            " with docker/nfs/check_exports.py on that machine"
         )
-    if "no such image" in low:
-        return f"Its machine has no image of that name ({said}): push it to your registry"
-    if "exit (137)" in low or "non-zero exit (137)" in low:
-        return f"It was killed ({said}), most likely as it used more memory than it may"
-    return f"It is {state}" + (f": {said}" if said else "")
+    if "no such image" in lowered:
+        return f"Its machine does not have the image ({message}): push it to your registry"
+    if "exit (137)" in lowered or "non-zero exit (137)" in lowered:
+        return f"It was killed ({message}), probably because it exceeded its memory limit"
+    return f"Task state: {state}" + (f": {message}" if message else "")
