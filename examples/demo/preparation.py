@@ -1,4 +1,4 @@
-"""What the demo makes on its first run, each in a process of its own while the hub starts."""
+"""Creates the demo's data on the first run, in separate processes while the hub starts."""
 
 import subprocess
 import sys
@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from examples.demo.offered import course_directory, courses_file, is_there
 from examples.demo.people import COURSE, GRADERS, INSTRUCTORS, PEOPLE
+from examples.demo.service_options import course_directory, courses_file
 
 
 @dataclass
 class Task:
-    """One thing in the making.
+    """A process that creates data.
 
-    ``log`` is where its process writes, ``finish`` puts what was made in its place. ``first``
+    ``log`` receives its output, and ``finish`` moves the result to its place. ``needed_at_start``
     is whether the Hub's services need it when they start.
     """
 
@@ -22,43 +22,42 @@ class Task:
     process: subprocess.Popen[bytes]
     log: Path
     finish: Callable[[], object]
-    first: bool = False
+    needed_at_start: bool = False
 
     def done(self) -> bool:
-        """Whether it is made. Raises RuntimeError when that failed."""
+        """Whether the data is complete. :raises RuntimeError: the process failed"""
         outcome = self.process.poll()
         if outcome is None:
             return False
         if outcome != 0:
-            raise RuntimeError(f"{self.name} could not be made; see {self.log}")
+            raise RuntimeError(f"Cannot create {self.name}; see {self.log}")
         self.finish()
         return True
 
 
 def prepare(state: Path, environment: dict[str, str]) -> Iterator[Task]:
-    """Make directories at once, and start what takes longer and is not there yet."""
+    """Create the directories, and start a process for each kind of data that is missing."""
     (state / "homes" / "formgrader").mkdir(parents=True, exist_ok=True)
-    if is_there("formgrader_proxy"):
-        _link_course(state)
-        if course_directory(state).exists():
-            list_course(state)
-        else:
-            courses_file(state).write_text("# The course is still in the making.\n")
-            words = ["-m", "examples.demo.course", str(course_directory(state))]
-            process, log = _start(words, state, environment)
-            yield Task(f"{COURSE}, by nbgrader", process, log, lambda: list_course(state))
-    database, making = state / "stats.sqlite", state / "stats.making"
-    if is_there("stats") and not database.exists():
-        for left_over in state.glob(f"{making.name}*"):
-            left_over.unlink()
-        words = ["-m", "services.stats", "demo-data", f"--db-url=sqlite:///{making}"]
+    _link_course(state)
+    if course_directory(state).exists():
+        list_course(state)
+    else:
+        courses_file(state).write_text("# The course is being created.\n")
+        words = ["-m", "examples.demo.course", str(course_directory(state))]
         process, log = _start(words, state, environment)
-        name = "a made-up semester for the statistics"
-        yield Task(name, process, log, lambda: making.rename(database), first=True)
+        yield Task(f"{COURSE} with nbgrader", process, log, lambda: list_course(state))
+    database, incomplete = state / "stats.sqlite", state / "stats.making"
+    if not database.exists():
+        for left_over in state.glob(f"{incomplete.name}*"):
+            left_over.unlink()
+        words = ["-m", "services.stats", "demo-data", f"--db-url=sqlite:///{incomplete}"]
+        process, log = _start(words, state, environment)
+        name = "a fictional semester for the statistics"
+        yield Task(name, process, log, lambda: incomplete.rename(database), needed_at_start=True)
 
 
 def list_course(state: Path) -> None:
-    """Tell the formgrader of the course; it looks at its list every few seconds."""
+    """Add the course to the formgrader's list, which it reloads every few seconds."""
     courses_file(state).write_text(
         f'[[course]]\nid = "{COURSE}"\ntitle = "Course 101"\n'
         f'directory = "{course_directory(state)}"\n'
@@ -67,7 +66,7 @@ def list_course(state: Path) -> None:
 
 
 def _link_course(state: Path) -> None:
-    """Let graders see the course in their own JupyterLab."""
+    """Link the course into the graders' home directories."""
     for person in PEOPLE:
         if GRADERS in person.groups:
             home = state / "homes" / person.login
@@ -82,7 +81,7 @@ def _start(
 ) -> tuple[subprocess.Popen[bytes], Path]:
     home, log = state / "homes" / "formgrader", state / "preparation.log"
     with log.open("ab") as output:
-        process = subprocess.Popen(  # noqa: S603 - our own words, no shell
+        process = subprocess.Popen(  # noqa: S603 - fixed arguments, no shell
             [sys.executable, *words],
             cwd=home,
             env=environment | {"HOME": str(home)},

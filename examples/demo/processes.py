@@ -1,4 +1,4 @@
-"""The demo's processes: find a free port, find what carries our mark, end all of it."""
+"""Free ports, health checks, and the processes that belong to the demo."""
 
 import contextlib
 import os
@@ -10,7 +10,7 @@ import psutil
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on now."""
+    """Return an unused port of 127.0.0.1."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port: int = found.getsockname()[1]
@@ -18,7 +18,7 @@ def free_port() -> int:
 
 
 def is_free(port: int) -> bool:
-    """Whether we could listen on this port of 127.0.0.1."""
+    """Whether a program can listen on this port of 127.0.0.1."""
     with socket.socket() as wanted:
         wanted.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -28,12 +28,12 @@ def is_free(port: int) -> bool:
         return True
 
 
-def answers(url: str) -> bool:
-    """Whether a GET gets a 200."""
+def responds(url: str) -> bool:
+    """Whether a GET request returns status 200."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(url, timeout=5) as answer:
-            return bool(answer.status == 200)
+        with opener.open(url, timeout=5) as response:
+            return bool(response.status == 200)
     except urllib.error.HTTPError as error:
         error.close()
         return False
@@ -42,7 +42,7 @@ def answers(url: str) -> bool:
 
 
 def marked(mark: str) -> list[psutil.Process]:
-    """Every process started for this demo, however deep; never ourselves."""
+    """Return all processes of the demo, including descendants, except this one."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
@@ -52,7 +52,7 @@ def marked(mark: str) -> list[psutil.Process]:
 
 
 def end_marked(mark: str, *, seconds: float = 5) -> None:
-    """Ask what carries the mark to go, then kill what has not gone in time."""
+    """Terminate the processes of the demo, then kill those that remain after the time limit."""
     processes = marked(mark)
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):

@@ -1,4 +1,4 @@
-"""Holds PromQL expressions against the metrics there are: names, labels and their values."""
+"""Checks PromQL expressions against existing metrics, labels and label values."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -14,15 +14,15 @@ COUNTER_CALLS = ("rate", "increase", "irate")
 COUNTER_ENDS = ("_total", "_bucket", "_count", "_sum")
 
 Metrics = Mapping[str, Mapping[str, set[str]]]
-"""By name: the labels, and which values each has."""
+"""The values of each label, by metric name."""
 
 
-class Wrong(Exception):
-    """An expression that cannot give what it is meant to."""
+class InvalidQuery(Exception):
+    """A query that cannot return the intended result."""
 
 
 def metrics_of(text: str) -> Metrics:
-    """What a scrape has shown. A histogram's buckets, sum and count are metrics of their own."""
+    """Parse a scrape. A histogram's buckets, sum and count are separate metrics."""
     found: dict[str, dict[str, set[str]]] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
@@ -33,18 +33,22 @@ def metrics_of(text: str) -> Metrics:
 
 
 def with_values(expression: str, values: Mapping[str, str]) -> str:
-    """The expression with a dashboard's variables replaced; raises Wrong for one not known."""
+    """Replace a dashboard's variables. :raises InvalidQuery: a variable is unknown"""
 
     def value(found: re.Match[str]) -> str:
         if found[1] not in values:
-            raise Wrong(f"the variable ${found[1]} is not there")
+            raise InvalidQuery(f"unknown variable ${found[1]}")
         return values[found[1]]
 
     return re.sub(r"\$\{?(\w+)\}?", value, expression)
 
 
 def labels_of(expression: str, metrics: Metrics) -> set[str]:
-    """The labels that its result has. Raises Wrong, and ValueError for what is no PromQL."""
+    """Return the labels of the result.
+
+    :raises InvalidQuery: a metric, label or value does not exist
+    :raises ValueError: the expression is not valid PromQL
+    """
     return _labels(promql.parse(expression), metrics)
 
 
@@ -64,28 +68,30 @@ def _labels(node: Any, metrics: Metrics) -> set[str]:
             return _aggregated(node, metrics)
         case promql.BinaryExpr():
             return _combined(node, metrics)
-    raise Wrong(f"{type(node).__name__} is not known here")
+    raise InvalidQuery(f"unsupported expression: {type(node).__name__}")
 
 
 def _selected(node: Any, metrics: Metrics) -> set[str]:
     if node.name not in metrics:
-        raise Wrong(f"there is no metric {node.name}")
+        raise InvalidQuery(f"there is no metric {node.name}")
     known = metrics[node.name]
     for matcher in node.matchers.matchers:
         if matcher.name in TARGET:
             continue
         if matcher.name not in known:
-            raise Wrong(f"{node.name} has no label {matcher.name}")
+            raise InvalidQuery(f"{node.name} has no label {matcher.name}")
         _check_value(node.name, matcher, known[matcher.name])
     return set(known) | TARGET
 
 
 def _check_value(metric: str, matcher: Any, values: set[str]) -> None:
-    """What is asked for, or left out, must be a value that there is."""
+    """Check that the values in a matcher exist."""
     by_pattern = matcher.op in (promql.MatchOp.Re, promql.MatchOp.NotRe)
     for wanted in matcher.value.split("|") if by_pattern else [matcher.value]:
         if not any(re.fullmatch(wanted, value) for value in values):
-            raise Wrong(f"{metric}: {matcher.name} is never {wanted!r}, but {sorted(values)}")
+            raise InvalidQuery(
+                f"{metric}: {matcher.name} is never {wanted!r}, but {sorted(values)}"
+            )
 
 
 def _called(node: Any, metrics: Metrics) -> set[str]:
@@ -95,10 +101,10 @@ def _called(node: Any, metrics: Metrics) -> set[str]:
         if node.func.name in COUNTER_CALLS:
             name = argument.vector_selector.name
             if not name.endswith(COUNTER_ENDS):
-                raise Wrong(f"{node.func.name} of {name}, which is no counter")
+                raise InvalidQuery(f"{node.func.name} of {name}, which is no counter")
     if node.func.name == "histogram_quantile":
         if "le" not in labels:
-            raise Wrong("histogram_quantile needs the label le")
+            raise InvalidQuery("histogram_quantile needs the label le")
         labels.discard("le")
     return labels
 
@@ -108,7 +114,7 @@ def _aggregated(node: Any, metrics: Metrics) -> set[str]:
     modifier = node.modifier
     named = set(modifier.labels) if modifier is not None else set()
     if named - inner:
-        raise Wrong(f"there is no label {sorted(named - inner)} to group by")
+        raise InvalidQuery(f"there is no label {sorted(named - inner)} to group by")
     if str(node.op) in ("topk", "bottomk"):
         return inner
     without = modifier is not None and modifier.type == promql.AggModifierType.Without
@@ -120,12 +126,12 @@ def _combined(node: Any, metrics: Metrics) -> set[str]:
     matching = node.modifier.matching if node.modifier is not None else None
     for label in matching.labels if matching is not None else ():
         if label not in left & right:
-            raise Wrong(f"{label} is not on both sides")
+            raise InvalidQuery(f"{label} is not on both sides")
     return left
 
 
 def metric_names(node: Any) -> Iterator[str]:
-    """Of every metric in an expression that was parsed."""
+    """Yield the name of each metric in a parsed expression."""
     found: list[str] = []
 
     def visit(one: Any) -> None:

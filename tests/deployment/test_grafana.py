@@ -1,4 +1,4 @@
-"""The Grafana dashboards, against the metrics of the services as they run."""
+"""The Grafana dashboards, checked with the metrics of running services."""
 
 import asyncio
 import json
@@ -20,7 +20,14 @@ import aiohttp
 import promql_parser
 import pytest
 
-from tests.deployment.promql import Metrics, Wrong, labels_of, metric_names, metrics_of, with_values
+from tests.deployment.promql import (
+    InvalidQuery,
+    Metrics,
+    labels_of,
+    metric_names,
+    metrics_of,
+    with_values,
+)
 from tests.fakes.hub import FakeHub
 from tests.paths import ROOT
 
@@ -29,8 +36,8 @@ BOARDS = {
 }
 SERVICES = ("cull", "stats")
 BUILT_IN = {"__rate_interval": "5m", "datasource": "prometheus"}
-PATIENCE = 90.0
-"""Seconds until something that must come has come, on a busy machine."""
+TIMEOUT = 90.0
+"""Time limit in seconds, on a busy machine."""
 
 FLAGS = {
     "cull": ("--timeout=3600", "--settle=0"),
@@ -40,12 +47,12 @@ GOOD = {
     "cull": 'jupyterhub_cull_passes_total{outcome="good"} ',
     "stats": 'jupyterhub_stats_polls_total{outcome="whole"} ',
 }
-"""What their metrics count once they have done their work."""
+"""The metric that each service increases after its first pass or poll."""
 
 
 @dataclass(frozen=True)
 class Panel:
-    """A query of a panel."""
+    """A query in a panel."""
 
     board: str
     title: str
@@ -54,7 +61,7 @@ class Panel:
 
 
 def panels() -> Iterator[Panel]:
-    """Every query of every board."""
+    """Yield every query of every dashboard."""
     for board, content in BOARDS.items():
         for panel in content["panels"]:
             for target in panel.get("targets", ()):
@@ -65,12 +72,12 @@ PANELS = [pytest.param(panel, id=f"{panel.board}: {panel.title}") for panel in p
 
 
 def variables(board: str) -> dict[str, dict[str, Any]]:
-    """A board's variables by name."""
+    """Return a dashboard's variables by name."""
     return {one["name"]: one for one in BOARDS[board]["templating"]["list"]}
 
 
-def asked(panel: Panel) -> str:
-    """The query as Grafana sends it with everything chosen."""
+def sent_query(panel: Panel) -> str:
+    """Return the query that Grafana sends if all values are selected."""
     chosen = {name: one.get("allValue", "") for name, one in variables(panel.board).items()}
     return with_values(panel.expression, chosen | BUILT_IN)
 
@@ -80,7 +87,7 @@ def asked(panel: Panel) -> str:
 
 @asynccontextmanager
 async def running(service: str, hub: FakeHub, directory: Path) -> AsyncIterator[str]:
-    """A service as a process that has done its work once; gives the address of its pages."""
+    """Run a service and wait for its first pass or poll; yield the URL of its pages."""
     env = {key: value for key, value in os.environ.items() if not key.startswith("JUPYTERHUB_")}
     log = directory / "log"
     with log.open("wb") as stderr:
@@ -92,7 +99,7 @@ async def running(service: str, hub: FakeHub, directory: Path) -> AsyncIterator[
             cwd=directory,
         )
     try:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while not (found := re.search(r"Pages at (\S+)", log.read_text())):
             assert process.returncode is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
@@ -108,7 +115,7 @@ async def running(service: str, hub: FakeHub, directory: Path) -> AsyncIterator[
 
 
 async def scrape(url: str) -> str:
-    """The service's metrics."""
+    """Return the service's metrics."""
     async with aiohttp.ClientSession() as session, session.get(url + "metrics") as answer:
         assert answer.status == 200
         return await answer.text()
@@ -116,7 +123,7 @@ async def scrape(url: str) -> str:
 
 @asynccontextmanager
 async def both(directory: Path) -> AsyncIterator[dict[str, str]]:
-    """Both services before one Hub on which somebody works and somebody has left."""
+    """Run both services with a Hub that has an active and an idle server."""
     async with AsyncExitStack() as stack:
         hub = await stack.enter_async_context(FakeHub())
         hub.now = lambda: datetime.now(UTC)
@@ -134,7 +141,7 @@ async def both(directory: Path) -> AsyncIterator[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def scraped(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The text of each service's metrics."""
+    """The metrics of each service as text."""
 
     async def read() -> dict[str, str]:
         async with both(tmp_path_factory.mktemp("services")) as urls:
@@ -145,29 +152,29 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def metrics(scraped: dict[str, str]) -> dict[str, Metrics]:
-    """The same, by name."""
+    """The metrics of each service by name."""
     return {service: metrics_of(text) for service, text in scraped.items()}
 
 
 # -- the dashboards
 
 
-def test_a_dashboard_for_each_service() -> None:
-    """There is one, and every panel of it has something to show."""
+def test_each_service_has_a_dashboard() -> None:
+    """The dashboards have panels and unique IDs."""
     assert set(BOARDS) == set(SERVICES)
     assert len(PANELS) > 40
     assert len({board["uid"] for board in BOARDS.values()}) == len(BOARDS)
 
 
 @pytest.mark.parametrize("board", BOARDS)
-def test_it_can_be_imported(board: str) -> None:
-    """Ids are unique, panels do not overlap, and each asks the chosen data source."""
+def test_a_dashboard_can_be_imported(board: str) -> None:
+    """IDs are unique, panels do not overlap, and all use the selected data source."""
     content = BOARDS[board]
     assert content["schemaVersion"] >= 36
     assert "id" not in content
     ids = [panel["id"] for panel in content["panels"]]
     assert len(ids) == len(set(ids))
-    taken: set[tuple[int, int]] = set()
+    occupied: set[tuple[int, int]] = set()
     for panel in content["panels"]:
         at = panel["gridPos"]
         assert 0 < at["w"] <= 24 - at["x"]
@@ -176,31 +183,29 @@ def test_it_can_be_imported(board: str) -> None:
             for x in range(at["x"], at["x"] + at["w"])
             for y in range(at["y"], at["y"] + at["h"])
         }
-        assert not taken & cells, panel["title"]
-        taken |= cells
+        assert not occupied & cells, panel["title"]
+        occupied |= cells
         if panel["type"] == "row":
             continue
         assert panel["title"]
         assert panel["description"]
         assert panel["fieldConfig"]["defaults"].get("unit") or panel["type"] == "table"
-        for asking in (panel, *panel["targets"]):
-            assert asking["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
+        for item in (panel, *panel["targets"]):
+            assert item["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
     assert variables(board)["datasource"]["type"] == "datasource"
 
 
 @pytest.mark.parametrize("panel", PANELS)
-def test_a_query_fits_the_metrics(panel: Panel, metrics: dict[str, Metrics]) -> None:
-    """Every metric, label and value in it is there, and what its legend names is in the result."""
-    labels = labels_of(asked(panel), metrics[panel.board])
+def test_queries_match_the_metrics(panel: Panel, metrics: dict[str, Metrics]) -> None:
+    """All metrics, labels and values exist, and the result has the labels of the legend."""
+    labels = labels_of(sent_query(panel), metrics[panel.board])
     assert set(re.findall(r"{{\s*(\w+)\s*}}", panel.legend)) <= labels
     assert "$instance" in panel.expression
 
 
 @pytest.mark.parametrize("board", BOARDS)
-def test_choices_are_read_from_metrics_that_are_there(
-    board: str, metrics: dict[str, Metrics]
-) -> None:
-    """The lists of instances and groups come from labels that exist; each choice is used."""
+def test_variables_use_existing_metrics(board: str, metrics: dict[str, Metrics]) -> None:
+    """The lists of instances and groups come from existing labels, and queries use them."""
     used = " ".join(panel.expression for panel in panels() if panel.board == board)
     for name, one in variables(board).items():
         if name == "datasource":
@@ -212,24 +217,24 @@ def test_choices_are_read_from_metrics_that_are_there(
 
 
 @pytest.mark.parametrize("board", BOARDS)
-def test_no_metric_is_forgotten(board: str, metrics: dict[str, Metrics]) -> None:
-    """Whatever the service tells is drawn somewhere."""
+def test_every_metric_is_shown(board: str, metrics: dict[str, Metrics]) -> None:
+    """Each metric of the service is used in a panel."""
     shown = {
         re.sub(r"_(bucket|count|sum)$", "", name)
         for panel in panels()
         if panel.board == board
-        for name in metric_names(promql_parser.parse(asked(panel)))
+        for name in metric_names(promql_parser.parse(sent_query(panel)))
     }
-    told = {
+    exported = {
         re.sub(r"_(bucket|count|sum)$", "", name)
         for name in metrics[board]
         if name.startswith(f"jupyterhub_{board}_") and not name.endswith("_created")
     }
-    assert told - shown == set()
+    assert exported - shown == set()
 
 
 @pytest.mark.parametrize(
-    ("wrong", "problem"),
+    ("query", "problem"),
     [
         ("jupyterhub_cull_nothing", "no metric"),
         ('jupyterhub_cull_servers{status="ready"}', "no label status"),
@@ -245,14 +250,16 @@ def test_no_metric_is_forgotten(board: str, metrics: dict[str, Metrics]) -> None
         ("jupyterhub_cull_hub_up * $nothing", "variable"),
     ],
 )
-def test_a_wrong_query_is_found(wrong: str, problem: str, metrics: dict[str, Metrics]) -> None:
-    """The check above finds a slip of any kind."""
-    with pytest.raises(Wrong, match=problem):
-        labels_of(with_values(wrong, BUILT_IN), metrics["cull"])
+def test_the_check_finds_invalid_queries(
+    query: str, problem: str, metrics: dict[str, Metrics]
+) -> None:
+    """Each kind of mistake is found."""
+    with pytest.raises(InvalidQuery, match=problem):
+        labels_of(with_values(query, BUILT_IN), metrics["cull"])
 
 
-def test_what_is_no_promql_is_found(metrics: dict[str, Metrics]) -> None:
-    """A query with a slip in its form."""
+def test_the_check_finds_syntax_errors(metrics: dict[str, Metrics]) -> None:
+    """A query must be valid PromQL."""
     with pytest.raises(ValueError, match="unclosed"):
         labels_of("sum(jupyterhub_cull_servers", metrics["cull"])
 
@@ -261,7 +268,7 @@ def test_what_is_no_promql_is_found(metrics: dict[str, Metrics]) -> None:
 
 
 def program(name: str) -> str:
-    """Where Prometheus or its promtool is; skips where it is not."""
+    """Return the path of prometheus or promtool; skip the test if it is not installed."""
     beside = f"{sys.prefix}/lib/prometheus"
     found = shutil.which(name) or shutil.which(name, path=beside)
     if found is None:
@@ -270,8 +277,8 @@ def program(name: str) -> str:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_promtool_finds_the_metrics_well_named(service: str, scraped: dict[str, str]) -> None:
-    """Prometheus' own check of names, units and help finds nothing to complain about."""
+def test_promtool_accepts_the_metrics(service: str, scraped: dict[str, str]) -> None:
+    """Names, units and help texts follow Prometheus' conventions."""
     done = subprocess.run(
         [program("promtool"), "check", "metrics"],
         input=scraped[service].encode(),
@@ -282,7 +289,7 @@ def test_promtool_finds_the_metrics_well_named(service: str, scraped: dict[str, 
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """Return an unused port."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
@@ -290,7 +297,7 @@ def free_port() -> int:
 
 @asynccontextmanager
 async def prometheus(directory: Path, targets: dict[str, str]) -> AsyncIterator[str]:
-    """Prometheus, scraping the services every second; gives the address of its API."""
+    """Run Prometheus, which scrapes the services every second; yield the URL of its API."""
     jobs = [
         {
             "job_name": service,
@@ -318,15 +325,15 @@ async def prometheus(directory: Path, targets: dict[str, str]) -> AsyncIterator[
         await process.wait()
 
 
-async def test_prometheus_answers_every_query(tmp_path: Path) -> None:
-    """Each query of each panel has a result, once the services were scraped some times."""
+async def test_prometheus_returns_data_for_every_query(tmp_path: Path) -> None:
+    """Each query has a result after a few scrapes."""
     program("prometheus")
     async with (
         both(tmp_path) as targets,
         prometheus(tmp_path, targets) as api,
         aiohttp.ClientSession() as session,
     ):
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
 
         async def query(expression: str) -> list[Any]:
             async with session.get(api, params={"query": expression}) as answer:
@@ -340,13 +347,13 @@ async def test_prometheus_answers_every_query(tmp_path: Path) -> None:
                 found = await query("min(count_over_time(up[1h]) and up == 1)")
                 jobs = await query("count(up == 1)")
             except (aiohttp.ClientError, KeyError):
-                return 0  # it is not up yet
+                return 0  # Prometheus is not ready yet
             many = jobs and jobs[0]["value"][1] == str(len(SERVICES))
             return int(found[0]["value"][1]) if found and many else 0
 
         while await scrapes() < 4:
             assert time.monotonic() < deadline, (tmp_path / "prometheus.log").read_text()
             await asyncio.sleep(0.2)
-        empty = [panel.title for panel in panels() if not await query(asked(panel))]
-        nothing_stopped_otherwise = ["Stops not completed per hour"]
-        assert empty == nothing_stopped_otherwise
+        empty = [panel.title for panel in panels() if not await query(sent_query(panel))]
+        expected = ["Stops not completed per hour"]
+        assert empty == expected

@@ -1,7 +1,7 @@
-"""What an NFS server with our exports lets machines do: a real nfs-ganesha and real NFS clients.
+"""Access to an NFS server with the project's exports: a real nfs-ganesha and real NFS clients.
 
-Each machine is a container with an address of its own and, like a machine, without the right to
-ports below 1024 for anybody but root. No kernel module is needed: the clients are libnfs's.
+Each machine is a container with its own address in which, as on a host, only root can use ports
+below 1024. The clients use libnfs, so no kernel module is needed.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ HOMES = f"{SERVER}:/srv/classroom/homes"
 
 
 class Machines:
-    """An NFS server and the machines around it."""
+    """An NFS server and its clients."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -31,8 +31,8 @@ class Machines:
     ) -> None:
         """Start a server with two homes.
 
-        ``edit`` is a sed command on its configuration, ``spoil`` one of the shell on its files:
-        before the start, as the server keeps in mind what it has seen of them.
+        ``edit`` is a sed command for its configuration, and ``spoil`` a shell command for its
+        files. Both run before the start, because the server caches file attributes.
         """
         start = f"""set -e; sed -i '{edit}' /etc/ganesha/classroom.conf
             cd /srv/classroom; mkdir -p homes exchange; chmod 1777 exchange
@@ -44,40 +44,40 @@ class Machines:
             exec serve"""
         words = ["run", "-d", "--name", name, "--network", NETWORK, "--ip", address]
         words += ["--cap-add", "DAC_READ_SEARCH", "--cap-add", "SYS_ADMIN"]
-        # A volume: the overlay of a container has no handles of files to give.
+        # A volume, because the overlay file system of a container has no file handles.
         words += ["-v", "/srv/classroom", "-e", "LEASE_SECONDS=2"]
         words += ["-e", f"MANAGERS={MANAGER}", "-e", f"WORKERS={WORKER},10.78.9.12"]
         self.engine.docker(*words, IMAGE, "sh", "-c", start)
 
-        def answers() -> bool:
+        def responds() -> bool:
             with suppress(CommandError):
                 return "ada" in self.run(WORKER, "nfs-ls", url("", uid=ADA, server=address))
             return False
 
-        until(f"the NFS server {name}", answers)
+        until(f"the NFS server {name}", responds)
 
     def run(self, machine: str, *command: str, user: str = "root") -> str:
-        """What a command prints on the machine of that address. :raises CommandError: it failed"""
+        """Run a command on a machine and return its output. :raises CommandError: it failed"""
         words = ["run", "--rm", "--network", NETWORK, "--ip", machine, "--user", user]
         words += ["--sysctl", "net.ipv4.ip_unprivileged_port_start=1024"]
-        # libnfs calls itself by time and process, and all are the first in their containers.
+        # libnfs identifies clients by time and process ID, which would be 1 in every container.
         words += ["--pid", "host"]
         return self.engine.docker(*words, IMAGE, *command)
 
     def check(self, machine: str, *words: str) -> str:
-        """What check_exports.py prints, whatever its exit code."""
+        """Run check_exports.py and return its output, whatever its exit status."""
         return self.run(machine, "sh", "-c", f"check_exports.py {' '.join(words)} 2>&1 || true")
 
 
 def url(inside: str, *, uid: int, server: str = SERVER, export: str = "homes") -> str:
-    """Something in an export, asked for in the name of a uid."""
+    """Return the URL of a file in an export, accessed with a uid."""
     path = f"/srv/classroom/{export}/{inside}".rstrip("/")
     return f"nfs://{server}{path}?version=4&uid={uid}&gid={uid}"
 
 
 @pytest.fixture(scope="module")
 def machines(engine: Engine) -> Iterator[Machines]:
-    """A server with our exports, and the network around it."""
+    """A server with the project's exports, and its network."""
     engine.build(NFS, IMAGE)
     engine.docker("network", "create", "--subnet", "10.78.9.0/24", NETWORK)
     try:
@@ -90,8 +90,8 @@ def machines(engine: Engine) -> Iterator[Machines]:
         engine.docker("network", "rm", NETWORK)
 
 
-def test_a_home_is_its_owners_alone(machines: Machines) -> None:
-    """From a worker, a student's uid reads and writes its own home, and no other's."""
+def test_a_home_is_private(machines: Machines) -> None:
+    """From a worker, a student's uid can access its own home and no other."""
     assert machines.run(WORKER, "nfs-cat", url("ada/notes", uid=ADA)) == "of ada\n"
     machines.run(WORKER, "nfs-cp", "/etc/hostname", url("ada/more", uid=ADA))
     assert "more" in machines.run(WORKER, "nfs-ls", url("ada", uid=ADA))
@@ -101,8 +101,8 @@ def test_a_home_is_its_owners_alone(machines: Machines) -> None:
         machines.run(WORKER, "nfs-cat", url("ada/notes", uid=BOB))
 
 
-def test_root_of_a_worker_is_nobody(machines: Machines) -> None:
-    """Whoever breaks out of a container on a worker has not everybody's homes."""
+def test_a_worker_has_no_root_access(machines: Machines) -> None:
+    """A student who escapes from a container on a worker cannot access all homes."""
     with pytest.raises(CommandError, match="NFS4ERR_ACCESS"):
         machines.run(WORKER, "nfs-ls", url("ada", uid=0))
     with pytest.raises(CommandError):
@@ -113,52 +113,55 @@ def test_root_of_a_worker_is_nobody(machines: Machines) -> None:
     assert owner == "65534"
 
 
-def test_root_of_the_manager_makes_homes(machines: Machines) -> None:
-    """The hub is there; it needs to make homes and give them away."""
+def test_the_manager_has_root_access(machines: Machines) -> None:
+    """The hub runs there and creates homes for other owners."""
     assert "notes" in machines.run(MANAGER, "nfs-ls", url("ada", uid=0))
     machines.run(MANAGER, "nfs-cp", "/etc/hostname", url(".classroom-check", uid=0))
 
 
 def test_workers_only_read_course_material(machines: Machines) -> None:
-    """The manager writes it; a worker's student does not, whoever it claims to be."""
+    """The manager can write it; students on a worker cannot, with any uid."""
     machines.run(MANAGER, "nfs-cp", "/etc/hostname", url("sheet", uid=0, export="courses"))
     assert "sheet" in machines.run(WORKER, "nfs-ls", url("", uid=ADA, export="courses"))
     with pytest.raises(CommandError, match=r"NFS4ERR_ROFS|Failed to open"):
         machines.run(WORKER, "nfs-cp", "/etc/hostname", url("mine", uid=ADA, export="courses"))
 
 
-def test_a_machine_that_is_not_named_gets_nothing(machines: Machines) -> None:
+def test_other_machines_have_no_access(machines: Machines) -> None:
+    """The server rejects machines that are not in its exports."""
     with pytest.raises(CommandError, match="Failed to mount"):
         machines.run(STRANGER, "nfs-ls", url("ada", uid=ADA))
 
 
-def test_a_students_program_asks_in_nobodys_name(machines: Machines) -> None:
-    """Without root's ports the server does not believe who asks, be it the truth."""
+def test_unprivileged_programs_have_no_access(machines: Machines) -> None:
+    """The server requires a privileged port, even for the program's own uid."""
     for uid in (ADA, BOB):
         with pytest.raises(CommandError, match="Failed to mount"):
             machines.run(WORKER, "nfs-ls", url("ada", uid=uid), user=str(BOB))
 
 
-def test_the_check_finds_nothing_wrong_with_our_exports(machines: Machines) -> None:
-    assert machines.check(WORKER, HOMES) == f"{HOMES}: all is well for a worker\n"
-    assert machines.check(MANAGER, "--manager", HOMES) == f"{HOMES}: all is well for a manager\n"
+def test_the_check_finds_no_problems_with_these_exports(machines: Machines) -> None:
+    """It passes on a worker, on the manager and for the exchange."""
+    assert machines.check(WORKER, HOMES) == f"{HOMES}: no problems for a worker\n"
+    assert machines.check(MANAGER, "--manager", HOMES) == f"{HOMES}: no problems for a manager\n"
     exchange = HOMES.replace("homes", "exchange")
-    assert "all is well" in machines.check(WORKER, "--exchange", exchange)
+    assert "no problems" in machines.check(WORKER, "--exchange", exchange)
 
 
-def test_the_check_says_what_to_do_where_it_gets_no_answer(machines: Machines) -> None:
+def test_the_check_reports_a_server_that_does_not_respond(machines: Machines) -> None:
+    """Each message says in one line what to do."""
     away = machines.check(WORKER, "10.78.9.200:/srv/classroom/homes")
-    assert away.startswith("The NFS server 10.78.9.200 does not answer at port 2049 (")
+    assert away.startswith("The NFS server 10.78.9.200 does not respond on port 2049 (")
     assert "systemctl status nfs-server" in away
     unnamed = machines.check(STRANGER, HOMES)
     assert "/etc/exports.d/classroom.exports" in unnamed
-    assert "run: exportfs -ra" in unnamed
-    assert "write ADDRESS:/PATH" in machines.check(WORKER, "homes")
-    assert all(said.count("\n") == 1 for said in (away, unnamed))
+    assert "run exportfs -ra" in unnamed
+    assert "use ADDRESS:/PATH" in machines.check(WORKER, "homes")
+    assert all(output.count("\n") == 1 for output in (away, unnamed))
 
 
-def test_the_check_names_every_mistake(machines: Machines) -> None:
-    """A server on which root stays root, any port is answered, and homes are open and not owned."""
+def test_the_check_reports_every_problem(machines: Machines) -> None:
+    """The server grants root access, accepts any port, and has homes with wrong owners."""
     server = "10.78.9.3"
     machines.serve(
         "classroom-nfs-open",
@@ -166,11 +169,11 @@ def test_the_check_names_every_mistake(machines: Machines) -> None:
         edit="s/Squash = root_squash/Squash = no_root_squash/; s/Port = true/Port = false/",
         spoil=f"cd homes; chmod 755 ada; mkdir -m 700 eve ann; chown {BOB} ann",
     )
-    said = machines.check(WORKER, f"{server}:/srv/classroom/homes")
-    assert "ada is open to others (drwxr-xr-x): chmod 700 it on the server" in said
-    assert "eve belongs to uid 0, which is no student's" in said
-    assert f"have the same uid {BOB}" in said
-    assert "root of this machine owns everybody's files: write root_squash" in said
-    assert 'in anybody\'s name: write "secure"' in said
+    output = machines.check(WORKER, f"{server}:/srv/classroom/homes")
+    assert "ada is accessible to other users (drwxr-xr-x): on the server, chmod 700 it" in output
+    assert "eve belongs to uid 0, which is not a student's" in output
+    assert f"have the same uid {BOB}" in output
+    assert "root on this machine has access to all files: set root_squash" in output
+    assert 'can use any uid: add "secure"' in output
     squashed = machines.check(WORKER, "--manager", HOMES)
-    assert "but the hub must make homes: write no_root_squash" in squashed
+    assert "but the hub must create homes: set no_root_squash" in squashed

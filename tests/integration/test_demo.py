@@ -1,4 +1,4 @@
-"""`make demo`: it starts, lets people in, ends without a trace, and starts again."""
+"""`make demo`: it starts, users can sign in, all processes stop, and it starts again."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ DEMO = ROOT / "examples" / "demo" / "demo.py"
 
 
 class Demo:
-    """A demo that runs as a process of its own, with its state in a directory of the test."""
+    """A demo in a separate process, with its state in the test's directory."""
 
     def __init__(self, state: Path, port: int) -> None:
         self.state = state
@@ -39,24 +39,25 @@ class Demo:
                 start_new_session=True,
             )
 
-    def said(self) -> str:
+    def printed(self) -> str:
+        """Return the output so far."""
         return self.output.read_text()
 
     @property
     def password(self) -> str:
-        found = re.search(r"password of everybody\s+(\S+)", self.said())
-        assert found, self.said()
+        found = re.search(r"password of all users\s+(\S+)", self.printed())
+        assert found, self.printed()
         return found.group(1)
 
     def wait_until_up(self) -> None:
         def up() -> bool:
-            return "Ctrl-C ends it." in self.said() or self.process.poll() is not None
+            return "Press Ctrl-C to stop." in self.printed() or self.process.poll() is not None
 
         wait_until("the demo's table", up, seconds=300)
-        assert self.process.poll() is None, self.said()
+        assert self.process.poll() is None, self.printed()
 
-    def family(self) -> list[psutil.Process]:
-        """All that carries this demo's mark, the runner left out."""
+    def processes(self) -> list[psutil.Process]:
+        """Return the demo's processes, except demo.py itself."""
         found = []
         for process in psutil.process_iter():
             try:
@@ -69,7 +70,7 @@ class Demo:
 
 @contextmanager
 def running(state: Path) -> Iterator[Demo]:
-    """A demo that is up; whatever happens, it is ended."""
+    """A demo that is ready; it is always stopped at the end."""
     demo = Demo(state, free_port())
     try:
         demo.wait_until_up()
@@ -82,7 +83,7 @@ def running(state: Path) -> Iterator[Demo]:
 
 @pytest.mark.skipif(proxy_command() is None, reason="no proxy: run `make setup`")
 async def test_sign_in_stop_and_start_again(tmp_path: Path) -> None:
-    """People learn and grade, Ctrl-C leaves no process, a second run takes up the first."""
+    """Users can work and grade, Ctrl-C stops all processes, and the next run keeps the state."""
     state = tmp_path / "state"
     with running(state) as demo:
         jar = aiohttp.CookieJar(unsafe=True)
@@ -92,7 +93,7 @@ async def test_sign_in_stop_and_start_again(tmp_path: Path) -> None:
                 assert page.status == 200, page.url
             await until_page(session, demo.url + "user/ada/lab", "jupyter-config-data")
             await until_page(session, demo.url + "services/cull/", "students")
-            # Before the formgrader has read of the new course, there is none: 404.
+            # The status is 404 until the formgrader has reloaded its list of courses.
             await until_page(session, demo.url + FORMGRADER, "You do not grade", status=403)
         async with aiohttp.ClientSession(
             cookie_jar=aiohttp.CookieJar(unsafe=True), headers=BROWSER
@@ -101,11 +102,11 @@ async def test_sign_in_stop_and_start_again(tmp_path: Path) -> None:
             await until_page(session, demo.url + "services/formgrader/", "Course 101")
             await until_page(session, demo.url + FORMGRADER + "/manage_submissions/ps1", "ps1")
         password = demo.password
-        assert len(demo.family()) >= 3
+        assert len(demo.processes()) >= 3
         demo.process.send_signal(signal.SIGINT)
-        assert demo.process.wait(60) == 0, demo.said()
-        assert demo.family() == []
-        assert demo.said().endswith("Everything has stopped.\n")
+        assert demo.process.wait(60) == 0, demo.printed()
+        assert demo.processes() == []
+        assert demo.printed().endswith("Everything has stopped.\n")
 
     with running(state) as demo:
         assert demo.password == password
@@ -114,20 +115,20 @@ async def test_sign_in_stop_and_start_again(tmp_path: Path) -> None:
             await sign_in(session, demo.url, "admin", demo.password)
             async with session.get(demo.url + "hub/admin") as page:
                 assert page.status == 200
-        # Killed without warning, it leaves its hub behind; the next run clears that away.
-        left_over = demo.family()
+        # If demo.py is killed, its hub keeps running; the next run ends it.
+        left_over = demo.processes()
         demo.process.kill()
     with running(state) as demo:
         assert not any(process.is_running() for process in left_over)
         os.killpg(demo.process.pid, signal.SIGTERM)
         assert demo.process.wait(60) == 0
-        assert demo.family() == []
+        assert demo.processes() == []
 
 
 async def until_page(
     session: aiohttp.ClientSession, url: str, words: str, *, status: int = 200
 ) -> None:
-    """Wait for a page that has these words on it."""
+    """Wait for a page that contains these words."""
     async with asyncio.timeout(120):
         while True:
             async with session.get(url) as page:
@@ -136,8 +137,8 @@ async def until_page(
             await asyncio.sleep(0.2)
 
 
-def refused(state: Path, port: str) -> list[str]:
-    """What a demo says that cannot start."""
+def errors(state: Path, port: str) -> list[str]:
+    """Return the messages of a demo that cannot start."""
     ran = subprocess.run(
         [sys.executable, str(DEMO)],
         env={**os.environ, "PORT": port, "DEMO_STATE": str(state)},
@@ -152,16 +153,16 @@ def refused(state: Path, port: str) -> list[str]:
 
 
 def test_port_in_use(tmp_path: Path) -> None:
-    """A port that is taken gets one line that says what to do, and exit code 1."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        (line,) = refused(tmp_path, str(port))
-    assert line.startswith(f"Port {port} of 127.0.0.1 is in use; take another with: make demo")
+    """A port in use is reported in one line with the remedy, and the exit status is 1."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        (line,) = errors(tmp_path, str(port))
+    assert line.startswith(f"Port {port} of 127.0.0.1 is in use; choose another with make demo")
 
 
 @pytest.mark.parametrize("port", ["http", "0", "70000", "-1"])
-def test_port_that_is_none(tmp_path: Path, port: str) -> None:
-    """A port that is no number of a port gets one line, and exit code 1."""
-    assert refused(tmp_path, port) == [
-        f"PORT={port} is not a port; write a number, such as PORT=9000"
+def test_invalid_port(tmp_path: Path, port: str) -> None:
+    """An invalid port is reported in one line, and the exit status is 1."""
+    assert errors(tmp_path, port) == [
+        f"PORT={port} is not a valid port; use a number such as PORT=9000"
     ]

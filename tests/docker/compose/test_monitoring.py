@@ -21,7 +21,7 @@ from tests.docker.engine import BASE, CommandError, Engine, until
 from tests.integration.realhub import sign_in
 from tests.paths import ROOT
 
-STAND_INS = ("prometheus", "caddy", "grafana")
+REPLACED_IMAGES = ("prometheus", "caddy", "grafana")
 #: An authority that gives certificates by ACME, as Let's Encrypt does, to whoever it finds at a
 #: name: caddy can be one, too. Only here ours is told to believe it, and to be found by it.
 ACME = """
@@ -60,9 +60,9 @@ def site(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     site.url = f"https://{HOST}/"
     (directory / "homes").mkdir(mode=0o755)
     images = {}
-    for name in STAND_INS:
+    for name in REPLACED_IMAGES:
         images[f"{name.upper()}_IMAGE"] = image = f"classroom-test-{name}"
-        where = ROOT / "tests" / "docker" / "stand_ins"
+        where = ROOT / "tests" / "docker" / "replacement_images"
         engine.docker("build", "-q", "-t", image, "--target", name, str(where))
     postgres = "classroom-postgres"
     engine.docker("build", "-q", "-t", postgres, str(ROOT / "tests" / "docker" / "postgres"))
