@@ -63,7 +63,7 @@ class RealHub:
     proxy_api_url and proxy_token: configurable-http-proxy's routes API. admin_token: grants all
     scopes. services and roles: as in c.JupyterHub.services and c.JupyterHub.load_roles.
     extra_config: Python code at the end of the Hub's configuration, which can use ``c``. spawner:
-    "tiny" starts a small real server, "nothing" starts no process (stop_seconds: duration of a stop).
+    "tiny" starts a small real server, "nothing" starts no process (a stop takes stop_seconds).
     last_activity_interval: seconds between the Hub's reads of the proxy's activity.
     """
 
