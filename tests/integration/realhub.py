@@ -1,7 +1,7 @@
 """A real JupyterHub behind a real configurable-http-proxy, for tests and measurements.
 
-Starting, stopping and killing block; everything asked of the Hub is a coroutine that uses a
-session of its own, so that one hub serves tests with different event loops::
+Methods that start, stop and kill processes block. Methods that send requests to the Hub are
+coroutines with separate sessions, so that tests with different event loops can share a hub::
 
     with RealHub(directory) as hub:
         ...
@@ -42,14 +42,14 @@ from tests.paths import ROOT
 
 HERE = Path(__file__).parent
 ADMIN = "admin"
-# A Python with another version of JupyterHub, to try whether the clients work with that.
+# A Python with another version of JupyterHub, to test the clients with it.
 PYTHON = os.environ.get("REALHUB_PYTHON", sys.executable)
-# As a browser that opens a page: whoever says less is taken for a script and not sent to log in.
+# A browser's header: clients without it count as scripts and are not redirected to the login page.
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
 class HubAnswerError(AssertionError):
-    """The real Hub refused what a test asked of it."""
+    """The Hub rejected a request of a test."""
 
     def __init__(self, method: str, path: str, status: int, body: str) -> None:
         super().__init__(f"{method} {path}: {status} {body[:500]}")
@@ -57,14 +57,14 @@ class HubAnswerError(AssertionError):
 
 
 class RealHub:
-    """One hub: its proxy, its Hub process, and all that these start.
+    """A hub: its proxy, its Hub process, and all processes that these start.
 
-    url: where browsers go, ends in a slash. api_url: the Hub's API, not through the proxy.
-    proxy_api_url and proxy_token: configurable-http-proxy's routes API. admin_token: may do all.
-    services and roles: as in c.JupyterHub.services and c.JupyterHub.load_roles. extra_config:
-    lines of Python that end the Hub's configuration, with ``c``. spawner: "tiny" starts a small
-    real server, "nothing" pretends (stop_seconds: how long it takes over a stop).
-    last_activity_interval: seconds between the Hub's looks at the proxy's activity.
+    url: the public address, with a slash at the end. api_url: the Hub's API, not through the proxy.
+    proxy_api_url and proxy_token: configurable-http-proxy's routes API. admin_token: grants all
+    scopes. services and roles: as in c.JupyterHub.services and c.JupyterHub.load_roles.
+    extra_config: Python code at the end of the Hub's configuration, which can use ``c``. spawner:
+    "tiny" starts a small real server, "nothing" starts no process (a stop takes stop_seconds).
+    last_activity_interval: seconds between the Hub's reads of the proxy's activity.
     """
 
     def __init__(
@@ -131,18 +131,18 @@ class RealHub:
 
     @property
     def pid(self) -> int:
-        """The process id of the running Hub."""
-        assert self._hub is not None, "the hub does not run"
+        """The process ID of the running Hub."""
+        assert self._hub is not None, "the hub is not running"
         return self._hub.pid
 
     @property
     def database(self) -> Path:
-        """The Hub's SQLite file, to be written only while the Hub is stopped."""
+        """The Hub's SQLite file; write to it only while the Hub is stopped."""
         return self.directory / "jupyterhub.sqlite"
 
     def start(self) -> None:
-        """Start the Hub and wait until its API answers; its servers live on from before."""
-        assert self._hub is None, "the hub runs already"
+        """Start the Hub and wait until its API responds; existing servers keep running."""
+        assert self._hub is None, "the hub is already running"
         self.directory.mkdir(parents=True, exist_ok=True)
         settings = self.directory / "settings.json"
         settings.write_text(json.dumps(self._settings))
@@ -157,13 +157,13 @@ class RealHub:
         self._wait("the Hub's route", lambda: status_of(f"{self.url}hub/api/") == 200, hub)
 
     def stop(self) -> None:
-        """Stop the Hub as `systemctl stop` would; its servers and the proxy run on."""
+        """Stop the Hub as `systemctl stop` does; its servers and the proxy keep running."""
         hub, self._hub = self._hub, None
         if hub is not None:
             end(hub)
 
     def kill(self) -> None:
-        """Take the Hub away without warning (SIGKILL)."""
+        """Kill the Hub (SIGKILL)."""
         hub, self._hub = self._hub, None
         if hub is not None:
             hub.kill()
@@ -175,8 +175,8 @@ class RealHub:
         self.start()
 
     def start_proxy(self) -> None:
-        """Start configurable-http-proxy, with no routes but the default one."""
-        assert self._proxy is None, "the proxy runs already"
+        """Start configurable-http-proxy with only the default route."""
+        assert self._proxy is None, "the proxy is already running"
         command = proxy_command()
         assert command is not None, "configurable-http-proxy is missing: run `make setup`"
         public, hub_port, api_port = self._ports
@@ -204,27 +204,27 @@ class RealHub:
             end(proxy)
 
     def restart_proxy(self) -> None:
-        """Stop, then start; the Hub puts its own routes back at its next check."""
+        """Stop, then start; the Hub restores its routes at its next check."""
         self.stop_proxy()
         self.start_proxy()
 
     def close(self) -> None:
-        """End everything; no process of this hub is left."""
+        """End all processes of this hub."""
         self.stop()
         self.stop_proxy()
         end_marked(self._mark)
 
     def processes(self) -> list[int]:
-        """The ids of all that runs for this hub: proxy, Hub, managed services, servers."""
+        """Return the process IDs of the proxy, the Hub, managed services and servers."""
         return sorted(process.pid for process in marked(self._mark))
 
     def log(self, name: str = "hub") -> str:
-        """What "hub" (with its managed services and servers) or "proxy" has written so far."""
+        """Return the log of "hub" (with its managed services and servers) or "proxy"."""
         path = self.directory / f"{name}.log"
         return path.read_text(errors="replace") if path.exists() else ""
 
     def log_tail(self, lines: int = 60) -> str:
-        """The ends of both logs, for the report of a test that failed."""
+        """Return the end of both logs, for the report of a failed test."""
         return "\n".join(
             f"--- {name}.log\n" + "\n".join(self.log(name).splitlines()[-lines:])
             for name in ("hub", "proxy")
@@ -273,10 +273,11 @@ class RealHub:
         token: str | None = None,
         ok: tuple[int, ...] = (200, 201, 202, 204),
     ) -> Any:
-        """Ask the Hub; the answer's JSON or text, or None without a body.
+        """Send a request to the Hub; return the response's JSON or text, or None if it is empty.
 
-        path is below /hub/api, its names quoted already (user_path does that). Raises
-        HubAnswerError on a status that is not in `ok`.
+        ``path`` is below /hub/api, with quoted names (see user_path).
+
+        :raises HubAnswerError: the status is not in ``ok``
         """
         headers = {
             "Authorization": f"token {token or self.admin_token}",
@@ -296,21 +297,21 @@ class RealHub:
     async def create_user(
         self, name: str, *, groups: Iterable[str] = (), admin: bool = False
     ) -> None:
-        """Create a user (or keep the one there is) and put it into groups, made as needed."""
-        # Only an admin's own token may make another admin.
+        """Create a user if needed, and add it to groups, which are created if needed."""
+        # Only an admin's token can create another admin.
         token = await self.token(["admin:users"]) if admin else None
         await self.api("POST", user_path(name), {"admin": admin}, token=token, ok=(201, 409))
         for group in groups:
             await self.create_group(group, [name])
 
     async def create_group(self, name: str, users: Iterable[str] = ()) -> None:
-        """Create a group (or keep the one there is) and add these users."""
+        """Create a group if needed, and add users."""
         path = f"/groups/{quote(name, safe='')}"
         await self.api("POST", path, ok=(201, 409))
         await self.api("POST", f"{path}/users", {"users": list(users)})
 
     async def leave_group(self, name: str, users: Iterable[str]) -> None:
-        """Take users out of a group."""
+        """Remove users from a group."""
         path = f"/groups/{quote(name, safe='')}/users"
         await self.api("DELETE", path, {"users": list(users)})
 
@@ -319,7 +320,7 @@ class RealHub:
         await self.api("DELETE", user_path(name))
 
     async def user(self, name: str) -> dict[str, Any] | None:
-        """The Hub's model of a user, or None when there is none."""
+        """Return the Hub's model of a user, or None if the user does not exist."""
         try:
             found: dict[str, Any] = await self.api("GET", user_path(name))
         except HubAnswerError as error:
@@ -329,14 +330,14 @@ class RealHub:
         return found
 
     async def servers(self, name: str) -> dict[str, dict[str, Any]]:
-        """A user's running and pending servers by name; the default one's name is ""."""
+        """Return a user's running and pending servers by name; the default server is ""."""
         found = await self.user(name)
         return found["servers"] if found else {}
 
     async def start_server(
         self, user: str, server: str = "", *, options: dict[str, Any] | None = None
     ) -> None:
-        """Start a server and wait until the Hub calls it ready (30 s at most)."""
+        """Start a server and wait until it is ready (at most 30 s)."""
         await self.api("POST", user_path(user, server), options or {})
 
         async def ready() -> bool:
@@ -345,7 +346,7 @@ class RealHub:
         await self.until(f"server {user}/{server} ready", ready)
 
     async def stop_server(self, user: str, server: str = "") -> None:
-        """Stop a server and wait until it is gone (30 s at most)."""
+        """Stop a server and wait until it is gone (at most 30 s)."""
         await self.api("DELETE", user_path(user, server))
 
         async def gone() -> bool:
@@ -363,19 +364,19 @@ class RealHub:
         )
 
     async def set_last_activity(self, user: str, server: str | None, when: datetime | None) -> None:
-        """Set the last_activity of a server (None: of the user), also back or to null."""
+        """Set the last_activity of a server (None: of the user) to any time or to null."""
         body = {"user": user, "server": server, "when": when and when.isoformat()}
         await self.api("POST", "/../test/last-activity", body)
 
     async def token(self, scopes: Iterable[str], *, user: str = ADMIN, seconds: int = 3600) -> str:
-        """A user's API token (the admin's unless told) with exactly these scopes."""
+        """Create an API token of a user with exactly these scopes."""
         answer = await self.api(
             "POST",
             user_path(user) + "/tokens",
             {"scopes": list(scopes), "expires_in": seconds, "note": "test"},
         )
-        made: str = answer["token"]
-        return made
+        token: str = answer["token"]
+        return token
 
     async def add_service(self, name: str, **spec: Any) -> None:
         """Add an external service at run time: url, api_token, oauth_client_id, ..."""
@@ -383,14 +384,14 @@ class RealHub:
 
     @asynccontextmanager
     async def login(self, name: str) -> AsyncIterator[aiohttp.ClientSession]:
-        """Sign in through the Hub's form; a session that holds the browser's cookies."""
+        """Sign in with the Hub's form; yield a session with the cookies."""
         jar = aiohttp.CookieJar(unsafe=True)  # cookies of an IP address
         async with aiohttp.ClientSession(cookie_jar=jar, headers=BROWSER) as session:
             await sign_in(session, self.url, name)
             yield session
 
     async def until(self, what: str, happened: Any, *, seconds: float = 30) -> None:
-        """Await `happened()` again and again until it is true; TimeoutError with the logs."""
+        """Wait until `happened()` returns true. :raises TimeoutError: with the logs"""
         deadline = time.monotonic() + seconds
         while not await happened():
             if time.monotonic() > deadline:
@@ -399,7 +400,7 @@ class RealHub:
 
 
 def user_path(user: str, server: str | None = None) -> str:
-    """The API path of a user, or of a user's server, with every name quoted."""
+    """Return the API path of a user or server, with quoted names."""
     path = f"/users/{quote(user, safe='')}"
     if server is None:
         return path
@@ -409,7 +410,7 @@ def user_path(user: str, server: str | None = None) -> str:
 async def sign_in(
     session: aiohttp.ClientSession, url: str, name: str, password: str = "any"
 ) -> None:
-    """Fill in the login form of the hub at `url`; the session's cookie jar keeps the login."""
+    """Submit the login form of the hub at `url`; the session stores the cookies."""
     async with session.get(f"{url}hub/login") as page:
         form = re.search(r'name="_xsrf" value="([^"]*)"', await page.text())
     assert form is not None, "the login page has no XSRF field"
@@ -419,7 +420,7 @@ async def sign_in(
 
 
 def _url(address: str) -> Any:
-    """The address as it is: yarl must not unquote or normalise what was quoted on purpose."""
+    """Return the URL unchanged; yarl must not unquote or normalize it."""
     from yarl import URL
 
     return URL(address.replace("/hub/api/../", "/hub/"), encoded=True)

@@ -1,4 +1,4 @@
-"""The real hub of the tests does what the tests rely on."""
+"""RealHub behaves as the other tests expect."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -13,7 +13,7 @@ ODD_NAMES = ["q?x=1", "h#frag", "%41", "名前", "sp ace"]
 
 @pytest.mark.parametrize("name", ODD_NAMES)
 async def test_odd_names(real_hub: RealHub, name: str) -> None:
-    """Any lawful user name can sign in, run its default server and stop it."""
+    """Users with any valid name can sign in, start their default server and stop it."""
     await real_hub.create_user(name)
     async with (
         real_hub.login(name) as session,
@@ -43,7 +43,7 @@ async def test_named_servers_and_activity(real_hub: RealHub) -> None:
 
 
 async def test_tokens_have_only_their_scopes(real_hub: RealHub) -> None:
-    """A token made for scopes may do what these allow and no more."""
+    """A token grants exactly its scopes."""
     token = await real_hub.token(["list:users"])
     names = [user["name"] for user in await real_hub.api("GET", "/users", token=token)]
     assert "admin" in names
@@ -52,7 +52,7 @@ async def test_tokens_have_only_their_scopes(real_hub: RealHub) -> None:
 
 
 async def test_restart_and_close(make_hub: MakeHub) -> None:
-    """Servers survive restart and kill of the Hub, and nothing at all survives close."""
+    """Servers keep running when the Hub is restarted or killed; close() ends all processes."""
     hub = make_hub()
     await hub.create_user("rita", groups=["nbgrader-x"])
     await hub.start_server("rita")

@@ -1,6 +1,6 @@
-"""A single-user server that is up in a tenth of a second: it says 200 to everything.
+"""A minimal single-user server that starts quickly and responds with 200 to every request.
 
-Run by path with ``python -S -E``, so it imports the standard library only.
+It runs with ``python -S -E``, so it uses only the standard library.
 """
 
 import os
@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 
-class Answer(BaseHTTPRequestHandler):
-    """Says which server this is, to any path and any method."""
+class Handler(BaseHTTPRequestHandler):
+    """Returns the server's prefix for every path and method."""
 
     protocol_version = "HTTP/1.1"
 
@@ -25,14 +25,14 @@ class Answer(BaseHTTPRequestHandler):
 
     do_HEAD = do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815 - names of http.server
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as there
-        """Stay quiet: the Hub's log is the one that is read."""
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+        """Log nothing."""
 
 
 def main() -> None:
-    """Serve where JupyterHub says, until a signal ends the process."""
+    """Serve at the address that JupyterHub sets, until a signal ends the process."""
     url = urlsplit(os.environ["JUPYTERHUB_SERVICE_URL"])
-    server = ThreadingHTTPServer((url.hostname or "127.0.0.1", url.port or 0), Answer)
+    server = ThreadingHTTPServer((url.hostname or "127.0.0.1", url.port or 0), Handler)
     server.daemon_threads = True
     try:
         server.serve_forever()

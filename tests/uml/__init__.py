@@ -1,1 +1,1 @@
-"""What needs a kernel with NFS and IPVS: tried in a User-Mode Linux guest."""
+"""Tests that need a kernel with NFS and IPVS, in a User-Mode Linux guest."""

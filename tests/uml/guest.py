@@ -1,7 +1,7 @@
-"""A User-Mode Linux guest: a kernel with NFS and IPVS, as a process of this machine.
+"""A User-Mode Linux guest: a kernel with NFS and IPVS that runs as a process.
 
-Its root is a folder made of Debian's packages, kept in a cache; what it changes is in its memory.
-It has no network but its own: no tap, no rule of a firewall, nothing to take back.
+Its root is a cached folder with Debian packages, and its changes stay in memory. It has only an
+internal network, so it needs no tap device or firewall rules on this machine.
 """
 
 import fcntl
@@ -23,20 +23,20 @@ PACKAGES = (
     "docker.io,iptables,nfs-common,nfs-ganesha,nfs-ganesha-vfs,iproute2,kmod,mount,busybox-static"
 )
 HERE = Path(__file__).parent
-#: As long as a busy machine of two cores may take, in seconds.
-LONGEST = 900
+#: Time limit in seconds, on a busy machine with two cores.
+BOOT_SECONDS = 900
 
 
 class GuestMissingError(Exception):
-    """There can be no guest here; the text says in a line why."""
+    """The guest cannot run here; the message says why in one line."""
 
 
 def prepare() -> None:
-    """Make kernel and root where they are not there yet. :raises GuestMissingError: it fails"""
+    """Install the kernel and root if needed. :raises GuestMissingError: it failed"""
     if os.geteuid():
-        raise GuestMissingError("a User-Mode Linux guest needs root, to make its file system")
+        raise GuestMissingError("a User-Mode Linux guest needs root to create its file system")
     if shutil.which("apt-get") is None:
-        raise GuestMissingError("a User-Mode Linux guest is made of Debian's packages")
+        raise GuestMissingError("a User-Mode Linux guest needs Debian packages")
     KEPT.mkdir(parents=True, exist_ok=True)
     try:
         if shutil.which("mmdebstrap") is None:
@@ -47,8 +47,8 @@ def prepare() -> None:
         if not (KEPT / "root").exists():
             _root()
     except (CommandError, FileNotFoundError, subprocess.TimeoutExpired) as error:
-        said = str(error).strip().splitlines()[-1]
-        raise GuestMissingError(f"cannot make a User-Mode Linux guest: {said}") from None
+        reason = str(error).strip().splitlines()[-1]
+        raise GuestMissingError(f"cannot install a User-Mode Linux guest: {reason}") from None
 
 
 def _kernel() -> None:
@@ -71,17 +71,17 @@ def _root() -> None:
 
 
 def files_options() -> str:
-    """The mount options that docker/stack.yaml advises, with its example of an address."""
+    """Return the mount options of the example in docker/stack.yaml."""
     stack = (ROOT / "docker/stack.yaml").read_text()
     found = re.search(r"FILES_OPTIONS=(addr=192\.0\.2\.20,\S+)\}", stack)
-    assert found, "docker/stack.yaml names no example of FILES_OPTIONS"
+    assert found, "docker/stack.yaml has no example of FILES_OPTIONS"
     return found[1]
 
 
-def answers() -> dict[str, str]:
-    """Boot a guest, let init.sh do its work, and give what it wrote, by the files' names."""
+def results() -> dict[str, str]:
+    """Boot a guest, run init.sh, and return the files that it wrote, by name."""
     with (KEPT / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # one guest at a time has the folder
+        fcntl.flock(lock, fcntl.LOCK_EX)  # only one guest at a time may use the folder
         share = KEPT / "root/guest"
         shutil.rmtree(share, ignore_errors=True)
         (share / "out").mkdir(parents=True)
@@ -102,7 +102,7 @@ def _boot(console: Path) -> None:
     words = ["setpriv", "--pdeathsig", "KILL", str(KEPT / "kernel/usr/bin/linux.uml")]
     words += ["mem=1500M", "root=none", "rootfstype=hostfs", f"rootflags={KEPT / 'root'}", "rw"]
     words += ["con=null", "con0=null,fd:1", "panic=-1", "init=/guest/init.sh"]
-    env = {**os.environ, "TMPDIR": "/dev/shm"}  # where the guest's memory is a file
+    env = {**os.environ, "TMPDIR": "/dev/shm"}  # for the file with the guest's memory
     with console.open("wb") as log, tempfile.NamedTemporaryFile(dir=KEPT) as disk:
         disk.truncate(256 * 2**20)
         words.append(f"ubd0={disk.name}")
@@ -115,9 +115,9 @@ def _boot(console: Path) -> None:
             start_new_session=True,
         )
         try:
-            guest.wait(LONGEST)
+            guest.wait(BOOT_SECONDS)
         except subprocess.TimeoutExpired:
-            pass  # what it wrote until then says how far it came
+            pass  # the files written so far show the progress
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(guest.pid, signal.SIGKILL)

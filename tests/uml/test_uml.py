@@ -1,4 +1,4 @@
-"""NFS volumes by the kernel's client, and virtual addresses, in a User-Mode Linux guest."""
+"""NFS volumes with the kernel's client, and virtual addresses, in a User-Mode Linux guest."""
 
 import os
 
@@ -8,64 +8,68 @@ from tests.uml import guest
 
 
 @pytest.fixture(scope="module")
-def said() -> dict[str, str]:
-    """What the guest answered; REQUIRE_DOCKER=1 makes its absence a failure."""
+def output() -> dict[str, str]:
+    """The files that the guest wrote; with REQUIRE_DOCKER=1, tests fail without a guest."""
     try:
         guest.prepare()
     except guest.GuestMissingError as error:
         if os.environ.get("REQUIRE_DOCKER") == "1":
             pytest.fail(f"REQUIRE_DOCKER=1, but {error}")
         pytest.skip(f"NO GUEST: {error}")
-    answers = guest.answers()
-    assert answers.get("ended") == "well\n", answers.get("log", "it did not boot")[-3000:]
-    return answers
+    results = guest.results()
+    assert results.get("ended") == "well\n", results.get("log", "the guest did not boot")[-3000:]
+    return results
 
 
-def test_files_are_mounted_by_the_kernel_as_stack_yaml_says(said: dict[str, str]) -> None:
-    """NFS 4.2, hard, without set-uid programs or devices."""
-    mount = next(line for line in said["mounts"].splitlines() if " /homes " in line)
+def test_mounts_have_the_options_of_stack_yaml(output: dict[str, str]) -> None:
+    """They use NFS 4.2 and hard, without setuid programs or devices."""
+    mount = next(line for line in output["mounts"].splitlines() if " /homes " in line)
     assert mount.split()[2] == "nfs4"
     assert {"vers=4.2", "hard", "noatime", "nosuid", "nodev"} <= set(mount.split()[3].split(","))
 
 
-def test_a_student_writes_its_own_home(said: dict[str, str]) -> None:
-    assert said["own"] == "of ada\nexit 0\n"
-    assert said["server"].startswith("1000000:")
+def test_a_student_can_write_to_the_home(output: dict[str, str]) -> None:
+    """The file on the server belongs to the student's uid."""
+    assert output["own"] == "of ada\nexit 0\n"
+    assert output["server"].startswith("1000000:")
 
 
-def test_files_are_there_after_the_volume_was_made_anew(said: dict[str, str]) -> None:
-    assert said["again"] == "kept\nexit 0\n"
+def test_files_survive_a_new_volume(output: dict[str, str]) -> None:
+    """A volume that is removed and created again has the same files."""
+    assert output["again"] == "kept\nexit 0\n"
 
 
 @pytest.mark.parametrize("name", ["other", "root", "root_makes"])
-def test_nobody_else_reaches_a_home(said: dict[str, str], name: str) -> None:
-    """Not another student, and not root in a container on a worker, who is nobody."""
-    assert "Permission denied" in said[name]
-    assert said[name].endswith("exit 1\n")
+def test_other_users_cannot_access_a_home(output: dict[str, str], name: str) -> None:
+    """Neither other students nor root in a container on a worker can."""
+    assert "Permission denied" in output[name]
+    assert output[name].endswith("exit 1\n")
 
 
-def test_root_of_a_worker_writes_as_nobody(said: dict[str, str]) -> None:
-    assert said["root_shares"] == "65534\nexit 0\n"
+def test_root_on_a_worker_writes_as_nobody(output: dict[str, str]) -> None:
+    """The server maps root to the anonymous uid."""
+    assert output["root_shares"] == "65534\nexit 0\n"
 
 
-def test_a_name_is_one_virtual_address_that_answers(said: dict[str, str]) -> None:
-    """Two tasks have addresses of their own, the service's name has the one of the service."""
-    assert said["mode"] == "vip\nexit 0\n"
-    vips = {each.split("/")[0] for each in said["vips"].split()}
-    named, tasks = _addresses(said["name"]), _addresses(said["tasks"])
+def test_a_service_name_resolves_to_a_virtual_address(output: dict[str, str]) -> None:
+    """The two tasks have other addresses, and the virtual address responds."""
+    assert output["mode"] == "vip\nexit 0\n"
+    vips = {each.split("/")[0] for each in output["vips"].split()}
+    named, tasks = _addresses(output["name"]), _addresses(output["tasks"])
     assert len(named) == 1
     assert named <= vips
     assert len(tasks) == 2
     assert not tasks & named
-    assert said["by_name"] == "served\n"
+    assert output["by_name"] == "served\n"
 
 
-def test_a_published_port_answers_by_the_ingress_network(said: dict[str, str]) -> None:
-    assert said["ingress"] == "served\n"
+def test_a_published_port_responds_through_the_ingress_network(output: dict[str, str]) -> None:
+    """The port is reachable on the machine's address."""
+    assert output["ingress"] == "served\n"
 
 
 def _addresses(lookup: str) -> set[str]:
-    """What an nslookup found, without the server that it asked."""
+    """Return the addresses in nslookup's output, except the DNS server's."""
     answer = lookup.partition("Name:")[2]
     words = answer.replace("Address:", " ").split()
     return {word for word in words if word.count(".") == 3}
