@@ -7,7 +7,11 @@ from common.errors import ConfigError
 
 
 def database_problems(db_url: str, *, option: str = "--db-url") -> list[str]:
-    """Why the database cannot be used from here, each with what to do; empty if it can."""
+    """Why the database can never be used from here, each with what to do; empty if it can.
+
+    A directory that does not exist is none of them: it may be mounted later, and a service
+    waits for its database.
+    """
     try:
         address = parse_address(db_url, option=option)
     except ConfigError as error:
@@ -22,8 +26,6 @@ def _missing(address: DatabaseAddress) -> list[str]:
         return []
     if address.file.is_dir():
         return [f"{address.file} is a directory; write the name of a file in it"]
-    if not address.file.parent.is_dir():
-        return [f"the directory {address.file.parent} does not exist; create it first"]
     return []
 
 

@@ -94,6 +94,10 @@ def prepare_file(address: DatabaseAddress) -> None:
     :raises sqlite3.Error: the file cannot be opened
     """
     if address.file is not None:
+        if not address.file.parent.is_dir():
+            raise sqlite3.OperationalError(
+                f"the directory {address.file.parent} does not exist; create it first"
+            )
         with contextlib.suppress(OSError):  # SQLite reports what is wrong with the path
             os.close(os.open(address.file, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
         sqlite3.connect(address.file).close()

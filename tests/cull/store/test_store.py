@@ -274,7 +274,9 @@ async def test_the_audit_log_pages_from_the_newest(store: CullStore) -> None:
 
 async def test_a_missing_directory_is_reported(tmp_path: Path) -> None:
     """If the directory does not exist, one clear error names the file."""
-    with pytest.raises(StoreError, match=r"missing/cull\.sqlite.*unable to open"):
+    with pytest.raises(
+        StoreError, match=r"missing/cull\.sqlite.*missing does not exist; create it"
+    ):
         await CullStore(f"sqlite:///{tmp_path}/missing/cull.sqlite").open()
 
 
