@@ -1,8 +1,10 @@
 """Two services for tests of the configuration: one in this process, one as a program."""
 
+import logging
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +104,16 @@ class IdleCuller(ServiceApp):
             self.seen[name] = getattr(self, name)
         self.seen["app"] = self
         return 0
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """Undo the configuration of logging by the programs that run in this process."""
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
+    yield
+    root.setLevel(level)
+    root.handlers[:] = handlers
 
 
 @pytest.fixture(autouse=True)
