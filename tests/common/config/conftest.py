@@ -21,7 +21,7 @@ GOOD = {
 }
 
 PROGRAM = """
-import asyncio, sys
+import asyncio, sys, time
 from traitlets import Unicode
 from common.config.application import ServiceApp
 from common.config.launch import launch
@@ -62,6 +62,8 @@ class Made(ServiceApp):
             return 1
         if self.mode == "hang":
             await asyncio.Event().wait()
+        while self.mode == "busy":
+            time.sleep(0.01)
         if self.mode == "stubborn":
             while True:
                 try:
