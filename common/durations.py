@@ -42,10 +42,14 @@ def _parse_text(text: str) -> float:
 
 
 def format_duration(seconds: float | timedelta | None) -> str:
-    """A duration for people, in its two largest units: ``2 h 5 min``; ``never`` for None."""
+    """A duration for people, in its two largest units: ``2 h 5 min``; ``never`` for None.
+
+    A negative one, the result of two clocks that differ a little, is ``0 s``.
+    """
     if seconds is None:
         return "never"
-    left = round(seconds.total_seconds() if isinstance(seconds, timedelta) else seconds)
+    total = seconds.total_seconds() if isinstance(seconds, timedelta) else seconds
+    left = max(0, round(total))
     days, left = divmod(left, 86400)
     parts = [f"{days:,} {'day' if days == 1 else 'days'}"] if days else []
     for unit, size in (("h", 3600), ("min", 60), ("s", 1)):

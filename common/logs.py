@@ -17,29 +17,38 @@ _REDACTED = "[secret]"
 _PLACEHOLDER = r"(?-i:API_TOKEN|CODE|PASSWORD|SECRET|STATE|TOKEN)"
 _VALUE = rf"(?!{_PLACEHOLDER}(?:[&\s'\"`;,)}}\]]|$))[^&\s'\";,)}}]+"
 _PASSWORD = rf"(?!{_PLACEHOLDER}@[^\s/@]*(?:[\s/]|$))[^\s/]+"
+_NAME = r"(?:token|secret|code_verifier|_xsrf|(?:pg)?password|passwd|passphrase)"
 _PATTERNS = (
     # Authorization: token abc, "Authorization": "Bearer abc"
     (re.compile(r"(?i)\b((?:token|bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}"), r"\1" + _REDACTED),
     # ?code=..&state=.. in a URL (state=ready is one of the Hub's filters and no secret)
     (re.compile(rf"(?i)([?&](?:code=|state=(?=[\w.~+-]{{12}}))){_VALUE}"), r"\1" + _REDACTED),
     # token=.., client_secret=.. in a URL, a form or a repr
+    (re.compile(rf"(?i)(?<![a-z0-9])({_NAME}=){_VALUE}"), r"\1" + _REDACTED),
+    # token='..' in Python, "token": ".." in JSON. Without quotes a colon may introduce a sentence.
     (
         re.compile(
-            r"(?i)(?<![a-z0-9])((?:token|access_token|api_token|client_secret|code_verifier|"
-            rf"_xsrf|password|passwd)=){_VALUE}"
+            rf"(?i)(?<![a-z0-9])({_NAME}['\"]?\s*[=:]\s*(['\"]))"
+            rf"(?!{_PLACEHOLDER}\2)(?:(?!\2)[^\n])+"
         ),
         r"\1" + _REDACTED,
     ),
     # the content of a Cookie or Set-Cookie header
     (re.compile(r"(?i)\b((?:set-)?cookie['\"]?\s*[:=]\s*['\"]?)[^'\"\n]{4,}"), r"\1" + _REDACTED),
     # postgresql://user:password@host; the password ends at the last @ before the path
+    # (one slash: a URL that was given in place of a file name)
+    (re.compile(rf"(\w[\w+.-]*:/{{1,2}}[^/\s:@]*:){_PASSWORD}(@)"), r"\1" + _REDACTED + r"\2"),
+    # ... and a database's, if a slash in it was not percent-encoded
     (
-        re.compile(rf"(\w[\w+.-]*://[^/\s:@]*:){_PASSWORD}(@)"),
+        re.compile(rf"(?i)(postgres[\w+]*:/{{1,2}}[^/\s:@]*:)(?!{_PLACEHOLDER}@)[^\s'\"]+(@)"),
         r"\1" + _REDACTED + r"\2",
     ),
 )
-# Below WARNING these log session ids and complete user models.
-_VERBOSE_LIBRARIES = ("tornado.application", "tornado.general", "aiosqlite", "asyncio", "PIL")
+# Below WARNING these log session ids, complete user models or nothing of use.
+_VERBOSE_LIBRARIES = (
+    *("tornado.application", "tornado.general", "aiosqlite", "asyncio", "PIL"),
+    "alembic",  # five lines about its plugins
+)
 
 _secrets: set[str] = set()
 
@@ -64,8 +73,11 @@ def _may_contain_secrets(text: str) -> bool:
     """Every pattern needs one of these. Most lines contain none, so the patterns are skipped."""
     return (
         "=" in text
-        or "://" in text
+        or ":/" in text
         or "token" in text
+        or "secret" in text
+        or "passw" in text
+        or "passphrase" in text
         or "bearer" in text
         or "basic" in text
         or "cookie" in text

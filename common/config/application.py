@@ -147,7 +147,8 @@ class ServiceApp(Addressed):
         if self.needs_hub:
             found += environment.hub_problems(self.url, self.api_token, self.token_file)
         found += environment.environment_problems()
-        found += environment.prefix_problems(self.service_prefix)
+        hub_path = environment.hub_path_problems(self.base_url, self.public_hub_url)
+        found += hub_path or environment.prefix_problems(self.service_prefix)
         if self.ssl_enabled:
             found += environment.internal_certs_problems(self.internal_certs_location)
         if tls := self._own_tls():

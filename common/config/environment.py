@@ -6,6 +6,7 @@ write instead, and never repeat a token.
 
 import json
 import os
+import re
 import ssl
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ def hub_problems(url: str, token: str, token_file: str) -> list[str]:
             "The Hub's API URL is missing. Write --url=http://127.0.0.1:8081/hub/api or set"
             " JUPYTERHUB_API_URL (the Hub sets it for managed services)."
         )
-    elif urlsplit(url).scheme not in ("http", "https", "http+unix") or not urlsplit(url).netloc:
+    elif not _is_api_url(url):
         found.append(
             "--url: not the URL of a Hub API. Write a URL such as http://127.0.0.1:8081/hub/api."
         )
@@ -88,7 +89,7 @@ def hub_problems(url: str, token: str, token_file: str) -> list[str]:
             "The token is missing. Write --token-file=FILE or set JUPYTERHUB_API_TOKEN (the Hub"
             " sets it for managed services)."
         )
-    elif not _header_safe(token):
+    elif not header_safe(token):
         found.append(
             "JUPYTERHUB_API_TOKEN contains spaces or other characters that are not part of a token."
         )
@@ -102,7 +103,7 @@ def environment_problems() -> list[str]:
     if timeout and not (timeout.isdecimal() and int(timeout) > 0):
         found.append("JUPYTERHUB_REQUEST_TIMEOUT must be a whole number of seconds, such as 60.")
     url = os.environ.get("JUPYTERHUB_SERVICE_URL")
-    if url and not _is_http_url(url):
+    if url and not is_http_url(url):
         found.append("JUPYTERHUB_SERVICE_URL must be a URL such as http://127.0.0.1:10101.")
     scopes = os.environ.get("JUPYTERHUB_OAUTH_ACCESS_SCOPES")
     if scopes and not _is_list_of_text(scopes):
@@ -111,16 +112,27 @@ def environment_problems() -> list[str]:
             ' ["access:services!service=NAME"].'
         )
     cookies = os.environ.get("JUPYTERHUB_COOKIE_OPTIONS")
-    if cookies and not cookie_options():
+    if cookies and not _is_json_object(cookies):
         found.append('JUPYTERHUB_COOKIE_OPTIONS must be a JSON object, such as {"secure": true}.')
     return found
 
 
 def prefix_problems(prefix: str) -> list[str]:
     """Problems with the path of the service's pages."""
-    if not prefix.startswith("/") or "//" in prefix or any(sign in prefix for sign in "?#\\ "):
-        return ["--service-prefix must be a path such as /services/NAME/."]
-    return []
+    return [] if is_path(prefix) else ["--service-prefix must be a path such as /services/NAME/."]
+
+
+def hub_path_problems(base_url: str, public_hub_url: str) -> list[str]:
+    """Problems with the Hub's base path and with its URL for browsers."""
+    found = []
+    if not is_path(base_url):
+        found.append("--base-url must be a path such as / or /jupyter/.")
+    elif not (is_path(public_hub_url) or is_http_url(public_hub_url)):
+        found.append(
+            "--public-hub-url must be a URL such as https://hub.example.org/hub/, or a path such"
+            " as /hub/. Its default begins with JUPYTERHUB_HOST."
+        )
+    return found
 
 
 def internal_certs_problems(location: str) -> list[str]:
@@ -168,32 +180,57 @@ def tls_problems(tls: TLSFiles) -> list[str]:
     return found
 
 
+def header_safe(token: str) -> bool:
+    """Whether a token can be sent in a header as it is."""
+    return token.isascii() and token.isprintable() and " " not in token
+
+
+def is_http_url(url: str) -> bool:
+    """Whether this is an absolute HTTP URL with a valid host and port, and without a login."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    if re.search(r"\s", url) or "@" in parts.netloc:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def is_path(path: str) -> bool:
+    """Whether a URL path can be served: no query, empty or dot segments, braces or spaces."""
+    if not path.startswith("/") or "//" in path or re.search(r"[?#\\{}<>\"\s\x00-\x1f]", path):
+        return False
+    return not {".", ".."} & set(path.split("/"))
+
+
 def _token_file_problems(path: str) -> list[str]:
     try:
         token = Path(path).read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or an impossible path
         reason = getattr(error, "strerror", None) or "not a text file"
         return [f"--token-file: {path} cannot be read ({reason})."]
     if not token:
         return [f"--token-file: {path} is empty."]
     return (
         []
-        if _header_safe(token)
+        if header_safe(token)
         else [f"--token-file: {path} must contain one token and nothing else."]
     )
 
 
-def _header_safe(token: str) -> bool:
-    return token.isascii() and token.isprintable() and " " not in token
+def _is_api_url(url: str) -> bool:
+    """Whether a URL leads to an API: HTTP or a Unix socket; no login, query or fragment."""
+    if "?" in url or "#" in url:
+        return False
+    return is_http_url(url) or bool(re.fullmatch(r"http\+unix://[^/\s@]+(/\S*)?", url))
 
 
-def _is_http_url(url: str) -> bool:
+def _is_json_object(text: str) -> bool:
     try:
-        parts = urlsplit(url)
-        _ = parts.port
+        return isinstance(json.loads(text), dict)
     except ValueError:
         return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def _is_list_of_text(text: str) -> bool:

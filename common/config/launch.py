@@ -31,7 +31,11 @@ _BUILT_IN = {
 
 def launch(cls: type[ServiceApp]) -> NoReturn:
     """Run the program and exit: 0 on success, 1 if a setting is invalid."""
-    raise SystemExit(run(cls, sys.argv[1:]))
+    try:
+        code = run(cls, sys.argv[1:])
+    except KeyboardInterrupt:  # before the event loop handles signals
+        code = 130
+    raise SystemExit(code)
 
 
 def run(cls: type[ServiceApp], argv: Sequence[str]) -> int:
@@ -84,10 +88,7 @@ def _start(
     if inspect.iscoroutinefunction(method):
         return run_loop(app, lambda: method(words, given))
     app.stopping = asyncio.Event()
-    try:
-        return int(method(words, given) or 0)
-    except KeyboardInterrupt:
-        return 130
+    return int(method(words, given) or 0)
 
 
 def _find_command(cls: type[ServiceApp], argv: list[str]) -> tuple[str, Command | None]:

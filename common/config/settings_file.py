@@ -78,6 +78,6 @@ class SettingsFile(Generic[T]):
     def _read(self) -> str:
         try:
             return self.path.read_text(encoding="utf-8-sig")  # may begin with a byte order mark
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:  # ValueError: not UTF-8, or an impossible path
             reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
             raise ConfigError([f"{self._what} {self.path} cannot be read: {reason}"]) from None

@@ -35,7 +35,7 @@ async def supervise(app: ServiceApp, main: Main, *, on_stop: Callable[[], None])
     """Run ``main`` until it returns, or up to FINISH_SECONDS after a signal; the exit code.
 
     The exit code is 0 if ``main`` had to be cancelled after a signal. A second signal cancels it
-    at once.
+    at once. ``on_stop`` is called when the first signal arrives.
     """
     loop = asyncio.get_running_loop()
     app.stopping = asyncio.Event()
@@ -49,11 +49,18 @@ async def supervise(app: ServiceApp, main: Main, *, on_stop: Callable[[], None])
         log.info("%s: stopping", which.name)
         signalled.set()
         app.stopping.set()
-        on_stop()
 
+    def on_arrival(_number: int, _frame: object) -> None:
+        # Unlike on_signal, this runs even while the event loop is busy, as during a slow import.
+        if not arrived:
+            arrived.append(True)
+            on_stop()
+
+    arrived: list[bool] = []
     task = asyncio.ensure_future(main())
     for which in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(which, on_signal, which)
+        signal.signal(which, on_arrival)
     waiting = asyncio.ensure_future(signalled.wait())
     try:
         await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)

@@ -10,7 +10,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from traitlets import Bool, Container, TraitError
+from traitlets import Bool, Container, Int, TraitError
 from traitlets.config import Application, Config
 from traitlets.config.loader import (
     DeferredConfig,
@@ -27,6 +27,9 @@ from common.config.suggestions import did_you_mean
 LEVELS = {"DEBUG": 10, "INFO": 20, "WARN": 30, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
 _SECRET_SETTINGS = frozenset({"api_token", "db_url"})  # their values are never shown
 
+# More is a typing error, and too much for a C int, a timedelta or a database.
+_MOST = 2**31 - 1
+
 _WORDS = {
     "an int": "a whole number",
     "an int or None": "a whole number",
@@ -34,6 +37,7 @@ _WORDS = {
     "a float or None": "a number",
     "a boolean": "true or false",
     "a unicode string": "text",
+    "a list": 'a list of texts, such as ["ONE", "TWO"]',
 }
 
 
@@ -65,11 +69,15 @@ class Configured(Application):
         full = str(Path(path).resolve())
         loader_class = JSONFileConfigLoader if full.endswith(".json") else PyFileConfigLoader
         try:
+            if loader_class is JSONFileConfigLoader:
+                _require_object(full)
             config: Config = loader_class(full).load_config()
         except SyntaxError as error:
             self.mistakes.append(f"{path}, line {error.lineno}: {error.msg}.")
         except json.JSONDecodeError as error:
             self.mistakes.append(f"{path}, line {error.lineno}: {error.msg}.")
+        except SystemExit:
+            self.mistakes.append(f"{path}: the file ends the program. Remove its call of exit().")
         except Exception as error:  # the file is a program and can raise anything
             self.mistakes.append(f"{path}: {_where(error, full)}{type(error).__name__}: {error}")
         else:
@@ -140,9 +148,20 @@ class Configured(Application):
                 value = value.get_value(trait)
             if name == "log_level" and isinstance(value, str):
                 value = LEVELS.get(value.upper(), value)
+            if isinstance(value, int) and isinstance(trait, Int) and value > _MOST:
+                most = _MOST if trait.max is None else trait.max
+                self.mistakes.append(f"{shown}: must be a number of at most {most}.")
+                return
             setattr(self, name, deepcopy(value))
         except (TraitError, ValueError, TypeError) as error:
             self.mistakes.append(_wrong_value(shown, trait, value, str(error)))
+
+
+def _require_object(path: str) -> None:
+    text = Path(path).read_text("utf-8")
+    if not isinstance(json.loads(text), dict):
+        message = 'must contain a JSON object, such as {"ServiceApp": {"port": 8080}}'
+        raise json.JSONDecodeError(message, text, 0)
 
 
 def _wrong_value(shown: str, trait: Any, value: object, error: str) -> str:

@@ -1,7 +1,9 @@
 """Listen on an address, serve an application there, and log each request on one line."""
 
+import errno
 import gc
 import logging
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -44,7 +46,14 @@ async def serve(
     await runner.setup()
     try:
         site = web.TCPSite(runner, bind.host, bind.port, ssl_context=bind.ssl)
-        await site.start()
+        try:
+            await site.start()
+        except (socket.gaierror, UnicodeError) as error:
+            raise OSError(
+                errno.EADDRNOTAVAIL,
+                f"--ip: {bind.host!r} is no address of this machine. Write 127.0.0.1, or 0.0.0.0"
+                " for all addresses",
+            ) from error
         gc.freeze()  # what exists now stays until the end: later collections skip it
         yield int(runner.addresses[0][1])
     finally:

@@ -59,13 +59,15 @@ class Service:
         """
         ticker = Ticker(self.period, self.make_pass, clock=self.clock)
         checking = asyncio.create_task(self.check_regularly())
-        passing = asyncio.create_task(self._make_passes(ticker, check_role))
+        opening = asyncio.create_task(self.open_store())
+        passing = asyncio.create_task(self._make_passes(opening, check_role, ticker))
         stop = asyncio.create_task(stopping.wait())
         tasks = (passing, checking, stop)
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             self.culler.abandon()
             ticker.stop()
+            opening.cancel()  # no effect once the database is open
             if not passing.done():
                 await asyncio.wait({passing}, timeout=ABANDON_SECONDS)
         finally:
@@ -109,9 +111,12 @@ class Service:
             self.metrics.protections_read(await self.culler.evaluator.protections())
 
     async def _make_passes(
-        self, ticker: Ticker, check_role: Callable[[], Awaitable[object]]
+        self,
+        opening: Awaitable[None],
+        check_role: Callable[[], Awaitable[object]],
+        ticker: Ticker,
     ) -> None:
-        await self.open_store()
+        await opening
         await check_role()
         await ticker.run_forever()
 

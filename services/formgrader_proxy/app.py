@@ -1,6 +1,7 @@
 """The settings and commands of the formgrader proxy."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -9,6 +10,7 @@ from traitlets import List, Unicode, default
 
 from common.config.application import ServiceApp
 from common.config.command import Command
+from common.config.environment import header_safe, is_http_url, is_path
 from common.db.checks import database_problems
 from common.errors import ConfigError
 from services.formgrader_proxy.access import Administrators
@@ -121,14 +123,25 @@ class FormgraderProxy(ServiceApp):
                 found += [f"--courses: {problem}" for problem in error.problems]
         if self.register:
             found += self._register_problems()
+        if not re.fullmatch(r"[!-+\--:<-~]+( [!-+\--:<-~]+)*", self.frame_ancestors):
+            found.append(
+                "--frame-ancestors: use sources separated by spaces, such as 'self'"
+                " https://lms.example.org."
+            )
         return found
 
     def _register_problems(self) -> list[str]:
         found = []
-        if not self.register.startswith("/") or self.register == "/":
+        if not is_path(self.register) or self.register == "/":
             found.append("--register: use a path such as /services/formgrader.")
         if not self.proxy_token:
             found.append("--register requires --proxy-token-file or $CONFIGPROXY_AUTH_TOKEN.")
+        elif not header_safe(self.proxy_token):
+            found.append("The proxy's token contains spaces or other invalid characters.")
+        if not is_http_url(self.proxy_api_url):
+            found.append("--proxy-api-url: use a URL such as http://127.0.0.1:8001.")
+        if self.register_target and not is_http_url(self.register_target):
+            found.append("--register-target: use a URL such as http://10.0.0.5:8010.")
         return found
 
     @property
@@ -137,7 +150,7 @@ class FormgraderProxy(ServiceApp):
         if self.proxy_token_file:
             try:
                 return Path(self.proxy_token_file).read_text("utf-8").strip()
-            except OSError:
+            except (OSError, ValueError):  # ValueError: not UTF-8, or an impossible path
                 return ""
         return os.environ.get("CONFIGPROXY_AUTH_TOKEN", "")
 

@@ -122,6 +122,7 @@ class StatsApp(ServiceApp):
     retention = Int(
         0,
         min=0,
+        max=36500,  # a date that many days ago must exist
         help="Days to keep detailed records; 0 keeps them forever. Daily totals are always kept.",
     ).tag(config=True)
     pseudonymise = Bool(False, help="Store pseudonyms (keyed hashes) in place of user names.").tag(

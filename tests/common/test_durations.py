@@ -1,5 +1,7 @@
 """Durations as people write and read them."""
 
+from datetime import timedelta
+
 import pytest
 
 from common.durations import format_duration, parse_duration
@@ -34,6 +36,8 @@ def test_invalid_durations_are_refused(written: object) -> None:
     [
         (None, "never"),
         (0, "0 s"),
+        (-1.4, "0 s"),
+        (timedelta(seconds=-90), "0 s"),
         (59.6, "1 min"),
         (3600, "1 h"),
         (5400, "1 h 30 min"),
@@ -41,6 +45,6 @@ def test_invalid_durations_are_refused(written: object) -> None:
         (86400 * 1234, "1,234 days"),
     ],
 )
-def test_durations_are_formatted(seconds: float | None, text: str) -> None:
+def test_durations_are_formatted(seconds: float | timedelta | None, text: str) -> None:
     """The two largest units are enough."""
     assert format_duration(seconds) == text

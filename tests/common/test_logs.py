@@ -44,6 +44,15 @@ Log = tuple[logging.Logger, io.StringIO]
         ("postgresql://ada:pa@ss@db/x", "ss@"),
         ("/x?token=TOKENabc", "TOKENabc"),
         ("/x?code=CODE1", "CODE1"),
+        ("token='abcdef'", "abcdef"),
+        ('{"access_token": "abcdef", "x": 1}', "abcdef"),
+        ("c.ServiceApp.api_token = 'abcdef'", "abcdef"),
+        ("{'password': 'hunter2'}", "hunter2"),
+        ('password="it\'s"', "it's"),
+        ("PGPASSWORD=hunter2", "hunter2"),
+        ("cookie_secret=abcdef", "abcdef"),
+        ("the file postgres:/ada:hunter2@db/x cannot be read", "hunter2"),
+        ("postgresql://ada:hun/ter2@db/x", "ter2"),
     ],
 )
 def test_redact(text: str, secret: str) -> None:
@@ -66,6 +75,9 @@ def test_redact(text: str, secret: str) -> None:
         "'postgresql://USER:PASSWORD@HOST/NAME'.",
         "call /x?token=TOKEN, or send password=PASSWORD",
         "set JUPYTERHUB_API_TOKEN=TOKEN",
+        "token: must be text; password: must be text, not 5",
+        "{'token': 'TOKEN'}",
+        "http://hub:8081/users/ada@example.org",
         "Send a Hub token: the header 'Authorization: token TOKEN'.",
     ],
 )

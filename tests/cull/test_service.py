@@ -15,7 +15,7 @@ from common.web.metrics import Metrics
 from services.cull.metrics import CullMetrics
 from services.cull.policy.model import Flags
 from services.cull.policy_source import PolicyFile
-from services.cull.service import Service
+from services.cull.service import ABANDON_SECONDS, Service
 from tests.cull.culler import HOUR, FakeStore, make_culler
 from tests.fakes.clock import FakeClock
 from tests.fakes.hub import FakeHub
@@ -112,6 +112,16 @@ async def test_it_waits_for_its_database(fake_hub: FakeHub, site: Site) -> None:
     await site.until(lambda: site.readiness.reasons() == {})
     site.stopping.set()
     await running
+
+
+async def test_it_stops_at_once_while_it_waits_for_its_database(site: Site) -> None:
+    """The wait for the database does not delay the end."""
+    site.store.away = True
+    running = site.start()
+    await site.until(lambda: site.store.opened >= 1)
+    site.stopping.set()
+    async with asyncio.timeout(ABANDON_SECONDS / 2):
+        await running
 
 
 async def test_an_unusable_database_ends_it(site: Site) -> None:

@@ -45,6 +45,26 @@ def test_all_invalid_settings_are_reported_together(tmp_path: Path) -> None:
     assert "pw@" not in errors
 
 
+def test_invalid_settings_of_the_route_and_frames(tmp_path: Path, courses: Path) -> None:
+    """The proxy's address, token and target and the sites for frames are checked at startup."""
+    (tmp_path / "token").write_bytes(b"\xff")
+    code, _, errors = run(
+        tmp_path,
+        f"--courses={courses}",
+        *("--port=0", "--register=/{x", "--proxy-api-url=http://x:y", "--register-target=10.0.0.5"),
+        *(f"--proxy-token-file={tmp_path / 'token'}", "--frame-ancestors='self'; script-src *"),
+    )
+    assert code == 1
+    options = (
+        "register",
+        "proxy-token-file",
+        "proxy-api-url",
+        "register-target",
+        "frame-ancestors",
+    )
+    assert all(f"--{option}" in errors for option in options)
+
+
 def test_without_courses(tmp_path: Path) -> None:
     """The message says what to write."""
     code, _, errors = run(tmp_path)

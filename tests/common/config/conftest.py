@@ -1,8 +1,10 @@
 """Two services for tests of the configuration: one in this process, one as a program."""
 
+import logging
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ GOOD = {
 }
 
 PROGRAM = """
-import asyncio, sys
+import asyncio, sys, time
 from traitlets import Unicode
 from common.config.application import ServiceApp
 from common.config.launch import launch
@@ -60,6 +62,8 @@ class Made(ServiceApp):
             return 1
         if self.mode == "hang":
             await asyncio.Event().wait()
+        while self.mode == "busy":
+            time.sleep(0.01)
         if self.mode == "stubborn":
             while True:
                 try:
@@ -102,6 +106,16 @@ class IdleCuller(ServiceApp):
             self.seen[name] = getattr(self, name)
         self.seen["app"] = self
         return 0
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """Undo the configuration of logging by the programs that run in this process."""
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
+    yield
+    root.setLevel(level)
+    root.handlers[:] = handlers
 
 
 @pytest.fixture(autouse=True)

@@ -40,6 +40,12 @@ def test_environment_of_a_managed_service(monkeypatch: pytest.MonkeyPatch) -> No
     [
         ("JUPYTERHUB_API_URL", "", "--url="),
         ("JUPYTERHUB_API_URL", "127.0.0.1:8081", "not the URL"),
+        ("JUPYTERHUB_API_URL", "http://hub:notaport/hub/api", "not the URL"),
+        ("JUPYTERHUB_API_URL", "http://[::1/hub/api", "not the URL"),
+        ("JUPYTERHUB_API_URL", "http://ada:s3cret@hub:8081/hub/api", "not the URL"),
+        ("JUPYTERHUB_API_URL", "http://hub 1/hub/api", "not the URL"),
+        ("JUPYTERHUB_API_URL", "http://hub/hub/api?limit=1", "not the URL"),
+        ("JUPYTERHUB_API_URL", "http+unix:///hub/api", "not the URL"),
         ("JUPYTERHUB_API_TOKEN", "", "token is missing"),
         ("JUPYTERHUB_API_TOKEN", "s3cret with spaces", "spaces"),
         ("JUPYTERHUB_API_TOKEN", "s3cret\n", "spaces"),
@@ -48,9 +54,15 @@ def test_environment_of_a_managed_service(monkeypatch: pytest.MonkeyPatch) -> No
         ("JUPYTERHUB_OAUTH_ACCESS_SCOPES", "access:services", "JSON list"),
         ("JUPYTERHUB_OAUTH_ACCESS_SCOPES", '{"a": 1}', "JSON list"),
         ("JUPYTERHUB_COOKIE_OPTIONS", "secure", "JSON object"),
+        ("JUPYTERHUB_COOKIE_OPTIONS", "[]", "JSON object"),
         ("JUPYTERHUB_REQUEST_TIMEOUT", "0", "whole number"),
         ("JUPYTERHUB_SERVICE_PREFIX", "services/x/", "--service-prefix"),
         ("JUPYTERHUB_SERVICE_PREFIX", "/a//b/", "--service-prefix"),
+        ("JUPYTERHUB_SERVICE_PREFIX", "/a/../b/", "--service-prefix"),
+        ("JUPYTERHUB_SERVICE_PREFIX", "/{a/", "--service-prefix"),
+        ("JUPYTERHUB_SERVICE_PREFIX", "/a\nb/", "--service-prefix"),
+        ("JUPYTERHUB_BASE_URL", "jupyter", "--base-url"),
+        ("JUPYTERHUB_HOST", "hub.example.org", "--public-hub-url"),
     ],
 )
 def test_wrong_environment(
@@ -65,6 +77,29 @@ def test_wrong_environment(
     output = problems(capsys)
     assert part in output
     assert len(output.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("JUPYTERHUB_API_URL", "https://hub.example.org:8443/@/a%20b/hub/api"),
+        ("JUPYTERHUB_API_URL", "http://[::1]:8081/hub/api/"),
+        ("JUPYTERHUB_API_URL", "http+unix://%2Frun%2Fhub.sock/hub/api"),
+        ("JUPYTERHUB_COOKIE_OPTIONS", "{}"),
+        ("JUPYTERHUB_SERVICE_PREFIX", "/@/a%20b/services/käse/"),
+        ("JUPYTERHUB_HOST", "https://hub.example.org"),
+    ],
+)
+def test_unusual_environment(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """Values that look odd but are valid are accepted."""
+    monkeypatch.setenv(name, value)
+    assert run() == 0
+
+
+def test_impossible_token_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file name that no file can have is reported like a missing file."""
+    (tmp_path / "c.py").write_text("c.IdleCuller.token_file = 'a\\0b'\n")
+    assert "--token-file" in problems(capsys, "--config=c.py")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """From the command line to an exit code: commands and invalid settings."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.common.config.conftest import TOKEN, done
@@ -68,3 +70,10 @@ def test_wrong_command(program: list[str], argv: list[str], part: str) -> None:
     ended = done(program, *argv)
     assert ended.returncode == 1
     assert part in ended.stderr
+
+
+def test_interrupted_before_it_runs(program: list[str], tmp_path: Path) -> None:
+    """Ctrl-C while the configuration file is read ends the program without a traceback."""
+    (tmp_path / "c.py").write_text("raise KeyboardInterrupt\n")
+    ended = done(program, f"--config={tmp_path / 'c.py'}")
+    assert (ended.returncode, ended.stderr) == (130, "")

@@ -48,6 +48,12 @@ def test_an_unreadable_file(tmp_path: Path, content: bytes | None) -> None:
         SettingsFile(file, "the rules file", load)
 
 
+def test_an_impossible_path() -> None:
+    """A path that no file can have is reported like an unreadable file."""
+    with pytest.raises(ConfigError, match="cannot be read"):
+        SettingsFile(Path("a\0b"), "the rules file", load)
+
+
 def test_a_byte_order_mark(tmp_path: Path) -> None:
     """A byte order mark, which some editors write, is ignored."""
     file = tmp_path / "rules.toml"

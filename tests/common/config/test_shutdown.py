@@ -24,9 +24,9 @@ def test_signal_ends_well(program: list[str], which: signal.Signals) -> None:
         assert "Traceback" not in process.stderr.read()
 
 
-@pytest.mark.parametrize("mode", ["hang", "stubborn"])
+@pytest.mark.parametrize("mode", ["hang", "stubborn", "busy"])
 def test_signal_ends_what_hangs(program: list[str], mode: str) -> None:
-    """A main() that does not finish is cancelled or abandoned; the exit code is 0."""
+    """A main() that does not finish, or blocks the loop, is abandoned; the exit code is 0."""
     with subprocess.Popen(
         [*program, "quick", f"--mode={mode}"],
         env=hub_environment(),

@@ -88,6 +88,9 @@ def test_config_files_containers(tmp_path: Path) -> None:
         ("c.IdleCuller.timeout = \n", "c.py, line 1: "),
         ("\nc.IdleCuller.timeout = unknown\n", "c.py: line 2: NameError: name 'unknown'"),
         ("import nothing_like_this\n", "ModuleNotFoundError"),
+        ("raise SystemExit('later')\n", "c.py: the file ends the program"),
+        ("c.IdleCuller.timeout = 10**400\n", "--timeout: must be a number of at most 2147483647"),
+        ("c.IdleCuller.names = 5\n", 'must be a list of texts, such as ["ONE", "TWO"]'),
         ("c.IdelCuller.timeout = 7\n", "c.IdelCuller is not a known section; did you mean c.Idle"),
     ],
 )
@@ -97,6 +100,15 @@ def test_wrong_config_file(
     """A mistake in a configuration file is reported with its line, without a traceback."""
     (tmp_path / "c.py").write_text(text)
     assert part in problems(capsys, "--config=c.py")
+
+
+@pytest.mark.parametrize("text", ["[1]", "5", '"IdleCuller"'])
+def test_json_config_file_that_is_no_object(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    """A JSON file must contain an object."""
+    (tmp_path / "c.json").write_text(text)
+    assert "c.json, line 1: must contain a JSON object" in problems(capsys, "--config=c.json")
 
 
 def test_sections_of_other_programs(tmp_path: Path) -> None:

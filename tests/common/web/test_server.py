@@ -64,6 +64,14 @@ async def test_port_in_use() -> None:
                 pass
 
 
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "a b", "x" * 70])
+async def test_an_address_that_does_not_exist(host: str) -> None:
+    """The error names the option and says what to write."""
+    with pytest.raises(OSError, match=r"--ip: .* Write 127\.0\.0\.1"):
+        async with serve(make_app(), Bind(host)):
+            pass
+
+
 async def test_shutdown_lets_requests_finish() -> None:
     """At shutdown, a request in progress gets its response."""
     began, go_on = asyncio.Event(), asyncio.Event()
