@@ -1,6 +1,6 @@
-"""Make the demo's course with nbgrader itself: quickstart, release, three submissions, autograde.
+"""Create the demo's course with nbgrader: quickstart, release, three submissions, autograde.
 
-``python -m examples.demo.course DIRECTORY``, by itself some tens of seconds.
+``python -m examples.demo.course DIRECTORY`` takes about half a minute.
 """
 
 import os
@@ -40,7 +40,7 @@ GOOD = {
 }
 ANSWERS = {
     "ada": GOOD,
-    # Forgets the inputs that are not allowed, and gives no equation.
+    # Does not check for invalid input, and has no equation.
     "ben": GOOD
     | {
         "squares": "def squares(n):\n    return [i * i for i in range(1, n + 1)]",
@@ -51,12 +51,12 @@ ANSWERS = {
 
 
 def make_course(directory: Path) -> None:
-    """Make the course in `directory`; it is there whole or not at all."""
+    """Create the course in ``directory``, completely or not at all."""
     making = directory.with_name(f"{directory.name}.making")
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(parents=True)
     course = making / COURSE
-    subprocess.run(  # noqa: S603 - our own words, no shell
+    subprocess.run(  # noqa: S603 - fixed arguments, no shell
         [sys.executable, "-m", "nbgrader", "quickstart", COURSE],
         cwd=making,
         check=True,
@@ -64,7 +64,7 @@ def make_course(directory: Path) -> None:
     )
     exchange = directory.with_name("exchange")
     exchange.mkdir(exist_ok=True)
-    exchange.chmod(0o777)  # nbgrader insists; the directory around it is ours alone
+    exchange.chmod(0o777)  # nbgrader requires it; only this account can enter the parent directory
     api = _nbgrader(course, exchange)
     with api.gradebook as gradebook:
         for student, (first, last) in NAMES.items():
@@ -93,7 +93,7 @@ def _succeed(result: dict[str, Any]) -> None:
 
 
 def _submit(course: Path, student: str) -> None:
-    """Hand in the released notebooks with the student's answers in them."""
+    """Submit the released notebooks with the student's answers in them."""
     submitted = course / "submitted" / student / ASSIGNMENT
     shutil.copytree(course / "release" / ASSIGNMENT, submitted)
     for path in submitted.glob("*.ipynb"):
@@ -106,12 +106,12 @@ def _submit(course: Path, student: str) -> None:
         nbformat.write(notebook, path)
     stamp = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     (submitted / "timestamp.txt").write_text(stamp)
-    # As submitting by nbgrader leaves it; releasing feedback wants it.
+    # nbgrader writes this file for a submission and needs it to release feedback.
     (submitted / "submission_secret.txt").write_text(secrets.token_hex(32))
 
 
 def _poison(notebook: NotebookNode, submitted: Path) -> None:
-    """Scripts where a student can put them: an output, a page and a picture handed in."""
+    """Put scripts where a student can: in an output, a submitted page and a submitted picture."""
     script = f"<script>{ALARM}</script>"
     shown = new_code_cell(f"from IPython.display import HTML\nHTML({script!r})")
     shown.outputs = [new_output("execute_result", {"text/html": script}, execution_count=1)]

@@ -1,4 +1,4 @@
-"""Run the demo hub until Ctrl-C, from a state directory that the next run takes up again.
+"""Run the demo hub until Ctrl-C, in a state directory that the next run uses again.
 
 Environment: PORT (8000), DEMO_STATE (.demo in this checkout).
 """
@@ -18,23 +18,24 @@ from pathlib import Path
 from typing import TextIO
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))  # run by path, so that this needs no installation of its own
+sys.path.insert(0, str(ROOT))  # so that this runs by path, without installing it
 
-from examples.demo.offered import health, pages  # noqa: E402 - after the line above
+from examples.demo.offered import PAGES, health  # noqa: E402 - after the line above
 from examples.demo.people import by_role  # noqa: E402
 from examples.demo.preparation import prepare  # noqa: E402
 from examples.demo.processes import answers, end_marked, free_port, is_free  # noqa: E402
 
 START_SECONDS = 300
-STOP_SECONDS = 25
+#: After that the Hub is killed: it stops its proxy, then retries requests to it for half a minute.
+STOP_SECONDS = 10
 
 
 class DemoError(Exception):
-    """The demo cannot run; the text says why, in one line."""
+    """The demo cannot run; the message says why."""
 
 
 def main() -> int:
-    """Run the demo; the exit code is 0 after Ctrl-C or SIGTERM, 1 when it could not run."""
+    """Run the demo; the exit code is 0 after Ctrl-C or SIGTERM, 1 if it could not run."""
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, lambda *_: stop.set())
@@ -50,10 +51,10 @@ def main() -> int:
 
 def _run(state: Path, port: int, stop: threading.Event) -> None:
     mark = str(state)
-    end_marked(mark)  # left over from a demo that was killed
+    end_marked(mark)  # processes of a demo that was killed
     if not is_free(port):
         raise DemoError(
-            f"Port {port} of 127.0.0.1 is in use; take another with: make demo PORT={port + 1000}"
+            f"Port {port} of 127.0.0.1 is in use; choose another with: make demo PORT={port + 1000}"
         )
     password = _password(state)
     environment = _environment(state, port, password, mark)
@@ -61,7 +62,7 @@ def _run(state: Path, port: int, stop: threading.Event) -> None:
     try:
         tasks = list(prepare(state, environment))
         for task in tasks:
-            _say(f"Making {task.name} (this once) ...")
+            _say(f"Creating {task.name} (first start only) ...")
         if not _wait_for({task.name: task.done for task in tasks if task.first}, stop):
             return
         _say(f"Starting JupyterHub, its proxy and the services (log: {state / 'hub.log'}) ...")
@@ -78,35 +79,35 @@ def _run(state: Path, port: int, stop: threading.Event) -> None:
 
 
 def _state() -> Path:
-    """The state directory, made for us alone."""
+    """The state directory, created for this account only."""
     state = Path(os.environ.get("DEMO_STATE") or ROOT / ".demo").resolve()
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise DemoError(f"Cannot make {state}: {error.strerror}") from None
+        raise DemoError(f"Cannot create {state}: {error.strerror}") from None
     return state
 
 
 def _port() -> int:
     given = os.environ.get("PORT") or "8000"
     if not given.isascii() or not given.isdecimal() or not 0 < int(given) < 65536:
-        raise DemoError(f"PORT={given} is not a port; write a number, such as PORT=9000")
+        raise DemoError(f"PORT={given} is not a port; use a number, such as PORT=9000")
     return int(given)
 
 
 @contextmanager
 def _alone(state: Path) -> Iterator[TextIO]:
-    """Hold the state directory; DemoError when another demo does."""
+    """Lock the state directory; DemoError if another demo uses it."""
     with (state / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise DemoError(f"A demo runs already from {state}; stop it first") from None
+            raise DemoError(f"A demo is already running in {state}; stop it first") from None
         yield lock
 
 
 def _password(state: Path) -> str:
-    """The demo's password, made once: others on this machine shall not guess it."""
+    """The demo's password, created once, so that others on this machine cannot guess it."""
     path = state / "password"
     if not path.exists():
         path.touch(mode=0o600)
@@ -118,13 +119,13 @@ def _password(state: Path) -> str:
 
 
 def _environment(state: Path, port: int, password: str, mark: str) -> dict[str, str]:
-    """What every process of the demo gets to know."""
+    """The environment of every process of the demo."""
     inherited = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("JUPYTERHUB_", "CONFIGPROXY_", "JUPYTER_", "PYTHON"))
     }
-    programs = Path(sys.executable).parent  # nbgrader calls its own by name
+    programs = Path(sys.executable).parent  # nbgrader runs its programs by name
     return inherited | {
         "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "PYTHONPATH": str(ROOT),
@@ -140,20 +141,20 @@ def _environment(state: Path, port: int, password: str, mark: str) -> dict[str, 
 def _start_hub(state: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
     config = Path(__file__).with_name("jupyterhub_config.py")
     with (state / "hub.log").open("wb") as log:
-        return subprocess.Popen(  # noqa: S603 - our own words, no shell
+        return subprocess.Popen(  # noqa: S603 - fixed arguments, no shell
             [sys.executable, "-m", "jupyterhub", "--config", str(config)],
             cwd=state,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            # Ctrl-C reaches this process alone, which then stops all in order.
+            # Only this process gets Ctrl-C; it then stops the others in order.
             start_new_session=True,
         )
 
 
 def _parts(hub: subprocess.Popen[bytes], port: int, state: Path) -> dict[str, Callable[[], bool]]:
-    """The Hub and each service, with the question whether it is up."""
+    """The Hub and each service, with a function that checks whether it is up."""
     base = f"http://127.0.0.1:{port}/"
 
     def hub_is_up() -> bool:
@@ -165,14 +166,14 @@ def _parts(hub: subprocess.Popen[bytes], port: int, state: Path) -> dict[str, Ca
 
 
 def _check_running(hub: subprocess.Popen[bytes], state: Path) -> None:
-    """DemoError, with what it said last, when the Hub has ended."""
+    """DemoError, with the last lines of its log, if the Hub has stopped."""
     if hub.poll() is not None:
         tail = (state / "hub.log").read_text(errors="replace").splitlines()[-15:]
-        raise DemoError("\n".join([*tail, f"JupyterHub has ended; see {state / 'hub.log'}"]))
+        raise DemoError("\n".join([*tail, f"JupyterHub has stopped; see {state / 'hub.log'}"]))
 
 
 def _wait_for(parts: dict[str, Callable[[], bool]], stop: threading.Event) -> bool:
-    """Wait for each part, telling when it is there. False: we were asked to stop."""
+    """Wait for each part and report it as ready. False if the demo has been stopped meanwhile."""
     waiting = dict(parts)
     deadline = time.monotonic() + START_SECONDS
     while waiting:
@@ -195,19 +196,19 @@ def _welcome(port: int, password: str) -> str:
     base = f"http://127.0.0.1:{port}/"
     addresses = {
         "JupyterHub": "",
-        **pages(),
+        **PAGES,
         "Administration": "hub/admin",
     }
     lines = ["", *(f"  {what:<34}{base}{path}" for what, path in addresses.items()), ""]
     lines += [f"  {role:<34}{', '.join(logins)}" for role, logins in by_role()]
-    lines += [f"  {'password of everybody':<34}{password}", "", "Ctrl-C ends it."]
+    lines += [f"  {'password for all users':<34}{password}", "", "Press Ctrl-C to stop."]
     return "\n".join(lines)
 
 
 def _stop(hub: subprocess.Popen[bytes] | None, mark: str, stop: threading.Event) -> None:
-    """Take everything down: the Hub stops what it started, we end what is left.
+    """Stop everything: the Hub stops what it started, then this ends what is left.
 
-    Asked to stop once more, or after STOP_SECONDS, we wait no longer and kill.
+    After a second Ctrl-C, or STOP_SECONDS, it kills the Hub without waiting further.
     """
     stop.clear()
     _say("\nStopping ...")
@@ -223,7 +224,7 @@ def _stop(hub: subprocess.Popen[bytes] | None, mark: str, stop: threading.Event)
 
 
 def _say(text: str) -> None:
-    """Print a line at once; a terminal that was closed does not keep us from cleaning up."""
+    """Print a line and flush it; a closed terminal does not prevent the cleanup."""
     with suppress(OSError):
         print(text, flush=True)
 

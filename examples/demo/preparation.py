@@ -1,4 +1,4 @@
-"""What the demo makes on its first run, each in a process of its own while the hub starts."""
+"""What the demo creates on its first run, each in its own process while the hub starts."""
 
 import subprocess
 import sys
@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from examples.demo.offered import course_directory, courses_file, is_there
+from examples.demo.offered import course_directory, courses_file
 from examples.demo.people import COURSE, GRADERS, INSTRUCTORS, PEOPLE
 
 
 @dataclass
 class Task:
-    """One thing in the making.
+    """One thing that is being created.
 
-    ``log`` is where its process writes, ``finish`` puts what was made in its place. ``first``
-    is whether the Hub's services need it when they start.
+    ``log`` has the output of its process, ``finish`` puts the result in its place. ``first``
+    says whether the Hub's services need it when they start.
     """
 
     name: str
@@ -25,40 +25,42 @@ class Task:
     first: bool = False
 
     def done(self) -> bool:
-        """Whether it is made. Raises RuntimeError when that failed."""
+        """Whether it is finished.
+
+        :raises RuntimeError: it could not be created
+        """
         outcome = self.process.poll()
         if outcome is None:
             return False
         if outcome != 0:
-            raise RuntimeError(f"{self.name} could not be made; see {self.log}")
+            raise RuntimeError(f"{self.name} could not be created; see {self.log}")
         self.finish()
         return True
 
 
 def prepare(state: Path, environment: dict[str, str]) -> Iterator[Task]:
-    """Make directories at once, and start what takes longer and is not there yet."""
+    """Create the directories, and start creating whatever takes longer and is missing."""
     (state / "homes" / "formgrader").mkdir(parents=True, exist_ok=True)
-    if is_there("formgrader_proxy"):
-        _link_course(state)
-        if course_directory(state).exists():
-            list_course(state)
-        else:
-            courses_file(state).write_text("# The course is still in the making.\n")
-            words = ["-m", "examples.demo.course", str(course_directory(state))]
-            process, log = _start(words, state, environment)
-            yield Task(f"{COURSE}, by nbgrader", process, log, lambda: list_course(state))
+    _link_course(state)
+    if course_directory(state).exists():
+        list_course(state)
+    else:
+        courses_file(state).write_text("# The course is being created.\n")
+        words = ["-m", "examples.demo.course", str(course_directory(state))]
+        process, log = _start(words, state, environment)
+        yield Task(f"{COURSE}, an nbgrader course", process, log, lambda: list_course(state))
     database, making = state / "stats.sqlite", state / "stats.making"
-    if is_there("stats") and not database.exists():
+    if not database.exists():
         for left_over in state.glob(f"{making.name}*"):
             left_over.unlink()
         words = ["-m", "services.stats", "demo-data", f"--db-url=sqlite:///{making}"]
         process, log = _start(words, state, environment)
-        name = "a made-up semester for the statistics"
+        name = "statistics of a made-up semester"
         yield Task(name, process, log, lambda: making.rename(database), first=True)
 
 
 def list_course(state: Path) -> None:
-    """Tell the formgrader of the course; it looks at its list every few seconds."""
+    """Add the course to the courses file, which the formgrader proxy reads every few seconds."""
     courses_file(state).write_text(
         f'[[course]]\nid = "{COURSE}"\ntitle = "Course 101"\n'
         f'directory = "{course_directory(state)}"\n'
@@ -82,7 +84,7 @@ def _start(
 ) -> tuple[subprocess.Popen[bytes], Path]:
     home, log = state / "homes" / "formgrader", state / "preparation.log"
     with log.open("ab") as output:
-        process = subprocess.Popen(  # noqa: S603 - our own words, no shell
+        process = subprocess.Popen(  # noqa: S603 - fixed arguments, no shell
             [sys.executable, *words],
             cwd=home,
             env=environment | {"HOME": str(home)},

@@ -1,4 +1,4 @@
-"""The demo's processes: find a free port, find what carries our mark, end all of it."""
+"""Free ports, and the demo's processes: finding them by their mark, and ending them."""
 
 import contextlib
 import os
@@ -10,7 +10,7 @@ import psutil
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on now."""
+    """A port of 127.0.0.1 that is free now."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port: int = found.getsockname()[1]
@@ -18,7 +18,7 @@ def free_port() -> int:
 
 
 def is_free(port: int) -> bool:
-    """Whether we could listen on this port of 127.0.0.1."""
+    """Whether this port of 127.0.0.1 is free."""
     with socket.socket() as wanted:
         wanted.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -42,7 +42,7 @@ def answers(url: str) -> bool:
 
 
 def marked(mark: str) -> list[psutil.Process]:
-    """Every process started for this demo, however deep; never ourselves."""
+    """Every process started for this demo, at any depth, except this one."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
@@ -52,7 +52,7 @@ def marked(mark: str) -> list[psutil.Process]:
 
 
 def end_marked(mark: str, *, seconds: float = 5) -> None:
-    """Ask what carries the mark to go, then kill what has not gone in time."""
+    """Terminate the marked processes, and kill those that have not ended after ``seconds``."""
     processes = marked(mark)
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):

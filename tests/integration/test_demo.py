@@ -1,4 +1,4 @@
-"""`make demo`: it starts, lets people in, ends without a trace, and starts again."""
+"""`make demo`: it starts, users can sign in, it stops without a trace, and starts again."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ DEMO = ROOT / "examples" / "demo" / "demo.py"
 
 
 class Demo:
-    """A demo that runs as a process of its own, with its state in a directory of the test."""
+    """A demo in its own process, with its state in a directory of the test."""
 
     def __init__(self, state: Path, port: int) -> None:
         self.state = state
@@ -44,19 +44,19 @@ class Demo:
 
     @property
     def password(self) -> str:
-        found = re.search(r"password of everybody\s+(\S+)", self.said())
+        found = re.search(r"password for all users\s+(\S+)", self.said())
         assert found, self.said()
         return found.group(1)
 
     def wait_until_up(self) -> None:
         def up() -> bool:
-            return "Ctrl-C ends it." in self.said() or self.process.poll() is not None
+            return "Press Ctrl-C to stop." in self.said() or self.process.poll() is not None
 
         wait_until("the demo's table", up, seconds=300)
         assert self.process.poll() is None, self.said()
 
     def family(self) -> list[psutil.Process]:
-        """All that carries this demo's mark, the runner left out."""
+        """All processes with this demo's mark, except the runner."""
         found = []
         for process in psutil.process_iter():
             try:
@@ -69,7 +69,7 @@ class Demo:
 
 @contextmanager
 def running(state: Path) -> Iterator[Demo]:
-    """A demo that is up; whatever happens, it is ended."""
+    """A demo that is up; it is always stopped at the end."""
     demo = Demo(state, free_port())
     try:
         demo.wait_until_up()
@@ -82,7 +82,7 @@ def running(state: Path) -> Iterator[Demo]:
 
 @pytest.mark.skipif(proxy_command() is None, reason="no proxy: run `make setup`")
 async def test_sign_in_stop_and_start_again(tmp_path: Path) -> None:
-    """People learn and grade, Ctrl-C leaves no process, a second run takes up the first."""
+    """Users work and grade, Ctrl-C leaves no process, a second run continues the first."""
     state = tmp_path / "state"
     with running(state) as demo:
         jar = aiohttp.CookieJar(unsafe=True)
@@ -90,9 +90,12 @@ async def test_sign_in_stop_and_start_again(tmp_path: Path) -> None:
             await sign_in(session, demo.url, "ada", demo.password)
             async with session.get(demo.url + "hub/spawn") as page:
                 assert page.status == 200, page.url
+            for service in ("cull", "stats", "formgrader"):
+                assert f"{demo.url}services/{service}/\n" in demo.said()
+                await until_page(session, demo.url + "hub/home", f'href="/services/{service}/"')
             await until_page(session, demo.url + "user/ada/lab", "jupyter-config-data")
             await until_page(session, demo.url + "services/cull/", "students")
-            # Before the formgrader has read of the new course, there is none: 404.
+            # 404 until the formgrader proxy has read the new course.
             await until_page(session, demo.url + FORMGRADER, "You do not grade", status=403)
         async with aiohttp.ClientSession(
             cookie_jar=aiohttp.CookieJar(unsafe=True), headers=BROWSER
@@ -114,7 +117,7 @@ async def test_sign_in_stop_and_start_again(tmp_path: Path) -> None:
             await sign_in(session, demo.url, "admin", demo.password)
             async with session.get(demo.url + "hub/admin") as page:
                 assert page.status == 200
-        # Killed without warning, it leaves its hub behind; the next run clears that away.
+        # A demo that is killed leaves its hub behind; the next run removes it.
         left_over = demo.family()
         demo.process.kill()
     with running(state) as demo:
@@ -127,7 +130,7 @@ async def test_sign_in_stop_and_start_again(tmp_path: Path) -> None:
 async def until_page(
     session: aiohttp.ClientSession, url: str, words: str, *, status: int = 200
 ) -> None:
-    """Wait for a page that has these words on it."""
+    """Wait for a page that contains these words."""
     async with asyncio.timeout(120):
         while True:
             async with session.get(url) as page:
@@ -137,7 +140,7 @@ async def until_page(
 
 
 def refused(state: Path, port: str) -> list[str]:
-    """What a demo says that cannot start."""
+    """The error messages of a demo that cannot start."""
     ran = subprocess.run(
         [sys.executable, str(DEMO)],
         env={**os.environ, "PORT": port, "DEMO_STATE": str(state)},
@@ -152,16 +155,16 @@ def refused(state: Path, port: str) -> list[str]:
 
 
 def test_port_in_use(tmp_path: Path) -> None:
-    """A port that is taken gets one line that says what to do, and exit code 1."""
+    """A port in use gets one line that says what to do, and exit code 1."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         (line,) = refused(tmp_path, str(port))
-    assert line.startswith(f"Port {port} of 127.0.0.1 is in use; take another with: make demo")
+    assert line.startswith(f"Port {port} of 127.0.0.1 is in use; choose another with: make demo")
 
 
 @pytest.mark.parametrize("port", ["http", "0", "70000", "-1"])
-def test_port_that_is_none(tmp_path: Path, port: str) -> None:
-    """A port that is no number of a port gets one line, and exit code 1."""
+def test_invalid_port(tmp_path: Path, port: str) -> None:
+    """An invalid port gets one line, and exit code 1."""
     assert refused(tmp_path, port) == [
-        f"PORT={port} is not a port; write a number, such as PORT=9000"
+        f"PORT={port} is not a port; use a number, such as PORT=9000"
     ]
