@@ -1,13 +1,13 @@
-"""Let this container connect to none of its neighbours but those whose names are given.
+"""Restrict this container's connections to the named containers of its network.
 
     python3 -I -S firewall.py hub proxy
 
-Students' containers share a network, in which each would reach every port of each other's. The
-rules are in this container's own network namespace and need CAP_NET_ADMIN, which no program of the
-student has. They are about what goes out: hub and proxy always get in, wherever they are.
+Students' containers share a network, in which each could reach every port of the others. The rules
+are in this container's network namespace. Changing them needs CAP_NET_ADMIN, which no program of
+the student has. They apply to outgoing connections: the hub and the proxy can always connect.
 
-When this returns the rules hold; a child stays, as hub and proxy have other addresses when they are
-replaced. Should it ever end, the way to those who are new stays shut.
+The rules are in force when this returns. A child process stays to follow the hub and the proxy to
+new addresses. If it ends, the container cannot connect to a new address.
 """
 
 import ipaddress
@@ -21,8 +21,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 NFT = "/usr/sbin/nft"
-#: Seconds between two looks at the addresses. What is sent to a new one meanwhile is dropped and
-#: not refused: TCP sends it again after 1 s and 3 s.
+#: Seconds between two look-ups of the addresses. Packets to a new address are dropped until then,
+#: not refused: TCP sends them again after 1 s and 3 s.
 LOOK_SECONDS = 2.0
 RULES = """
 table inet classroom {{
@@ -46,9 +46,9 @@ table inet classroom {{
 
 
 def neighbours(table: str) -> list[str]:
-    """The networks that begin at our own interfaces, by the kernel's table (/proc/net/route).
+    """The directly connected networks in the kernel's table (/proc/net/route).
 
-    :raises OSError: there is none
+    :raises OSError: there are none
     """
     found = []
     for line in table.splitlines()[1:]:
@@ -61,19 +61,19 @@ def neighbours(table: str) -> list[str]:
 
 
 def _address(number: str) -> ipaddress.IPv4Address:
-    """An address of the table, which has its bytes as the machine has them in a number."""
+    """An address of the table: a hexadecimal number in the machine's byte order."""
     return ipaddress.IPv4Address(int(number, 16).to_bytes(4, sys.byteorder))
 
 
 def ways(addresses: Iterable[str]) -> str:
-    """The rules that leave open the way to these addresses and no longer any other, in one step."""
+    """The nft commands that allow exactly these addresses, in one transaction."""
     elements = ", ".join(sorted(addresses))
     added = f"add element inet classroom ways {{ {elements} }}\n" if elements else ""
     return "flush set inet classroom ways\n" + added
 
 
 def look_up(names: Iterable[str]) -> set[str]:
-    """The IPv4 addresses that the names have now; a name that is none at the moment has none."""
+    """The current IPv4 addresses of the names; names that do not resolve are left out."""
     found: set[str] = set()
     for name in names:
         try:
@@ -85,8 +85,11 @@ def look_up(names: Iterable[str]) -> set[str]:
 
 
 def load(rules: str) -> None:
-    """Have the kernel hold to rules. :raises OSError: it does not; the text says why"""
-    ran = subprocess.run(  # noqa: S603 - words of ours
+    """Load rules into the kernel.
+
+    :raises OSError: they were not loaded; the message says why
+    """
+    ran = subprocess.run(  # noqa: S603 - fixed arguments
         [NFT, "-f", "-"], input=rules, capture_output=True, text=True, check=False
     )
     if ran.returncode:
@@ -94,11 +97,11 @@ def load(rules: str) -> None:
 
 
 def keep(names: list[str], known: set[str]) -> None:
-    """Follow the names' addresses, for ever."""
+    """Follow the names' addresses. Never returns."""
     while True:
         time.sleep(LOOK_SECONDS)
         found = look_up(names)
-        # Where nobody is found it is the name service that is away.
+        # If no name resolves, the name service is unavailable.
         if not found or found == known:
             continue
         try:
@@ -109,7 +112,7 @@ def keep(names: list[str], known: set[str]) -> None:
 
 
 def main() -> None:
-    """Load the rules and leave behind who keeps them."""
+    """Load the rules, and start the process that keeps them up to date."""
     names = sys.argv[1:]
     known = look_up(names)
     try:
@@ -121,7 +124,7 @@ def main() -> None:
             " the engine's kernel nf_tables; with STUDENTS_FIREWALL=no there is none, and students"
             " reach each other's ports."
         )
-    # The child of a child belongs to the container's first process and not to the student's server.
+    # A grandchild becomes a child of the container's first process, not of the student's server.
     if os.fork() == 0:
         if os.fork() == 0:
             os.setsid()
