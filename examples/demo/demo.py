@@ -26,7 +26,8 @@ from examples.demo.processes import end_marked, free_port, is_free, responds  # 
 from examples.demo.service_options import PAGES, health  # noqa: E402
 
 START_SECONDS = 300
-STOP_SECONDS = 25
+#: The Hub stops its proxy first, and then repeats requests to it for half a minute.
+STOP_SECONDS = 10
 
 
 class DemoError(Exception):

@@ -91,6 +91,9 @@ async def test_sign_in_stop_and_start_again(tmp_path: Path) -> None:
             await sign_in(session, demo.url, "ada", demo.password)
             async with session.get(demo.url + "hub/spawn") as page:
                 assert page.status == 200, page.url
+            for service in ("cull", "stats", "formgrader"):
+                assert f"{demo.url}services/{service}/\n" in demo.printed()
+                await until_page(session, demo.url + "hub/home", f'href="/services/{service}/"')
             await until_page(session, demo.url + "user/ada/lab", "jupyter-config-data")
             await until_page(session, demo.url + "services/cull/", "students")
             # The status is 404 until the formgrader has reloaded its list of courses.

@@ -23,7 +23,7 @@ class ExtensionRefusal(StrEnum):
     NOT_NOW = "The stop time is not known yet. Try again in a minute."
     NOT_ALLOWED = "Extensions are not allowed for this server."
     USED_UP = "You have used today's extensions."
-    FAR_ENOUGH = "This server already runs long enough."
+    FAR_ENOUGH = "The stop cannot be postponed any further at the moment."
 
 
 #: Reasons that soon change, so that there will be a stop time.

@@ -167,4 +167,4 @@ def week_by_hour(rows: Sequence[GroupDay]) -> list[list[float | None]]:
 
 
 def _hours(seconds: float) -> float:
-    return round(seconds / HOUR, 1)
+    return round(seconds / HOUR, 2)
