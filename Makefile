@@ -40,8 +40,8 @@ test-docker: $(STAMP) ## test docker/ on a Docker engine of its own (root on Deb
 test-uml: $(STAMP) ## test NFS and virtual addresses in a User-Mode Linux guest (root on Debian)
 	@$(RUN) -m pytest tests/uml $(ARGS)
 
-coverage: $(STAMP) programs ## run the tests without browsers; fail below the floor of coverage
-	@$(RUN) -m pytest $(PARALLEL) --cov --cov-report=term:skip-covered --ignore tests/browser $(ARGS)
+coverage: $(STAMP) programs ## run the unit tests; fail below the floor of coverage
+	@$(RUN) -m pytest $(PARALLEL) --cov --cov-report=term:skip-covered --ignore tests/browser --ignore tests/integration $(ARGS)
 
 lint: $(STAMP) ## run ruff and strict mypy
 	@$(RUN) -m ruff check .
