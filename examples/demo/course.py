@@ -65,8 +65,6 @@ def make_course(directory: Path) -> None:
     exchange = directory.with_name("exchange")
     exchange.mkdir(exist_ok=True)
     exchange.chmod(0o777)  # required by nbgrader; the parent directory is private
-    with (course / "nbgrader_config.py").open("a") as settings:
-        settings.write(f"c.Exchange.root = {str(exchange)!r}\n")
     api = _nbgrader(course, exchange)
     with api.gradebook as gradebook:
         for student, (first, last) in NAMES.items():

@@ -58,11 +58,21 @@ def prepare(state: Path, environment: dict[str, str]) -> Iterator[Task]:
 
 def list_course(state: Path) -> None:
     """Add the course to the formgrader's list, which it reloads every few seconds."""
+    _use_exchange(state)
     courses_file(state).write_text(
         f'[[course]]\nid = "{COURSE}"\ntitle = "Course 101"\n'
         f'directory = "{course_directory(state)}"\n'
         f'instructors = ["{INSTRUCTORS}"]\nlab_directory = "{COURSE}"\n'
     )
+
+
+def _use_exchange(state: Path) -> None:
+    """Let the course's formgrader release to, and collect from, the demo's exchange."""
+    settings = course_directory(state) / "nbgrader_config.py"
+    line = f"c.Exchange.root = {str(state / 'exchange')!r}\n"
+    if line not in settings.read_text("utf-8"):
+        with settings.open("a", encoding="utf-8") as file:
+            file.write(line)
 
 
 def _link_course(state: Path) -> None:
