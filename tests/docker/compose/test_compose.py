@@ -239,7 +239,7 @@ async def test_files_outlive_servers_and_hubs(site: Site, spawner: str, tmp_path
         assert site.within("ada", look) == f"of long ago {uid} 0o700"
         if spawner == "systemuser":
             welcome = site.within("ada", "print(open('/home/ada/WELCOME.txt').read())")
-            assert "here to stay" in welcome
+            assert "are kept when your server stops" in welcome
             assert site.within("ada", "print(os.listdir('/home'))".join(["import os; ", ""])) == (
                 "['ada']"
             )
@@ -293,7 +293,7 @@ def test_setup_overwrites_nothing_and_names_what_is_wrong(site: Site) -> None:
     finally:
         path.write_bytes(kept)
         path.chmod(0o444)
-    with pytest.raises(CommandError, match="the docker engine does not answer"):
+    with pytest.raises(CommandError, match="the Docker engine does not respond"):
         site.setup("--check", DOCKER_HOST="unix:///nowhere.sock")
 
 
