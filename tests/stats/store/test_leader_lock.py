@@ -100,3 +100,13 @@ async def test_a_database_in_memory_needs_no_lock() -> None:
     assert await lock.acquire()
     assert await lock.held()
     await lock.release()
+
+
+async def test_the_lock_file_is_next_to_the_database(tmp_path: Path) -> None:
+    """On SQLite the lock is a file beside the database, readable by its owner only."""
+    database = Database(parse_address(f"sqlite:///{tmp_path / 'stats.sqlite'}"))
+    lock = lock_for(database)
+    assert await lock.acquire()
+    assert (tmp_path / "stats.sqlite.lock").stat().st_mode & 0o777 == 0o600
+    await lock.release()
+    await database.close()
