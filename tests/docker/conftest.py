@@ -1,4 +1,4 @@
-"""One Docker engine for all tests of docker/; skipped with the reason if it cannot run."""
+"""Provide one Docker engine for all tests of docker/; skip them if it cannot start."""
 
 import os
 import time
@@ -11,8 +11,8 @@ from tests.docker.engine import Engine, EngineMissingError
 
 _STARTED = time.monotonic()
 
-#: The order of the test files, so that the most important come first if time is short: those of a
-#: single machine, then those of several.
+#: The order of the test files. The most important ones run first in case time runs out:
+#: single-machine tests, then multi-machine tests.
 ORDER = (
     "engine",
     "compose",
@@ -48,9 +48,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Engine]:
-    """A Docker engine with the base image; with REQUIRE_DOCKER=1, tests fail without one.
+    """A Docker engine with the base image; without one, tests skip, or fail if REQUIRE_DOCKER=1.
 
-    CLASSROOM_DOCKER_ENGINE=1 (to 63) allows a second test run at the same time.
+    Set CLASSROOM_DOCKER_ENGINE to a number from 1 to 63 to run a second test session in parallel.
     """
     try:
         with Engine(int(os.environ.get("CLASSROOM_DOCKER_ENGINE", "0"))) as running:

@@ -1,4 +1,4 @@
-"""A browser's side of a hub behind caddy: its name leads to us, and its authority is believed."""
+"""A browser for a hub behind Caddy, with its own name resolution and trusted CA."""
 
 import socket
 import ssl
@@ -16,7 +16,7 @@ HOST = "hub.test"
 
 
 class _Here(AbstractResolver):
-    """Leads every name to one address."""
+    """Resolves every name to one address."""
 
     def __init__(self, address: str) -> None:
         self._address = address
@@ -24,7 +24,7 @@ class _Here(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """The address."""
+        """Return the address."""
         return [
             ResolveResult(
                 hostname=host,
@@ -37,12 +37,12 @@ class _Here(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing; there are no resources to release."""
 
 
 @asynccontextmanager
 async def browser(address: str, authority: Path) -> AsyncIterator[aiohttp.ClientSession]:
-    """A session that finds every name at the address and believes the authority alone."""
+    """Open a session that resolves every name to the address and trusts only the given CA."""
     context = ssl.create_default_context(cafile=str(authority))
     connector = aiohttp.TCPConnector(resolver=_Here(address), ssl=context)
     async with aiohttp.ClientSession(connector=connector, headers=BROWSER) as session:
@@ -50,7 +50,7 @@ async def browser(address: str, authority: Path) -> AsyncIterator[aiohttp.Client
 
 
 def insecure_cookies(session: aiohttp.ClientSession) -> list[str]:
-    """The names of the cookies that a browser would send without TLS as well."""
+    """Return the names of cookies that lack the Secure attribute."""
     cookies: list[Any] = list(session.cookie_jar)
     assert cookies, "there is no cookie at all"
     return [cookie.key for cookie in cookies if not cookie["secure"]]

@@ -1,4 +1,4 @@
-"""A hub of docker/compose.yaml as a newcomer makes it, and its people."""
+"""A hub deployed from docker/compose.yaml with default settings, and its users."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ from tests.paths import ROOT
 
 PORT = 8000
 COURSE = "services/formgrader/course101/"
-#: What of the project the images are made of.
+#: The parts of the project that the images are built from.
 PARTS = ("common", "services", "docker", "examples")
 FILES = ("pyproject.toml", "README.md", "LICENSE", "requirements.lock")
 ROSTER = """
@@ -43,7 +43,7 @@ idle_timeout = "2h"
 
 
 class Site:
-    """A copy of the project with its settings, and the engine that runs it."""
+    """A copy of the project, its settings and the engine that runs it."""
 
     def __init__(self, engine: Engine, directory: Path) -> None:
         self.engine = engine
@@ -57,51 +57,51 @@ class Site:
             shutil.copy(ROOT / name, directory / name)
 
     def setup(self, *words: str, **settings: str) -> str:
-        """What docker/setup says. :raises CommandError: it found something wrong"""
+        """Return the output of docker/setup. :raises CommandError: setup found a problem"""
         environment = {**self.engine.environment, "PUBLIC_URL": self.url, **settings}
         return run(["sh", "./setup", *words], env=environment, cwd=self.directory)
 
     def configure(self, **settings: str) -> None:
-        """Add settings to .env."""
+        """Append settings to .env."""
         with (self.directory / ".env").open("a") as file:
             file.writelines(f"{name}={value}\n" for name, value in settings.items())
 
     def compose(self, *words: str, timeout: float = 1500) -> str:
-        """One docker compose command."""
+        """Run a docker compose command."""
         return self.engine.compose(*words, cwd=self.directory, timeout=timeout)
 
     def timed(self, what: str, *words: str) -> None:
-        """One docker compose command, whose time is kept."""
+        """Run a docker compose command and record how long it took."""
         began = time.monotonic()
         self.compose(*words)
         self.took[what] = time.monotonic() - began
 
     def secret(self, name: str) -> str:
-        """What a file in secrets/ says."""
+        """Return the contents of a file in secrets/."""
         return (self.directory / "secrets" / name).read_text().strip()
 
     def container(self, user: str) -> str:
-        """The container of somebody's server."""
+        """Return the name of a user's container."""
         return f"classroom-{user}"
 
     def uid(self, user: str) -> str:
-        """Somebody's uid, by the table that keeps them."""
-        query = f"SELECT uid FROM classroom_uids WHERE name = '{user}'"  # noqa: S608 - names of ours
+        """Return a user's uid from the hub's database."""
+        query = f"SELECT uid FROM classroom_uids WHERE name = '{user}'"  # noqa: S608 - fixed names
         return self.database("hub", query)
 
     def within(self, user: str, program: str) -> str:
-        """What a Python program prints in somebody's container, run as they are."""
+        """Run a Python program in a user's container as that user; return its output."""
         words = ["exec", "-u", self.uid(user), self.container(user), "python3", "-c", program]
         return self.engine.docker(*words, timeout=120).strip()
 
     def database(self, name: str, query: str) -> str:
-        """What the database answers, in rows."""
+        """Run a database query and return the rows as text."""
         words = ["exec", "-T", "db", "psql", "-U", "classroom", "-d", name, "-Atc", query]
         return self.compose(*words).strip()
 
     @asynccontextmanager
     async def person(self, name: str) -> AsyncIterator["Person"]:
-        """Somebody signed in."""
+        """Sign in as a user."""
         password = self.secret("admin_password" if name == "admin" else "user_password")
         jar = aiohttp.CookieJar(unsafe=True)
         async with aiohttp.ClientSession(cookie_jar=jar, headers=BROWSER) as session:
@@ -110,7 +110,7 @@ class Site:
 
 
 class Person:
-    """Somebody's browser."""
+    """A signed-in user's browser session."""
 
     def __init__(self, site: Site, name: str, session: aiohttp.ClientSession) -> None:
         self.site = site
@@ -118,17 +118,17 @@ class Person:
         self.session = session
 
     async def get(self, path: str) -> tuple[int, str]:
-        """A page's status and text."""
+        """Return a page's status and text."""
         async with self.session.get(self.site.url + path) as page:
             return page.status, await page.text()
 
     async def until(self, path: str, words: str, seconds: float = 240) -> None:
-        """Wait for a page with these words on it."""
+        """Wait until a page contains the given text."""
         seen: tuple[int, str] = (0, "")
         try:
             async with asyncio.timeout(seconds):
                 while True:
-                    # A proxy that has just started takes no connection yet, or knows no way.
+                    # A proxy that has just started may refuse connections or have no routes yet.
                     with suppress(aiohttp.ClientError):
                         seen = await self.get(path)
                     if seen[0] == 200 and words in seen[1]:
@@ -138,12 +138,12 @@ class Person:
             raise AssertionError(f"{path} had no {words!r}: {seen[0]} {seen[1][:2000]}") from None
 
     async def start(self) -> None:
-        """Start one's server and wait for JupyterLab."""
+        """Start the user's server and wait for JupyterLab."""
         await self.get("hub/spawn")
         await self.until(f"user/{self.name}/lab", "jupyter-config-data")
 
     async def api(self, method: str, path: str, json: Any = None) -> tuple[int, str]:
-        """One request to the Hub's API, as its own pages make them."""
+        """Send a request to the Hub's API the way its own pages do."""
         async with self.session.get(f"{self.site.url}hub/home") as page:
             await page.read()
         cookies = self.session.cookie_jar.filter_cookies(page.url)
@@ -153,7 +153,7 @@ class Person:
             return answer.status, await answer.text()
 
     async def server(self, method: str, path: str, json: Any = None) -> Any:
-        """One request to one's own server's API, as JupyterLab makes them."""
+        """Send a request to the API of the user's server the way JupyterLab does."""
         base = URL(f"{self.site.url}user/{self.name}/")
         headers = {"X-XSRFToken": self.session.cookie_jar.filter_cookies(base)["_xsrf"].value}
         url = f"{base}{path}"
@@ -162,7 +162,7 @@ class Person:
             return await answer.json(content_type=None)
 
     async def formgrader(self, method: str, path: str, json: Any = None) -> Any:
-        """One request to the API of the course's formgrader, as its own scripts make them."""
+        """Send a request to the formgrader's API the way its own scripts do."""
         base = URL(self.site.url + COURSE)
         headers = {
             "X-CSRFToken": self.session.cookie_jar.filter_cookies(base)["_xsrf"].value,
@@ -176,14 +176,14 @@ class Person:
             return await answer.json(content_type=None)
 
     async def stop(self) -> None:
-        """Stop one's server and wait until its container is gone."""
+        """Stop the user's server and wait until its container is removed."""
         status, text = await self.api("DELETE", f"users/{self.name}/server")
         assert status in {202, 204}, text
         await gone(self.site, self.name)
 
 
 async def gone(site: Site, user: str, seconds: float = 180) -> None:
-    """Wait until somebody's container is gone."""
+    """Wait until a user's container is removed."""
     async with asyncio.timeout(seconds):
         while True:
             words = ["ps", "-aq", "--filter", f"name=^{site.container(user)}$"]
@@ -193,7 +193,7 @@ async def gone(site: Site, user: str, seconds: float = 180) -> None:
 
 
 def make_site(engine: Engine, directory: Path, **settings: str) -> Site:
-    """A site that is up, from images built here."""
+    """Build the images and start a site."""
     began = time.monotonic()
     site = Site(engine, directory)
     engine.docker(
@@ -204,7 +204,7 @@ def make_site(engine: Engine, directory: Path, **settings: str) -> Site:
     (site.directory / "etc" / "cull.toml").write_text(POLICY)
     site.configure(
         BASE_IMAGE="classroom-base:bookworm",
-        BIND="0.0.0.0",  # noqa: S104 - in the engine's own network
+        BIND="0.0.0.0",  # noqa: S104 - on the engine's own network
         CULL_EVERY="3",
         CULL_SETTLE="0",
         DOCKER_SOCKET=engine.environment["DOCKER_HOST"].removeprefix("unix://"),
@@ -213,7 +213,7 @@ def make_site(engine: Engine, directory: Path, **settings: str) -> Site:
         STATS_INTERVAL="10",
         **settings,
     )
-    clear(site)  # of a run that was killed
+    clear(site)  # left over from an interrupted run
     site.took["base and database image"] = time.monotonic() - began
     site.timed("docker compose build", "build", "--quiet")
     site.timed("docker compose up", "up", "--detach", "--quiet-pull")
@@ -221,17 +221,17 @@ def make_site(engine: Engine, directory: Path, **settings: str) -> Site:
 
 
 def take_down(site: Site) -> None:
-    """Remove all that a site made, unless KEEP_DOCKER_SITE asks to look at it."""
+    """Remove everything the site created, unless KEEP_DOCKER_SITE is set."""
     if os.environ.get("KEEP_DOCKER_SITE"):
         return
     clear(site)
 
 
 def clear(site: Site) -> None:
-    """Remove servers, homes and whatever else is left.
+    """Remove all servers, home volumes and Compose resources.
 
-    The homes, too: a new database gives the uids in another order, and a server whose home is
-    another uid's does not start.
+    Home volumes must go too: a new database may assign different uids, and a server does not
+    start if its home belongs to another uid.
     """
     servers = site.engine.docker("ps", "-aq", "--filter", "name=^classroom-").split()
     if servers:

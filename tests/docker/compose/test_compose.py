@@ -1,4 +1,4 @@
-"""docker/compose.yaml from an empty engine to a class at work, and what keeps its people apart."""
+"""End-to-end tests of docker/compose.yaml: deployment, coursework and user isolation."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ from examples.demo.course import GOOD
 from tests.docker.compose.site import COURSE, ROSTER, Person, Site, gone, make_site, take_down
 from tests.docker.engine import BASE, CommandError, Engine, until
 
-#: What an image may have at most, base included: a fifth more than it has.
+#: Maximum image sizes, base included: about 20% above the current sizes.
 MOST_MEGABYTES = {"hub": 510, "proxy": 440, "services": 500, "formgrader": 760, "singleuser": 740}
 REACH = """
 import socket, sys
@@ -29,7 +29,7 @@ for place in {places!r}:
 
 @pytest.fixture(scope="module")
 def site(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The site for all tests here; they leave it running, with their people's servers."""
+    """One site shared by all tests in this module; it stays up between tests."""
     directory = tmp_path_factory.mktemp("site")
     homes = directory / "homes"
     homes.mkdir(mode=0o755)
@@ -40,8 +40,10 @@ def site(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         take_down(site)
 
 
-async def test_a_class_from_nothing(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
-    """A student works, an idle one is culled, both are on record, and a grader grades."""
+async def test_class_runs_on_a_new_deployment(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only the idle student is culled, both sessions are recorded, and a grader can grade."""
     loop = asyncio.get_running_loop()
     began = loop.time()
     async with site.person("ada") as ada, site.person("idler") as idler:
@@ -74,8 +76,8 @@ async def test_a_class_from_nothing(site: Site, capsys: pytest.CaptureFixture[st
             print(f"  {what:<28}{seconds:7.1f} s")
 
 
-async def test_an_assignment_goes_out_and_comes_back_graded(site: Site) -> None:
-    """Through the exchange, where nobody sees another's work and only the course gives any out."""
+async def test_assignment_is_released_submitted_graded_and_returned(site: Site) -> None:
+    """Students cannot read each other's work or modify releases in the exchange."""
     make_course(site)
     ps1 = {"course_id": "course101", "assignment_id": "ps1"}
     async with site.person("ada") as ada, site.person("bob") as bob:
@@ -115,8 +117,8 @@ async def test_an_assignment_goes_out_and_comes_back_graded(site: Site) -> None:
 
 
 @pytest.mark.parametrize("spawner", ["docker", "systemuser"])
-async def test_students_are_kept_apart(site: Site, spawner: str) -> None:
-    """Neither gets at the other's files and server, nor at what runs the hub."""
+async def test_students_are_isolated_from_each_other(site: Site, spawner: str) -> None:
+    """A student cannot access another student's files or server, or internal services."""
     await stop_all(site)
     await only_hub_again(site, SPAWNER=spawner)
     async with site.person("ada") as ada, site.person("bob") as bob:
@@ -143,10 +145,10 @@ async def test_students_are_kept_apart(site: Site, spawner: str) -> None:
             places.append((each["IPAddress"], 5432 if name == "db" else 8000))
     program = REACH.format(places=[*places, ("proxy", 8000), ("hub", 8081)])
     reached = site.within("ada", program).splitlines()
-    # The two at the end show that the program can reach what it may.
+    # The last two are allowed; they show that the probe itself works.
     assert reached == ["reached proxy 8000", "reached hub 8081"]
 
-    # Nor what the other listens on without a password; hub and proxy do.
+    # Students cannot reach open ports in each other's containers, but the hub can.
     listen_in_bobs(site)
     servers = [("classroom-bob", 8888), ("classroom-bob", 9999)]
     program = REACH.format(places=servers)
@@ -156,10 +158,10 @@ async def test_students_are_kept_apart(site: Site, spawner: str) -> None:
     await stop_all(site)
 
 
-async def test_a_server_finds_the_new_proxy_and_nobody_at_the_address_of_the_old(
+async def test_server_follows_proxy_to_new_address_and_blocks_the_old_one(
     site: Site,
 ) -> None:
-    """Whoever has it now is a neighbour like any other."""
+    """A container that takes over the proxy's old address gets no special access."""
     serve = ("python3", "-m", "http.server", "8000")
     async with site.person("ada") as ada:
         await ada.start()
@@ -179,8 +181,8 @@ async def test_a_server_finds_the_new_proxy_and_nobody_at_the_address_of_the_old
         await ada.stop()
 
 
-async def test_a_program_of_a_student_cannot_become_more(site: Site) -> None:
-    """No capability, no new privilege, no place among the system's files, and limits."""
+async def test_student_process_cannot_gain_privileges(site: Site) -> None:
+    """It has no capabilities, cannot write system files, and runs under resource limits."""
     async with site.person("ada") as ada:
         await ada.start()
     status = site.within("ada", "print(open('/proc/1/status').read())")
@@ -198,8 +200,8 @@ async def test_a_program_of_a_student_cannot_become_more(site: Site) -> None:
     assert not inspected["Privileged"]
 
 
-async def test_a_student_cannot_open_the_firewall(site: Site) -> None:
-    """Neither change its rules nor end what keeps them, which takes little memory."""
+async def test_student_cannot_disable_the_firewall(site: Site) -> None:
+    """A student can neither flush the rules nor kill the firewall process, which stays small."""
     async with site.person("ada") as ada:
         await ada.start()
         with pytest.raises(CommandError, match="Operation not permitted"):
@@ -220,8 +222,10 @@ async def test_a_student_cannot_open_the_firewall(site: Site) -> None:
 
 
 @pytest.mark.parametrize("spawner", ["docker", "systemuser"])
-async def test_files_outlive_servers_and_hubs(site: Site, spawner: str, tmp_path: Path) -> None:
-    """After a stop and a new hub: the same files, the same uid, a home of its owner's alone."""
+async def test_files_survive_server_stop_and_hub_replacement(
+    site: Site, spawner: str, tmp_path: Path
+) -> None:
+    """The user keeps the same files and uid, and the home stays private."""
     await stop_all(site)
     await only_hub_again(site, SPAWNER=spawner)
     async with site.person("ada") as ada:
@@ -246,8 +250,8 @@ async def test_files_outlive_servers_and_hubs(site: Site, spawner: str, tmp_path
         await ada.stop()
 
 
-async def test_why_a_server_ended_at_once_is_told(site: Site) -> None:
-    """To the student on the page, to the administrator in the hub's log."""
+async def test_reason_for_failed_start_is_reported(site: Site) -> None:
+    """The student sees the reason on the page; the administrator finds it in the hub's log."""
     await only_hub_again(site, SPAWNER="docker")
     reason = "/home/bob belongs to uid 4242"
     home = ("--volume", "classroom-home-bob:/home/bob", BASE, "chown", "4242", "/home/bob")
@@ -263,8 +267,8 @@ async def test_why_a_server_ended_at_once_is_told(site: Site) -> None:
         site.engine.docker("run", "--rm", *home[:-2], site.uid("bob"), "/home/bob")
 
 
-async def test_a_mistake_is_told_and_the_last_good_roster_holds(site: Site) -> None:
-    """What is wrong stands in the hub's log; nobody is locked out by it."""
+async def test_invalid_roster_is_logged_and_last_valid_one_stays_in_effect(site: Site) -> None:
+    """The hub logs the error, and users can still sign in."""
     roster = site.directory / "etc" / "roster.toml"
     try:
         roster.write_text("admins = [")
@@ -278,7 +282,7 @@ async def test_a_mistake_is_told_and_the_last_good_roster_holds(site: Site) -> N
         roster.write_text(ROSTER)
 
 
-def test_setup_overwrites_nothing_and_names_what_is_wrong(site: Site) -> None:
+def test_setup_check_reports_problems_and_overwrites_nothing(site: Site) -> None:
     token = site.secret("proxy_token")
     site.setup("--check")
     assert site.secret("proxy_token") == token
@@ -297,8 +301,8 @@ def test_setup_overwrites_nothing_and_names_what_is_wrong(site: Site) -> None:
         site.setup("--check", DOCKER_HOST="unix:///nowhere.sock")
 
 
-def test_a_port_that_a_container_holds_is_told(site: Site, engine: Engine) -> None:
-    """With the container's name and what to write."""
+def test_port_in_use_by_a_container_is_reported(site: Site, engine: Engine) -> None:
+    """The message names the container and suggests a fix."""
     publish = ("--publish", "18777:80")
     engine.docker("run", "--detach", "--name", "holder", *publish, BASE, "sleep", "600")
     settings = site.directory / ".env"
@@ -313,10 +317,10 @@ def test_a_port_that_a_container_holds_is_told(site: Site, engine: Engine) -> No
         engine.docker("rm", "--force", "holder")
 
 
-def test_images_are_small_and_hold_no_secret(
+def test_images_are_small_and_contain_no_secrets(
     site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In no layer, though the secrets lay beside the Dockerfiles when these were built."""
+    """No layer contains a secret, even though secrets/ is next to the Dockerfiles."""
     images = [f"classroom-{name}:{__version__}" for name in MOST_MEGABYTES]
     secrets = [path.read_text().strip() for path in (site.directory / "secrets").iterdir()]
     label = "JupyterLab and nbgrader for one user of a JupyterHub"
@@ -329,7 +333,7 @@ def test_images_are_small_and_hold_no_secret(
         text=True,
         check=False,
     )
-    # The label shows that it was looked for in the right place.
+    # Finding the label shows that the search works.
     assert (found.stdout, found.stderr) == (f"{label}\n", "")
     megabytes = {
         name: int(site.engine.docker("inspect", "--format", "{{.Size}}", image)) // 10**6
@@ -340,8 +344,8 @@ def test_images_are_small_and_hold_no_secret(
     assert all(megabytes[name] <= most for name, most in MOST_MEGABYTES.items()), megabytes
 
 
-def test_no_secret_is_in_a_containers_settings(site: Site) -> None:
-    """Neither in its environment nor among its words: each is read from its file."""
+def test_container_configuration_contains_no_secrets(site: Site) -> None:
+    """Secrets are read from files, never passed in environment variables or arguments."""
     names = ("proxy_token", "cookie_secret", "postgres_password", "cull_token", "grading_token")
     secrets = [site.secret(name) for name in names]
     containers = site.compose("ps", "--all", "--quiet").split()
@@ -353,7 +357,7 @@ def test_no_secret_is_in_a_containers_settings(site: Site) -> None:
 
 
 def listen_in_bobs(site: Site) -> None:
-    """A program of bob's that anybody may connect to who reaches it."""
+    """Start an unauthenticated HTTP server in bob's container."""
     program = "import http.server as s; s.test(s.SimpleHTTPRequestHandler, port=9999)"
     words = ("exec", "--detach", "-u", site.uid("bob"), site.container("bob"))
     site.engine.docker(*words, "python3", "-c", program)
@@ -362,18 +366,18 @@ def listen_in_bobs(site: Site) -> None:
 
 
 def in_hub(site: Site, program: str) -> list[str]:
-    """The lines that a Python program prints in the hub's container."""
+    """Run a Python program in the hub's container and return its output lines."""
     return site.compose("exec", "-T", "hub", "python3", "-c", program).splitlines()
 
 
 def address_of(site: Site, container: str) -> str:
-    """A container's address in the students' network."""
+    """Return a container's address on the students' network."""
     words = "{{.NetworkSettings.Networks.classroom_students.IPAddress}}"
     return site.engine.docker("inspect", "--format", words, container).strip()
 
 
 async def stop_all(site: Site) -> None:
-    """Stop whichever students' servers run."""
+    """Stop all running student servers."""
     for name in ("ada", "bob"):
         words = ("ps", "-q", "--filter", f"name=^{site.container(name)}$")
         if site.engine.docker(*words).strip():
@@ -382,7 +386,7 @@ async def stop_all(site: Site) -> None:
 
 
 async def only_hub_again(site: Site, **settings: str) -> None:
-    """A new hub in place of the one that runs, with other settings perhaps."""
+    """Recreate the hub container, optionally with new settings, and wait until it responds."""
     site.configure(**settings)
     site.compose("up", "--detach", "--force-recreate", "--no-deps", "hub")
     async with asyncio.timeout(180), aiohttp.ClientSession() as session:
@@ -397,7 +401,7 @@ async def only_hub_again(site: Site, **settings: str) -> None:
 
 
 def make_course(site: Site) -> None:
-    """The demo's course, made by nbgrader itself where its formgrader runs, unless it is there."""
+    """Create the demo course in the formgrader's container unless it already exists."""
     container = "classroom-course101-1"
     site.engine.docker("cp", str(site.directory.parent / "examples"), f"{container}:/tmp/examples")
     program = (
@@ -409,19 +413,19 @@ def make_course(site: Site) -> None:
 
 
 async def students_step(student: Person, action: str, what: dict[str, str]) -> None:
-    """A button of JupyterLab's list of assignments."""
+    """Trigger an action in JupyterLab's assignment list."""
     done = await student.server("POST", f"assignments/{action}", what)
     assert done["success"], done
 
 
 async def instructors_step(instructor: Person, path: str) -> None:
-    """A button of the formgrader's."""
+    """Trigger an action in the formgrader."""
     done = await instructor.formgrader("POST", path)
     assert done["success"], done["log"]
 
 
 async def answer_squares(student: Person) -> None:
-    """Solve what nbgrader's example begins with, as JupyterLab saves it."""
+    """Solve the first exercise and save the notebook the way JupyterLab does."""
     path = "api/contents/ps1/problem1.ipynb"
     file = await student.server("GET", path)
     for cell in file["content"]["cells"]:
@@ -431,7 +435,7 @@ async def answer_squares(student: Person) -> None:
 
 
 async def ungraded(grader: Person) -> str:
-    """The id of a grade that only a person can give."""
+    """Return the id of a grade that needs manual grading."""
     for notebook in await grader.formgrader("GET", "submitted_notebooks/ps1/problem1"):
         for grade in await grader.formgrader("GET", f"grades?submission_id={notebook['id']}"):
             if grade["auto_score"] is None:

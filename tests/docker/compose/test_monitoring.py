@@ -1,7 +1,7 @@
-"""The profiles of compose.yaml at work: Prometheus sees all, nobody sees it, https is all there is.
+"""Test a deployment with the monitoring and TLS profiles of compose.yaml.
 
-Grafana is in no package of Debian's: a stand-in with its account shows what it can read and who
-reaches it.
+Debian does not package Grafana, so a stand-in with the same user ID checks file permissions and
+network access.
 """
 
 import asyncio
@@ -22,8 +22,8 @@ from tests.integration.realhub import sign_in
 from tests.paths import ROOT
 
 REPLACED_IMAGES = ("prometheus", "caddy", "grafana")
-#: An authority that gives certificates by ACME, as Let's Encrypt does, to whoever it finds at a
-#: name: caddy can be one, too. Only here ours is told to believe it, and to be found by it.
+#: A second Caddy acts as an ACME certificate authority, like Let's Encrypt. For this test only, the
+#: Caddy under test trusts that authority and is reachable from it as hub.test.
 ACME = """
 services:
   acme:
@@ -54,7 +54,7 @@ configs:
 
 @pytest.fixture(scope="module")
 def site(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A hub with both profiles, as docker/setup makes it of an https address; nobody's server."""
+    """A hub with both profiles, set up by docker/setup with an HTTPS URL; no user servers run."""
     directory = tmp_path_factory.mktemp("profiles")
     site = Site(engine, directory)
     site.url = f"https://{HOST}/"
@@ -81,7 +81,7 @@ def site(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         TLS_AUTHORITY="https://acme.test/acme/local/directory",
     )
     (site.directory / "acme.yaml").write_text(ACME)
-    clear(site)  # of a run that was killed
+    clear(site)  # remove the remains of a killed run
     wanted = ["prometheus", "grafana", "caddy", "proxy", "hub", "cull", "stats", "formgrader"]
     site.compose("build", "--quiet", "proxy", "hub", "cull")
     site.compose("up", "--detach", "--quiet-pull", *wanted)
@@ -93,14 +93,14 @@ def site(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
 
 def _healthy(site: Site) -> bool:
-    """Whether all that Prometheus asks say of themselves that they serve."""
+    """Return whether the containers of all Prometheus targets are healthy."""
     names = [f"classroom-{name}-1" for name in JOBS]
     said = site.engine.docker("inspect", "--format", "{{.State.Health.Status}}", *names)
     return said.split() == ["healthy"] * len(JOBS)
 
 
-def test_without_the_token_there_is_nothing_to_see(site: Site) -> None:
-    """And the token stands in a file alone."""
+def test_metrics_require_the_token(site: Site) -> None:
+    """Metrics requests without the token are rejected, and docker inspect reveals no secrets."""
     look = (
         "import urllib.request, urllib.error\n"
         f"for each in {list(JOBS.values())!r}:\n"
@@ -117,8 +117,8 @@ def test_without_the_token_there_is_nothing_to_see(site: Site) -> None:
     assert site.secret("grafana_password") not in inspected
 
 
-def test_grafana_can_read_what_it_is_given(site: Site) -> None:
-    """As its account: the password, where from and which dashboards; and Prometheus answers it."""
+def test_grafana_can_read_its_files_and_reach_prometheus(site: Site) -> None:
+    """Grafana's user can read its password, provisioning and dashboards, and reach Prometheus."""
     look = (
         "import json, urllib.request\n"
         "print(len(open('/run/secrets/grafana_password').read().strip()))\n"
@@ -132,8 +132,8 @@ def test_grafana_can_read_what_it_is_given(site: Site) -> None:
     assert said == ["64", "True", "True", "classroom-cull", "classroom-stats", "200"]
 
 
-def test_students_reach_neither_prometheus_nor_grafana(site: Site) -> None:
-    """By no name and no address, and not by a port of the machine."""
+def test_students_cannot_reach_prometheus_or_grafana(site: Site) -> None:
+    """Prometheus and Grafana are unreachable from the student network by name, IP or host port."""
     places = [("prometheus", 9090), ("grafana", 3000)]
     for name, port in (("prometheus", 9090), ("grafana", 3000)):
         (inspected,) = json.loads(site.engine.docker("inspect", f"classroom-{name}-1"))
@@ -152,12 +152,12 @@ def test_students_reach_neither_prometheus_nor_grafana(site: Site) -> None:
     )
     words = ("run", "--rm", "--network", "classroom_students", "--user", "1000001", BASE)
     said = site.engine.docker(*words, "python3", "-c", look, timeout=300)
-    # The last shows that the program reaches what it may.
+    # The proxy is reachable, so the check itself works.
     assert said == "proxy 8000\n"
 
 
-def test_setup_tells_caddys_ports_from_those_of_others(site: Site) -> None:
-    """Its own are as they should be; somebody else's are told, with by whom they are held."""
+def test_setup_check_reports_only_ports_used_by_others(site: Site) -> None:
+    """The check accepts Caddy's own ports and names the container that uses a conflicting one."""
     assert site.setup("--check") == "No problems found.\n"
     settings = site.directory / ".env"
     kept = settings.read_text()
@@ -171,7 +171,7 @@ def test_setup_tells_caddys_ports_from_those_of_others(site: Site) -> None:
 
 @pytest.fixture(scope="module")
 def authority(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The root certificate of the authority."""
+    """The root certificate of the ACME authority."""
     path = tmp_path_factory.mktemp("authority") / "root.crt"
     there = "acme:/data/caddy/pki/authorities/local/root.crt"
 
@@ -184,11 +184,8 @@ def authority(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-async def test_the_hub_is_there_by_https_alone(site: Site, authority: Path) -> None:
-    """With the ports of compose.yaml and a certificate that caddy has got by itself: somebody
-    signs in, with secure cookies, at the hub and at a service; http leads to https, and the proxy
-    itself is not to be reached.
-    """
+async def test_hub_is_served_only_over_https(site: Site, authority: Path) -> None:
+    """Users sign in over HTTPS with an ACME certificate; HTTP redirects; the proxy is closed."""
     async with browser(site.engine.address, authority) as session:
         end = time.monotonic() + 240
         while True:
@@ -215,14 +212,15 @@ async def test_the_hub_is_there_by_https_alone(site: Site, authority: Path) -> N
 
 
 def _query(site: Site, expression: str) -> dict[str, str]:
-    """What Prometheus answers, by job."""
+    """Return the result of a Prometheus query by job."""
     words = ("exec", "-T", "prometheus", "promtool", "query", "instant", "-o", "json")
     said = json.loads(site.compose(*words, "http://127.0.0.1:9090", expression))
     return {each["metric"].get("job", ""): each["value"][1] for each in said}
 
 
-async def test_prometheus_sees_the_hub_and_every_service(site: Site) -> None:
-    """All targets are up, and each tells its own; last, as it may look but every 30 s."""
+async def test_prometheus_scrapes_the_hub_and_every_service(site: Site) -> None:
+    """All targets are up, and each exposes its own metrics."""
+    # This test runs last because Prometheus may scrape only every 30 s.
     end = time.monotonic() + 240
     found: dict[str, str] = {}
     while found != dict.fromkeys(JOBS, "1"):
@@ -231,7 +229,7 @@ async def test_prometheus_sees_the_hub_and_every_service(site: Site) -> None:
         try:
             found = await asyncio.to_thread(_query, site, "up")
         except CommandError:
-            continue  # it is not up yet
+            continue  # Prometheus is not up yet
     for name in ("cull", "stats", "formgrader"):
         assert name in _query(site, f'count by (job) ({{__name__=~"jupyterhub_{name}_.+"}})')
     assert "hub" in _query(site, "jupyterhub_total_users")

@@ -1,8 +1,7 @@
-"""The profiles of compose.yaml, by their files: they agree with each other and with what Compose,
-Prometheus and Grafana take. test_monitoring has them at work.
+"""Validate the configuration files of the compose.yaml profiles; test_monitoring runs them.
 
-Grafana is in no package of Debian's and is not run anywhere here: its files are held to the keys
-that its own reader knows.
+Debian does not package Grafana, so these tests do not run it. They check its files against the keys
+that Grafana supports.
 """
 
 import json
@@ -29,7 +28,7 @@ JOBS = {
     "stats": "stats:8000/services/stats/metrics",
     "formgrader": "formgrader:8000/services/formgrader/metrics",
 }
-#: Keys of Grafana's files of data sources and dashboards, as its reader has them
+#: Keys that Grafana supports in its data source and dashboard provisioning files
 #: (pkg/services/provisioning/datasources/types.go and dashboards/types.go, Grafana 12).
 DATA_SOURCE = {
     *("orgId", "orgName", "version", "name", "type", "access", "url", "user", "database"),
@@ -44,7 +43,7 @@ PROVIDER = {
 
 @cache
 def compose_program() -> str:
-    """Where docker compose is, which needs no engine to read files; empty: not to be had."""
+    """Return the path of docker compose, or an empty string if it is not available."""
     with suppress(CommandError, OSError, subprocess.TimeoutExpired):
         plugins()
     plugin = KEPT / "config" / "cli-plugins" / "docker-compose"
@@ -52,7 +51,7 @@ def compose_program() -> str:
 
 
 def composed(*words: str, **settings: str) -> Any:
-    """What docker compose makes of our files; skips where it is not to be had."""
+    """Return the configuration resolved by docker compose; skip if it is not available."""
     if not compose_program():
         reason = "docker compose cannot be had here (root and Debian)"
         if os.environ.get("REQUIRE_DOCKER") == "1":
@@ -72,20 +71,18 @@ def composed(*words: str, **settings: str) -> Any:
         (("monitoring", "tls"), {"prometheus", "grafana", "caddy"}),
     ],
 )
-def test_each_profile_is_valid_and_adds_what_it_says(
-    profiles: tuple[str, ...], more: set[str]
-) -> None:
-    """And nothing is lost by it."""
+def test_each_profile_adds_its_services(profiles: tuple[str, ...], more: set[str]) -> None:
+    """Each profile adds exactly its own services and removes none."""
     words = [word for each in profiles for word in ("--profile", each)]
     plain, with_them = composed(), composed(*words)
     assert set(with_them["services"]) - set(plain["services"]) == more
     assert set(plain["services"]) <= set(with_them["services"])
 
 
-def test_no_setting_is_missed() -> None:
-    """Compose warns of each that has no default, at every command."""
+def test_every_setting_has_a_default() -> None:
+    """Compose prints no warnings about settings without a default."""
     words = [compose_program() or "false", "--profile", "monitoring", "--profile", "tls"]
-    composed()  # skips where there is no Compose
+    composed()  # skips the test if Compose is not available
     done = subprocess.run(
         [*words, "-f", "compose.yaml", "config", "--quiet"],
         env={"PUBLIC_URL": "https://hub.test", "TLS_AUTHORITY": "https://acme.test/directory"},
@@ -98,8 +95,8 @@ def test_no_setting_is_missed() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_with_certificates_the_proxy_is_published_no_more() -> None:
-    """By compose.tls.yaml, which docker/setup writes into .env; else on this machine alone."""
+def test_tls_publishes_caddy_instead_of_the_proxy() -> None:
+    """With compose.tls.yaml only Caddy is published; without it the proxy listens on localhost."""
     (port,) = composed("--profile", "tls")["services"]["proxy"]["ports"]
     assert (port["host_ip"], port["published"]) == ("127.0.0.1", "8000")
     services = composed("-f", "compose.tls.yaml", "--profile", "tls")["services"]
@@ -107,8 +104,8 @@ def test_with_certificates_the_proxy_is_published_no_more() -> None:
     assert {each["published"] for each in services["caddy"]["ports"]} == {"80", "443"}
 
 
-def test_who_watches_is_in_no_network_of_students() -> None:
-    """Grafana sees Prometheus alone; its port is this machine's, and Prometheus has none."""
+def test_monitoring_is_isolated_from_the_student_network() -> None:
+    """Grafana reaches only Prometheus and listens on localhost; Prometheus publishes no port."""
     services = composed("--profile", "monitoring", "--profile", "tls")["services"]
     networks = {name: set(each.get("networks") or ()) for name, each in services.items()}
     assert networks["grafana"] == {"monitoring"}
@@ -120,8 +117,8 @@ def test_who_watches_is_in_no_network_of_students() -> None:
     assert port["host_ip"] == "127.0.0.1"
 
 
-def test_their_secrets_are_files() -> None:
-    """The token and the password stand in no environment, and each sees its own alone."""
+def test_secrets_are_passed_as_files() -> None:
+    """Each service gets only its own secrets, as files instead of environment variables."""
     services = composed("--profile", "monitoring", "--profile", "tls")["services"]
     secrets = {
         name: [each["source"] for each in services[name].get("secrets", ())]
@@ -138,8 +135,8 @@ def test_their_secrets_are_files() -> None:
     assert "GF_SECURITY_ADMIN_PASSWORD" not in environment
 
 
-def test_prometheus_asks_the_hub_and_every_service() -> None:
-    """With the token, at the address where compose.yaml has it."""
+def test_prometheus_is_configured_for_the_hub_and_every_service() -> None:
+    """Prometheus scrapes every target at its address in compose.yaml and sends the token."""
     config = yaml.safe_load((MONITORING / "prometheus.yml").read_text("utf-8"))
     jobs = {each["job_name"]: each for each in config["scrape_configs"]}
     found = {
@@ -151,8 +148,8 @@ def test_prometheus_asks_the_hub_and_every_service() -> None:
         assert job["authorization"] == {"type": "token", "credentials_file": TOKEN}
 
 
-def test_promtool_finds_no_mistake_in_the_configuration(tmp_path: Path) -> None:
-    """With a token where the container has its own; and it would find one."""
+def test_promtool_accepts_the_configuration(tmp_path: Path) -> None:
+    """promtool accepts the configuration and rejects a misspelled key."""
     token = tmp_path / "token"
     token.write_text("t" * 64)
     text = (MONITORING / "prometheus.yml").read_text("utf-8").replace(TOKEN, str(token))
@@ -169,8 +166,9 @@ def test_promtool_finds_no_mistake_in_the_configuration(tmp_path: Path) -> None:
     assert check().returncode != 0
 
 
-def test_grafanas_files_have_keys_that_it_knows() -> None:
-    """It passes over others without a word; and they lead to Prometheus and to our dashboards."""
+def test_grafana_provisioning_files_use_supported_keys() -> None:
+    """The files use only supported keys and refer to Prometheus and the mounted dashboards."""
+    # Grafana silently ignores unknown keys.
     (source,) = _provisioned("datasources/prometheus.yml", "datasources")
     assert set(source) <= DATA_SOURCE
     assert (source["type"], source["access"]) == ("prometheus", "proxy")

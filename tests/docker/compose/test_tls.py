@@ -1,6 +1,6 @@
-"""The Caddyfile at work: a real caddy before a real proxy and hub, with an authority of its own.
+"""Test the Caddyfile with a real Caddy in front of a real proxy and hub, using Caddy's local CA.
 
-What listens is changed to 127.0.0.1, and the ports to free ones; all else is as in a container.
+Caddy listens on 127.0.0.1 and on free ports; everything else is as in the container.
 """
 
 import json
@@ -31,7 +31,7 @@ declare(c, cull={{"timeout": 3600, "db_url": "sqlite:///{}/cull.sqlite"}})
 
 
 def program() -> str:
-    """Where caddy is; skips where it is not."""
+    """Return the path of caddy; skip the test if it is not installed."""
     found = shutil.which("caddy") or shutil.which("caddy", path=f"{sys.prefix}/lib/caddy")
     if found is None:
         pytest.skip("caddy is not installed (Debian's package caddy; make programs)")
@@ -39,7 +39,7 @@ def program() -> str:
 
 
 def environment(directory: Path, **settings: str) -> dict[str, str]:
-    """As a container of ours has it."""
+    """Return the environment that the Caddy container has."""
     places = {"HOME": directory, "XDG_DATA_HOME": directory, "XDG_CONFIG_HOME": directory}
     return {
         "PATH": os.environ["PATH"],
@@ -52,7 +52,7 @@ def environment(directory: Path, **settings: str) -> dict[str, str]:
 
 
 def adapted(directory: Path, **settings: str) -> Any:
-    """What the Caddyfile says, as caddy reads it."""
+    """Return the Caddyfile converted to Caddy's JSON configuration."""
     done = subprocess.run(
         [program(), "adapt", "--config", str(CADDYFILE), "--adapter", "caddyfile"],
         env=environment(directory, **settings),
@@ -66,7 +66,7 @@ def adapted(directory: Path, **settings: str) -> Any:
 
 
 class Front:
-    """A hub at work behind caddy. ``http`` and ``https`` are caddy's addresses, with a slash."""
+    """A running hub behind Caddy; ``http`` and ``https`` are Caddy's URLs with a trailing slash."""
 
     hub: RealHub
 
@@ -81,7 +81,7 @@ class Front:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, hub: RealHub) -> None:
-        """Start caddy before the hub and wait until its authority has made itself known."""
+        """Start Caddy in front of the hub and wait until it has issued a certificate."""
         self.hub = hub
         http, https = map(str, self._ports)
         settings = {
@@ -106,7 +106,7 @@ class Front:
         wait_until("caddy's authority", self._is_up, seconds=90)
 
     def stop(self) -> None:
-        """End caddy."""
+        """Stop Caddy."""
         if self._process is not None:
             end(self._process)
 
@@ -119,12 +119,12 @@ class Front:
 
 @pytest.fixture(scope="module")
 def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
-    """One for all tests here."""
+    """A hub behind Caddy, shared by all tests in this module."""
     needs_proxy()
     program()
     directory = tmp_path_factory.mktemp("hub")
     made = Front(tmp_path_factory.mktemp("caddy"))
-    # As docker/hub has it where PUBLIC_URL begins with https.
+    # The settings of docker/hub when PUBLIC_URL begins with https.
     config = f"{DECLARE.format(directory)}\nc.JupyterHub.public_url = {made.https!r}\n"
     options = {"cookie_options": {"secure": True}}
     with RealHub(directory, extra_config=config, tornado_settings=options) as hub:
@@ -137,15 +137,15 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
 
 @pytest.fixture
 async def session(front: Front) -> AsyncIterator[aiohttp.ClientSession]:
-    """A browser that knows nothing of the hub yet."""
+    """A browser session without cookies."""
     async with browser("127.0.0.1", front.authority) as session:
         yield session
 
 
-async def test_people_sign_in_and_their_cookies_are_secure(
+async def test_sign_in_sets_only_secure_cookies(
     front: Front, session: aiohttp.ClientSession
 ) -> None:
-    """At the Hub, and through it at a service: no cookie goes where somebody listens."""
+    """Signing in to the hub and to a service over HTTPS sets only secure cookies."""
     await sign_in(session, front.https, "ana")
     async with session.get(front.https + "hub/home") as page:
         assert page.status == 200
@@ -159,10 +159,8 @@ async def test_people_sign_in_and_their_cookies_are_secure(
     assert insecure_cookies(session) == []
 
 
-async def test_who_comes_by_http_is_led_to_https(
-    front: Front, session: aiohttp.ClientSession
-) -> None:
-    """To the same page, before anything of the hub answers."""
+async def test_http_redirects_to_https(front: Front, session: aiohttp.ClientSession) -> None:
+    """Caddy redirects HTTP requests to the same page over HTTPS without contacting the hub."""
     url = front.http + "hub/login?next=home"
     async with session.get(url, allow_redirects=False) as answer:
         assert answer.status == 308
@@ -170,10 +168,10 @@ async def test_who_comes_by_http_is_led_to_https(
         assert "Set-Cookie" not in answer.headers
 
 
-async def test_a_websocket_passes_and_who_asks_is_told_by_caddy_alone(
+async def test_websockets_work_and_caddy_sets_the_forwarded_headers(
     front: Front, session: aiohttp.ClientSession
 ) -> None:
-    """Through caddy and the proxy; what a client says of its address and way is not believed."""
+    """WebSockets pass through Caddy and the proxy; X-Forwarded headers from clients are ignored."""
 
     async def echo(request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
@@ -213,10 +211,10 @@ async def test_a_websocket_passes_and_who_asks_is_told_by_caddy_alone(
         ("tls internal", {"internal"}),
     ],
 )
-def test_certificates_come_from_where_the_setting_says(
+def test_setting_selects_the_certificate_issuer(
     tmp_path: Path, certificate: str, issuers: set[str] | None
 ) -> None:
-    """Empty leaves it to caddy, which asks Let's Encrypt; an e-mail address is told to it."""
+    """Caddy's default issuers are used unless an email address or the local CA is configured."""
     config = adapted(tmp_path, CERTIFICATE=certificate)
     policies = config["apps"].get("tls", {}).get("automation", {}).get("policies")
     if issuers is None:
@@ -229,16 +227,16 @@ def test_certificates_come_from_where_the_setting_says(
         assert {each["email"] for each in policy["issuers"]} == {"it@university.example"}
 
 
-def test_another_authority_is_asked_where_one_is_named(tmp_path: Path) -> None:
-    """By its ACME directory, and none but it."""
+def test_custom_acme_authority_replaces_the_default(tmp_path: Path) -> None:
+    """The configured ACME directory is the only issuer."""
     directory = "https://acme.university.example/directory"
     config = adapted(tmp_path, AUTHORITY=f"acme_ca {directory}")
     (policy,) = config["apps"]["tls"]["automation"]["policies"]
     assert [each["ca"] for each in policy["issuers"]] == [directory]
 
 
-def test_caddy_takes_no_orders_and_trusts_nobody_anew(tmp_path: Path) -> None:
-    """No administration by the network, and no authority of its own in the machine's list."""
+def test_admin_api_and_trust_installation_are_disabled(tmp_path: Path) -> None:
+    """Caddy has no admin API and does not add its local CA to the system's trust store."""
     config = adapted(tmp_path, CERTIFICATE="tls internal")
     assert config["admin"]["disabled"] is True
     assert config["apps"]["pki"]["certificate_authorities"]["local"]["install_trust"] is False
