@@ -1,20 +1,20 @@
 #!/bin/sh
-# The guest's first process: tries NFS volumes and virtual addresses, each answer a file in $OUT.
-# Its root is this machine's folder, so all that changes is kept in the guest's memory.
+# The guest's init process: tests NFS volumes and virtual addresses, and writes results to $OUT.
+# The root is a folder on the host, so all changes go to file systems in the guest's memory.
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t cgroup2 cgroup /sys/fs/cgroup
 mount -t devtmpfs dev /dev; mkdir -p /dev/pts; mount -t devpts pts /dev/pts
 for each in /tmp /run /srv /var/lib /etc/docker; do mkdir -p $each; mount -t tmpfs -o mode=755 tmpfs $each; done
 chmod 1777 /tmp
 ln -s /proc/self/fd /dev/fd; ln -s /proc/self/fd/1 /dev/stdout; ln -s /proc/self/fd/2 /dev/stderr
-# nfs-ganesha finds there what is mounted.
+# nfs-ganesha reads the list of mounts from this file.
 ln -sf /proc/self/mounts /etc/mtab
 . /guest/settings
 OUT=/guest/out
 exec >"$OUT/log" 2>&1
-# What an answer is, with the exit code as its last line.
+# Run a command and save its output, with the exit code as the last line.
 say() { name=$1; shift; timeout 120 "$@" >"$OUT/$name" 2>&1; echo "exit $?" >>"$OUT/$name"; }
-# Up to 120 s until a command succeeds.
+# Retry a command until it succeeds, for up to 120 s.
 wait_for() {
   n=0; until "$@" >/dev/null 2>&1; do n=$((n + 1)); [ $n -lt 240 ] || return 1; sleep 0.5; done
 }
@@ -32,7 +32,7 @@ ip link add eth0 type dummy; ip addr add 192.0.2.20/24 dev eth0; ip link set eth
 ip route add default dev eth0
 echo 1 >/proc/sys/net/ipv4/ip_forward
 
-# A file system with handles of files to give, as a server's has.
+# Like a real server's file system, ext4 supports file handles, which NFS needs.
 mkfs.ext4 -q /dev/ubda && mount /dev/ubda /srv
 mkdir -p /srv/classroom/homes /srv/classroom/exchange /var/lib/nfs/ganesha /var/lib/docker
 chmod 1777 /srv/classroom/exchange

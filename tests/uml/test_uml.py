@@ -22,7 +22,7 @@ def output() -> dict[str, str]:
 
 
 def test_mounts_have_the_options_of_stack_yaml(output: dict[str, str]) -> None:
-    """They use NFS 4.2 and hard, without setuid programs or devices."""
+    """Volumes are hard NFS 4.2 mounts with nosuid and nodev."""
     mount = next(line for line in output["mounts"].splitlines() if " /homes " in line)
     assert mount.split()[2] == "nfs4"
     assert {"vers=4.2", "hard", "noatime", "nosuid", "nodev"} <= set(mount.split()[3].split(","))
@@ -35,13 +35,13 @@ def test_a_student_can_write_to_the_home(output: dict[str, str]) -> None:
 
 
 def test_files_survive_a_new_volume(output: dict[str, str]) -> None:
-    """A volume that is removed and created again has the same files."""
+    """A volume that is removed and created again still has its files."""
     assert output["again"] == "kept\nexit 0\n"
 
 
 @pytest.mark.parametrize("name", ["other", "root", "root_makes"])
 def test_other_users_cannot_access_a_home(output: dict[str, str], name: str) -> None:
-    """Neither other students nor root in a container on a worker can."""
+    """Other students and root in a container on a worker are denied access."""
     assert "Permission denied" in output[name]
     assert output[name].endswith("exit 1\n")
 
@@ -52,7 +52,7 @@ def test_root_on_a_worker_writes_as_nobody(output: dict[str, str]) -> None:
 
 
 def test_a_service_name_resolves_to_a_virtual_address(output: dict[str, str]) -> None:
-    """The two tasks have other addresses, and the virtual address responds."""
+    """The virtual address responds and differs from the addresses of the two tasks."""
     assert output["mode"] == "vip\nexit 0\n"
     vips = {each.split("/")[0] for each in output["vips"].split()}
     named, tasks = _addresses(output["name"]), _addresses(output["tasks"])

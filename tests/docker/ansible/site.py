@@ -143,7 +143,7 @@ class AnsibleSite:
         return self.on("worker1", "python3", "-c", ASK, *words)
 
     def add(self, user: str) -> None:
-        """Create a user if the roster has not created it already."""
+        """Create a user unless the roster has already done so."""
         with suppress(CommandError):
             self.ask("POST", f"/users/{user}")
 
@@ -234,7 +234,7 @@ class AnsibleSite:
         }
 
 
-#: Retries while the hub or proxy is unavailable: on a busy machine, Swarm may replace slow ones.
+#: Retries while the hub or proxy is unavailable; on a busy machine, Swarm may replace slow tasks.
 ASK = """import sys, time, urllib.error, urllib.request
 address, method, path, token, patience = sys.argv[1:]
 request = urllib.request.Request(f"http://{address}/hub/api{path}", method=method,

@@ -1,5 +1,6 @@
-"""The containers of docker/kubernetes as processes of this machine: their very words and
-environment, with folders and ports of ours where a container has its own.
+"""Run the containers of docker/kubernetes as local processes.
+
+Each process gets its container's arguments and environment, with local folders and ports.
 """
 
 import os
@@ -17,14 +18,14 @@ from tests.integration.processes import end, free_port, status_of, wait_until
 from tests.paths import ROOT
 
 KUBERNETES = ROOT / "docker" / "kubernetes"
-#: The entry point of each image, as its Dockerfile has it.
+#: The entry point in the Dockerfile of each image.
 ENTRY = 'ENTRYPOINT ["python", "/opt/classroom/start.py"]'
 PATIENCE = 90.0
-"""Seconds until a process serves, on a busy machine."""
+"""Time limit in seconds for a process to respond on a busy machine."""
 
 
 def manifests() -> list[Any]:
-    """All that is applied beside the chart."""
+    """Return all manifests that are applied in addition to the chart."""
     return [
         each
         for name in ("services.yaml", "course.yaml")
@@ -33,9 +34,10 @@ def manifests() -> list[Any]:
 
 
 class Cluster:
-    """What the manifests find: names of services and where they are here, secrets, ConfigMaps.
+    """A stand-in for a cluster: local addresses for Services, and secrets and ConfigMaps.
 
-    ``secrets``: for each secret its keys and texts. ``addresses``: HOST:PORT there, and here.
+    ``secrets`` has the keys and values of each secret. ``addresses`` maps each HOST:PORT in the
+    cluster to a local one.
     """
 
     def __init__(self, directory: Path, secrets: Mapping[str, Mapping[str, str]]) -> None:
@@ -49,14 +51,14 @@ class Cluster:
                 self.addresses[f"{name}:{port}"] = f"127.0.0.1:{free_port()}"
 
     def here(self, text: str) -> str:
-        """The text with addresses of this machine."""
+        """Return the text with local addresses in place of those in the cluster."""
         for there, here in self.addresses.items():
             text = text.replace(f"//{there}", f"//{here}")
         return text
 
     @contextmanager
     def pods(self, *names: str) -> Iterator[None]:
-        """Deployments behind Services of the same names at work: one process each."""
+        """Run one process for each Deployment; its Service must have the same name."""
         with ExitStack() as undo:
             started = [undo.enter_context(Pod(self, name, self.spec(name))) for name in names]
             for pod in started:
@@ -64,7 +66,7 @@ class Cluster:
             yield
 
     def spec(self, name: str) -> Any:
-        """What a Deployment says of its pods."""
+        """Return the pod specification of a Deployment."""
         (found,) = (
             each["spec"]["template"]["spec"]
             for each in self.manifests
@@ -73,7 +75,7 @@ class Cluster:
         return found
 
     def files(self, volume: Mapping[str, Any]) -> dict[str, str]:
-        """The files that a volume begins with."""
+        """Return the initial files of a volume: their contents by name."""
         if "secret" in volume:
             source = volume["secret"]
             there = self.secrets[source["secretName"]]
@@ -92,7 +94,7 @@ class Cluster:
 
 
 class Pod:
-    """The process of a pod's container, which begins and ends with the context."""
+    """A context manager that runs a pod's container as a process."""
 
     def __init__(self, cluster: Cluster, name: str, spec: Mapping[str, Any]) -> None:
         self._cluster = cluster
@@ -146,11 +148,11 @@ class Pod:
             end(self._process)
 
     def wait(self) -> None:
-        """Wait until it serves."""
+        """Wait until the process responds."""
         wait_until(f"{self._container['name']} at {self.address}", self._serves, seconds=PATIENCE)
 
     def log(self) -> str:
-        """What it said."""
+        """Return the output of the process."""
         return (self._directory / "log").read_text(errors="replace")
 
     def _serves(self) -> bool:
@@ -162,7 +164,7 @@ class Pod:
         return status == 200 if "httpGet" in probe else status is not None
 
     def _mount(self) -> dict[str, Path]:
-        """A folder for each place that the container mounts, with the files that are there."""
+        """Create a folder with the initial files for each of the container's mounts."""
         volumes = {each["name"]: each for each in self._spec["volumes"]}
         folders = {}
         for mount in self._container["volumeMounts"]:
@@ -171,12 +173,12 @@ class Pod:
             folders[mount["mountPath"]] = folder
         for mount in self._container["volumeMounts"]:
             for name, text in self._cluster.files(volumes[mount["name"]]).items():
-                # Addresses and paths in a file of settings are the container's, too.
+                # Configuration files also contain the container's addresses and paths.
                 (folders[mount["mountPath"]] / name).write_text(self._translated(text, folders))
         return folders
 
     def _translated(self, text: str, folders: Mapping[str, Path]) -> str:
-        """The text with this machine's addresses, and folders for what is mounted but /tmp."""
+        """Return the text with local addresses, and local folders for all mounts except /tmp."""
         places = {there: str(here) for there, here in folders.items() if there != "/tmp"}
         longest = sorted(places, key=len, reverse=True)
         pattern = rf"(?<![\w.-])({'|'.join(map(re.escape, longest))})(?=[/\"]|$)"

@@ -1,7 +1,7 @@
-"""The images under the security context of docker/kubernetes, as a node makes it, made by Docker.
+"""The images work in Docker with the security context of docker/kubernetes.
 
-A volume is a folder of the pod's group (fsGroup), a secret a file that the group may read; the file
-system is read only, there is no capability and no new privilege, and the account is the manifest's.
+As on a node, volumes belong to the pod's group (fsGroup), which can read the secrets. The root file
+system is read-only, all capabilities are dropped, and the user and group are from the manifest.
 """
 
 import os
@@ -21,7 +21,7 @@ SECRETS = {
     "hub": {f"hub.services.{name}.apiToken": "t" * 64 for name in DEPLOYMENTS},
     "classroom-formgraders": {"course101": "c" * 64},
 }
-#: Asks as the probe does, and the formgrader with its token for its page, which nbgrader makes.
+#: Sends the probe's request; for the formgrader, requests an nbgrader page with its token.
 PROBE = """
 import sys, urllib.request
 request = urllib.request.Request("http://127.0.0.1:8000" + sys.argv[1])
@@ -33,7 +33,7 @@ print(urllib.request.urlopen(request, timeout=60).status)
 
 @pytest.fixture(scope="module")
 def images(engine: Engine) -> Engine:
-    """The engine with the two images; those of the tests of compose.yaml, where they ran."""
+    """The engine with both images; reuses those built by the tests of compose.yaml."""
     for name in ("services", "formgrader"):
         directory, tag = ROOT / "docker" / "images" / name, f"classroom-{name}:{__version__}"
         engine.build(directory, tag, BASE_IMAGE=BASE, VERSION=__version__)
@@ -44,7 +44,7 @@ def images(engine: Engine) -> Engine:
 def container(
     images: Engine, tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[tuple[Engine, str]]:
-    """A Deployment's container at work, and its engine."""
+    """The engine and the name of a Deployment's running container."""
     cluster = Cluster(tmp_path, SECRETS)
     spec = cluster.spec(request.param)
     (of_it,) = spec["containers"]
@@ -68,7 +68,7 @@ def container(
             words += ["--tmpfs", f"{mount['mountPath']}:mode=2775,uid=0,gid={group}"]
     for each in of_it["env"]:
         words += ["--env", f"{each['name']}={each['value']}"]
-    images.docker("rm", "--force", name)  # of a run that was killed
+    images.docker("rm", "--force", name)  # left over from a run that was killed
     images.docker(*words, of_it["image"], *of_it.get("args", ()))
     try:
         yield images, name
@@ -77,7 +77,7 @@ def container(
 
 
 def _rights(spec: Any, container: Any) -> list[str]:
-    """The words of docker run for a security context of Kubernetes."""
+    """Return the docker run options for a Kubernetes security context."""
     whole, own = spec["securityContext"], container["securityContext"]
     assert own["readOnlyRootFilesystem"] is True
     assert own["allowPrivilegeEscalation"] is False
@@ -89,10 +89,10 @@ def _rights(spec: Any, container: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("container", DEPLOYMENTS, indirect=True)
-def test_a_container_works_with_no_more_rights_than_it_has(
+def test_a_container_works_with_the_privileges_in_its_manifest(
     container: tuple[Engine, str],
 ) -> None:
-    """It serves: the services without a hub, too, and the formgrader its page."""
+    """Services respond even without a hub, and the formgrader serves its page."""
     engine, name = container
     if name.endswith("course101"):
         path = "/services/formgrader/course101/formgrader/gradebook"

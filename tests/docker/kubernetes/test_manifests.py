@@ -1,5 +1,6 @@
-"""The values for Zero to JupyterHub fit the chart, and say of our services what declare says; the
-manifests beside them fit each other. test_kubernetes_real sees them at work.
+"""The Zero to JupyterHub values and the manifests are valid and consistent.
+
+The values match the chart's schema and the output of declare. test_real_hub runs the containers.
 """
 
 import copy
@@ -26,7 +27,7 @@ from tests.docker.kubernetes import pods
 KUBERNETES = pods.KUBERNETES
 NAMES = ("cull", "stats", "formgrader")
 COURSE = "formgrader-course101"
-#: What the image's entry point (start.py) starts by these names, at the port 8000.
+#: The programs that the image's entry point (start.py) starts by name, on port 8000.
 PROGRAMS: dict[str, type[ServiceApp]] = {
     "cull": IdleCuller,
     "stats": StatsApp,
@@ -37,19 +38,19 @@ PORT = 8000
 
 @pytest.fixture(scope="module")
 def values() -> Any:
-    """The values file."""
+    """The content of values.yaml."""
     return yaml.safe_load((KUBERNETES / "values.yaml").read_text("utf-8"))
 
 
 @pytest.fixture(scope="module")
 def manifests() -> list[Any]:
-    """What is to be applied beside the chart."""
+    """The manifests that are applied in addition to the chart."""
     return pods.manifests()
 
 
 @pytest.fixture(scope="module")
 def chart_schema() -> Any:
-    """The schema of the chart's values: the file ``jupyterhub/values.schema.yaml`` of the chart."""
+    """The schema of the chart's values, from ``jupyterhub/values.schema.yaml`` in the chart."""
     path = os.environ.get("Z2JH_SCHEMA")
     if not path:
         pytest.skip("Z2JH_SCHEMA does not name the chart's values.schema.yaml")
@@ -57,7 +58,7 @@ def chart_schema() -> Any:
 
 
 def _chart_problems(values: Any, schema: Any) -> list[str]:
-    # What is required is in the chart's own values, into which Helm merges these.
+    # Helm merges these values into the chart's defaults, which have all required keys.
     return [
         each.message
         for each in jsonschema.Draft7Validator(schema).iter_errors(values)
@@ -66,15 +67,15 @@ def _chart_problems(values: Any, schema: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["values.yaml", "exchange-values.yaml"])
-def test_the_values_fit_the_charts_schema(name: str, chart_schema: Any) -> None:
-    """Helm accepts them: it checks against the same schema."""
+def test_values_match_the_chart_schema(name: str, chart_schema: Any) -> None:
+    """Helm validates the values against the same schema."""
     values = yaml.safe_load((KUBERNETES / name).read_text("utf-8"))
     assert _chart_problems(values, chart_schema) == []
 
 
 @pytest.mark.parametrize("path", ["hub", "hub.networkPolicy", "singleuser.memory", "proxy.chp"])
-def test_a_misspelt_key_is_found(values: Any, chart_schema: Any, path: str) -> None:
-    """The check above can fail, wherever the mistake is."""
+def test_a_misspelled_key_is_rejected(values: Any, chart_schema: Any, path: str) -> None:
+    """The schema rejects an unknown key at any level."""
     wrong = copy.deepcopy(values)
     place = wrong
     for key in path.split("."):
@@ -83,8 +84,8 @@ def test_a_misspelt_key_is_found(values: Any, chart_schema: Any, path: str) -> N
     assert any("netwrokPolicy" in problem for problem in _chart_problems(wrong, chart_schema))
 
 
-def test_services_and_roles_are_those_that_declare_gives(values: Any) -> None:
-    """No scope more, none less, and the same way of signing in."""
+def test_services_and_roles_match_declare(values: Any) -> None:
+    """The services have exactly the same scopes and sign-in settings."""
     hub = values["hub"]
     c = Config()
     services = hub["services"]
@@ -124,10 +125,10 @@ def _of(manifests: list[Any], kind: str, name: str) -> Any:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_service_runs_where_the_hub_looks_for_it(
+def test_each_service_runs_at_the_address_configured_in_the_hub(
     values: Any, manifests: list[Any], name: str
 ) -> None:
-    """Address, port, labels and policies agree, and the program knows all its flags."""
+    """Addresses, ports, labels and policies are consistent, and all flags are valid."""
     url = urlsplit(values["hub"]["services"][name]["url"])
     pod = _behind(manifests, str(url.hostname))
     container = _container(pod)
@@ -148,9 +149,9 @@ def test_each_service_runs_where_the_hub_looks_for_it(
 
 
 @pytest.mark.parametrize("name", [*NAMES, COURSE])
-def test_each_pod_has_few_rights_and_limits(manifests: list[Any], name: str) -> None:
-    """Those of the restricted Pod Security Standard, a file system of its own that is read only,
-    memory and CPU that it may not exceed, and probes.
+def test_each_pod_has_minimal_privileges_and_limits(manifests: list[Any], name: str) -> None:
+    """Each pod meets the restricted Pod Security Standard and has a read-only root file system,
+    memory and CPU limits, and probes.
     """
     spec = _of(manifests, "Deployment", name)["spec"]["template"]["spec"]
     container = _container({"spec": spec})
@@ -174,8 +175,8 @@ def test_each_pod_has_few_rights_and_limits(manifests: list[Any], name: str) -> 
 
 
 @pytest.mark.parametrize("name", [*NAMES, COURSE])
-def test_secrets_come_by_reference_and_as_files(manifests: list[Any], name: str) -> None:
-    """In no environment, for nobody else to read, and each service has its own alone."""
+def test_secrets_are_referenced_and_mounted_as_files(manifests: list[Any], name: str) -> None:
+    """Each service mounts only its own token, without world access or environment variables."""
     spec = _of(manifests, "Deployment", name)["spec"]["template"]["spec"]
     container = _container({"spec": spec})
     (token,) = (each["secret"] for each in spec["volumes"] if each["name"] == "token")
@@ -193,10 +194,10 @@ def test_secrets_come_by_reference_and_as_files(manifests: list[Any], name: str)
     assert not any(each["kind"] == "Secret" for each in manifests)
 
 
-def test_only_the_formgrader_service_reaches_a_course_and_nothing_leads_out(
+def test_only_the_formgrader_service_can_reach_a_course_and_a_course_has_no_egress(
     manifests: list[Any],
 ) -> None:
-    """Students' code is graded there: no policy but its own speaks of it."""
+    """A course runs students' code, so a single network policy isolates it."""
     service = _of(manifests, "Deployment", "formgrader")["spec"]["template"]["metadata"]["labels"]
     course = _of(manifests, "Deployment", COURSE)["spec"]["template"]["metadata"]["labels"]
     student = {"app.kubernetes.io/name": "jupyterhub", "component": "singleuser-server"}
@@ -219,8 +220,8 @@ def test_only_the_formgrader_service_reaches_a_course_and_nothing_leads_out(
     assert not any(_selects(source, each) for source in sources for each in (course, student))
 
 
-def test_students_servers_and_the_formgrader_have_the_same_exchange(manifests: list[Any]) -> None:
-    """The same claim at the same place."""
+def test_student_servers_and_the_formgrader_share_the_exchange(manifests: list[Any]) -> None:
+    """Both mount the same claim at the same path."""
     values = yaml.safe_load((KUBERNETES / "exchange-values.yaml").read_text("utf-8"))
     storage = values["singleuser"]["storage"]
     spec = _of(manifests, "Deployment", COURSE)["spec"]["template"]["spec"]
@@ -230,8 +231,8 @@ def test_students_servers_and_the_formgrader_have_the_same_exchange(manifests: l
     assert mount in _container({"spec": spec})["volumeMounts"]
 
 
-def test_the_courses_are_such_as_the_service_takes(manifests: list[Any]) -> None:
-    """The example in the ConfigMap has no mistake, and leads to the formgrader that there is."""
+def test_the_example_courses_are_valid(manifests: list[Any]) -> None:
+    """The example in the ConfigMap is valid and refers to the formgrader in course.yaml."""
     text = _of(manifests, "ConfigMap", "classroom-courses")["data"]["courses.toml"]
     (course,) = tomllib.loads(text)["course"]
     assert load_courses(text)
@@ -244,7 +245,7 @@ def test_the_courses_are_such_as_the_service_takes(manifests: list[Any]) -> None
 
 
 def _behind(manifests: list[Any], service: str) -> Any:
-    """The pod that a Service leads to, by the port where its container listens."""
+    """Return the pod that a Service selects; its container must listen on the target port."""
     found = _of(manifests, "Service", service)["spec"]
     (pod,) = (
         each["spec"]["template"]

@@ -1,4 +1,4 @@
-"""The containers of docker/kubernetes at work: with the Hub's services and roles of values.yaml."""
+"""The containers of docker/kubernetes work with the services and roles of values.yaml."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,11 +19,11 @@ TOKENS = {name: f"{name}-{'t' * 32}" for name in NAMES}
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealHub]:
-    """The hub of values.yaml, and a process for each container."""
+    """A hub configured from values.yaml, with a process for each container."""
     needs_proxy()
     values = yaml.safe_load((KUBERNETES / "values.yaml").read_text("utf-8"))["hub"]
     secrets = {
-        # As the chart names them in its secret "hub".
+        # The names that the chart uses in its secret "hub".
         "hub": {f"hub.services.{name}.apiToken": token for name, token in TOKENS.items()},
         "classroom-formgraders": {"course101": "c" * 64},
     }
@@ -41,20 +41,20 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealHub]:
         "['custom_scopes']\n",
     )
     cluster.addresses["hub:8081"] = made.api_url.split("/")[2]
-    # Services wait for a hub that is away; a hub waits only so long for its services.
+    # Start the services first: they wait for the hub, but the hub waits for them only briefly.
     with cluster.pods(*NAMES, "formgrader-course101"), made:
         yield made
 
 
 async def page(session: aiohttp.ClientSession, url: str) -> tuple[int, str, str]:
-    """A page's status, its path after all that led to it, and its text."""
+    """Return a page's status, its path after redirects, and its text."""
     async with session.get(url, headers=PAGE) as answer:
         return answer.status, answer.url.path, await answer.text()
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_the_sign_in_works_and_the_page_answers(hub: RealHub, name: str) -> None:
-    """For whoever the Hub knows; everybody else is led to its login page."""
+async def test_a_user_can_sign_in_and_open_the_page(hub: RealHub, name: str) -> None:
+    """Anonymous visitors are redirected to the Hub's login page."""
     url = f"{hub.url}services/{name}/"
     async with hub.login("ana") as ana:
         status, path, text = await page(ana, url)
@@ -65,8 +65,8 @@ async def test_the_sign_in_works_and_the_page_answers(hub: RealHub, name: str) -
         assert (status, path) == (200, "/hub/login")
 
 
-async def test_a_grader_reaches_the_courses_formgrader_and_a_student_does_not(hub: RealHub) -> None:
-    """Through the service, which has the token of the formgrader behind it."""
+async def test_a_grader_can_open_the_formgrader_and_a_student_cannot(hub: RealHub) -> None:
+    """The service forwards a grader's requests with the formgrader's token."""
     async with hub.login("gail") as gail:
         status, path, text = await page(gail, hub.url + "services/formgrader/")
         assert (status, path) == (200, "/services/formgrader/")
@@ -78,8 +78,8 @@ async def test_a_grader_reaches_the_courses_formgrader_and_a_student_does_not(hu
         assert (await page(ana, hub.url + COURSE))[0] == 403
 
 
-async def test_each_service_has_all_the_scopes_that_it_needs(hub: RealHub) -> None:
-    """It is ready: its database answers, and a pass over the Hub's users came to its end."""
+async def test_each_service_has_the_required_scopes(hub: RealHub) -> None:
+    """Each service becomes ready after a complete pass over the Hub's users."""
 
     async def ready(name: str) -> bool:
         url = f"{hub.url}services/{name}/ready"
