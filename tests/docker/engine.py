@@ -1,8 +1,8 @@
-"""A Docker engine of our own, on a machine that has none and can reach no image registry.
+"""A private Docker engine for tests, on machines without Docker or access to an image registry.
 
-It runs in a network namespace of its own, so it touches neither the machine's firewall beyond
-two rules and a NAT, all taken back, nor another engine. What it publishes is to be found at
-``engine.address``, from this machine alone. Needs root and Debian.
+The engine runs in a separate network namespace and does not affect other engines. It adds two
+firewall rules and a NAT rule to the machine and removes them when it stops. Published ports are
+reachable at ``engine.address``, only from this machine. Requires root and Debian.
 """
 
 import os
@@ -19,7 +19,7 @@ from typing import Any, Self
 from tests.paths import ROOT
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
-#: Images, packages and the engine's data stay here, so that only the first run is slow.
+#: Cache for images, packages and the engine's data, so that only the first run is slow.
 KEPT = Path(os.environ.get("CLASSROOM_DOCKER_CACHE", CACHE / "jupyterhub-classroom-docker"))
 PROGRAMS = {
     "dockerd": "docker.io",
@@ -30,29 +30,29 @@ PROGRAMS = {
     "nsenter": "util-linux",
     "setpriv": "util-linux",
 }
-#: Not in Debian 12; these come from Debian 13 and need nothing of its libraries.
+#: Debian 12 does not have these. The Debian 13 packages work without Debian 13's libraries.
 PLUGINS = {"docker-compose": "docker-compose", "docker-buildx": "docker-buildx"}
-#: The machine's setting, which an engine needs to be 1, and what the first of them found.
+#: IP forwarding, which an engine requires, and a copy of the original value.
 FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 FORWARDING_FOUND = Path("/run/jupyterhub-classroom-forwarding")
 BASE = "classroom-base:bookworm"
-#: The names under which our Dockerfiles ask for their bases.
+#: The base image names that the project's Dockerfiles use.
 BASE_TAGS = ("python:3.12-slim-bookworm", "debian:bookworm-slim")
 BASE_PACKAGES = "ca-certificates,python3-minimal,python3-venv,python3-pip,python-is-python3,tini"
 
 
 class EngineMissingError(Exception):
-    """There is no engine here; the text says in a line why."""
+    """No engine is available; the message gives the reason in one line."""
 
 
 class CommandError(AssertionError):
-    """A command failed; the text has what it said."""
+    """A command failed; the message contains its output."""
 
 
 class Engine:
     """``with Engine() as engine: engine.docker("ps")``.
 
-    ``number`` (0 to 63) tells engines apart that run at the same time.
+    ``number`` (0 to 63) distinguishes engines that run at the same time.
     """
 
     def __init__(self, number: int = 0, *, kept: Path = KEPT) -> None:
@@ -68,7 +68,7 @@ class Engine:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What makes ``docker`` talk to this engine, with the plugins."""
+        """The environment in which ``docker`` uses this engine and the plugins."""
         return {
             **os.environ,
             "DOCKER_HOST": f"unix://{self._run_at / 'docker.sock'}",
@@ -87,15 +87,15 @@ class Engine:
         self._undo.close()
 
     def docker(self, *words: str, **options: Any) -> str:
-        """What a docker command prints. :raises CommandError: it failed"""
+        """Run a docker command and return its output. :raises CommandError: it failed"""
         return run(["docker", *words], env=self.environment, **options)
 
     def compose(self, *words: str, **options: Any) -> str:
-        """What a docker compose command prints. :raises CommandError: it failed"""
+        """Run a docker compose command and return its output. :raises CommandError: it failed"""
         return self.docker("compose", *words, **options)
 
     def build(self, directory: Path, tag: str, **arguments: str) -> None:
-        """Build an image of a directory with a Dockerfile; the context is the project."""
+        """Build an image from a directory's Dockerfile, with the project as the build context."""
         words = [
             word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")
         ]
@@ -104,7 +104,7 @@ class Engine:
         )
 
     def base(self) -> str:
-        """The base image, made from Debian's packages where it is not there yet."""
+        """Return the base image's name; build the image from Debian packages if it is missing."""
         if not self.docker("images", "-q", BASE).strip():
             self._make_base()
         for tag in BASE_TAGS:
@@ -116,7 +116,7 @@ class Engine:
         if not archive.exists():
             make_base(archive)
         with archive.open("rb") as stream:
-            # Programs that bring certificates of their own are to take this machine's.
+            # Make programs that bundle CA certificates use this machine's certificates instead.
             bundle = "/etc/ssl/certs/ca-certificates.crt"
             names = ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT")
             words = [f"--change=ENV {name}={bundle}" for name in names]
@@ -129,8 +129,8 @@ class Engine:
         self._join_network(undo)
         log = (self._run_at / "dockerd.log").open("wb")
         undo.callback(log.close)
-        # `ip netns exec` would put an empty /sys before the engine, without the control groups.
-        # Should we be killed, the engine ends by itself.
+        # `ip netns exec` would mount a new /sys, without the control groups; nsenter does not.
+        # setpriv stops the engine if the test process is killed.
         words = ["setpriv", "--pdeathsig", "TERM"]
         words += ["nsenter", f"--net=/run/netns/{self.name}", "dockerd"]
         words += ["--data-root", str(self.data), "--exec-root", str(self._run_at / "exec")]
@@ -165,9 +165,9 @@ class Engine:
             self._daemon.wait()
 
     def _join_network(self, undo: ExitStack) -> None:
-        """A namespace with a way out through this machine's address."""
+        """Create a network namespace with outbound access through this machine's address."""
         inside, outside = f"{self.name}i", f"{self.name}o"
-        # Of a run that was killed:
+        # Left over from a run that was killed:
         remove_namespace(self.name)
         subprocess.run(["ip", "link", "delete", outside], capture_output=True, check=False)
         run(["ip", "netns", "add", self.name])
@@ -208,7 +208,7 @@ class Engine:
             )
 
     def _leave_forwarding(self) -> None:
-        """Have the machine forward packets as we found it, unless another engine needs it to."""
+        """Restore the machine's IP forwarding setting, unless another engine still needs it."""
         there = {path.name for path in Path("/run/netns").glob("classroom*")}
         if there <= {self.name} and FORWARDING_FOUND.exists():
             FORWARDING.write_text(FORWARDING_FOUND.read_text())
@@ -216,7 +216,7 @@ class Engine:
 
 
 def remove_namespace(name: str) -> None:
-    """Remove a network namespace, if it is there."""
+    """Remove a network namespace if it exists."""
     subprocess.run(["ip", "netns", "delete", name], capture_output=True, check=False)
 
 
@@ -228,7 +228,7 @@ def run(
     timeout: float = 900,
     cwd: Path | None = None,
 ) -> str:
-    """What a command prints. :raises CommandError: it failed"""
+    """Run a command and return its output. :raises CommandError: it failed"""
     ran = subprocess.run(
         words,
         env=env,
@@ -248,7 +248,7 @@ def run(
 
 
 def until(what: str, happened: Any, *, seconds: float = 90) -> None:
-    """Wait until `happened()` is true. :raises AssertionError: it did not become so"""
+    """Wait until `happened()` is true. :raises AssertionError: timed out"""
     end = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < end, f"waited {seconds} s for {what}"
@@ -256,7 +256,7 @@ def until(what: str, happened: Any, *, seconds: float = 90) -> None:
 
 
 def install() -> None:
-    """Bring what is missing, where we may. :raises EngineMissingError: we may not or it fails"""
+    """Install missing programs. :raises EngineMissingError: not root, or installation failed"""
     if os.geteuid():
         raise EngineMissingError("an engine of the tests' own needs root")
     missing = sorted({PROGRAMS[name] for name in PROGRAMS if shutil.which(name) is None})
@@ -272,13 +272,13 @@ def install() -> None:
 
 
 def apt(words: Iterable[str], options: Iterable[str] = ()) -> None:
-    """One apt-get command, without questions."""
+    """Run apt-get without prompts."""
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     run(["apt-get", "-q", *options, *words], env=env, timeout=600)
 
 
 def plugins() -> None:
-    """Compose and buildx, unpacked from Debian 13's packages beside the engine's data."""
+    """Unpack Compose and buildx from Debian 13 packages into the cache."""
     target = KEPT / "config" / "cli-plugins"
     if all((target / name).exists() for name in PLUGINS):
         return
@@ -307,7 +307,7 @@ def plugins() -> None:
 
 
 def mirror() -> str:
-    """The Debian mirror that this machine uses."""
+    """Return the Debian mirror that this machine uses."""
     places = [Path("/etc/apt/sources.list"), *Path("/etc/apt/sources.list.d").glob("*")]
     for place in places:
         if not place.is_file():
@@ -321,7 +321,7 @@ def mirror() -> str:
 
 
 def make_base(archive: Path) -> None:
-    """A small Debian with Python, as an archive; with this machine's way to reach packages."""
+    """Create an archive of a minimal Debian with Python and this machine's package settings."""
     archive.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as directory:
         hook, unfinished = Path(directory) / "hook", archive.with_suffix(".new.tar")
@@ -344,8 +344,8 @@ def make_base(archive: Path) -> None:
         unfinished.rename(archive)
 
 
-# pip's configuration may name packages on this machine's disk, which a build does not see: only
-# what has an effect there goes along.
+# Only settings that work in a build are copied: pip's configuration may refer to packages on this
+# machine's disk, which a build cannot access.
 _HOOK = """#!/bin/sh
 set -e
 mkdir -p "$1/usr/local/share/ca-certificates" "$1/etc/ssl/certs"

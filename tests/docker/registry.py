@@ -1,6 +1,6 @@
-"""A registry of images, as many machines have one between them; Debian's program in a container.
+"""An image registry shared by several machines: Debian's docker-registry in a container.
 
-It keeps what it was given in a volume of the engine's, so that a second run hands over little.
+Images are stored in a volume of the engine, so that later runs push only what has changed.
 """
 
 from contextlib import suppress
@@ -10,7 +10,7 @@ from tests.docker.engine import BASE, CommandError, Engine, until
 
 NAME = "classroom-test-registry"
 PORT = "5000"
-#: An engine trusts its own loopback without certificates; others have to be told to.
+#: Engines use a registry on loopback without TLS; other addresses must be configured.
 HERE = f"127.0.0.1:{PORT}"
 DOCKERFILE = f"""FROM {BASE}
 RUN apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \\
@@ -26,18 +26,18 @@ http: {{addr: ":{PORT}"}}
 
 
 class Registry:
-    """On a network of the engine's, under an address of it; images are pushed from the engine."""
+    """A registry at a given address of an engine's network; the engine pushes the images."""
 
     def __init__(self, engine: Engine, work: Path, network: str, address: str) -> None:
         self._engine = engine
         self._work = work
         self._network = network
         self._ip = address
-        #: By which the network's machines know it.
+        #: The registry's address for machines on the network.
         self.address = f"{address}:{PORT}"
 
     def start(self) -> None:
-        """Serve; the network is there already."""
+        """Start the registry; the network must exist."""
         image = self._work / "registry"
         image.mkdir()
         (image / "Dockerfile").write_text(DOCKERFILE)
@@ -50,12 +50,12 @@ class Registry:
         until("the registry", self._answers)
 
     def stop(self) -> None:
-        """End it; what it has is kept."""
+        """Stop the registry and keep its images."""
         with suppress(CommandError):
             self._engine.docker("rm", "-f", NAME)
 
     def push(self, image: str, name: str | None = None) -> None:
-        """Put an image of the engine's into it, under its own or another name."""
+        """Push an image from the engine, optionally under another name."""
         there = f"{HERE}/{name or image}"
         self._engine.docker("tag", image, there)
         self._engine.docker("push", "-q", there)

@@ -1,4 +1,4 @@
-"""Students' servers and kernels, spoken to as a browser does: through the proxy."""
+"""Clients for students' servers and kernels that connect through the proxy, as a browser does."""
 
 import asyncio
 import json
@@ -11,9 +11,9 @@ import aiohttp
 
 
 async def eventually(what: str, happened: Callable[[], Awaitable[Any]], *, seconds: float) -> Any:
-    """Wait for something true, and return it; an answer that fails is none.
+    """Wait for a true result and return it; failed requests are retried.
 
-    :raises AssertionError: it did not come
+    :raises AssertionError: timed out
     """
     end, last = time.monotonic() + seconds, ""
     while True:
@@ -27,7 +27,7 @@ async def eventually(what: str, happened: Callable[[], Awaitable[Any]], *, secon
 
 
 class Hub:
-    """The hub, asked with a token that may do everything for everybody."""
+    """A client for the hub's API that authenticates with a token."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str, token: str) -> None:
         self.session = session
@@ -35,7 +35,7 @@ class Hub:
         self.headers = {"Authorization": f"token {token}"}
 
     async def ask(self, method: str, path: str, **options: Any) -> Any:
-        """The JSON of an answer, if any. :raises aiohttp.ClientResponseError: for 400 and above"""
+        """Return a response's JSON, if any. :raises aiohttp.ClientResponseError: 400 and above"""
         timeout = aiohttp.ClientTimeout(total=20)
         async with self.session.request(
             method, self.url + path, headers=self.headers, timeout=timeout, **options
@@ -45,16 +45,16 @@ class Hub:
             return json.loads(text) if text else None
 
     async def answers(self) -> None:
-        """Wait until the hub answers."""
+        """Wait until the hub responds."""
         await eventually("the hub", lambda: self.ask("GET", "/hub/api/"), seconds=90)
 
     async def signed_in(self, user: str) -> "Hub":
-        """The hub, asked with a new token of somebody's own."""
+        """Return a client that uses a new token of the given user."""
         made = await self.ask("POST", f"/hub/api/users/{user}/tokens", json={"note": "tests"})
         return Hub(self.session, self.url, made["token"])
 
     async def start(self, user: str, *, seconds: float = 150) -> None:
-        """Start somebody's server and wait until it is ready."""
+        """Start a user's server and wait until it is ready."""
         await self.answers()
         known = await eventually(user, lambda: self._known(user), seconds=90)
         if "" not in known["servers"]:
@@ -70,7 +70,7 @@ class Hub:
         return bool(server["ready"])
 
     async def stop(self, user: str) -> None:
-        """Stop somebody's server and wait until it is gone."""
+        """Stop a user's server and wait until it has stopped."""
         await self.ask("DELETE", f"/hub/api/users/{user}/server")
 
         async def gone() -> bool:
@@ -79,19 +79,19 @@ class Hub:
         await eventually(f"the end of {user}'s server", gone, seconds=90)
 
     async def write(self, user: str, name: str, text: str) -> None:
-        """Save a file in somebody's home, as JupyterLab does."""
+        """Save a file in a user's home directory, as JupyterLab does."""
         body = {"type": "file", "format": "text", "content": text}
         path = f"/user/{user}/api/contents/{name}"
         await eventually(name, lambda: self.ask("PUT", path, json=body), seconds=90)
 
     async def read(self, user: str, name: str) -> str:
-        """A file in somebody's home."""
+        """Return the contents of a file in a user's home directory."""
         path = f"/user/{user}/api/contents/{name}"
         found = await eventually(name, lambda: self.ask("GET", path), seconds=90)
         return str(found["content"])
 
     async def kernel(self, user: str) -> "Kernel":
-        """A new kernel on somebody's server."""
+        """Start a kernel on a user's server and connect to it."""
         path, body = f"/user/{user}/api/kernels", {"name": "python3"}
         made = await eventually("a kernel", lambda: self.ask("POST", path, json=body), seconds=90)
         kernel = Kernel(self, user, str(made["id"]))
@@ -108,7 +108,7 @@ class Kernel:
         self._socket: aiohttp.ClientWebSocketResponse | None = None
 
     async def connect(self) -> None:
-        """Connect, anew where the connection was cut."""
+        """Connect or reconnect to the kernel."""
 
         async def connected() -> aiohttp.ClientWebSocketResponse:
             async with asyncio.timeout(20):
@@ -120,14 +120,14 @@ class Kernel:
         self._socket = await eventually("the kernel's connection", connected, seconds=90)
 
     async def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         if self._socket is not None:
             await self._socket.close()
 
     async def run(self, code: str, value: str = "None") -> str:
-        """Run code in the kernel; return the repr of an expression after it.
+        """Run code in the kernel, then evaluate an expression and return its repr.
 
-        :raises AssertionError: it raised, or the connection was cut
+        :raises AssertionError: the code raised an exception, or the connection was closed
         """
         assert self._socket is not None
         identity = uuid.uuid4().hex

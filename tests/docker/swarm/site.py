@@ -1,8 +1,8 @@
-"""Two machines with the stack on them: the tests' engine as manager, and one in a container.
+"""The stack on two machines: the tests' engine as the manager, and a worker in a container.
 
-What both mount as the shared folder is a folder of this machine, in the place of the NFS volume, as
-not every kernel has NFS: the same volumes, with the driver's type "none" for "nfs". Kernels without
-IPVS have no virtual addresses either, so the endpoint mode is dnsrr.
+Not every kernel supports NFS, so both machines mount a local folder instead of the NFS export: the
+volumes are the same, but with the type "none" instead of "nfs". Virtual IPs require IPVS, which
+some kernels lack, so the endpoint mode is dnsrr.
 """
 
 import json
@@ -26,10 +26,10 @@ NODE_IMAGE = "classroom-test-node"
 NETWORK = "classroom-nodes"
 POSTGRES = "classroom-test-postgres"
 VERSION = __version__
-#: Our images, and the services of the stack.
+#: The project's images and the stack's services.
 IMAGES = ("hub", "proxy", "services", "singleuser", "formgrader")
 SERVICES = ("proxy", "db", "hub", "cull", "stats", "formgrader", "course101")
-#: The manager's address as the node has it: the gateway of the network between them.
+#: The manager's address as seen from the worker: the gateway of their network.
 MANAGER = "10.79.0.1"
 NODE_ADDRESS = "10.79.0.2"
 TOKEN = "t" * 40
@@ -39,7 +39,7 @@ NODE_DOCKERFILE = f"""FROM {BASE}
 RUN apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
       --no-install-recommends docker.io iptables mount && rm -rf /var/lib/apt/lists/*
 """
-#: An engine in a container that is not privileged: what is mounted read-only is made writable.
+#: Starts an engine in an unprivileged container; remounts read-only file systems as writable.
 NODE_START = """
 for each in /sys /sys/fs/cgroup /sys/fs/cgroup/*/; do mount -o remount,rw,bind "$each"; done
 rm -f /run/docker.pid /run/docker/containerd/containerd.pid
@@ -50,8 +50,8 @@ NODE_RIGHTS = (
     *("--security-opt", "seccomp=unconfined", "--security-opt", "systempaths=unconfined"),
     *("--device-cgroup-rule", "a *:* rwm"),
 )
-#: What only the tests need of the hub: a way to ask it in everybody's name, and no late comparison
-#: of the proxy's routes that would hide that a new proxy gets none.
+#: Test-only hub configuration: a token with access to all users, and no periodic route check, which
+#: would hide that a new proxy received no routes.
 HUB_TEST = f"""
 c.JupyterHub.last_activity_interval = 3600
 c.JupyterHub.services.append({{"name": "tests", "api_token": "{TOKEN}", "display": False}})
@@ -78,15 +78,15 @@ students = {json.dumps(list(STUDENTS))}
 
 
 class Site:
-    """The machines.
+    """The two machines.
 
-    ``said`` has what docker/swarm said at each step of their making, ``took`` the seconds of each
-    step of the tests.
+    ``said`` contains the output of docker/swarm at each setup step, and ``took`` the duration of
+    each test step in seconds.
     """
 
     def __init__(self, engine: Engine, work: Path) -> None:
         self.engine = engine
-        # Published at the engine; free here, too, as docker/setup looks at this machine's ports.
+        # The engine publishes it, but docker/setup also requires it to be free on this machine.
         with socket.socket() as probe:
             probe.bind(("", 0))
             self._port = str(probe.getsockname()[1])
@@ -98,7 +98,7 @@ class Site:
         self._here = work / "docker"
 
     def make(self) -> None:
-        """From an engine to a hub that answers."""
+        """Build the images, set up the machines and deploy the stack."""
         with self.timed("images"):
             self._build()
         with self.timed("two machines"):
@@ -110,7 +110,7 @@ class Site:
 
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:
-        """Keep how long something took."""
+        """Record the duration of a step."""
         began = time.monotonic()
         try:
             yield
@@ -129,16 +129,16 @@ class Site:
         self.said["ready"] = self.swarm("check")
 
     def clear(self) -> None:
-        """Take everything away again."""
+        """Remove everything that the tests created."""
         docker = self.engine.docker
         with suppress(CommandError):
             if services := docker("service", "ls", "-q").split():
                 docker("service", "rm", *services)
-        # Nothing of them is kept, so they need not end by themselves.
+        # Their data is not needed, so there is no graceful shutdown.
         with suppress(CommandError):
             if tasks := docker("ps", "-aq", "--filter", TASKS).split():
                 docker("rm", "-fv", *tasks)
-        with suppress(AssertionError):  # then the rest is tried nevertheless
+        with suppress(AssertionError):  # continue with the cleanup
             until("the end of the tasks", lambda: not docker("ps", "-q", "--filter", TASKS).split())
         with suppress(CommandError):
             docker("rm", "-fv", NODE)
@@ -152,7 +152,7 @@ class Site:
                     docker("volume", "rm", *there)
 
     def _build(self) -> None:
-        """The images; with CLASSROOM_DOCKER_IMAGES=there those that the engine has."""
+        """Build the images; CLASSROOM_DOCKER_IMAGES=there uses existing images instead."""
         if os.environ.get("CLASSROOM_DOCKER_IMAGES") == "there":
             return
         for name in IMAGES:
@@ -169,7 +169,7 @@ class Site:
         self.engine.docker("build", "-q", "-t", NODE_IMAGE, str(node))
 
     def _settings(self) -> None:
-        """As somebody does who has read stack.yaml: docker/setup, and the files in .env."""
+        """Run docker/setup and add the shared files to .env, as stack.yaml describes."""
         self._here.mkdir()
         for name in ("setup", "swarm", "stack.yaml"):
             shutil.copy2(ROOT / "docker" / name, self._here)
@@ -202,7 +202,7 @@ class Site:
             file.writelines(f"{name}={value}\n" for name, value in settings.items())
 
     def _join(self) -> None:
-        """Make the second machine, give it the students' image and let it join."""
+        """Create the second machine, load the students' image and join it to the swarm."""
         self.engine.docker(
             *("run", "-d", "--name", NODE, "--hostname", "node"),
             *("--network", NETWORK, "--ip", NODE_ADDRESS),
@@ -224,11 +224,11 @@ class Site:
         return False
 
     def on_node(self, *words: str) -> str:
-        """What a command prints on the second machine. :raises CommandError: it failed"""
+        """Run a command on the worker and return its output. :raises CommandError: it failed"""
         return self.engine.docker("exec", NODE, *words)
 
     def swarm(self, *words: str) -> str:
-        """What docker/swarm says, on both its channels, whatever its exit code."""
+        """Run docker/swarm; return stdout and stderr, regardless of the exit code."""
         done = subprocess.run(
             [str(self._here / "swarm"), *words],
             env={k: v for k, v in self.engine.environment.items() if k not in _OURS},
@@ -241,20 +241,20 @@ class Site:
 
     @property
     def manager(self) -> str:
-        """The id of the manager's node."""
+        """The node ID of the manager."""
         return self.engine.docker("info", "--format", "{{.Swarm.NodeID}}").strip()
 
     @property
     def node(self) -> str:
-        """The id of the second machine's node."""
+        """The node ID of the worker."""
         return self.on_node("docker", "info", "--format", "{{.Swarm.NodeID}}").strip()
 
     def label(self, node: str, label: str, value: str = "true") -> None:
-        """Label a node, for the stack to be placed by."""
+        """Set a placement label on a node."""
         self.engine.docker("node", "update", "--label-add", f"classroom.{label}={value}", node)
 
     def tasks(self, service: str) -> list[dict[str, Any]]:
-        """The tasks of a service that are meant to run, as the engine describes them."""
+        """Return the engine's description of the tasks of a service that should be running."""
         words = ("service", "ps", "-q", "--no-trunc", "--filter", "desired-state=running", service)
         ids = self.engine.docker(*words).split()
         return (
@@ -262,7 +262,7 @@ class Site:
         )
 
     def addresses(self, name: str) -> list[tuple[str, str]]:
-        """The networks and addresses at which a service of the stack is."""
+        """Return the networks and addresses of a service of the stack."""
         return [
             (network["Network"]["Spec"]["Name"], address.split("/")[0])
             for task in self.tasks(f"{STACK}_{name}")
@@ -271,10 +271,10 @@ class Site:
         ]
 
     def no_way_around(self) -> None:
-        """See to it that nothing beyond the worker answers in the name of the stack's networks.
+        """Reject traffic that leaves the worker for addresses of the stack's internal networks.
 
-        Whoever is not in such a network sends to it what it sends to the internet, and a machine's
-        way there may lead through one that takes connections to any address.
+        A container outside these networks sends such traffic to its default gateway, and a proxy
+        between the machine and the internet may accept connections to any address.
         """
         for name in ("control", "grading"):
             words = ("--format", "{{(index .IPAM.Config 0).Subnet}}", f"{STACK}_{name}")
@@ -282,20 +282,20 @@ class Site:
             self.on_node("iptables", "-w", "-I", "FORWARD", "-d", subnet, "-j", "REJECT")
 
     def is_ready(self, node: str) -> bool:
-        """Whether the swarm has a node."""
+        """Return whether a node of the swarm is ready."""
         words = ("node", "inspect", "--format", "{{.Status.State}}", node)
         return self.engine.docker(*words) == "ready\n"
 
     def where(self, student: str) -> str | None:
-        """The id of the node on which a student's server runs; None while it does not."""
-        with suppress(CommandError):  # there is no such service
+        """Return the ID of the node that runs a student's server, or None if it is not running."""
+        with suppress(CommandError):  # the service does not exist
             for task in self.tasks(f"{STACK}-user-{student}"):
                 if task["Status"]["State"] == "running":
                     return str(task["NodeID"])
         return None
 
     def is_up(self, name: str) -> bool:
-        """Whether a service of the stack runs and its health check is content."""
+        """Return whether a service of the stack is running and healthy."""
         with suppress(CommandError):
             return any(
                 task["Status"]["State"] == "running" for task in self.tasks(f"{STACK}_{name}")
@@ -303,7 +303,7 @@ class Site:
         return False
 
     def update(self, name: str) -> None:
-        """Replace a service's container, as an upgrade does, and wait until the new one is up."""
+        """Replace a service's container, as an upgrade does, and wait for the new one to start."""
         with self.timed(f"a new {name}"):
             self._update(name)
 
@@ -313,7 +313,7 @@ class Site:
         self.engine.docker(*words, f"{STACK}_{name}")
 
         def replaced() -> bool:
-            with suppress(CommandError):  # a task was forgotten between two looks
+            with suppress(CommandError):  # a task was removed while being inspected
                 now = self.tasks(f"{STACK}_{name}")
                 return any(t["ID"] not in before and t["Status"]["State"] == "running" for t in now)
             return False
@@ -322,5 +322,5 @@ class Site:
 
 
 TASKS = "label=com.docker.swarm.task"
-#: Of this machine's environment, what would be a setting of the stack.
+#: Environment variables of this machine that would override settings of the stack.
 _OURS = frozenset(("PORT", "VERSION", "REGISTRY", "STACK", "SERVICES", "PUBLIC_URL"))

@@ -1,7 +1,7 @@
-"""The stack on two machines: students' servers elsewhere than the hub, and what they survive.
+"""The stack on two machines: students' servers on a worker, upgrades, failover and isolation.
 
-In the place of the NFS mount stands a folder that both machines have (see swarm_site); that an NFS
-server with our exports keeps homes apart is tested in test_nfs.
+Both machines share a local folder instead of an NFS mount (see site.py). The isolation of home
+directories on an NFS server is tested in test_nfs.py.
 """
 
 from ast import literal_eval
@@ -15,7 +15,8 @@ from tests.docker.engine import Engine, until
 from tests.docker.swarm.notebook import Hub, Kernel, eventually
 from tests.docker.swarm.site import NODE, STACK, TOKEN, VERSION, Site
 
-#: What an upgrade replaces while students work; the proxy, which cuts connections, comes last.
+#: Services that an upgrade replaces while students work. The proxy, which closes connections, is
+#: replaced after these.
 REPLACED = ("cull", "stats", "formgrader", "course101", "db", "hub")
 STATUS_OF_BOB = "/user/bob/api/status"
 
@@ -24,9 +25,9 @@ STATUS_OF_BOB = "/user/bob/api/status"
 def site(
     engine: Engine, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
 ) -> Iterator[Site]:
-    """Two machines with the stack on them; how long each step took is printed at the end."""
+    """The stack on two machines; the duration of each step is printed at the end."""
     made = Site(engine, tmp_path_factory.mktemp("swarm"))
-    made.clear()  # of a run that was killed
+    made.clear()  # left over from a run that was killed
     try:
         made.make()
         yield made
@@ -48,7 +49,7 @@ async def hub(site: Site) -> AsyncIterator[Hub]:
 
 
 def test_the_check_reports_what_is_missing(site: Site) -> None:
-    """docker/swarm lists the remaining problems at each step, and none when all is ready."""
+    """docker/swarm lists the remaining problems at each setup step, and finally none."""
     no_swarm = site.said["no swarm"]
     assert no_swarm.startswith(
         "This engine is not part of a swarm (state: inactive): run docker swarm init"
@@ -60,8 +61,8 @@ def test_the_check_reports_what_is_missing(site: Site) -> None:
     assert site.said["ready"] == "No problems found. To deploy, run docker/swarm deploy\n"
 
 
-async def test_a_server_elsewhere_has_its_users_home(site: Site, hub: Hub) -> None:
-    """It runs on the worker, as its user, and its files outlive it."""
+async def test_a_server_on_the_worker_has_its_users_home(site: Site, hub: Hub) -> None:
+    """The files belong to the user and are kept when the server stops."""
     with site.timed("a server on the worker"):
         await hub.start("ada")
     assert site.where("ada") == site.node != site.manager
@@ -79,10 +80,10 @@ async def test_a_server_elsewhere_has_its_users_home(site: Site, hub: Hub) -> No
     await hub.stop("ada")
 
 
-async def test_kernels_run_on_while_the_hub_and_services_are_replaced(site: Site, hub: Hub) -> None:
-    """The connection to the kernel holds, too; only a new proxy cuts it, and finds the kernel.
+async def test_kernels_keep_running_during_an_upgrade(site: Site, hub: Hub) -> None:
+    """Connections to kernels stay open until the proxy is replaced; clients can then reconnect.
 
-    Each finds those that were replaced, at their new addresses.
+    All services find each other at their new addresses.
     """
     await hub.start("bob")
     kernel = await hub.kernel("bob")
@@ -111,8 +112,8 @@ async def test_kernels_run_on_while_the_hub_and_services_are_replaced(site: Site
     await hub.stop("bob")
 
 
-async def test_a_server_comes_back_elsewhere_when_its_machine_is_lost(site: Site, hub: Hub) -> None:
-    """With its files, at the same address, and without the hub's doing."""
+async def test_a_server_moves_to_another_machine_when_its_own_fails(site: Site, hub: Hub) -> None:
+    """Swarm restarts it without the hub, with the same files and URL."""
     await hub.start("cyd")
     node, manager = site.node, site.manager
     assert site.where("cyd") == node
@@ -135,8 +136,8 @@ async def test_a_server_comes_back_elsewhere_when_its_machine_is_lost(site: Site
             until("the machine's return", lambda: site.is_ready(node), seconds=180)
 
 
-async def test_what_was_left_of_a_server_is_in_nobodys_way(site: Site, hub: Hub) -> None:
-    """A service of a student's name that the hub knows nothing of gives way to the new server."""
+async def test_a_leftover_service_does_not_prevent_a_start(site: Site, hub: Hub) -> None:
+    """A service with a student's name that is unknown to the hub is replaced by the new server."""
     name = f"{STACK}-user-dan"
     words = ("service", "create", "--detach", "--name", name, "--endpoint-mode", "dnsrr")
     image = f"classroom-singleuser:{VERSION}"
@@ -147,14 +148,14 @@ async def test_what_was_left_of_a_server_is_in_nobodys_way(site: Site, hub: Hub)
     assert name not in site.engine.docker("service", "ls", "--format", "{{.Name}}").split()
 
 
-#: Where those of the stack listen.
+#: The ports of the stack's services.
 PORTS = {
     "proxy": 8000,
     "hub": 8081,
     "db": 5432,
     **dict.fromkeys(("cull", "stats", "formgrader", "course101"), 8000),
 }
-#: What a student's kernel tries: to connect, and to ask with the token that its server has.
+#: Code for a student's kernel: opens connections and sends requests with the server's token.
 TRY = """
 import os, socket, urllib.error, urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -181,8 +182,8 @@ def status(url):
 """
 
 
-async def test_students_are_kept_apart(site: Site, hub: Hub) -> None:
-    """One reaches neither the other's files and server nor what runs the hub, by any address."""
+async def test_students_are_isolated(site: Site, hub: Hub) -> None:
+    """A student cannot reach other students' files and servers or the internal services."""
     await hub.start("ada")
     await hub.write("ada", "secret.txt", "of ada")
     await hub.start("eve")
@@ -208,7 +209,7 @@ async def test_students_are_kept_apart(site: Site, hub: Hub) -> None:
     reached = literal_eval(await kernel.run("pass", f"reached({[*places, *may]!r})"))
     assert reached == may, reached
 
-    # ... which tell to whom they belong, and nothing to others.
+    # The reachable services identify the student and refuse access to anything else.
     proxy, api, server = "http://proxy:8000", "http://hub:8081/hub/api", f"http://{STACK}-user-"
     own, theirs = "/user/eve/api/status", "/user/ada/api/contents/secret.txt"
     assert await answers(kernel, f"{api}/user", f"{proxy}{own}", f"{server}eve:8888{own}") == {
@@ -231,6 +232,6 @@ async def test_students_are_kept_apart(site: Site, hub: Hub) -> None:
 
 
 async def answers(kernel: Kernel, *urls: str) -> dict[str, int]:
-    """The status of each answer that a student's kernel gets with the token of its server."""
+    """Return the status of each URL when requested from a student's kernel with its token."""
     found = literal_eval(await kernel.run("pass", f"{{url: status(url) for url in {urls!r}}}"))
     return dict(found)
