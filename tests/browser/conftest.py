@@ -93,7 +93,7 @@ async def visit(chromium: Browser) -> AsyncIterator[Visit]:
         allowed.extend([expected] if isinstance(expected, str) else expected)
 
         def note(said: ConsoleMessage) -> None:
-            # Another site's missing icon, in a test of forgeries, is no fault of ours.
+            # Another site's missing icon, in a test of forgeries, is not this page's fault.
             if said.type == "error" and said.location["url"].startswith(hub.url):
                 errors.append(said.text)
 
