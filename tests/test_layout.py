@@ -38,7 +38,10 @@ SERVICE_IMPORTS: dict[str, set[str]] = {
     "stats/web": {"query", "store"},
     "stats/commands": {"query", "record", "store"},
     "formgrader_proxy/store": set(),
-    "formgrader_proxy/upstream": set(),
+    "formgrader_proxy/rendering": set(),
+    "formgrader_proxy/sandbox": set(),
+    "formgrader_proxy/autograding": {"sandbox"},
+    "formgrader_proxy/upstream": {"autograding", "rendering", "sandbox"},
     "formgrader_proxy/web": {"store", "upstream"},
     "formgrader_proxy/proxy": {"store", "upstream", "web"},
 }
@@ -46,6 +49,8 @@ SERVICE_IMPORTS: dict[str, set[str]] = {
 TRAITLETS = (
     "common/config",
     *(f"services/{name}/app.py" for name in SERVICES),
+    "services/formgrader_proxy/autograding",
+    "services/formgrader_proxy/rendering",
     "services/formgrader_proxy/upstream/server.py",
 )
 #: Who may know SQLAlchemy and Alembic.

@@ -1,0 +1,1 @@
+"""Autograding a submission: which files are accepted, the limits, and the outcome."""

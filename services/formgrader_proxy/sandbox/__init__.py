@@ -1,0 +1,1 @@
+"""A kernel provisioner that isolates the code of a submission, and the mechanisms it uses."""
