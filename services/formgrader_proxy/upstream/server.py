@@ -18,11 +18,8 @@ from typing import Any
 from jupyter_server.serverapp import ServerApp
 from traitlets.config import Config
 
+from services.formgrader_proxy.rendering import configure as rendering
 from services.formgrader_proxy.upstream.prctl import end_with_parent
-
-#: Runs before a notebook is rendered. Removes scripts from Markdown and outputs, but keeps
-#: nbgrader's score and comment fields, which are part of the template.
-SANITIZER = "nbconvert.preprocessors.sanitize.SanitizeHTML"
 
 
 class FormgraderServer(ServerApp):
@@ -50,11 +47,10 @@ def configuration(start: dict[str, Any]) -> Config:
     server.open_browser = False
     server.terminals_enabled = False
     server.allow_remote_access = True
-    server.jpserver_extensions = {"nbgrader.server_extensions.formgrader": True}
     server.quit_button = False
     server.allow_root = True
     config.IdentityProvider.token = start["token"]
-    config.HTMLExporter.preprocessors = [SANITIZER]
+    rendering.configure(config)
     config.CourseDirectory.root = os.getcwd()
     config.CourseDirectory.course_id = start["course_id"]
     if start.get("exchange"):
