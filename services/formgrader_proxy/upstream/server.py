@@ -18,7 +18,7 @@ from typing import Any
 from jupyter_server.serverapp import ServerApp
 from traitlets.config import Config
 
-from services.formgrader_proxy.upstream.prctl import end_with_parent
+from common.prctl import end_with_parent
 
 #: Runs before a notebook is rendered. Removes scripts from Markdown and outputs, but keeps
 #: nbgrader's score and comment fields, which are part of the template.
