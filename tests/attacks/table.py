@@ -29,7 +29,18 @@ SANDBOX: dict[str, Attack] = {}
 PROCESS: dict[str, Attack] = {}
 
 #: Metrics, tokens, networks and accounts.
-ACCESS: dict[str, Attack] = {}
+ACCESS: dict[str, Attack] = {
+    "deploy-token-of-another-course": Attack(
+        "a submission in one course",
+        "uses the token of its formgrader at the formgrader of another course",
+        "each course has its own token, in Compose, Swarm, Kubernetes and Ansible",
+    ),
+    "deploy-network-of-another-course": Attack(
+        "a submission in one course",
+        "connects to the formgrader of another course",
+        "the two containers have no network in common",
+    ),
+}
 
 ATTACKS: dict[str, Attack] = PAGES | BROWSER | SANDBOX | PROCESS | ACCESS
 
