@@ -40,6 +40,11 @@ ACCESS: dict[str, Attack] = {
         "connects to the formgrader of another course",
         "the two containers have no network in common",
     ),
+    "account-shared-password": Attack(
+        "a student",
+        "signs in as an instructor, grader or admin with the password of all students",
+        "refused; staff have their own passwords, in docker/ and in the demo",
+    ),
 }
 
 ATTACKS: dict[str, Attack] = PAGES | BROWSER | SANDBOX | PROCESS | ACCESS

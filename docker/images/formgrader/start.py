@@ -49,7 +49,8 @@ def load_firewall() -> None:
         reason = ran.stderr.strip().partition("\n")[0]
         sys.exit(
             f"Cannot set up the firewall of this course ({reason}). It needs a start as root,"
-            " the capability NET_ADMIN, and nf_tables in the kernel. COURSES_FIREWALL=no disables it."
+            " the capability NET_ADMIN, and nf_tables in the kernel. COURSES_FIREWALL=no"
+            " disables it."
         )
 
 
@@ -57,8 +58,8 @@ def warn_of_readable_token() -> None:
     """Report a token that the course's account, which executes submissions, can read."""
     if os.access(TOKEN, os.R_OK):
         print(
-            f"WARNING: the account of the course can read its token {TOKEN}. Mount it below"
-            " /opt/classroom/secrets as in the current compose.yaml or stack.yaml, and set SECRETS.",
+            f"WARNING: the account that executes submissions can read the token {TOKEN}. Mount it"
+            " below /opt/classroom/secrets, as the current compose.yaml does, and set SECRETS.",
             file=sys.stderr,
             flush=True,
         )
