@@ -37,7 +37,7 @@ def test_odd_metadata_of_a_notebook_is_ignored(metadata: dict[str, Any]) -> None
 
 def test_broken_widgets_end_a_bare_page() -> None:
     """What the previous test would find without the exporter."""
-    widgets = {"application/vnd.jupyter.widget-state+json": {}}
+    widgets: dict[str, Any] = {"application/vnd.jupyter.widget-state+json": {}}
     with pytest.raises(KeyError):
         bare_page(code("f()", display({"text/plain": "shown"})), widgets=widgets)
 
