@@ -97,6 +97,7 @@ FORGERIES = {
 }
 
 
+@pytest.mark.attack("rendered-score")
 @pytest.mark.parametrize("source", FORGERIES.values(), ids=FORGERIES.keys())
 def test_a_score_cannot_be_forged(source: str) -> None:
     """One field per graded cell, in its own cell, whatever the answers contain."""
@@ -140,6 +141,7 @@ def test_a_grade_id_is_escaped() -> None:
     assert len(Elements(html).of("input")) == 2
 
 
+@pytest.mark.attack("rendered-metadata")
 @pytest.mark.parametrize("name", ["width", "height", "alt"])
 @pytest.mark.parametrize("kind", ["image/png", "image/jpeg"])
 def test_sizes_of_pictures_cannot_add_attributes(kind: str, name: str) -> None:
