@@ -42,7 +42,53 @@ BROWSER: dict[str, Attack] = {}
 SANDBOX: dict[str, Attack] = {}
 
 #: The formgrader's process, its socket, its files and its responses.
-PROCESS: dict[str, Attack] = {}
+PROCESS: dict[str, Attack] = {
+    "process-socket-takeover": Attack(
+        "another process of the course's account",
+        "connects to the formgrader's socket, or puts its own in its place",
+        "the socket has no name, and only the service reaches it",
+    ),
+    "process-socket-inherited": Attack(
+        "a program that a formgrader started",
+        "serves requests on the socket that it inherited",
+        "it inherits no descriptor",
+    ),
+    "process-stuck": Attack(
+        "code in a formgrader",
+        "stops or blocks the formgrader, or closes its socket",
+        "the formgrader is ended and replaced, and the reason is shown and logged",
+    ),
+    "process-survivor": Attack(
+        "a process that a formgrader started",
+        "leaves its session, ignores signals, or forks all the time to outlive the formgrader",
+        "it ends with the formgrader, also when the service is killed",
+    ),
+    "process-lock": Attack(
+        "a process that a formgrader started",
+        "holds the log open while its course is removed, so that all pages wait",
+        "the pages of all other courses respond at once",
+    ),
+    "process-log-flood": Attack(
+        "code in a formgrader",
+        "prints gigabytes",
+        "the formgrader does not wait, and the service keeps a few hundred short lines",
+    ),
+    "process-log-characters": Attack(
+        "code in a formgrader",
+        "prints control characters for the terminal or page that shows the log",
+        "they are escaped",
+    ),
+    "process-token": Attack(
+        "another process of the course's account",
+        "reads the token from the formgrader's environment, arguments, files or memory",
+        "the token is only in memory, and the memory cannot be read",
+    ),
+    "process-environment": Attack(
+        "another process of a service's account",
+        "reads the Hub's token from the service's environment or memory, or traces the service",
+        "permission is denied",
+    ),
+}
 
 #: Metrics, tokens, networks and accounts.
 ACCESS: dict[str, Attack] = {
