@@ -29,7 +29,13 @@ SANDBOX: dict[str, Attack] = {}
 PROCESS: dict[str, Attack] = {}
 
 #: Metrics, tokens, networks and accounts.
-ACCESS: dict[str, Attack] = {}
+ACCESS: dict[str, Attack] = {
+    "metrics_by_a_student": Attack(
+        "a student with a token of their own",
+        "reads the metrics of a service, which may contain user names",
+        "403: the scope read:metrics or permission to see everything is required",
+    ),
+}
 
 ATTACKS: dict[str, Attack] = PAGES | BROWSER | SANDBOX | PROCESS | ACCESS
 

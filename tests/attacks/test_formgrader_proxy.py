@@ -50,13 +50,17 @@ async def raw(site: Site, head: str, body: bytes = b"") -> tuple[int, bytes]:
     return int(found[1]) if found else 0, answer
 
 
+#: What a browser says when a user opens a page.
+IN_A_TAB = "Sec-Fetch-Mode: navigate\nSec-Fetch-Dest: document\n"
+
+
 async def grader_cookie(site: Site) -> tuple[str, str]:
     """The Cookie header of a signed-in grader, and the XSRF token of their page."""
     browser = await site.browser(GRADER)
     assert site.seen, "the grader could not sign in"
     site.seen.clear()
     cookies = browser.cookies()
-    return "; ".join(f"{name}={value}" for name, value in cookies.items()), cookies["_xsrf"]
+    return "; ".join(f"{name}={value}" for name, value in cookies.items()), browser.xsrf
 
 
 TRAVERSALS = [
@@ -113,7 +117,8 @@ async def test_path_traversal_is_refused(site: Site, path: str) -> None:
     """In every encoding, even for a grader, before the formgrader sees it."""
     cookie, _ = await grader_cookie(site)
     status, _ = await raw(
-        site, f"GET {COURSE}{path} HTTP/1.1\nHost: hub\nCookie: {cookie}\nConnection: close"
+        site,
+        f"GET {COURSE}{path} HTTP/1.1\nHost: hub\n{IN_A_TAB}Cookie: {cookie}\nConnection: close",
     )
     assert site.seen == []
     assert status in {400, 404}
@@ -146,7 +151,8 @@ async def test_an_ambiguous_head_is_refused(site: Site, fields: str) -> None:
     cookie, _ = await grader_cookie(site)
     status, _ = await raw(
         site,
-        f"GET {COURSE}formgrader/gradebook HTTP/1.1\nHost: hub\nCookie: {cookie}\n{fields}\n"
+        f"GET {COURSE}formgrader/gradebook HTTP/1.1\nHost: hub\n{IN_A_TAB}"
+        f"Cookie: {cookie}\n{fields}\n"
         "Connection: close",
         b"path=",
     )
@@ -192,7 +198,7 @@ async def test_forged_fields_are_not_forwarded(site: Site) -> None:
     """Neither a claimed identity or address, nor the browser's cookies and tokens."""
     browser = await site.browser(GRADER)
     site.seen.clear()
-    headers = {"Sec-Fetch-Mode": "navigate", **FORGED}
+    headers = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", **FORGED}
     answer = await browser.request("GET", COURSE + "formgrader", headers=headers)
     assert answer.status == 200
     arrived = site.seen[0].headers
@@ -219,7 +225,11 @@ CROSS = {
     "another site": {"Sec-Fetch-Site": "cross-site", "Origin": "http://evil.example"},
     "another subdomain": {"Sec-Fetch-Site": "same-site", "Origin": "http://other.hub"},
     "another page of the hub, no token": {"Sec-Fetch-Site": "same-origin"},
-    "another page, navigating": {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "navigate"},
+    "another page, navigating": {
+        "Sec-Fetch-Site": "same-origin",
+        "Sec-Fetch-Mode": "navigate",
+        "Sec-Fetch-Dest": "document",
+    },
     "no-cors": {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "no-cors"},
     "a guessed token": {"X-CSRFToken": "guessed"},
     "websocket for a mode": {"Sec-Fetch-Mode": "websocket"},
@@ -318,7 +328,7 @@ async def test_a_websocket_from_the_own_origin_is_allowed(tmp_path: Path) -> Non
 async def test_cookies_are_worthless_after_logout(site: Site) -> None:
     """Stolen cookies work no longer: for changes immediately, for reads after a minute."""
     browser = await site.browser(GRADER)
-    xsrf = browser.cookies()["_xsrf"]
+    xsrf = browser.xsrf
     jar = "; ".join(f"{name}={value}" for name, value in browser.cookies().items())
     await browser.go("/hub/logout")
     site.seen.clear()
@@ -522,5 +532,8 @@ def test_accepted_targets_are_unambiguous_and_listed(parts: list[str], query: st
 async def test_accepted_targets_are_forwarded_byte_for_byte(site: Site, path: str) -> None:
     """They are neither decoded nor encoded again."""
     cookie, _ = await grader_cookie(site)
-    await raw(site, f"GET {COURSE}{path} HTTP/1.1\nHost: hub\nCookie: {cookie}\nConnection: close")
+    await raw(
+        site,
+        f"GET {COURSE}{path} HTTP/1.1\nHost: hub\n{IN_A_TAB}Cookie: {cookie}\nConnection: close",
+    )
     assert [one.raw_target for one in site.seen] == [COURSE + path]

@@ -15,10 +15,11 @@ from aiohttp import web
 from common.clock import Clock
 from common.errors import RequestError
 from common.oauth.request import is_websocket
-from common.oauth.sign_in import Identity, SignIn
+from common.oauth.sign_in import Exposure, Identity, SignIn
 from common.web.error_pages import error_response
 from services.formgrader_proxy.access import (
     Content,
+    Mode,
     Refusal,
     Role,
     Rule,
@@ -36,6 +37,7 @@ from services.formgrader_proxy.proxy.notebook_links import appended_script
 from services.formgrader_proxy.proxy.policy_headers import security_headers
 from services.formgrader_proxy.proxy.request_head import HeadCache, RequestHead
 from services.formgrader_proxy.proxy.target import PathRefused, Target, read_target
+from services.formgrader_proxy.proxy.xsrf import exposure_of, token_element, token_script
 from services.formgrader_proxy.settings import Site
 from services.formgrader_proxy.store.audit import Audit, Change
 from services.formgrader_proxy.upstream.endpoint import Upstream, UpstreamUnreachable
@@ -113,7 +115,7 @@ class Gateway:
 
         # Who: signed in, and sent by a page that the rule accepts requests from.
         rule = find_rule(request.method, segments, course.mode)
-        identity = await self._identify(request, rule)
+        identity = await self._identify(request, course, rule)
 
         # May: the user's role in this course is high enough for the rule.
         role = self._role(identity, course)
@@ -154,12 +156,16 @@ class Gateway:
         await self._formgraders.refresh()
         return self._formgraders.get(course_id)
 
-    async def _identify(self, request: web.Request, rule: Rule | Refusal) -> Identity:
+    async def _identify(
+        self, request: web.Request, course: Course, rule: Rule | Refusal
+    ) -> Identity:
         # A WebSocket stays open for long, so it is checked like a change.
         fresh = request.method not in _READ or is_websocket(request)
-        static = isinstance(rule, Rule) and rule.content is Content.STATIC
+        exposure = Exposure.PRIVATE
+        if isinstance(rule, Rule):
+            exposure = exposure_of(rule.content, course.mode)
         return await self._sign_in.require(
-            request, fresh=fresh, read_form=False, own_page=not static
+            request, fresh=fresh, read_form=False, exposure=exposure, area=course.id
         )
 
     def _role(self, identity: Identity, course: Course) -> Role:
@@ -194,15 +200,20 @@ class Gateway:
         if is_websocket(passage.request):
             return await self._forward_websocket(passage, upstream)
         head, content = passage.head, passage.rule.content
-        if content is Content.PAGE:
-            self._sign_in.xsrf_token(passage.request)  # sets the cookie that nbgrader reads
         course_path = self._site.course_path(passage.course.id)
+        append = appended_script(passage.segments, passage.course, self._site.hub_url)
+        append += token_script(passage.segments)
+        if content is Content.PAGE:
+            if passage.segments[:1] == ("formgrader",):
+                token = self._sign_in.xsrf_token(passage.request, passage.course.id)
+                append = token_element(token)
+            if passage.course.mode is Mode.FULL:
+                self._sign_in.set_xsrf_cookie(passage.request, passage.course.id, course_path)
         headers = security_headers(
             content,
             course_url=f"{head.outside.scheme}://{head.outside.host}{course_path}",
             frame_ancestors=self._site.frame_ancestors,
         )
-        append = appended_script(passage.segments, passage.course, self._site.hub_url)
         started = self._clock.monotonic()
         response = await forward_http(
             passage.request,

@@ -13,7 +13,7 @@ from services.formgrader_proxy.access import Content
 _COMMON = (
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "same-origin"),
-    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Opener-Policy", "noopener-allow-popups"),  # see common.web.security_headers
     ("Cross-Origin-Resource-Policy", "same-origin"),
 )
 _MATHJAX = "https://cdnjs.cloudflare.com https://cdn.jsdelivr.net"
@@ -25,13 +25,13 @@ _SANDBOX = (
 
 @lru_cache(maxsize=256)
 def security_headers(
-    content: Content, *, course_url: str, frame_ancestors: str = "'self'"
+    content: Content, *, course_url: str, frame_ancestors: str = "'none'"
 ) -> tuple[tuple[str, str], ...]:
     """The header fields for a response with this content.
 
     ``course_url`` is the origin and path of the course, with a slash at the end. It is the only
-    address that the course's pages may connect to. JupyterLab shows the formgrader in a frame
-    from the Hub's own origin, which ``frame_ancestors`` allows by default.
+    address that the course's pages may connect to. ``frame_ancestors`` names the sites that may
+    show them in a frame.
     """
     # nbgrader sends JSON as text/html, with text by students in it. The sandbox does not affect
     # scripts that fetch it, but disables scripts if a browser shows it as a page.
