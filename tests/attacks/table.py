@@ -177,6 +177,11 @@ ACCESS: dict[str, Attack] = {
         "signs in as an instructor, grader or admin with the password of all students",
         "refused; staff have their own passwords, in docker/ and in the demo",
     ),
+    "metrics_by_a_student": Attack(
+        "a student with a token of their own",
+        "reads the metrics of a service, which may contain user names",
+        "403: the scope read:metrics or permission to see everything is required",
+    ),
 }
 
 ATTACKS: dict[str, Attack] = PAGES | BROWSER | SANDBOX | PROCESS | ACCESS

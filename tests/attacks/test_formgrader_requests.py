@@ -162,7 +162,11 @@ async def test_compressed_responses_are_still_accepted(site: Site) -> None:
     """Accept-Encoding is a matter of responses."""
     browser = await site.browser(GRADER)
     site.seen.clear()
-    headers = {"Accept-Encoding": "gzip, br", "Sec-Fetch-Mode": "navigate"}
+    headers = {
+        "Accept-Encoding": "gzip, br",
+        "Sec-Fetch-Mode": "navigate",
+        "Sec-Fetch-Dest": "document",
+    }
     answer = await browser.request("GET", COURSE + PAGE, headers=headers)
     assert answer.status == 200
     assert site.seen[0].headers["Accept-Encoding"] == "gzip, br"
@@ -321,7 +325,7 @@ async def test_a_redirect_out_of_the_course_is_refused(
     """The grader sees an explanation instead of someone else's page."""
     browser = await site.browser(GRADER)
     site.status, site.answer = status, {"Location": location}
-    headers = {"Sec-Fetch-Mode": "navigate", "Accept": "text/html"}
+    headers = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Accept": "text/html"}
     answer = await browser.request("GET", COURSE + PAGE, headers=headers)
     assert answer.status == 502
     assert "Location" not in answer.headers

@@ -37,9 +37,10 @@ _SELECTIVE = ("Accept-Encoding", "If-Modified-Since", "If-None-Match", "If-Range
 class Additions:
     """What the proxy changes in a response: header fields, redirects, and bytes after the body.
 
-    ``surroundings`` are where it may redirect to. ``append`` follows the body of a small response
-    with status 200. The upstream is then asked for the complete, uncompressed body. ``policy``
-    makes the security headers from the nonces that the upstream sends in :data:`NONCE_HEADER`.
+    ``surroundings`` are where it may redirect to. ``append`` follows the body of a response with
+    status 200, of any length. The upstream is then asked for the complete, uncompressed body.
+    ``policy`` makes the security headers from the nonces that the upstream sends in
+    :data:`NONCE_HEADER`.
     """
 
     surroundings: Surroundings
@@ -110,9 +111,13 @@ async def _send_back(
         headers.popall("Content-Length", None)
         if append and status == 200:
             body += append
-            headers.popall("ETag", None)
-            headers.popall("Last-Modified", None)
+            _forget_version(headers)
         return web.Response(status=status, reason=reason, headers=headers, body=body)
+    append = append if status == 200 else b""
+    if append:
+        _forget_version(headers)
+        if length is not None:
+            headers["Content-Length"] = str(length + len(append))
     response = web.StreamResponse(status=status, reason=reason, headers=headers)
     if bodiless:
         return response
@@ -120,12 +125,20 @@ async def _send_back(
     try:
         async for chunk in received.content.iter_any():
             await response.write(chunk)
+        if append:
+            await response.write(append)
     except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError):
         _abort(request)
         raise ConnectionResetError("the connection broke in the middle of a response") from None
     with suppress(ConnectionError):
         await response.write_eof()
     return response
+
+
+def _forget_version(headers: CIMultiDict[str]) -> None:
+    """Remove what identifies the body without the addition."""
+    headers.popall("ETag", None)
+    headers.popall("Last-Modified", None)
 
 
 def _abort(request: web.Request) -> None:
