@@ -5,7 +5,6 @@ client: huge, malformed, deeply nested, as a flood. The client runs in the formg
 """
 
 import os
-import tempfile
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -102,7 +101,6 @@ class SandboxedKernelManager(AsyncKernelManager):
         super().__init__(**arguments)
         # After the configuration was read, so that it cannot choose anything else.
         self.client_factory = SuspiciousClient
-        self.transport = "ipc"
         self._settings = SandboxSettings()
         self._sandbox: SandboxProvisioner | None = None
 
@@ -122,7 +120,6 @@ class SandboxedKernelManager(AsyncKernelManager):
         """
         settings, run = self._settings, self.session.run
         self.kernel_id = self.kernel_id or str(uuid.uuid4())
-        self.ip = os.path.join(tempfile.mkdtemp(), "s")  # XXX until the sandbox does it
         limits = settings.limits
         self.provisioner = self._sandbox = SandboxProvisioner(
             kernel_id=self.kernel_id,

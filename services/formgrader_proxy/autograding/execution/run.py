@@ -21,8 +21,8 @@ from services.formgrader_proxy.autograding.files.submissions import size
 
 #: Seconds between two looks at the clock and at this process's memory.
 LOOK_SECONDS = 0.2
-#: Seconds after SIGTERM until SIGKILL.
-KILL_SECONDS = 3.0
+#: Seconds after SIGTERM until SIGKILL. A sandbox ends everything inside before it ends itself.
+KILL_SECONDS = 10.0
 #: How much this process may grow while a notebook runs, beyond its outputs: messages that are
 #: read only in part are held in memory, and nothing else limits their number of parts.
 GROWTH_BYTES = 512 * 1024**2
@@ -128,10 +128,14 @@ def exited(process: "subprocess.Popen[bytes] | None") -> bool:
 
 
 def end(process: "subprocess.Popen[bytes] | None", number: signal.Signals) -> None:
-    """Send a signal to a kernel's process group; a sandbox then ends everything inside."""
-    if process is not None and process.poll() is None:
-        with suppress(OSError):
+    """Send a signal to a sandbox, which then ends everything inside, or to a kernel's group."""
+    if process is None or process.poll() is not None:
+        return
+    with suppress(OSError):
+        if os.getpgid(process.pid) == process.pid:
             os.killpg(process.pid, number)
+        else:
+            os.kill(process.pid, number)
 
 
 def memory() -> int:
