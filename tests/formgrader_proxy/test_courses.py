@@ -124,7 +124,7 @@ def test_the_services_instructors_apply_to_courses_without_their_own() -> None:
         ('sandbox = "bublewrap"', 'did you mean "bubblewrap"'),
         ("sandbox = true", 'use one of "auto", "bubblewrap", "landlock", "none"'),
         ('sandbox_network = "yes"', "true or false"),
-        ("limits = 5", "use a table"),
+        ("limits = 5", "use a table of limits"),
         ("limits = { memory = 5 }", 'did you mean "memory_mb"'),
         ("limits = { xyz = 5 }", "the limits are memory_mb, cpu_seconds"),
         ("limits = { memory_mb = 5 }", "memory_mb: use a whole number from 128 to 1,048,576"),

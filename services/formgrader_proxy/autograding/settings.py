@@ -119,7 +119,7 @@ def _mechanism(value: Any, wrong: Wrong) -> Mechanism | None:
 def _limits(value: Any, wrong: Wrong) -> dict[str, int]:
     found = {name: limit.default for name, limit in LIMITS.items()}
     if not isinstance(value, Mapping):
-        wrong("limits", "use a table such as { memory_mb = 4096, seconds = 1200 }")
+        wrong("limits", "use a table of limits, such as memory_mb and seconds")
         return found
     for name, number in value.items():
         limit = LIMITS.get(name)
