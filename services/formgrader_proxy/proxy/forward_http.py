@@ -27,6 +27,8 @@ from services.formgrader_proxy.upstream.endpoint import Upstream, UpstreamUnreac
 
 #: A response up to this announced length is read completely.
 SMALL_BYTES = 64 * 1024
+#: The result of an action, with nbgrader's log of it, is read completely up to this length.
+RESULT_BYTES = 8 * 1024 * 1024
 #: Request fields that can make a response partial, compressed or empty.
 _SELECTIVE = ("Accept-Encoding", "If-Modified-Since", "If-None-Match", "If-Range", "Range")
 
@@ -36,12 +38,14 @@ class Additions:
     """What the proxy changes in a response: header fields, redirects, and bytes after the body.
 
     ``surroundings`` are where it may redirect to. ``append`` follows the body of a small response
-    with status 200. The upstream is then asked for the complete, uncompressed body.
+    with status 200. The upstream is then asked for the complete, uncompressed body; so it is for
+    the ``result`` of an action, which the audit log records.
     """
 
     surroundings: Surroundings
     headers: tuple[tuple[str, str], ...] = ()
     append: bytes = b""
+    result: bool = False
 
 
 async def forward_http(
@@ -60,7 +64,7 @@ async def forward_http(
         breaks the client's connection, too, so that an incomplete response is not mistaken for
         a complete one.
     """
-    if additions.append:
+    if additions.append or additions.result:
         fields = fields.without(_SELECTIVE)
     received: UpstreamResponse | aiohttp.ClientResponse
     try:
@@ -84,7 +88,7 @@ async def forward_http(
             additions.surroundings,
             added=additions.headers,
         )
-        response = await _send_back(request, received, headers, additions.append)
+        response = await _send_back(request, received, headers, additions)
     except BaseException:
         received.close()
         raise
@@ -96,18 +100,19 @@ async def _send_back(
     request: web.Request,
     received: UpstreamResponse | aiohttp.ClientResponse,
     headers: CIMultiDict[str],
-    append: bytes,
+    additions: Additions,
 ) -> web.StreamResponse:
     status, reason, length = received.status, received.reason, received.content_length
     bodiless = request.method == "HEAD" or status in {204, 304}
-    if not bodiless and length is not None and length <= SMALL_BYTES:
+    complete = RESULT_BYTES if additions.result else SMALL_BYTES
+    if not bodiless and length is not None and length <= complete:
         try:
             body = await received.read()
         except (aiohttp.ClientError, OSError) as error:
             raise UpstreamUnreachable(type(error).__name__) from error
         headers.popall("Content-Length", None)
-        if append and status == 200:
-            body += append
+        if additions.append and status == 200:
+            body += additions.append
             headers.popall("ETag", None)
             headers.popall("Last-Modified", None)
         return web.Response(status=status, reason=reason, headers=headers, body=body)
