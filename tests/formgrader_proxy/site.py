@@ -42,7 +42,7 @@ class Seen:
 
 @dataclass
 class Site:
-    """A running proxy with its parts. ``status`` and ``answer`` are what the formgrader sends."""
+    """A running proxy with its parts. The formgrader sends ``status``, ``text`` and ``answer``."""
 
     hub: FakeOAuth
     origin: str
@@ -53,6 +53,7 @@ class Site:
     seen: list[Seen]
     stack: AsyncExitStack
     status: int = 200
+    text: str = "formgrader"
     answer: dict[str, str] = field(default_factory=dict)
 
     async def browser(self, user: str | None = None) -> Browser:
@@ -100,7 +101,7 @@ async def formgrader_site(
                 async for message in socket:
                     await socket.send_str(message.data)
                 return socket
-            return web.Response(text="formgrader", status=site.status, headers=site.answer)
+            return web.Response(text=site.text, status=site.status, headers=site.answer)
 
         app = web.Application(client_max_size=0)
         app.router.add_route("*", "/{tail:.*}", formgrader)

@@ -21,7 +21,7 @@ from services.formgrader_proxy.access import Content, Mode, Refusal, Role, role_
 from services.formgrader_proxy.allow_list import OTHER, Rule, check_role, find_rule
 from services.formgrader_proxy.courses import Course
 from services.formgrader_proxy.metrics import FormgraderMetrics, Outcome
-from services.formgrader_proxy.proxy.changes import forward_change
+from services.formgrader_proxy.proxy.changes import ACTIONS_WITH_RESULT, forward_change
 from services.formgrader_proxy.proxy.forward_http import Additions, forward_http
 from services.formgrader_proxy.proxy.forward_ws import UpstreamRefusedWebSocket, forward_ws
 from services.formgrader_proxy.proxy.headers import HeadersRefused
@@ -262,7 +262,12 @@ class Gateway:
             upstream,
             passage.target.raw_target,
             head.to_upstream(upstream.token),
-            Additions(self._surroundings(passage, upstream), append=append, policy=policy),
+            Additions(
+                self._surroundings(passage, upstream),
+                append=append,
+                policy=policy,
+                result=passage.rule.action in ACTIONS_WITH_RESULT,
+            ),
             body=body,
         )
         self._metrics.first_byte(self._clock.monotonic() - started)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from services.formgrader_proxy.autograding.settings import AutogradingSettings
 from services.formgrader_proxy.upstream.launch import LaunchSettings, launch, read_secret
 from services.formgrader_proxy.upstream.listener import Listener
 
@@ -70,6 +71,7 @@ async def test_its_settings_are_on_standard_input(tmp_path: Path) -> None:
         "base_url": "/c1/",
         "token": "its-own-token",
         "db_url": "postgresql://x",
+        "autograding": AutogradingSettings().to_json(),
     }
 
 
