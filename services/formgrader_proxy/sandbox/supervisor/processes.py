@@ -16,6 +16,7 @@ from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = resource.getpagesize()
+_CAP_SYS_PTRACE = 19  # linux/capability.h
 #: Ending a sandbox takes longer than this only if the Linux kernel cannot end a process.
 END_SECONDS = 10.0
 
@@ -155,6 +156,17 @@ def unlinked(process: Stat) -> dict[tuple[str, int], int]:
     except (FileNotFoundError, ProcessLookupError):
         return {}
     return found
+
+
+def may_look_into_others() -> bool:
+    """Whether this process may see the open files of other accounts' processes.
+
+    Root in a container usually may not.
+    """
+    for line in Path("/proc/self/status").read_text("ascii").splitlines():
+        if line.startswith("CapEff:"):
+            return bool(int(line.split()[1], 16) >> _CAP_SYS_PTRACE & 1)
+    return False
 
 
 def threads_of_account(uid: int) -> int:
