@@ -26,6 +26,7 @@ class Stat:
     """From ``/proc/PID/stat`` (proc(5)). CPU times are seconds; ``memory`` is resident bytes."""
 
     pid: int
+    state: str
     parent: int
     group: int
     cpu: float
@@ -46,6 +47,7 @@ class Stat:
         number = [int(one) for one in fields[1:22]]
         return cls(
             pid=pid,
+            state=fields[0].decode(),
             parent=number[0],
             group=number[1],
             cpu=(number[10] + number[11]) / _TICKS,
@@ -122,9 +124,11 @@ def _proportional(process: Stat) -> int:
         for line in Path(f"/proc/{process.pid}/smaps_rollup").read_text("ascii").splitlines():
             if line.startswith("Pss:"):
                 return int(line.split()[1]) * 1024
-    except OSError:  # it has ended, or it hides
+    except PermissionError:  # it hides
+        return process.memory
+    except OSError:  # it has ended
         pass
-    return process.memory
+    return 0
 
 
 def unlinked(process: Stat) -> dict[tuple[str, int], int]:
@@ -135,6 +139,8 @@ def unlinked(process: Stat) -> dict[tuple[str, int], int]:
 
     :raises PermissionError: the process hides its files
     """
+    if process.state == "Z" and process.threads <= 1:  # nobody has waited for it yet
+        return {}
     found: dict[tuple[str, int], int] = {}
     folder = f"/proc/{process.pid}/fd"
     try:
