@@ -45,7 +45,23 @@ SANDBOX: dict[str, Attack] = {}
 PROCESS: dict[str, Attack] = {}
 
 #: Metrics, tokens, networks and accounts.
-ACCESS: dict[str, Attack] = {}
+ACCESS: dict[str, Attack] = {
+    "deploy-token-of-another-course": Attack(
+        "a submission in one course",
+        "uses the token of its formgrader at the formgrader of another course",
+        "each course has its own token, in Compose, Swarm, Kubernetes and Ansible",
+    ),
+    "deploy-network-of-another-course": Attack(
+        "a submission in one course",
+        "connects to the formgrader of another course",
+        "the two containers have no network in common",
+    ),
+    "account-shared-password": Attack(
+        "a student",
+        "signs in as an instructor, grader or admin with the password of all students",
+        "refused; staff have their own passwords, in docker/ and in the demo",
+    ),
+}
 
 ATTACKS: dict[str, Attack] = PAGES | BROWSER | SANDBOX | PROCESS | ACCESS
 
