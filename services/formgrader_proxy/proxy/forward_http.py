@@ -6,7 +6,7 @@ read completely, because one write is cheaper than two.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -16,6 +16,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from services.formgrader_proxy.proxy.headers import to_client
+from services.formgrader_proxy.proxy.policy_headers import NONCE_HEADER
 from services.formgrader_proxy.upstream.connection_pool import (
     ERRORS,
     METHODS,
@@ -35,11 +36,13 @@ class Additions:
     """What the proxy adds to a response: header fields, and bytes after the body.
 
     ``append`` follows the body of a small response with status 200. The upstream is then asked
-    for the complete, uncompressed body.
+    for the complete, uncompressed body. ``policy`` makes more fields from the nonces that the
+    upstream sends in :data:`NONCE_HEADER`.
     """
 
     headers: tuple[tuple[str, str], ...] = ()
     append: bytes = b""
+    policy: Callable[[Sequence[str]], tuple[tuple[str, str], ...]] | None = None
 
 
 async def forward_http(
@@ -77,7 +80,10 @@ async def forward_http(
         raise UpstreamUnreachable(type(error).__name__) from error
     # Leaving without release() closes the connection, which makes the upstream stop.
     try:
-        headers = to_client(received.headers, added=additions.headers)
+        added = additions.headers
+        if additions.policy is not None:
+            added += additions.policy(received.headers.getall(NONCE_HEADER, ()))
+        headers = to_client(received.headers, added=added)
         response = await _send_back(request, received, headers, additions.append)
     except BaseException:
         received.close()

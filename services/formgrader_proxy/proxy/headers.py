@@ -65,7 +65,15 @@ _NEVER_NAMED = frozenset(
     {"authorization", "content-length", "content-type", "cookie", "host", "origin"}
 )
 _UPSTREAM_PRIVATE = frozenset(
-    {"set-cookie", "set-cookie2", "server", "x-powered-by", "date", "content-security-policy"}
+    {
+        "content-security-policy",
+        "date",
+        "formgrader-nonce",
+        "server",
+        "set-cookie",
+        "set-cookie2",
+        "x-powered-by",
+    }
 )
 
 
