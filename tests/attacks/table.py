@@ -33,6 +33,21 @@ PAGES: dict[str, Attack] = {
         "course titles and fields of the audit log that contain a script",
         "the formgrader proxy's own pages show them as text, with their policy and without it",
     ),
+    "fuzz-pieces": Attack(
+        "a student",
+        "HTML, Markdown and formulas with a script, in each field of a cell and of an output",
+        "the page has no script, event attribute, address, id or field of theirs",
+    ),
+    "fuzz-widgets": Attack(
+        "a student",
+        "a notebook whose metadata promises widgets without a state",
+        "the page is shown and the submission can be graded",
+    ),
+    "fuzz-notebooks": Attack(
+        "a student",
+        "any notebook that nbformat accepts, assembled from hostile pieces",
+        "status 200, nothing runs, and exactly the template's scores and comments, which work",
+    ),
 }
 
 #: Requests from a page of a student's own server, cookies, frames and logins.
