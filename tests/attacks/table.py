@@ -48,6 +48,21 @@ PAGES: dict[str, Attack] = {
         "store a name with a script, or use a pattern as a name",
         "400; nothing is stored, recorded or run",
     ),
+    "fuzz-pieces": Attack(
+        "a student",
+        "HTML, Markdown and formulas with a script, in each field of a cell and of an output",
+        "the page has no script, event attribute, address, id or field of theirs",
+    ),
+    "fuzz-widgets": Attack(
+        "a student",
+        "a notebook whose metadata promises widgets without a state",
+        "the page is shown and the submission can be graded",
+    ),
+    "fuzz-notebooks": Attack(
+        "a student",
+        "any notebook that nbformat accepts, assembled from hostile pieces",
+        "status 200, nothing runs, and exactly the template's scores and comments, which work",
+    ),
 }
 
 #: Requests from a page of a student's own server, cookies, frames and logins.
