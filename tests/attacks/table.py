@@ -40,6 +40,16 @@ ACCESS: dict[str, Attack] = {
         "connects to the formgrader of another course",
         "the two containers have no network in common",
     ),
+    "deploy-connections-of-a-course": Attack(
+        "a submission outside its sandbox",
+        "connects to the formgrader service, the Hub, the database or the machine of its container",
+        "dropped by the container's firewall, which the account of submissions cannot change",
+    ),
+    "deploy-token-file": Attack(
+        "a submission outside its sandbox",
+        "reads the file with the token of its course",
+        "only root can open the file's folder, and nothing in the container runs as root",
+    ),
     "account-shared-password": Attack(
         "a student",
         "signs in as an instructor, grader or admin with the password of all students",

@@ -122,6 +122,8 @@ def check_addresses(
         )
     elif authenticator == "google" and not url.startswith(("https://", *LOCAL)):
         yield f"PUBLIC_URL={url}: Google redirects users only to https addresses"
+    if str(environment.get("SUBDOMAINS", "no")) not in {"yes", "no"}:
+        yield 'SUBDOMAINS: use "yes" or "no" in classroom_environment, with the quotation marks'
     if EXAMPLES in registry:
         yield (
             f"classroom_registry={registry}: still the example value; use your registry,"

@@ -106,6 +106,7 @@ def test_valid_settings_have_no_problems(problems: Callable[[Any], list[str]]) -
             {"environment": {"PUBLIC_URL": "http://hub.uni.example"}},
             "PUBLIC_URL=http://hub.uni.example: Google redirects users only to https",
         ),
+        ({"environment": {"SUBDOMAINS": True}}, 'SUBDOMAINS: use "yes" or "no" in classroom_env'),
         ({"registry": "registry.example.org/x/"}, "classroom_registry=registry.example.org/x/: st"),
         ({"registry": "reg.uni.example"}, "add a slash at the end: reg.uni.example/"),
         ({"texts": {"roster.toml": None}}, "etc/roster.toml is missing: run cp -r"),
