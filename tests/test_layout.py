@@ -51,6 +51,7 @@ TRAITLETS = (
     *(f"services/{name}/app.py" for name in SERVICES),
     "services/formgrader_proxy/autograding",
     "services/formgrader_proxy/rendering",
+    "services/formgrader_proxy/sandbox/provisioner.py",
     "services/formgrader_proxy/upstream/server.py",
 )
 #: Who may know SQLAlchemy and Alembic.

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from services.formgrader_proxy.autograding.settings import AutogradingSettings
 from services.formgrader_proxy.upstream.process import Account, Process
 
 #: Environment variables that are passed on: for finding programs, locales and certificates.
@@ -31,6 +32,7 @@ class LaunchSettings:
     base_url: str
     user: str | None = None
     db_url_file: Path | None = None
+    autograding: AutogradingSettings = field(default_factory=AutogradingSettings)
     environment: Mapping[str, str] = field(default_factory=dict)
     command: tuple[str, ...] = (
         sys.executable,
@@ -57,6 +59,7 @@ def launch(settings: LaunchSettings, private: Path, token: str) -> Process:
         "token": token,
         "db_url": read_secret(settings.db_url_file),
         "parent": os.getpid(),
+        "autograding": settings.autograding.to_json(),
     }
     if account.uid is not None:
         os.chown(private, account.uid, account.gid or -1)

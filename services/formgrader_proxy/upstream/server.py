@@ -2,8 +2,8 @@
 
 :mod:`.launch` runs it as ``python -I -m services.formgrader_proxy.upstream.server`` in the
 course's directory and writes one JSON object to its standard input: ``{"course_id", "base_url",
-"socket", "token", "db_url", "parent"}``. In its own container it gets "address" and "port" instead
-of "socket", and "exchange", the directory of nbgrader's exchange for courses whose
+"socket", "token", "db_url", "parent", "autograding"}``. In its own container it gets "address" and
+"port" instead of "socket", and "exchange", the directory of nbgrader's exchange for courses whose
 nbgrader_config.py does not set one. The token is not passed in the environment, because
 autograding runs students' code in a child of this process, and a child can read its parent's
 environment.
@@ -18,6 +18,8 @@ from typing import Any
 from jupyter_server.serverapp import ServerApp
 from traitlets.config import Config
 
+from services.formgrader_proxy.autograding import guards
+from services.formgrader_proxy.autograding.settings import AutogradingSettings
 from services.formgrader_proxy.upstream.prctl import end_with_parent
 
 #: Runs before a notebook is rendered. Removes scripts from Markdown and outputs, but keeps
@@ -66,6 +68,12 @@ def configuration(start: dict[str, Any]) -> Config:
     return config
 
 
+def autograding_settings(start: dict[str, Any]) -> AutogradingSettings:
+    """The course's settings for autograding; without any, the defaults, which isolate."""
+    values = start.get("autograding")
+    return AutogradingSettings() if values is None else AutogradingSettings.from_json(values)
+
+
 def gradebook_url(url: str) -> str:
     """The URL with the PostgreSQL driver that is installed.
 
@@ -86,6 +94,7 @@ def main() -> None:
     """Read the settings from standard input and serve until stopped."""
     start = json.load(sys.stdin)
     end_with_parent(start["parent"])  # a service that was killed cannot stop its formgraders
+    guards.install(autograding_settings(start))
     app = FormgraderServer(config=configuration(start))
     app.initialize(argv=[])
     app.start()

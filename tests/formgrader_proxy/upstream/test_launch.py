@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from services.formgrader_proxy.autograding.settings import AutogradingSettings
 from services.formgrader_proxy.upstream.launch import LaunchSettings, launch, read_secret
 
 #: Prints everything about us that the process can see.
@@ -66,6 +67,7 @@ async def test_its_settings_are_on_standard_input(tmp_path: Path) -> None:
         "token": "its-own-token",
         "db_url": "postgresql://x",
         "parent": os.getpid(),
+        "autograding": AutogradingSettings().to_json(),
     }
 
 
