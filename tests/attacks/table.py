@@ -17,7 +17,23 @@ class Attack(NamedTuple):
 
 
 #: Scripts through addresses, stored names and submissions, on the pages of a formgrader.
-PAGES: dict[str, Attack] = {}
+PAGES: dict[str, Attack] = {
+    "stored-own-cull": Attack(
+        "a user, or an administrator who copies a name",
+        "names of users, servers, groups and rules, and fields of holds, that contain a script",
+        "the culler's pages show them as text, with their policy and without it",
+    ),
+    "stored-own-stats": Attack(
+        "a user",
+        "names of users, servers, groups and profiles that contain a script",
+        "the statistics show them as text, with their policy and without it",
+    ),
+    "stored-own-formgrader": Attack(
+        "a grader",
+        "course titles and fields of the audit log that contain a script",
+        "the formgrader proxy's own pages show them as text, with their policy and without it",
+    ),
+}
 
 #: Requests from a page of a student's own server, cookies, frames and logins.
 BROWSER: dict[str, Attack] = {}

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from common.errors import StoreError
-from services.formgrader_proxy.access import RULES, Rule, find_rule
+from services.formgrader_proxy.allow_list import RULES, Rule, find_rule
 from services.formgrader_proxy.proxy.target import PathRefused, read_target
 from services.formgrader_proxy.store.audit import Change
 from tests.formgrader_proxy.site import (
@@ -514,9 +514,10 @@ def test_accepted_targets_are_unambiguous_and_listed(parts: list[str], query: st
     [
         "formgrader/submissions/abc/plot%20one.svg",
         "formgrader/submissions/abc/%c3%a9t%C3%A9.png",
-        "formgrader/gradebook/ps%201/p%231",
+        "formgrader/gradebook/ps%201/p%2b%C3%BC",
         "formgrader/submissions/abc/a+b&c=d.txt",
-        "formgrader/gradebook?x=%20&y=+",
+        "formgrader/submissions/abc/a.txt?x=%20&y=+",
+        "formgrader/submissions/abc/next?index=3",
     ],
 )
 async def test_accepted_targets_are_forwarded_byte_for_byte(site: Site, path: str) -> None:

@@ -4,10 +4,10 @@ If it starts as root, it takes ownership of a new course folder and switches to 
 (COURSE_UID, default 65533); otherwise it keeps its account. The token, grading_token in the folder
 SECRETS, is passed to the server through standard input, so that students' code does not inherit it.
 The image's folder /opt/classroom/secrets can be opened only by root. EXCHANGE is nbgrader's
-exchange, which is created if it does not exist. SANDBOX, SANDBOX_NETWORK and SANDBOX_LIMITS (a JSON
-object) are the keys sandbox, sandbox_network and limits of a course; see docs/formgrader.md. With
-FIREWALL=yes, the container can answer connections but not open any; this needs a start as root and
-the capability NET_ADMIN.
+exchange, which is created if it does not exist. With FIREWALL=yes, the container can answer
+connections but not open any; this needs a start as root and the capability NET_ADMIN. SANDBOX,
+SANDBOX_NETWORK and SANDBOX_LIMITS (a JSON object) are the keys sandbox, sandbox_network and limits
+of a course; see docs/formgrader.md.
 """
 
 import json
@@ -44,6 +44,31 @@ c.CourseDirectory.course_id = {course_id!r}
 """
 
 
+def autograding() -> AutogradingSettings:
+    """The settings for autograding in the environment.
+
+    :raises SystemExit: with all problems, one per line
+    """
+    found: list[str] = []
+    table: dict[str, Any] = {}
+    if text := os.environ.get("SANDBOX"):
+        table["sandbox"] = text
+    if text := os.environ.get("SANDBOX_NETWORK"):
+        table["sandbox_network"] = {"true": True, "false": False}.get(text.lower(), text)
+    if text := os.environ.get("SANDBOX_LIMITS"):
+        try:
+            table["limits"] = json.loads(text)
+        except ValueError:
+            found.append('SANDBOX_LIMITS: use a JSON object such as {"memory_mb": 4096}')
+    names = {"limits": "SANDBOX_LIMITS"}
+    settings = read_settings(
+        table, lambda key, what: found.append(f"{names.get(key, key.upper())}: {what}")
+    )
+    if found:
+        sys.exit("\n".join(found))
+    return settings
+
+
 def load_firewall() -> None:
     """Block all new outgoing connections of this container; exit if this fails."""
     words = [NFT, "-f", "-"]
@@ -68,31 +93,6 @@ def warn_of_readable_token() -> None:
             file=sys.stderr,
             flush=True,
         )
-
-
-def autograding() -> AutogradingSettings:
-    """The settings for autograding in the environment.
-
-    :raises SystemExit: with all problems, one per line
-    """
-    found: list[str] = []
-    table: dict[str, Any] = {}
-    if text := os.environ.get("SANDBOX"):
-        table["sandbox"] = text
-    if text := os.environ.get("SANDBOX_NETWORK"):
-        table["sandbox_network"] = {"true": True, "false": False}.get(text.lower(), text)
-    if text := os.environ.get("SANDBOX_LIMITS"):
-        try:
-            table["limits"] = json.loads(text)
-        except ValueError:
-            found.append('SANDBOX_LIMITS: use a JSON object such as {"memory_mb": 4096}')
-    names = {"limits": "SANDBOX_LIMITS"}
-    settings = read_settings(
-        table, lambda key, what: found.append(f"{names.get(key, key.upper())}: {what}")
-    )
-    if found:
-        sys.exit("\n".join(found))
-    return settings
 
 
 def main() -> None:

@@ -59,7 +59,7 @@ session.send(kernel.stdin_socket, "input_request", {"prompt": "x" * 100_000}, pa
 """,
 }
 FLOODS = {
-    "large": 'send("display_data", {"data": {"text/plain": "x" * 300_000_000}, "metadata": {}})',
+    "large": 'send("display_data", {"data": {"text/plain": "x" * 100_000_000}, "metadata": {}})',
     "many-comms": """
 for number in range(1_000_000):
     send("comm_open", {"comm_id": str(number), "target_name": "t", "data": {"state": {"a": "x"}}})
@@ -78,15 +78,24 @@ while True: pass
 }
 
 
+#: What a flood exceeds first differs between machines.
+REASONS = tuple(
+    f"sums.ipynb: {reason}"
+    for reason in (
+        "It printed or displayed more than 1 MB.",
+        "Its messages were too large.",
+        "The code used more than 512 MiB of memory.",
+    )
+)
+
+
 def check_that_grading_goes_on(running: Formgrader, student: str) -> None:
-    """The notebook is valid and has a page; the next one is graded; other scores are unchanged."""
+    """The notebook is valid and has a page, and other scores are unchanged."""
     running.course.notebook(student)
     status, page = running.request("GET", f"formgrader/submissions/{running.notebook_id(student)}/")
     assert status == 200, page
-    running.course.submit("next")
-    assert running.autograde("next")["success"]
     scores = running.course.scores()
-    assert (scores["next"], scores["ana"], scores["mallory"]) == (3, 3, 3)
+    assert (scores["ana"], scores["mallory"]) == (3, 3)
 
 
 @pytest.mark.attack("autograde-malformed-messages")
@@ -109,8 +118,7 @@ def test_a_flood(running: Formgrader, name: str) -> None:
     running.course.submit("mallet", SEND + FLOODS[name])
     result = running.autograde("mallet")
     assert result["success"], result
-    reason = "sums.ipynb: It printed or displayed more than 1 MB."
-    assert result["log"].startswith((reason, "sums.ipynb: Its messages were too large."))
+    assert result["log"].startswith(REASONS)
     cells = running.course.notebook("mallet").cells
     assert [cell.outputs[-1].ename for cell in cells if cell.cell_type == "code"] == [
         "NotebookStopped"
@@ -119,6 +127,9 @@ def test_a_flood(running: Formgrader, name: str) -> None:
     assert memory(running) - before < 1024**3
     size = (running.course.autograded("mallet") / "sums.ipynb").stat().st_size
     assert size < 512 * 1024
+    running.course.submit("next")
+    assert running.autograde("next")["success"]
+    assert running.course.scores()["next"] == 3
     check_that_grading_goes_on(running, "mallet")
 
 

@@ -46,7 +46,7 @@ def tidy(folder: Path, *, depth: int = 20) -> list[str]:
                 path = "/".join((*parts, name))
                 if stat.S_ISDIR(found.st_mode):
                     if len(parts) >= depth:
-                        _remove_tree(name, descriptor)
+                        _remove_tree(folder.absolute().joinpath(*parts, name))
                         tidied.add(path)
                     else:
                         os.chmod(name, 0o700 | (found.st_mode & 0o777), dir_fd=descriptor)
@@ -59,17 +59,15 @@ def tidy(folder: Path, *, depth: int = 20) -> list[str]:
     return tidied.removed
 
 
-def _remove_tree(name: str, folder: int) -> None:
+def _remove_tree(path: Path) -> None:
     """Remove a tree of any depth, even one whose folders cannot be entered.
 
     Python's own functions recurse (Python 3.11) and run out of stack or of path length; these
     programs do not, and follow no links.
     """
-    place = f"/proc/self/fd/{folder}"
     for command in (("chmod", "-R", "u+rwX"), ("rm", "-rf")):
-        subprocess.run(  # noqa: S603 - fixed programs
-            [*command, "--", f"./{name}"], cwd=place, pass_fds=(folder,), check=False
-        )
+        words = [*command, "--", str(path)]
+        subprocess.run(words, check=False)  # noqa: S603 - fixed programs
 
 
 def keep_notebooks(folder: Path, contents: dict[str, bytes]) -> list[str]:
