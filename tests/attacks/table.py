@@ -66,6 +66,11 @@ ACCESS: dict[str, Attack] = {
         "reads the file with the token of its course",
         "only root can open the file's folder, and nothing in the container runs as root",
     ),
+    "deploy-submission-in-container": Attack(
+        "a submission in the container of Compose or the pod of Kubernetes",
+        "reads or changes the gradebook, other work, the exchange or the token; connects; signals",
+        "refused by Landlock and seccomp in the unmodified containers; the submission is graded",
+    ),
     "account-shared-password": Attack(
         "a student",
         "signs in as an instructor, grader or admin with the password of all students",
@@ -84,4 +89,10 @@ class Possible(NamedTuple):
     documented_in: str
 
 
-ON_PURPOSE: dict[str, Possible] = {}
+ON_PURPOSE: dict[str, Possible] = {
+    "deploy-without-sandbox": Possible(
+        'sandbox = "none"',
+        "in a container, code in a submission reads and changes its own course's gradebook",
+        "docs/deployment.md",
+    ),
+}

@@ -11,6 +11,7 @@ import pytest
 from tests.docker.compose.site import Site, make_site, take_down
 from tests.docker.compose.test_compose import REACH
 from tests.docker.engine import BASE, CommandError, Engine, until
+from tests.docker.escape import REFUSED, Course
 
 COURSES = ("course101", "course-102")
 #: The account that executes submissions.
@@ -36,6 +37,9 @@ def site(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     site = make_site(engine, directory, HOMES=str(homes))
     try:
         assert f"Added the course {COURSES[1]}" in site.setup("--add-course", COURSES[1])
+        # The second course shows what submissions reach without a sandbox.
+        file = site.directory / "courses" / f"{COURSES[1]}.compose.yaml"
+        file.write_text(file.read_text().replace("${SANDBOX:-auto}", "none"))
         site.compose("up", "--detach")
         yield site
     finally:
@@ -130,3 +134,35 @@ def test_a_course_cannot_change_its_firewall(site: Site) -> None:
     flush = "import os; os.execl('/usr/sbin/nft', 'nft', 'flush', 'ruleset')"
     with pytest.raises(CommandError, match="Operation not permitted"):
         in_course(site, flush)
+
+
+@pytest.mark.attack("deploy-submission-in-container")
+def test_a_submission_reaches_nothing_in_its_container(site: Site) -> None:
+    """Its code is executed and graded, and everything outside its folder is out of reach."""
+    course = Course(site.engine, "classroom-course101-1", COURSES[0], TOKEN)
+    token = site.secret(f"grading_token_{COURSES[0]}")
+    course.until_served(token)
+    assert course.mechanism() == "landlock"
+    place = (address(site, "formgrader", COURSES[0]), 8000)
+    result, found = course.attack(token, place)
+    assert result["success"], result
+    assert found.pop("write here").startswith("done")
+    assert {name for name, outcome in found.items() if outcome.startswith("done")} == set()
+    assert set(found) == set(REFUSED)
+    assert course.score(token) == 1
+
+
+@pytest.mark.attack("deploy-without-sandbox", "deploy-token-file")
+def test_without_a_sandbox_the_container_is_the_limit(site: Site) -> None:
+    """The course's own gradebook is open, but neither its token nor the network."""
+    course = Course(site.engine, f"classroom-{COURSES[1]}-1", COURSES[1], TOKEN)
+    token = site.secret(f"grading_token_{COURSES[1]}")
+    course.until_served(token)
+    place = (address(site, "formgrader", COURSES[1]), 8000)
+    result, found = course.attack(token, place)
+    assert result["success"], result
+    done = {name for name, outcome in found.items() if outcome.startswith("done")}
+    assert {"read the gradebook", "change the gradebook", "read another submission"} <= done
+    assert {"read the exchange", "connect to the formgrader"} <= done
+    refused = {"read the token", "read the start's environment", "connect elsewhere"}
+    assert refused.isdisjoint(done)
