@@ -15,8 +15,8 @@ import pytest
 from tests.paths import ROOT
 
 PROGRAMS = (
-    *("cat", "chmod", "cp", "dirname", "grep", "mkdir", "od"),
-    *("sed", "sh", "sort", "ss", "tail", "tr", "uniq", "wc"),
+    *("cat", "chmod", "cp", "cut", "dirname", "grep", "mkdir", "od"),
+    *("sed", "sh", "sha256sum", "sort", "ss", "tail", "tr", "uniq", "wc"),
 )
 NO_DOCKER = "- Docker is not installed: on Debian and Ubuntu, apt-get install"
 

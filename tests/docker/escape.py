@@ -5,8 +5,6 @@ from typing import Any
 
 from tests.docker.engine import CommandError, Engine, until
 
-#: The account of the course, which also executes submissions.
-ACCOUNT = "65533"
 PAGE = "/services/formgrader/{course}/formgrader/"
 
 #: Executed by the submission. Prints the outcome of each attempt as JSON.
@@ -117,9 +115,14 @@ print(available().best)
 
 
 class Course:
-    """A course's container; ``secret`` is the path of its token in the container."""
+    """A course's container; ``secret`` is the path of its token in the container.
+
+    The account of the container's first process also executes submissions.
+    """
 
     def __init__(self, engine: Engine, container: str, course_id: str, secret: str) -> None:
+        words = ("exec", container, "sh", "-c", "grep ^Uid: /proc/1/status")
+        self._account = engine.docker(*words).split()[1]
         self._engine = engine
         self._container = container
         self._course_id = course_id
@@ -127,7 +130,7 @@ class Course:
 
     def python(self, program: str, *words: str) -> str:
         """Run a program as the course's account and return its output."""
-        account = ("exec", "-u", f"{ACCOUNT}:{ACCOUNT}", "-e", "HOME=/tmp/course")
+        account = ("exec", "-u", f"{self._account}:{self._account}", "-e", "HOME=/tmp/course")
         words = (*account, self._container, "python", "-c", program, *words)
         return self._engine.docker(*words, timeout=400).strip()
 
