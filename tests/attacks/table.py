@@ -323,6 +323,21 @@ ACCESS: dict[str, Attack] = {
         "connects to the formgrader of another course",
         "the two containers have no network in common",
     ),
+    "deploy-connections-of-a-course": Attack(
+        "a submission outside its sandbox",
+        "connects to the formgrader service, the Hub, the database or the machine of its container",
+        "dropped by the container's firewall, which the account of submissions cannot change",
+    ),
+    "deploy-token-file": Attack(
+        "a submission outside its sandbox",
+        "reads the file with the token of its course",
+        "only root can open the file's folder, and nothing in the container runs as root",
+    ),
+    "deploy-submission-in-container": Attack(
+        "a submission in the container of Compose or the pod of Kubernetes",
+        "reads or changes the gradebook, other work, the exchange or the token; connects; signals",
+        "refused by Landlock and seccomp in the unmodified containers; the submission is graded",
+    ),
     "account-shared-password": Attack(
         "a student",
         "signs in as an instructor, grader or admin with the password of all students",
@@ -346,4 +361,10 @@ class Possible(NamedTuple):
     documented_in: str
 
 
-ON_PURPOSE: dict[str, Possible] = {}
+ON_PURPOSE: dict[str, Possible] = {
+    "deploy-without-sandbox": Possible(
+        'sandbox = "none"',
+        "in a container, code in a submission reads and changes its own course's gradebook",
+        "docs/deployment.md",
+    ),
+}

@@ -112,6 +112,12 @@ def main() -> None:
         if COURSE.stat().st_uid == 0:
             os.chmod(COURSE, 0o700)
             os.chown(COURSE, uid, uid)
+        elif COURSE.stat().st_uid != uid:
+            owner = COURSE.stat().st_uid
+            sys.exit(
+                f"{COURSE} belongs to uid {owner}, but COURSE_UID is {uid}. Set COURSE_UID={owner}"
+                " in the environment of this container."
+            )
         with open("/etc/passwd", "r+", encoding="utf-8") as file:
             if not any(f":x:{uid}:" in line for line in file):
                 file.write(f"course:x:{uid}:{uid}::/tmp/course:/usr/sbin/nologin\n")
