@@ -24,7 +24,7 @@ def test_every_response_is_protected(content: Content) -> None:
     found = headers(content)
     assert found["X-Content-Type-Options"] == "nosniff"
     assert found["Referrer-Policy"] == "same-origin"
-    assert found["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert found["Cross-Origin-Opener-Policy"] == "noopener-allow-popups"
     assert found["Cross-Origin-Resource-Policy"] == "same-origin"
 
 
