@@ -26,7 +26,7 @@ from services.formgrader_proxy.upstream.health import Patience
 from services.formgrader_proxy.upstream.keeper import cgroup
 from services.formgrader_proxy.upstream.launch import LaunchSettings
 from services.formgrader_proxy.upstream.supervisor import State, Supervisor
-from tests.attacks.same_account import CONNECT, READ, attack, drop_capabilities
+from tests.attacks.process.same_account import CONNECT, READ, attack, drop_capabilities
 from tests.fakes.formgrader import BASE, DETACH, SERVER, do, running, until
 from tests.paths import ROOT
 
@@ -174,7 +174,7 @@ for name in os.listdir("/proc/self/fd"):
         "no longer accepted connections",
     ),
 }
-SHORT = Patience(unused=1, waiting=600, working=600, interval=0.1, probe=0.2)
+SHORT = Patience(unused=3, waiting=600, working=600, interval=0.1, probe=1)
 
 
 @pytest.mark.attack("process-stuck")
