@@ -18,6 +18,21 @@ class Attack(NamedTuple):
 
 #: Scripts through addresses, stored names and submissions, on the pages of a formgrader.
 PAGES: dict[str, Attack] = {
+    "stored-own-cull": Attack(
+        "a user, or an administrator who copies a name",
+        "names of users, servers, groups and rules, and fields of holds, that contain a script",
+        "the culler's pages show them as text, with their policy and without it",
+    ),
+    "stored-own-stats": Attack(
+        "a user",
+        "names of users, servers, groups and profiles that contain a script",
+        "the statistics show them as text, with their policy and without it",
+    ),
+    "stored-own-formgrader": Attack(
+        "a grader",
+        "course titles and fields of the audit log that contain a script",
+        "the formgrader proxy's own pages show them as text, with their policy and without it",
+    ),
     "script in an address": Attack(
         "anyone who sends a grader a link",
         "put a script into an address, which nbgrader prints into an inline script",
@@ -43,6 +58,51 @@ SANDBOX: dict[str, Attack] = {}
 
 #: The formgrader's process, its socket, its files and its responses.
 PROCESS: dict[str, Attack] = {
+    "process-socket-takeover": Attack(
+        "another process of the course's account",
+        "connects to the formgrader's socket, or puts its own in its place",
+        "the socket has no name, and only the service reaches it",
+    ),
+    "process-socket-inherited": Attack(
+        "a program that a formgrader started",
+        "serves requests on the socket that it inherited",
+        "it inherits no descriptor",
+    ),
+    "process-stuck": Attack(
+        "code in a formgrader",
+        "stops or blocks the formgrader, or closes its socket",
+        "the formgrader is ended and replaced, and the reason is shown and logged",
+    ),
+    "process-survivor": Attack(
+        "a process that a formgrader started",
+        "leaves its session, ignores signals, or forks all the time to outlive the formgrader",
+        "it ends with the formgrader, also when the service is killed",
+    ),
+    "process-lock": Attack(
+        "a process that a formgrader started",
+        "holds the log open while its course is removed, so that all pages wait",
+        "the pages of all other courses respond at once",
+    ),
+    "process-log-flood": Attack(
+        "code in a formgrader",
+        "prints gigabytes",
+        "the formgrader does not wait, and the service keeps a few hundred short lines",
+    ),
+    "process-log-characters": Attack(
+        "code in a formgrader",
+        "prints control characters for the terminal or page that shows the log",
+        "they are escaped",
+    ),
+    "process-token": Attack(
+        "another process of the course's account",
+        "reads the token from the formgrader's environment, arguments, files or memory",
+        "the token is only in memory, and the memory cannot be read",
+    ),
+    "process-environment": Attack(
+        "another process of a service's account",
+        "reads the Hub's token from the service's environment or memory, or traces the service",
+        "permission is denied",
+    ),
     "private file as an attachment": Attack(
         "a grader",
         "download the gradebook, a configuration or a hidden file below a submission",
@@ -101,7 +161,23 @@ PROCESS: dict[str, Attack] = {
 }
 
 #: Metrics, tokens, networks and accounts.
-ACCESS: dict[str, Attack] = {}
+ACCESS: dict[str, Attack] = {
+    "deploy-token-of-another-course": Attack(
+        "a submission in one course",
+        "uses the token of its formgrader at the formgrader of another course",
+        "each course has its own token, in Compose, Swarm, Kubernetes and Ansible",
+    ),
+    "deploy-network-of-another-course": Attack(
+        "a submission in one course",
+        "connects to the formgrader of another course",
+        "the two containers have no network in common",
+    ),
+    "account-shared-password": Attack(
+        "a student",
+        "signs in as an instructor, grader or admin with the password of all students",
+        "refused; staff have their own passwords, in docker/ and in the demo",
+    ),
+}
 
 ATTACKS: dict[str, Attack] = PAGES | BROWSER | SANDBOX | PROCESS | ACCESS
 

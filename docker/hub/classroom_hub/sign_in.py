@@ -18,6 +18,7 @@ from traitlets.utils.importstring import import_item
 
 from classroom_hub import redirect_mismatch
 from classroom_hub.roster import Roster, RosterFile
+from classroom_hub.staff_password import StaffPasswordAuthenticator
 from common.errors import ConfigError
 
 #: Seconds until a user who was removed from the roster is signed out, at most.
@@ -64,6 +65,7 @@ def configure_sign_in(c: Any, settings: SignIn) -> Roster:
     if settings.authenticator == GOOGLE:
         problems += _google(c, settings, roster)
     elif settings.authenticator == SHARED_PASSWORD:
+        base = StaffPasswordAuthenticator
         problems += _shared_password(c, settings)
     if problems:
         raise ConfigError(problems)
@@ -106,19 +108,28 @@ def with_roster(base: type[Authenticator]) -> type[Authenticator]:
             super().__init__(**kwargs)
             self._roster_file = RosterFile(Path(self.roster_file))
             self._logged: tuple[str, ...] = ()
-            self.admin_users = set(self._roster_file.roster.admins)
+            self._use(self._roster_file.roster)
+
+        def _use(self, roster: Roster) -> None:
+            """Set the names that some authenticators read, such as the shared password."""
+            self.admin_users = set(roster.admins)
+            self.staff_users = set(roster.staff)
 
         def _roster(self) -> Roster:
             """Return the current roster, reloaded if the file has changed."""
             if self._roster_file.reload():
                 self.log.info("The roster was reloaded")
-                # Some authenticators read the admins from here, such as the shared password.
-                self.admin_users = set(self._roster_file.roster.admins)
+                self._use(self._roster_file.roster)
             if self._roster_file.problems != self._logged:
                 self._logged = self._roster_file.problems
                 for problem in self._logged:
                     self.log.error("roster: %s; the last valid roster stays in effect", problem)
             return self._roster_file.roster
+
+        async def authenticate(self, handler: Any, data: Any) -> Any:
+            """Authenticate a user; first reload the roster, which decides who is staff."""
+            self._roster()
+            return await super().authenticate(handler, data)
 
         def check_allow_config(self) -> None:
             """Suppress the warning that no users are allowed: the roster allows them."""

@@ -3,7 +3,9 @@
 If it starts as root, it takes ownership of a new course folder and switches to the course's account
 (COURSE_UID, default 65533); otherwise it keeps its account. The token, grading_token in the folder
 SECRETS, is passed to the server through standard input, so that students' code does not inherit it.
-EXCHANGE is nbgrader's exchange, which is created if it does not exist.
+The image's folder /opt/classroom/secrets can be opened only by root. EXCHANGE is nbgrader's
+exchange, which is created if it does not exist. With FIREWALL=yes, the container can answer
+connections but not open any; this needs a start as root and the capability NET_ADMIN.
 """
 
 import json
@@ -20,10 +22,47 @@ TOKEN = Path(os.environ.get("SECRETS", "/run/secrets")) / "grading_token"
 #: Only the formgrader service shares this container's network.
 ADDRESS = os.environ.get("ADDRESS", "0.0.0.0")  # noqa: S104 - as above
 PORT = int(os.environ.get("PORT", "8000"))
+NFT = "/usr/sbin/nft"
+#: Docker's internal networks still reach every address on which the machine itself listens.
+RULES = """
+table inet course {
+  chain output {
+    type filter hook output priority filter; policy drop;
+    oifname "lo" accept
+    ct state established,related accept
+  }
+}
+"""
 CONFIG = """c = get_config()
 c.Exchange.root = {exchange!r}
 c.CourseDirectory.course_id = {course_id!r}
 """
+
+
+def load_firewall() -> None:
+    """Block all new outgoing connections of this container; exit if this fails."""
+    words = [NFT, "-f", "-"]
+    ran = subprocess.run(  # noqa: S603 - fixed program
+        words, input=RULES, capture_output=True, text=True, check=False
+    )
+    if ran.returncode:
+        reason = ran.stderr.strip().partition("\n")[0]
+        sys.exit(
+            f"Cannot set up the firewall of this course ({reason}). It needs a start as root,"
+            " the capability NET_ADMIN, and nf_tables in the kernel. COURSES_FIREWALL=no"
+            " disables it."
+        )
+
+
+def warn_of_readable_token() -> None:
+    """Report a token that the course's account, which executes submissions, can read."""
+    if os.access(TOKEN, os.R_OK):
+        print(
+            f"WARNING: the account that executes submissions can read the token {TOKEN}. Mount it"
+            " below /opt/classroom/secrets, as the current compose.yaml does, and set SECRETS.",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def main() -> None:
@@ -36,6 +75,8 @@ def main() -> None:
     except OSError as error:
         sys.exit(f"Cannot read the token {TOKEN}: {error.strerror}.")
     uid = int(os.environ.get("COURSE_UID", "65533"))
+    if os.environ.get("FIREWALL") == "yes":
+        load_firewall()
     if os.getuid() == 0 and uid != 0:
         if COURSE.stat().st_uid == 0:
             os.chmod(COURSE, 0o700)
@@ -46,6 +87,7 @@ def main() -> None:
         os.setgroups([])
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
+        warn_of_readable_token()
     os.umask(0o022)  # students read the exchange
     home = Path(tempfile.gettempdir()) / "course"
     home.mkdir(exist_ok=True)

@@ -7,6 +7,7 @@ sent (see :mod:`.request_body`).
 """
 
 import asyncio
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
+from services.formgrader_proxy.proxy.policy_headers import NONCE_HEADER
 from services.formgrader_proxy.proxy.request_body import Body
 from services.formgrader_proxy.proxy.response_headers import Surroundings, to_client
 from services.formgrader_proxy.upstream.connection_pool import (
@@ -36,12 +38,14 @@ class Additions:
     """What the proxy changes in a response: header fields, redirects, and bytes after the body.
 
     ``surroundings`` are where it may redirect to. ``append`` follows the body of a small response
-    with status 200. The upstream is then asked for the complete, uncompressed body.
+    with status 200. The upstream is then asked for the complete, uncompressed body. ``policy``
+    makes the security headers from the nonces that the upstream sends in :data:`NONCE_HEADER`.
     """
 
     surroundings: Surroundings
     headers: tuple[tuple[str, str], ...] = ()
     append: bytes = b""
+    policy: Callable[[Sequence[str]], tuple[tuple[str, str], ...]] | None = None
 
 
 async def forward_http(
@@ -78,12 +82,10 @@ async def forward_http(
         raise UpstreamUnreachable(type(error).__name__) from error
     # Leaving without release() closes the connection, which makes the upstream stop.
     try:
-        headers = to_client(
-            received.status,
-            received.headers,
-            additions.surroundings,
-            added=additions.headers,
-        )
+        added = additions.headers
+        if additions.policy is not None:
+            added += additions.policy(received.headers.getall(NONCE_HEADER, ()))
+        headers = to_client(received.status, received.headers, additions.surroundings, added=added)
         response = await _send_back(request, received, headers, additions.append)
     except BaseException:
         received.close()

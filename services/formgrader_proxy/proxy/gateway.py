@@ -237,7 +237,8 @@ class Gateway:
         if content is Content.PAGE:
             self._sign_in.xsrf_token(passage.request)  # sets the cookie that nbgrader reads
         course_path = self._site.course_path(passage.course.id)
-        headers = security_headers(
+        policy = partial(
+            security_headers,
             content,
             course_url=f"{head.outside.scheme}://{head.outside.host}{course_path}",
             frame_ancestors=self._site.frame_ancestors,
@@ -249,7 +250,7 @@ class Gateway:
             upstream,
             passage.target.raw_target,
             head.to_upstream(upstream.token),
-            Additions(self._surroundings(passage, upstream), headers, append),
+            Additions(self._surroundings(passage, upstream), append=append, policy=policy),
             body=body,
         )
         self._metrics.first_byte(self._clock.monotonic() - started)

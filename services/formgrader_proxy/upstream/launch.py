@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from services.formgrader_proxy.upstream.listener import Listener
 from services.formgrader_proxy.upstream.process import Account, Process
 
 #: Environment variables that are passed on: for finding programs, locales and certificates.
@@ -40,11 +41,11 @@ class LaunchSettings:
     )
 
 
-def launch(settings: LaunchSettings, private: Path, token: str) -> Process:
-    """Start the formgrader, which will listen on the socket ``private / "socket"``.
+def launch(settings: LaunchSettings, private: Path, listener: Listener, token: str) -> Process:
+    """Start the formgrader, which will serve the connections to ``listener``.
 
     ``private`` is a directory that only this service can read; it is given to the formgrader's
-    account.
+    account, and removed when it has ended. This process keeps no copy of the listening socket.
 
     :raises OSError: it cannot be started, or ``db_url_file`` cannot be read
     :raises LookupError: there is no such account
@@ -53,20 +54,23 @@ def launch(settings: LaunchSettings, private: Path, token: str) -> Process:
     start = {
         "course_id": settings.course_id,
         "base_url": settings.base_url,
-        "socket": str(private / "socket"),
+        "listener": listener.fileno(),
         "token": token,
         "db_url": read_secret(settings.db_url_file),
-        "parent": os.getpid(),
     }
     if account.uid is not None:
         os.chown(private, account.uid, account.gid or -1)
-    return Process(
+    process = Process(
         settings.command,
         account=account,
         directory=settings.directory,
         environment=_environment(account, private) | dict(settings.environment),
         stdin=json.dumps(start).encode(),
+        inherited=(listener.fileno(),),
+        private=private,
     )
+    listener.close_socket()
+    return process
 
 
 def _environment(account: Account, private: Path) -> dict[str, str]:

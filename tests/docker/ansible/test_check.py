@@ -22,6 +22,9 @@ GROUPS = {"hub": ["hub1"], "nfs": ["files1"], "workers": ["worker1"]}
 ENVIRONMENT = {"PUBLIC_URL": "https://hub.uni.example", "AUTHENTICATOR": "google"}
 
 
+COURSE = "[[course]]\ntoken_file = '/run/secrets/"
+
+
 def _module(path: Path, name: str) -> ModuleType:
     """Load a script as a module."""
     loader = SourceFileLoader(name, str(path))
@@ -51,6 +54,7 @@ def _settings(**changed: Any) -> dict[str, Any]:
         "groups": {"all": list(MACHINES), **GROUPS},
         "machines": MACHINES,
         "texts": {"roster.toml": 'admins = ["a"]', "courses.toml": ""},
+        "courses": ["course101"],
     }
     for key, value in changed.items():
         settings[key] = {**settings[key], **value} if isinstance(value, dict) else value
@@ -106,6 +110,18 @@ def test_valid_settings_have_no_problems(problems: Callable[[Any], list[str]]) -
         ({"registry": "reg.uni.example"}, "add a slash at the end: reg.uni.example/"),
         ({"texts": {"roster.toml": None}}, "etc/roster.toml is missing: run cp -r"),
         ({"texts": {"roster.toml": "admins = ["}}, "etc/roster.toml: Invalid value (at"),
+        (
+            {"courses": ["course101", "CS_102"]},
+            "CS_102 is not a valid course ID; use 2 to 40 lower",
+        ),
+        (
+            {"texts": {"courses.toml": 2 * f"{COURSE}grading_token_course101'\n"}},
+            "several courses have the token_file /run/secrets/grading_token_course101; add",
+        ),
+        (
+            {"texts": {"courses.toml": f"{COURSE}grading_token_course102'"}},
+            "grading_token_course102 does not exist; add course102 to vault_grading_tokens",
+        ),
     ],
     ids=lambda value: value.split(":")[0][:30] if isinstance(value, str) else "",
 )
@@ -164,7 +180,8 @@ def test_weak_secrets_are_rejected(inventory: Path, playbook: str) -> None:
     assert "openssl rand -hex 32" in output
     assert "UNREACHABLE" not in output
     assert "Traceback" not in output
-    for secret in ("hunter2", *valid.values()):
+    tokens = valid.pop("vault_grading_tokens")
+    for secret in ("hunter2", *valid.values(), *tokens.values()):
         assert secret not in output
 
 

@@ -133,12 +133,22 @@ async def test_a_read_is_not_recorded(site: Site) -> None:
 
 
 async def test_pages_have_a_policy(site: Site) -> None:
-    """Only the Hub's own origin may frame them, and they contain no frames."""
+    """Only the Hub's own origin may frame them, and they connect to their own course only."""
     browser = await site.browser(GRADER)
     policy = (await browser.go(COURSE + "formgrader")).headers["Content-Security-Policy"]
     assert "frame-ancestors 'self'" in policy
-    assert "frame-src 'none'" in policy
+    assert "default-src 'none'" in policy
     assert f"connect-src {site.origin}{COURSE}" in policy
+
+
+async def test_the_policy_has_the_pages_nonce(site: Site) -> None:
+    """The formgrader's header with it is not passed on."""
+    site.answer = {"Formgrader-Nonce": "0123456789abcdef0123456789abcdef"}
+    browser = await site.browser(GRADER)
+    answer = await browser.go(COURSE + "formgrader")
+    policy = answer.headers["Content-Security-Policy"]
+    assert "script-src 'nonce-0123456789abcdef0123456789abcdef';" in policy
+    assert "Formgrader-Nonce" not in answer.headers
 
 
 async def test_links_are_repaired_in_one_script(site: Site) -> None:

@@ -10,7 +10,7 @@ from tests.paths import ROOT
 
 CODE = """
 import ctypes
-from services.formgrader_proxy.upstream.prctl import hide_process
+from common.prctl import hide_process
 print(hide_process(), ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))
 """
 
@@ -25,7 +25,7 @@ def test_a_process_hides_itself() -> None:
 def test_a_process_ends_with_its_parent() -> None:
     """Even if the parent was killed and could not stop anything itself."""
     child = (
-        "import os, time; from services.formgrader_proxy.upstream.prctl import end_with_parent;"
+        "import os, time; from common.prctl import end_with_parent;"
         "end_with_parent(os.getppid()); print(os.getpid(), flush=True); time.sleep(60)"
     )
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
