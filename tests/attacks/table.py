@@ -153,6 +153,11 @@ PROCESS: dict[str, Attack] = {
         "set cookies, redirect, preload, allow origins or address the proxy by response fields",
         "fields that are not on the allow-list are removed",
     ),
+    "service worker from the formgrader": Attack(
+        "a page of a student's server on the same origin",
+        "register a submitted script as a service worker for a grader's pages",
+        "403, because the page's token is missing; Service-Worker-Allowed is removed",
+    ),
     "redirect out of the course": Attack(
         "code that controls a formgrader",
         "send the grader to another course, a student's server or another site",
@@ -190,4 +195,10 @@ class Possible(NamedTuple):
     documented_in: str
 
 
-ON_PURPOSE: dict[str, Possible] = {}
+ON_PURPOSE: dict[str, Possible] = {
+    "everything else in full mode": Possible(
+        'mode = "full"',
+        "graders reach all that the formgrader serves: files, the gradebook, kernels, terminals",
+        "docs/formgrader.md",
+    ),
+}
