@@ -4,14 +4,8 @@ The formgrader is the real one, as an external formgrader (``url``) of a course.
 """
 
 import html
-import os
 import re
-import shutil
-import subprocess
-import sys
-import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +14,7 @@ import pytest
 from yarl import URL
 
 from tests.formgrader_proxy.site import COURSE, INSTRUCTOR, TOKEN, Site, formgrader_site
-from tests.integration.processes import free_port
+from tests.integration.formgrader_proxy.bare import bare_formgrader
 
 SCRIPT = '";window.x=1;"'
 ENCODED = "%22%3Bwindow.x=1%3B%22"
@@ -49,44 +43,14 @@ class Bare:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """nbgrader's formgrader with an empty course and the base URL of the course at the Hub."""
-    if shutil.which("jupyter-server", path=str(Path(sys.executable).parent)) is None:
-        pytest.skip("jupyter-server is missing: run `make setup`")
-    course, port = tmp_path_factory.mktemp("bare-course"), free_port()
-    (course / "home").mkdir()
-    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root"),
-            *("--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}"),
-            *("--ServerApp.port_retries=0", f"--ServerApp.root_dir={course}"),
-            *(f"--IdentityProvider.token={TOKEN}", f"--ServerApp.base_url={COURSE}"),
-            "--ServerApp.jpserver_extensions={'nbgrader.server_extensions.formgrader': True}",
-            f"--CourseDirectory.root={course}",
-        ],
-        cwd=course,
-        env=os.environ | {"HOME": str(course / "home"), "PATH": programs},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(20)
+    with bare_formgrader(tmp_path_factory.mktemp("bare-course"), COURSE) as url:
+        yield url
 
 
 @pytest.fixture
 async def bare(server: str) -> AsyncIterator[Bare]:
     async with aiohttp.ClientSession(headers={"Authorization": f"token {TOKEN}"}) as session:
-        made = Bare(server + COURSE, session)
-        deadline = time.monotonic() + 60
-        while True:
-            with suppress(aiohttp.ClientError):
-                if (await made.get("formgrader/gradebook"))[0] == 200:
-                    break
-            assert time.monotonic() < deadline, "the formgrader does not serve"
-        yield made
+        yield Bare(server + COURSE, session)
 
 
 @pytest.fixture(params=["listed", "full"])
