@@ -354,6 +354,11 @@ PROCESS: dict[str, Attack] = {
         "send the grader to another course, a student's server or another site",
         "502 with an explanation",
     ),
+    "service worker from the formgrader": Attack(
+        "a page of a student's server on the same origin",
+        "register a submitted script as a service worker for a grader's pages",
+        "403, because the page's token is missing; Service-Worker-Allowed is removed",
+    ),
 }
 
 #: Metrics, tokens, networks and accounts.
@@ -411,5 +416,10 @@ ON_PURPOSE: dict[str, Possible] = {
         'sandbox = "none"',
         "in a container, code in a submission reads and changes its own course's gradebook",
         "docs/deployment.md",
+    ),
+    "everything else in full mode": Possible(
+        'mode = "full"',
+        "graders reach all that the formgrader serves: files, the gradebook, kernels, terminals",
+        "docs/formgrader.md",
     ),
 }

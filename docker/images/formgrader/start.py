@@ -19,6 +19,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from common.prctl import hide_process
 from services.formgrader_proxy.autograding.settings import AutogradingSettings, read_settings
 
 COURSE = Path(os.environ.get("COURSE", "/srv/course"))
@@ -125,6 +126,7 @@ def main() -> None:
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
         warn_of_readable_token()
+    hide_process()  # submissions run under the same account, and this process knows the token
     os.umask(0o022)  # students read the exchange
     home = Path(tempfile.gettempdir()) / "course"
     home.mkdir(exist_ok=True)
