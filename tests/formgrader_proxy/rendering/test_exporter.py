@@ -5,14 +5,25 @@ import re
 import pytest
 
 pytest.importorskip("nbgrader")
+from nbgrader.converters.generate_feedback import GenerateFeedback
+from nbgrader.server_extensions.formgrader.handlers import template_path
+from traitlets.config import Config
+
+from services.formgrader_proxy.rendering.configure import configure
+from services.formgrader_proxy.rendering.exporter import SubmissionExporter
+from services.formgrader_proxy.rendering.extension import SafeFormgrader
+from services.formgrader_proxy.rendering.feedback import FeedbackExporter
+from services.formgrader_proxy.rendering.nonce import new_nonce, rendering_with
 from tests.formgrader_proxy.rendering.notebooks import (
     PNG,
+    RESOURCES,
     STATIC,
     Elements,
     bare_page,
     code,
     display,
     markdown,
+    notebook,
     page,
 )
 
@@ -160,3 +171,22 @@ def test_removing_a_prefix_creates_no_address() -> None:
     source = "<a href='files/javascript:alert(1)'>x</a> [y](files/javascript:alert(2))"
     assert 'href="javascript:' in bare_page(markdown(source)).replace("'", '"')
     assert "javascript:" not in body(page(markdown(source))).replace("<p>x", "")
+
+
+def test_the_notice_is_at_the_top() -> None:
+    """As text, once."""
+    noticed = SubmissionExporter(
+        template_name="formgrade", extra_template_basedirs=[template_path], notice="Not <isolated>"
+    )
+    with rendering_with(new_nonce()):
+        html, _ = noticed.from_notebook_node(notebook(markdown("x")), dict(RESOURCES))
+    assert html.count("Not &lt;isolated&gt;") == 1
+    assert html.index("Not &lt;isolated&gt;") < html.index("<nav")
+
+
+def test_the_notice_is_configured_for_the_extension() -> None:
+    """configure() passes it on to every page of the course."""
+    config = Config()
+    configure(config, notice="Not isolated")
+    assert SafeFormgrader(config=config).notice == "Not isolated"
+    assert GenerateFeedback(config=config).exporter_class is FeedbackExporter
