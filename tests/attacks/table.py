@@ -18,6 +18,51 @@ class Attack(NamedTuple):
 
 #: Scripts through addresses, stored names and submissions, on the pages of a formgrader.
 PAGES: dict[str, Attack] = {
+    "rendered-address": Attack(
+        "anyone who sends a link to a grader",
+        "an address whose segments end a string in a script of nbgrader's page",
+        "the page shows the segments as text, even if the proxy lets such an address through",
+    ),
+    "rendered-script": Attack(
+        "a submission",
+        "scripts, event handlers, frames and script addresses in Markdown and outputs",
+        "none runs, with the sanitizer alone and with the policy alone",
+    ),
+    "rendered-metadata": Attack(
+        "a submission",
+        "metadata of outputs, cells and widgets that becomes HTML or ends the page",
+        "the page shows the rest of the submission, with its scores",
+    ),
+    "rendered-request": Attack(
+        "a submission",
+        "pictures, styles and frames that sign the grader out or report the visit",
+        "nothing is requested from outside the submission, behind each wall alone",
+    ),
+    "rendered-formula": Attack(
+        "a submission",
+        "formulas with script links, and with ids, classes and styles of the page",
+        "MathJax removes them; links to other sites remain",
+    ),
+    "rendered-score": Attack(
+        "a submission",
+        "fields, ids and classes that pose as a score or a comment",
+        "each graded cell has its own fields and no others",
+    ),
+    "rendered-overlay": Attack(
+        "a submission",
+        "an element that covers the scores",
+        "it stays inside its cell",
+    ),
+    "rendered-message": Attack(
+        "a student whose name contains HTML",
+        "a message that nbgrader's scripts make of names",
+        "the message shows the name as text, without the policy, too",
+    ),
+    "rendered-feedback": Attack(
+        "a submission",
+        "scripts in the feedback file that is made of it",
+        "none runs; the file has its own policy",
+    ),
     "stored-own-cull": Attack(
         "a user, or an administrator who copies a name",
         "names of users, servers, groups and rules, and fields of holds, that contain a script",
