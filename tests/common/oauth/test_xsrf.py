@@ -92,6 +92,7 @@ def test_refuse_read(
     assert found is expected
 
 
+@pytest.mark.attack("token_of_another_service")
 @pytest.mark.parametrize("part", range(4))
 def test_token_depends_on_every_part(part: int) -> None:
     """A token of another service, area, session or login differs, and so does a shifted text."""
@@ -304,6 +305,7 @@ async def test_plain_http(cull: Site) -> None:
     assert answer.status == 200
 
 
+@pytest.mark.attack("plain_http")
 async def test_plain_http_can_be_allowed() -> None:
     """With the setting, reads need no Sec-Fetch headers; writes still need the token."""
     async with site(allow_plain_http=True) as made:
