@@ -56,6 +56,11 @@ BROWSER: dict[str, Attack] = {
         "sets a second cookie with the same name for a longer path",
         "400 with an explanation; the cookies are cleared",
     ),
+    "page_on_a_subdomain": Attack(
+        "a page on a student's own server, on a hub with subdomains",
+        "reads pages of a service and of the Hub, and sets a cookie for the whole domain",
+        "it has another origin, and the service's cookies cannot be set by other hosts",
+    ),
     "logins_evicted": Attack(
         "anonymous clients",
         "start 10,050 logins to make the server forget a login in progress",

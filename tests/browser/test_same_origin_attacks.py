@@ -242,8 +242,9 @@ async def test_without_subdomains_the_hub_itself_is_open(
             await new Promise(done => setTimeout(done, 50));
             token = opened.jhdata?.xsrf_token;
         }
-        const answer = await fetch(`${hub}api/users/${user}/tokens`,
-            {method: "POST", headers: {"X-XSRFToken": token}, body: "{}"});
+        const headers = {"X-XSRFToken": token, "Content-Type": "application/json"};
+        const address = `${hub}api/users/${user}/tokens`;
+        const answer = await fetch(address, {method: "POST", headers, body: "{}"});
         return (await answer.json()).token;
     }"""
     stolen = await page.evaluate(script, [urlsplit(cull_hub.url).path + "hub/", cull_hub.admin])
