@@ -168,6 +168,8 @@ class FormgraderProxy(ServiceApp):
 
     def check_courses(self, words: "Sequence[str]", _options: Mapping[str, str]) -> int:
         """``check-courses FILE``"""
+        from services.formgrader_proxy.upstream.isolation import isolation
+
         courses = self.courses_file(words[0]).courses  # the caller reports a ConfigError
         print(f"{words[0]} is valid:")
         for course in courses.values():
@@ -176,6 +178,9 @@ class FormgraderProxy(ServiceApp):
             print(f"{course.id}: {where}")
             print(f"     graders: {', '.join(sorted(course.groups.graders))}")
             print(f"     instructors: {instructors}")
+            if course.directory is not None:
+                how = isolation(course.directory, course.user, course.autograding)
+                print(f"     sandbox: {how}")
         return 0
 
     def new_loop(self) -> "AbstractEventLoop":

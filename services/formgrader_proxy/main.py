@@ -25,7 +25,6 @@ from services.formgrader_proxy.scopes import ADMIN_SCOPE
 from services.formgrader_proxy.settings import Settings
 from services.formgrader_proxy.store.audit import Audit
 from services.formgrader_proxy.upstream.formgraders import Formgraders
-from services.formgrader_proxy.upstream.prctl import hide_process
 from services.formgrader_proxy.web.api import Api
 from services.formgrader_proxy.web.audit_pages import AuditPages
 from services.formgrader_proxy.web.pages import Pages, add_course_redirects
@@ -39,7 +38,6 @@ POLL_SECONDS = 5.0
 
 async def run(settings: Settings, stopping: asyncio.Event) -> int:
     """Serve until ``stopping`` is set. Returns the exit code."""
-    hide_process()
     return await Service(settings, stopping).run()
 
 

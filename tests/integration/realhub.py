@@ -198,6 +198,8 @@ class RealHub:
                 *("--api-ip", "127.0.0.1", "--api-port", str(api_port)),
                 *(["--host-routing"] if self._domain else []),
                 *("--error-target", f"http://127.0.0.1:{hub_port}/hub/error"),
+                # As the Hub would start it.
+                *(["--host-routing"] if "subdomain" in self._settings["extra_config"] else []),
             ],
             {"CONFIGPROXY_AUTH_TOKEN": self.proxy_token},
         )

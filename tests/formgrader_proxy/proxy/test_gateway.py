@@ -30,11 +30,11 @@ async def test_a_page_is_forwarded_with_the_upstreams_token(site: Site) -> None:
     """The path is unchanged, and the formgrader's response is returned, with the XSRF token."""
     browser = await site.browser(GRADER)
     site.seen.clear()
-    page = await browser.go(COURSE + "formgrader/gradebook?x=1")
+    page = await browser.go(COURSE + "formgrader/submissions/s1/?index=1")
     assert page.status == 200
     assert page.text == f'formgrader\n<meta name="formgrader-xsrf" content="{browser.xsrf}">\n'
     (seen,) = site.seen
-    assert seen.raw_target == COURSE + "formgrader/gradebook?x=1"
+    assert seen.raw_target == COURSE + "formgrader/submissions/s1/?index=1"
     assert seen.headers["Authorization"] == f"token {TOKEN}"
 
 
@@ -134,12 +134,22 @@ async def test_a_read_is_not_recorded(site: Site) -> None:
 
 
 async def test_pages_have_a_policy(site: Site) -> None:
-    """No page may frame them, and they contain no frames."""
+    """No page may frame them, and they connect to their own course only."""
     browser = await site.browser(GRADER)
     policy = (await browser.go(COURSE + "formgrader")).headers["Content-Security-Policy"]
     assert "frame-ancestors 'none'" in policy
-    assert "frame-src 'none'" in policy
+    assert "default-src 'none'" in policy
     assert f"connect-src {site.origin}{COURSE}" in policy
+
+
+async def test_the_policy_has_the_pages_nonce(site: Site) -> None:
+    """The formgrader's header with it is not passed on."""
+    site.answer = {"Formgrader-Nonce": "0123456789abcdef0123456789abcdef"}
+    browser = await site.browser(GRADER)
+    answer = await browser.go(COURSE + "formgrader")
+    policy = answer.headers["Content-Security-Policy"]
+    assert "script-src 'nonce-0123456789abcdef0123456789abcdef';" in policy
+    assert "Formgrader-Nonce" not in answer.headers
 
 
 async def test_links_are_repaired_in_one_script(site: Site) -> None:

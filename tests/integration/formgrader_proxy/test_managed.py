@@ -123,7 +123,7 @@ async def test_a_busy_formgrader_is_not_restarted(site: Site) -> None:
     await until_up(browser)
     (process,) = [
         one
-        for one in psutil.Process().children()
+        for one in psutil.Process().children(recursive=True)
         if "services.formgrader_proxy.upstream.server" in one.cmdline()
     ]
     process.send_signal(signal.SIGSTOP)
