@@ -102,6 +102,21 @@ BROWSER: dict[str, Attack] = {
         "sets a second cookie with the same name for a longer path",
         "400 with an explanation; the cookies are cleared",
     ),
+    "grades_read_and_changed": Attack(
+        "a page on a student's own server, opened by a grader",
+        "reads nbgrader's pages and API in every way, and changes a grade",
+        "403, and no name, score or token in the response",
+    ),
+    "readable_cookie": Attack(
+        "a page on a student's own server, opened by a grader",
+        "reads the formgrader's cookies through an error page in a frame",
+        "no cookie of a service can be read by scripts",
+    ),
+    "page_read_over_plain_http": Attack(
+        "a page on a student's own server, over plain HTTP",
+        "fetches a page with the headers of a browser that opens it",
+        "403 with an explanation, for the user, too",
+    ),
     "page_on_a_subdomain": Attack(
         "a page on a student's own server, on a hub with subdomains",
         "reads pages of a service and of the Hub, and sets a cookie for the whole domain",
@@ -422,6 +437,11 @@ ON_PURPOSE: dict[str, Possible] = {
         "subdomain_host",
         "without it, a page on a student's server reads the Hub's own pages and sets its cookies",
         "docs/deployment.md",
+    ),
+    "frames": Possible(
+        "--frame-ancestors",
+        "pages of the named sites show the formgrader in a frame; of the same origin, they read it",
+        "docs/formgrader.md",
     ),
     "plain_http": Possible(
         "--allow-plain-http",

@@ -9,8 +9,9 @@ from urllib.parse import quote, urlsplit
 
 import aiohttp
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, expect
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
+from tests.browser.conftest import ARGUMENTS, CHROMIUM
 from tests.browser.hostile_page import (
     EVE,
     POPUP,
@@ -224,6 +225,27 @@ async def test_repeated_cookies_are_reported_and_cleared(
     for _ in done:
         await own.reload()
     await expect(own.locator("form.account")).to_contain_text(cull_hub.admin)
+
+
+@pytest.mark.attack("page_read_over_plain_http")
+async def test_pages_are_not_shown_over_plain_http(cull_hub: RealHub) -> None:
+    """There, no header tells a page from a script: both get an explanation and no data."""
+    rule = "--host-resolver-rules=MAP hub.test 127.0.0.1"
+    url = f"http://hub.test:{urlsplit(cull_hub.url).port}/"
+    async with async_playwright() as playwright:
+        arguments = [*ARGUMENTS, rule]
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        page = await browser.new_page()
+        await page.goto(f"{url}{CULL}")
+        await page.fill("input[name=username]", cull_hub.admin)
+        await page.fill("input[name=password]", "any")
+        await page.click("#login_submit")
+        await page.wait_for_url(f"{url}{CULL}")
+        await expect(page.get_by_text("--allow-plain-http")).to_be_visible()
+        text = await run(page, READS["fetch-as-page"], f"/{CULL}")
+        assert "--allow-plain-http" in text
+        assert "_xsrf" not in text
+        await browser.close()
 
 
 @pytest.mark.attack("single_origin")

@@ -283,6 +283,7 @@ async def test_page_in_another_page(cull: Site, dest: str) -> None:
         assert token not in answer.text
 
 
+@pytest.mark.attack("frames")
 async def test_frames_can_be_allowed() -> None:
     """With the setting, a page can be shown in a frame; a fetch is still refused."""
     async with site(allow_frames=True) as made:
