@@ -80,7 +80,8 @@ class Supervisor:
         return alive
 
     def _received(self, signum: int, _: FrameType | None) -> None:
-        self._signals.append(signum)
+        if signum != signal.SIGCHLD:  # which only wakes the loop
+            self._signals.append(signum)
 
     def _handle_signals(self, child: int) -> bool:
         """Whether the sandbox must end."""
@@ -104,13 +105,14 @@ class Supervisor:
 
     def _ended(self, child: int) -> bool:
         with suppress(ChildProcessError):
-            while True:
+            for _ in range(processes.MOST_REAPED):
                 pid, status = os.waitpid(-1, os.WNOHANG)
                 if pid == child:
                     self.exit_code = os.waitstatus_to_exitcode(status)
                     return True
                 if not pid:
-                    return False
+                    break
+            return False
         return True
 
     def _read(self, descriptor: int) -> bool:
