@@ -18,6 +18,7 @@ from common.config.help import config_file, help_all, help_short
 from common.config.shutdown import run_loop
 from common.config.suggestions import did_you_mean
 from common.errors import ConfigError
+from common.prctl import hide_process
 
 _BUILT_IN = {
     "help": Takes.NOTHING,
@@ -31,6 +32,7 @@ _BUILT_IN = {
 
 def launch(cls: type[ServiceApp]) -> NoReturn:
     """Run the program and exit: 0 on success, 1 if a setting is invalid."""
+    hide_process()  # its environment and memory contain tokens
     try:
         code = run(cls, sys.argv[1:])
     except KeyboardInterrupt:  # before the event loop handles signals

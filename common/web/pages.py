@@ -1,6 +1,7 @@
 """Pages: Jinja templates that escape everything, and static files with fingerprinted URLs."""
 
 import hashlib
+import secrets
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from common.oauth.sign_in import IDENTITY, SIGN_IN
 from common.oauth.state import local_path
+from common.web.security_headers import page_policy
 
 _HERE = Path(__file__).parent
 _YEAR_SECONDS = 365 * 24 * 3600
@@ -85,17 +87,26 @@ def render(
     headers: Mapping[str, str] | None = None,
     **context: Any,
 ) -> web.Response:
-    """A page as a response. Templates see ``context``, ``identity`` and ``xsrf_token()``."""
+    """A page as a response. Templates see ``context``, ``identity`` and ``xsrf_token()``.
+
+    Only elements with the attribute ``nonce="{{ csp_nonce }}"`` load scripts and style sheets.
+    """
     sign_in = request.app.get(SIGN_IN)
+    nonce = secrets.token_urlsafe(16)
     standard: dict[str, Any] = {
         "identity": request.get(IDENTITY),
         "xsrf_token": (lambda: sign_in.xsrf_token(request)) if sign_in else (lambda: ""),
         "path": request.path,
         "current_url": local_path(request.raw_path, request.app[PAGES].prefix),
+        "csp_nonce": nonce,
     }
     text = request.app[PAGES].render(template, standard | context)
     return web.Response(
-        text=text, status=status, headers=headers, content_type="text/html", charset="utf-8"
+        text=text,
+        status=status,
+        headers={"Content-Security-Policy": page_policy(nonce), **(headers or {})},
+        content_type="text/html",
+        charset="utf-8",
     )
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # so that the demo runs without being installed
@@ -32,6 +32,13 @@ STOP_SECONDS = 10
 
 class DemoError(Exception):
     """The demo cannot run; the message says why in one line."""
+
+
+class Passwords(NamedTuple):
+    """The password of all students, and that of the admin, the instructor and the graders."""
+
+    students: str
+    staff: str
 
 
 def main() -> int:
@@ -56,8 +63,10 @@ def _run(state: Path, port: int, stop: threading.Event) -> None:
         raise DemoError(
             f"Port {port} of 127.0.0.1 is in use; choose another with make demo PORT={port + 1000}"
         )
-    password = _password(state)
-    environment = _environment(state, port, password, mark)
+    passwords = Passwords(
+        _password(state, "password", "demo"), _password(state, "staff_password", "staff")
+    )
+    environment = _environment(state, port, passwords, mark)
     hub: subprocess.Popen[bytes] | None = None
     try:
         tasks = list(prepare(state, environment))
@@ -71,7 +80,7 @@ def _run(state: Path, port: int, stop: threading.Event) -> None:
         parts |= {task.name: task.done for task in tasks if not task.needed_at_start}
         if not _wait_for(parts, stop):
             return
-        _say(_welcome(port, password))
+        _say(_welcome(port, passwords))
         while not stop.wait(0.5):
             _check_running(hub, state)
     finally:
@@ -106,19 +115,19 @@ def _alone(state: Path) -> Iterator[TextIO]:
         yield lock
 
 
-def _password(state: Path) -> str:
-    """Return the demo's password, generated once so that other users here cannot guess it."""
-    path = state / "password"
+def _password(state: Path, name: str, start: str) -> str:
+    """Return a password, generated once so that other users here cannot guess it."""
+    path = state / name
     if not path.exists():
         path.touch(mode=0o600)
     password = path.read_text().strip()
     if not password:
-        password = f"demo-{secrets.token_hex(4)}"
+        password = f"{start}-{secrets.token_hex(4)}"
         path.write_text(password + "\n")
     return password
 
 
-def _environment(state: Path, port: int, password: str, mark: str) -> dict[str, str]:
+def _environment(state: Path, port: int, passwords: Passwords, mark: str) -> dict[str, str]:
     """Return the environment of all processes of the demo."""
     inherited = {
         name: value
@@ -130,7 +139,8 @@ def _environment(state: Path, port: int, password: str, mark: str) -> dict[str, 
         "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "PYTHONPATH": str(ROOT),
         "DEMO_STATE": str(state),
-        "DEMO_PASSWORD": password,
+        "DEMO_PASSWORD": passwords.students,
+        "DEMO_STAFF_PASSWORD": passwords.staff,
         "DEMO_MARK": mark,
         "DEMO_PORT": str(port),
         "DEMO_HUB_PORT": str(free_port()),
@@ -191,7 +201,7 @@ def _wait_for(parts: dict[str, Callable[[], bool]], stop: threading.Event) -> bo
     return True
 
 
-def _welcome(port: int, password: str) -> str:
+def _welcome(port: int, passwords: Passwords) -> str:
     """Return the table of addresses and logins."""
     base = f"http://127.0.0.1:{port}/"
     addresses = {
@@ -201,7 +211,12 @@ def _welcome(port: int, password: str) -> str:
     }
     lines = ["", *(f"  {what:<34}{base}{path}" for what, path in addresses.items()), ""]
     lines += [f"  {role:<34}{', '.join(logins)}" for role, logins in by_role()]
-    lines += [f"  {'password of all users':<34}{password}", "", "Press Ctrl-C to stop."]
+    lines += ["", f"  {'password of students':<34}{passwords.students}"]
+    lines += [
+        f"  {'password of all other users':<34}{passwords.staff}",
+        "",
+        "Press Ctrl-C to stop.",
+    ]
     return "\n".join(lines)
 
 

@@ -36,6 +36,11 @@ def groups() -> dict[str, list[str]]:
     return found
 
 
+def staff() -> set[str]:
+    """Return the logins of all users except students."""
+    return {person.login for person in PEOPLE if STUDENTS not in person.groups}
+
+
 def by_role() -> Iterator[tuple[str, list[str]]]:
     """Yield each role with its logins, in the order above."""
     for role in dict.fromkeys(person.role for person in PEOPLE):

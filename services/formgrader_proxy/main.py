@@ -21,10 +21,10 @@ from common.web.pages import add_templates
 from common.web.server import serve
 from services.formgrader_proxy.metrics import FormgraderMetrics
 from services.formgrader_proxy.proxy.gateway import Gateway
+from services.formgrader_proxy.scopes import ADMIN_SCOPE
 from services.formgrader_proxy.settings import Settings
 from services.formgrader_proxy.store.audit import Audit
 from services.formgrader_proxy.upstream.formgraders import Formgraders
-from services.formgrader_proxy.upstream.prctl import hide_process
 from services.formgrader_proxy.web.api import Api
 from services.formgrader_proxy.web.audit_pages import AuditPages
 from services.formgrader_proxy.web.pages import Pages, add_course_redirects
@@ -38,7 +38,6 @@ POLL_SECONDS = 5.0
 
 async def run(settings: Settings, stopping: asyncio.Event) -> int:
     """Serve until ``stopping`` is set. Returns the exit code."""
-    hide_process()
     return await Service(settings, stopping).run()
 
 
@@ -110,6 +109,7 @@ class Service:
             readiness=self.readiness,
             sign_in=sign_in,
             authenticate_prometheus=settings.authenticate_prometheus,
+            admin_scope=ADMIN_SCOPE,
             client_max_size=0,
             title="Grading",
             hub_url=site.hub_url,

@@ -17,7 +17,7 @@ def test_csv_of_any_rows() -> None:
     )
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+@pytest.mark.parametrize("start", [*"=+-@\t\r\n", "\uff1d", "\uff20"])
 def test_formulas_are_text(start: str) -> None:
     """A cell that a spreadsheet would evaluate is marked as text; numbers are not."""
     assert csv_rows([[f"{start}1", -1]]).strip('"').startswith("'" + start)

@@ -81,6 +81,26 @@ def test_names_of_configs_and_secrets_depend_on_their_content(
     assert swarm.digests(files) != first
 
 
+def test_added_courses_are_checked_and_deployed(
+    swarm: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their tokens get a digest too, in a variable whose name stack files can use."""
+    monkeypatch.setattr(swarm, "HERE", tmp_path)
+    (tmp_path / "courses").mkdir()
+    course = tmp_path / "courses" / "cs-102.stack.yaml"
+    template = (ROOT / "docker" / "course.stack.yaml").read_text()
+    course.write_text(template.replace("__ID__", "cs-102").replace("__VAR__", "cs_102"))
+    assert swarm.stack_files() == [tmp_path / "stack.yaml", course]
+    files = swarm.files_of(tmp_path, course.read_text())
+    assert files == {"grading_token_cs-102": tmp_path / "secrets/grading_token_cs-102"}
+    (missing,) = swarm.check_files(files, {})
+    assert missing == "secrets/grading_token_cs-102 is missing: run docker/setup"
+    (tmp_path / "secrets").mkdir()
+    files["grading_token_cs-102"].write_text("x" * 32)
+    (variable,) = swarm.digests(files)
+    assert f"${{{variable}:-0}}" in course.read_text()
+
+
 def test_short_and_missing_secrets_are_rejected_unless_unused(
     swarm: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

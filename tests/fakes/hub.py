@@ -159,14 +159,17 @@ class FakeHub:
         api.add_get("/hub/api/health", self._health)
         api.add_get("/hub/api/user", self._whoami)
         api.add_get("/hub/api/users", self._users)
-        api.add_get("/hub/api/users/{user}", self._user)
-        api.add_delete("/hub/api/users/{user}", self._delete_user)
-        for path in ("/hub/api/users/{user}/server", "/hub/api/users/{user}/servers/{server}"):
+        api.add_get("/hub/api/users/{user:[^/]+}", self._user)
+        api.add_delete("/hub/api/users/{user:[^/]+}", self._delete_user)
+        for path in (
+            "/hub/api/users/{user:[^/]+}/server",
+            "/hub/api/users/{user:[^/]+}/servers/{server:[^/]+}",
+        ):
             api.add_get(path, self._one_server)
             api.add_delete(path, self._stop)
             api.add_post(path, self._start)
         api.add_get("/hub/api/groups", self._groups)
-        api.add_get("/hub/api/groups/{group}", self._group)
+        api.add_get("/hub/api/groups/{group:[^/]+}", self._group)
         api.add_get("/hub/metrics", self._metrics)
 
     async def _date(self, request: web.Request, response: web.StreamResponse) -> None:

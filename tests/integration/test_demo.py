@@ -45,7 +45,14 @@ class Demo:
 
     @property
     def password(self) -> str:
-        found = re.search(r"password of all users\s+(\S+)", self.printed())
+        return self.password_of("students")
+
+    @property
+    def staff_password(self) -> str:
+        return self.password_of("all other users")
+
+    def password_of(self, users: str) -> str:
+        found = re.search(rf"password of {users}\s+(\S+)", self.printed())
         assert found, self.printed()
         return found.group(1)
 
@@ -81,6 +88,7 @@ def running(state: Path) -> Iterator[Demo]:
         demo.process.wait(60)
 
 
+@pytest.mark.attack("account-shared-password")
 @pytest.mark.skipif(proxy_command() is None, reason="no proxy: run `make setup`")
 async def test_sign_in_stop_and_start_again(tmp_path: Path) -> None:
     """Users can work and grade, Ctrl-C stops all processes, and the next run keeps the state."""
@@ -88,6 +96,10 @@ async def test_sign_in_stop_and_start_again(tmp_path: Path) -> None:
     with running(state) as demo:
         jar = aiohttp.CookieJar(unsafe=True)
         async with aiohttp.ClientSession(cookie_jar=jar, headers=BROWSER) as session:
+            # The students' password signs in no other user.
+            for other in ("admin", "ines", "Ines", "greta", "gustav"):
+                with pytest.raises(AssertionError):
+                    await sign_in(session, demo.url, other, demo.password)
             await sign_in(session, demo.url, "ada", demo.password)
             async with session.get(demo.url + "hub/spawn") as page:
                 assert page.status == 200, page.url
@@ -101,7 +113,7 @@ async def test_sign_in_stop_and_start_again(tmp_path: Path) -> None:
         async with aiohttp.ClientSession(
             cookie_jar=aiohttp.CookieJar(unsafe=True), headers=BROWSER
         ) as session:
-            await sign_in(session, demo.url, "greta", demo.password)
+            await sign_in(session, demo.url, "greta", demo.staff_password)
             await until_page(session, demo.url + "services/formgrader/", "Course 101")
             await until_page(session, demo.url + FORMGRADER + "/manage_submissions/ps1", "ps1")
         password = demo.password
@@ -115,7 +127,7 @@ async def test_sign_in_stop_and_start_again(tmp_path: Path) -> None:
         assert demo.password == password
         jar = aiohttp.CookieJar(unsafe=True)
         async with aiohttp.ClientSession(cookie_jar=jar) as session:
-            await sign_in(session, demo.url, "admin", demo.password)
+            await sign_in(session, demo.url, "admin", demo.staff_password)
             async with session.get(demo.url + "hub/admin") as page:
                 assert page.status == 200
         # If demo.py is killed, its hub keeps running; the next run ends it.

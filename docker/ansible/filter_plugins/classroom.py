@@ -4,10 +4,12 @@
 functions are pure except ``as_on_disk``.
 """
 
+import hashlib
 import ipaddress
+import re
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,9 @@ AUTHENTICATOR_OF = {
 #: Secrets with fewer distinct characters count as patterns ("aaaaaaaa", "12121212").
 MIN_DISTINCT = 5
 REMEDY = "generate each with openssl rand -hex 32 and set it with ansible-vault edit vault.yml"
+#: The IDs of courses, which are also names of services and hosts. docker/setup has the same rule.
+COURSE_ID = re.compile(r"[a-z][a-z0-9-]{0,38}[a-z0-9]")
+RESERVED_IDS = frozenset({"on", "off", "no", "yes", "true", "false", "null"})
 #: The domain of the machines, addresses and registries in inventory.example.
 EXAMPLES = "example.org"
 LOCAL = ("http://localhost", "http://127.0.0.1")
@@ -33,8 +38,8 @@ def problems(settings: Mapping[str, Any]) -> list[str]:
     """Return the problems, each in one line with the remedy.
 
     ``settings`` has these keys: secrets (by name), environment, machines (cluster_address by name),
-    groups (machine names by group), registry, texts (by file name; None if the file is missing) and
-    vault (the file's content on disk; None if it is missing).
+    groups (machine names by group), registry, texts (by file name; None if the file is missing),
+    vault (the file's content on disk; None if it is missing) and courses (the IDs with a token).
     """
     environment = settings["environment"]
     authenticator = str(environment.get("AUTHENTICATOR", "shared-password"))
@@ -45,6 +50,7 @@ def problems(settings: Mapping[str, Any]) -> list[str]:
         *check_machines(settings["machines"], settings["groups"]),
         *check_addresses(environment, str(settings["registry"]), authenticator),
         *check_files(settings["texts"]),
+        *check_courses(settings["courses"], settings["texts"].get("courses.toml") or ""),
     ]
 
 
@@ -117,6 +123,8 @@ def check_addresses(
         )
     elif authenticator == "google" and not url.startswith(("https://", *LOCAL)):
         yield f"PUBLIC_URL={url}: Google redirects users only to https addresses"
+    if str(environment.get("SUBDOMAINS", "no")) not in {"yes", "no"}:
+        yield 'SUBDOMAINS: use "yes" or "no" in classroom_environment, with the quotation marks'
     if EXAMPLES in registry:
         yield (
             f"classroom_registry={registry}: still the example value; use your registry,"
@@ -138,6 +146,49 @@ def check_files(texts: Mapping[str, str | None]) -> Iterator[str]:
             yield f"etc/{name}: {error}"
 
 
+def check_courses(ids: Iterable[str], text: str) -> Iterator[str]:
+    """Report IDs that are not valid, and courses that share a token or have none."""
+    ids = [str(each) for each in ids]
+    for each in ids:
+        if not COURSE_ID.fullmatch(each) or each in RESERVED_IDS:
+            yield (
+                f"vault_grading_tokens: {each} is not a valid course ID; use 2 to 40 lower-case"
+                " letters, digits and dashes, such as course102, and start with a letter"
+            )
+    try:
+        tables = tomllib.loads(text).get("course", [])
+    except tomllib.TOMLDecodeError:
+        return  # reported by check_files
+    tables = [each for each in tables if isinstance(each, dict)] if isinstance(tables, list) else []
+    files = Counter(str(each["token_file"]) for each in tables if "token_file" in each)
+    for file in (file for file, times in files.items() if times > 1):
+        yield (
+            f"etc/courses.toml: several courses have the token_file {file}; add a token for each"
+            " course to vault_grading_tokens, and use /run/secrets/grading_token_ID"
+        )
+    for file in files:
+        _, found, course_id = file.partition("/run/secrets/grading_token_")
+        if found and course_id not in {*ids, "course101"}:
+            yield (
+                f"etc/courses.toml: {file} does not exist; add {course_id} to vault_grading_tokens"
+                " with ansible-vault edit vault.yml"
+            )
+
+
+def grading_secrets(tokens: Mapping[str, str]) -> dict[str, str]:
+    """Return the names and values of the Swarm secrets for the courses' tokens, by course ID."""
+    return {f"grading_token_{course_id}": token for course_id, token in tokens.items()}
+
+
+def course_stack(template: str, course_id: str) -> str:
+    """Return the stack file of a course; docker/setup --add-course writes the same."""
+    uid = int(hashlib.sha256(course_id.encode()).hexdigest()[:4], 16) % 1500 + 70000
+    values = {"ID": course_id, "UID": str(uid), "VAR": course_id.replace("-", "_")}
+    for name, value in values.items():
+        template = template.replace(f"__{name}__", value)
+    return template
+
+
 def as_on_disk(path: str) -> str | None:
     """Return a file without decrypting it, as lookups would; None if it does not exist."""
     try:
@@ -151,4 +202,9 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by name."""
-        return {"as_on_disk": as_on_disk, "setting_problems": problems}
+        return {
+            "as_on_disk": as_on_disk,
+            "course_stack": course_stack,
+            "grading_secrets": grading_secrets,
+            "setting_problems": problems,
+        }

@@ -57,9 +57,19 @@ class Roster:
         """All users who may sign in."""
         return self.admins.union(*self.groups.values())
 
+    @property
+    def staff(self) -> frozenset[str]:
+        """The admins, and the instructors and graders of all courses."""
+        graders = (names for group, names in self.groups.items() if group.startswith(_STAFF_GROUPS))
+        return self.admins.union(*graders)
+
     def groups_of(self, name: str) -> frozenset[str]:
         """Return the groups of a user."""
         return frozenset(group for group, members in self.groups.items() if name in members)
+
+
+#: How the names of the groups of instructors and of graders start.
+_STAFF_GROUPS = ("instruct-", "formgrade-")
 
 
 def course_groups(course_id: str) -> tuple[str, str, str]:

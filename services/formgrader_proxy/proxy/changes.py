@@ -9,34 +9,41 @@ from aiohttp import web
 
 from common.errors import StoreError
 from common.web.error_pages import error_response
+from services.formgrader_proxy.proxy.request_body import Body
 from services.formgrader_proxy.store.audit import Audit, Change
 
 log = logging.getLogger("formgrader")
 
-#: A grade or a comment is small. Larger bodies are refused.
-MAX_BODY_BYTES = 256 * 1024
 #: Actions whose field names are recorded, so that the audit log tells a score from a comment.
 ACTIONS_WITH_FIELDS = frozenset({"grade", "comment"})
+#: Actions whose response says whether they succeeded. nbgrader answers with status 200 in any case.
+ACTIONS_WITH_RESULT = frozenset(
+    {
+        "assign",
+        "autograde",
+        "collect",
+        "generate_feedback",
+        "release",
+        "release_feedback",
+        "unrelease",
+    }
+)
 
-#: Sends the change to the formgrader; the argument is its body if that was read already.
-Forward = Callable[[bytes | None], Awaitable[web.StreamResponse]]
+#: Sends the change to the formgrader; the argument is its body.
+Forward = Callable[[Body | None], Awaitable[web.StreamResponse]]
 
 
 async def forward_change(
-    request: web.Request, change: Change, audit: Audit, forward: Forward
+    request: web.Request, change: Change, body: Body | None, audit: Audit, forward: Forward
 ) -> web.StreamResponse:
-    """Record ``change``, forward it, and record the status of the response.
+    """Record ``change``, forward it, and record the outcome.
 
-    A change that cannot be recorded is not forwarded: the response is then 503. A body that is
-    too large for its action gets 413. If only the status cannot be recorded, the entry stays
-    without one.
+    A change that cannot be recorded is not forwarded: the response is then 503. If only the status
+    cannot be recorded, the entry stays without one.
     """
-    body = None
-    if change.action in ACTIONS_WITH_FIELDS:
-        body = await read_small_body(request)
-        if body is None:
-            return error_response(request, 413, "A score or comment cannot be this large.")
-        change = replace(change, fields=field_names(body))
+    if change.action in ACTIONS_WITH_FIELDS and body is not None:
+        data = body.data
+        change = replace(change, fields=field_names(data) if isinstance(data, bytes) else ())
     try:
         number = await audit.begin(change)
     except StoreError as error:
@@ -45,20 +52,22 @@ async def forward_change(
         return error_response(request, 503, text, title="Not saved")
     response = await forward(body)
     try:
-        await audit.finish(number, response.status)
+        reported = succeeded(response) if change.action in ACTIONS_WITH_RESULT else None
+        await audit.finish(number, response.status, reported)
     except StoreError as error:
         log.error("entry %d of the audit log has no status: %s", number, error)
     return response
 
 
-async def read_small_body(request: web.Request) -> bytes | None:
-    """The body, or None if it is larger than :data:`MAX_BODY_BYTES`."""
-    body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            return None
-    return bytes(body)
+def succeeded(response: web.StreamResponse) -> bool | None:
+    """What nbgrader's API reported in ``{"success": ...}``; None if it reported nothing."""
+    body = response.body if isinstance(response, web.Response) else None
+    try:
+        result = json.loads(body) if isinstance(body, bytes) else None
+    except (ValueError, RecursionError):
+        return None
+    found = result.get("success") if isinstance(result, dict) else None
+    return found if isinstance(found, bool) else None
 
 
 def field_names(body: bytes) -> tuple[str, ...]:

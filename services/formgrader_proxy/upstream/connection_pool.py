@@ -168,6 +168,8 @@ class ConnectionPool:
         return None
 
     async def _connect(self) -> ResponseHandler:
+        if self._closed:  # the number in /proc/self/fd may belong to another socket by now
+            raise ConnectionRefusedError("the connections to this formgrader are closed")
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(CONNECT_SECONDS):
             if self._socket is not None:

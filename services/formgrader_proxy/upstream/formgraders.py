@@ -15,6 +15,9 @@ from services.formgrader_proxy.upstream.supervisor import State, Supervisor
 
 log = logging.getLogger("formgrader")
 
+#: Seconds that a page waits for the courses file.
+RELOAD_SECONDS = 2.0
+
 #: A managed formgrader goes from one state to another; None before it exists and afterwards.
 OnState = Callable[[State | None, State | None], None]
 
@@ -28,6 +31,7 @@ class Formgrader:
         self.supervisor: Supervisor | None = None
         self._on_state = on_state
         self._external: Upstream | None = None
+        self._closed = False
         if course.directory is not None:
             settings = LaunchSettings(
                 course_id=course.id,
@@ -35,6 +39,7 @@ class Formgrader:
                 base_url=base_url,
                 user=course.user,
                 db_url_file=course.db_url_file,
+                autograding=course.autograding,
             )
             self.supervisor = Supervisor(
                 settings, idle_seconds=course.idle_seconds, on_state=on_state
@@ -46,8 +51,11 @@ class Formgrader:
 
         In that case it is started, unless it has to wait for its next start.
 
-        :raises UpstreamUnreachable: the token file of an external one cannot be read
+        :raises UpstreamUnreachable: the token file of an external one cannot be read, or the course
+            is no longer served
         """
+        if self._closed:  # while the request waited for something else
+            raise UpstreamUnreachable("the course is no longer served in this way")
         if self.supervisor is not None:
             return self.supervisor.ready()
         if self._external is None:
@@ -69,7 +77,8 @@ class Formgrader:
         return self.supervisor.state.value if self.supervisor else "elsewhere"
 
     async def close(self) -> None:
-        """Stop the formgrader if it is managed, and close the connections."""
+        """Stop the formgrader if it is managed, and close the connections, for good."""
+        self._closed = True
         if self.supervisor is not None:
             await self.supervisor.stop()
             self._on_state(self.supervisor.state, None)
@@ -88,7 +97,9 @@ class Formgraders:
         self._base_url_of = base_url_of
         self._on_state = on_state
         self._formgraders: dict[str, Formgrader] = {}
-        self._refreshing = asyncio.Lock()
+        self._reloading: asyncio.Task[None] | None = None
+        #: Formgraders that are no longer served and still have to end.
+        self._closing: set[asyncio.Task[None]] = set()
 
     def get(self, course_id: str) -> Formgrader | None:
         """The formgrader of a course; None if there is no such course."""
@@ -104,18 +115,38 @@ class Formgraders:
         return self._file.problems
 
     async def refresh(self) -> None:
-        """Read the courses file again, and use its courses if they changed."""
-        async with self._refreshing:
-            outcome = await asyncio.to_thread(self._file.reload_if_changed)
-            if outcome is Reload.REFUSED:
-                log.error("The courses file is invalid; the previous courses stay in use:")
-                for problem in self._file.problems:
-                    log.error("  %s", problem)
-            elif outcome is Reload.LOADED:
-                await self.replace(self._file.courses)
+        """Read the courses file again, and use its courses if they changed.
+
+        If reading takes long, as on a file server that does not respond, it goes on in the
+        background, and the previous courses stay in use.
+        """
+        earlier = self._reloading
+        if earlier is not None:  # it may have read the file before the latest change
+            await asyncio.wait({earlier}, timeout=RELOAD_SECONDS)
+            if not earlier.done():
+                return
+        if self._reloading is earlier:
+            self._reloading = asyncio.create_task(self._reload())
+        latest = self._reloading
+        assert latest is not None  # noqa: S101 - by this or by another call
+        await asyncio.wait({latest}, timeout=RELOAD_SECONDS)
+        if latest.done():
+            latest.result()
+
+    async def _reload(self) -> None:
+        outcome = await asyncio.to_thread(self._file.reload_if_changed)
+        if outcome is Reload.REFUSED:
+            log.error("The courses file is invalid; the previous courses stay in use:")
+            for problem in self._file.problems:
+                log.error("  %s", problem)
+        elif outcome is Reload.LOADED:
+            await self.replace(self._file.courses)
 
     async def replace(self, courses: Mapping[str, Course]) -> None:
-        """Serve these courses only. Those that did not change keep their formgrader."""
+        """Serve these courses only. Those that did not change keep their formgrader.
+
+        The others are stopped in the background, so that none of them delays the rest.
+        """
         old = self._formgraders
         unchanged = {
             course_id: formgrader
@@ -135,11 +166,18 @@ class Formgraders:
         for formgrader in removed:
             if formgrader.course.id not in new:
                 log.info("course %s is no longer served", formgrader.course.id)
-        await asyncio.gather(*(formgrader.close() for formgrader in removed))
+            closing = asyncio.create_task(formgrader.close())
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+        if self._closing:  # those that do not run close at once
+            await asyncio.wait(self._closing, timeout=0)
 
     async def close(self) -> None:
-        """Stop everything."""
+        """Stop everything, within about 11 s."""
+        if self._reloading is not None:
+            self._reloading.cancel()
         await self.replace({})
+        await asyncio.gather(*self._closing, return_exceptions=True)
 
 
 def _announce(course: Course) -> None:
@@ -148,6 +186,12 @@ def _announce(course: Course) -> None:
         log.warning(
             "course %s: its formgrader runs as root, and so does the students' code that it"
             ' autogrades; give the course its own system account: user = "NAME"',
+            course.id,
+        )
+    if course.managed and not course.autograding.isolated:
+        log.warning(
+            'course %s has sandbox = "none": the code of submissions runs without isolation and can'
+            " read and change all grades",
             course.id,
         )
     if course.mode is Mode.FULL:

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from services.formgrader_proxy.autograding.settings import AutogradingSettings
+from services.formgrader_proxy.upstream.listener import Listener
 from services.formgrader_proxy.upstream.process import Account, Process
 
 #: Environment variables that are passed on: for finding programs, locales and certificates.
@@ -31,6 +33,7 @@ class LaunchSettings:
     base_url: str
     user: str | None = None
     db_url_file: Path | None = None
+    autograding: AutogradingSettings = field(default_factory=AutogradingSettings)
     environment: Mapping[str, str] = field(default_factory=dict)
     command: tuple[str, ...] = (
         sys.executable,
@@ -40,11 +43,11 @@ class LaunchSettings:
     )
 
 
-def launch(settings: LaunchSettings, private: Path, token: str) -> Process:
-    """Start the formgrader, which will listen on the socket ``private / "socket"``.
+def launch(settings: LaunchSettings, private: Path, listener: Listener, token: str) -> Process:
+    """Start the formgrader, which will serve the connections to ``listener``.
 
     ``private`` is a directory that only this service can read; it is given to the formgrader's
-    account.
+    account, and removed when it has ended. This process keeps no copy of the listening socket.
 
     :raises OSError: it cannot be started, or ``db_url_file`` cannot be read
     :raises LookupError: there is no such account
@@ -53,20 +56,24 @@ def launch(settings: LaunchSettings, private: Path, token: str) -> Process:
     start = {
         "course_id": settings.course_id,
         "base_url": settings.base_url,
-        "socket": str(private / "socket"),
+        "listener": listener.fileno(),
         "token": token,
         "db_url": read_secret(settings.db_url_file),
-        "parent": os.getpid(),
+        "autograding": settings.autograding.to_json(),
     }
     if account.uid is not None:
         os.chown(private, account.uid, account.gid or -1)
-    return Process(
+    process = Process(
         settings.command,
         account=account,
         directory=settings.directory,
         environment=_environment(account, private) | dict(settings.environment),
         stdin=json.dumps(start).encode(),
+        inherited=(listener.fileno(),),
+        private=private,
     )
+    listener.close_socket()
+    return process
 
 
 def _environment(account: Account, private: Path) -> dict[str, str]:

@@ -2,15 +2,19 @@
 
 :mod:`.launch` runs it as ``python -I -m services.formgrader_proxy.upstream.server`` in the
 course's directory and writes one JSON object to its standard input: ``{"course_id", "base_url",
-"socket", "token", "db_url", "parent"}``. In its own container it gets "address" and "port" instead
-of "socket", and "exchange", the directory of nbgrader's exchange for courses whose
-nbgrader_config.py does not set one. The token is not passed in the environment, because
-autograding runs students' code in a child of this process, and a child can read its parent's
-environment.
+"listener", "token", "db_url", "autograding"}``. "listener" is the descriptor of a listening socket.
+In its own container it gets "address" and "port" instead, "parent", the process id of its parent,
+and "exchange", the directory of nbgrader's exchange for courses whose nbgrader_config.py does not
+set one.
+
+The token gives access to everything, so the account that runs students' code must not be able to
+read it: it is neither in the environment nor in a file, and the memory of this process is hidden.
 """
 
 import json
 import os
+import secrets
+import socket
 import sys
 from importlib.util import find_spec
 from typing import Any
@@ -18,11 +22,10 @@ from typing import Any
 from jupyter_server.serverapp import ServerApp
 from traitlets.config import Config
 
-from services.formgrader_proxy.upstream.prctl import end_with_parent
-
-#: Runs before a notebook is rendered. Removes scripts from Markdown and outputs, but keeps
-#: nbgrader's score and comment fields, which are part of the template.
-SANITIZER = "nbconvert.preprocessors.sanitize.SanitizeHTML"
+from common.prctl import end_with_parent, hide_process
+from services.formgrader_proxy.autograding import guards
+from services.formgrader_proxy.autograding.settings import AutogradingSettings
+from services.formgrader_proxy.rendering import configure as rendering
 
 
 class FormgraderServer(ServerApp):
@@ -35,26 +38,44 @@ class FormgraderServer(ServerApp):
     def find_server_extensions(self) -> None:
         """Ignore extensions that happen to be enabled on this machine."""
 
+    def write_server_info_file(self) -> None:
+        """Do not write the token to a file."""
+
+    def write_browser_open_files(self) -> None:
+        """Do not write an address with the token to a file."""
+
+    def adopt(self, listener: socket.socket) -> None:
+        """Serve the connections to this socket, and to no other."""
+        listener.setblocking(False)
+        self._listener = listener
+
+    def _bind_http_server(self) -> None:
+        if hasattr(self, "_listener"):
+            self.http_server.add_socket(self._listener)
+        else:
+            super()._bind_http_server()
+
 
 def configuration(start: dict[str, Any]) -> Config:
     """The complete configuration of a course's server."""
     config = Config()
     server = config.ServerApp
     server.base_url = start["base_url"]
-    if "socket" in start:
-        server.sock = start["socket"]
-        server.sock_mode = "0600"
+    # As good as the token, and otherwise written to a file.
+    server.cookie_secret = secrets.token_bytes(32)
+    if "listener" in start:
+        # Only a name for the log. :meth:`FormgraderServer.adopt` replaces it.
+        server.sock, server.sock_mode = "inherited", "0600"
     else:
         server.ip, server.port, server.port_retries = start["address"], start["port"], 0
     server.root_dir = os.getcwd()
     server.open_browser = False
     server.terminals_enabled = False
     server.allow_remote_access = True
-    server.jpserver_extensions = {"nbgrader.server_extensions.formgrader": True}
     server.quit_button = False
     server.allow_root = True
     config.IdentityProvider.token = start["token"]
-    config.HTMLExporter.preprocessors = [SANITIZER]
+    rendering.configure(config)
     config.CourseDirectory.root = os.getcwd()
     config.CourseDirectory.course_id = start["course_id"]
     if start.get("exchange"):
@@ -64,6 +85,19 @@ def configuration(start: dict[str, Any]) -> Config:
     # True would show the complete configuration on a page, including a database password.
     config.FormgradeExtension.debug = False
     return config
+
+
+def autograding_settings(start: dict[str, Any]) -> AutogradingSettings:
+    """The course's settings for autograding; without any, the defaults, which isolate."""
+    values = start.get("autograding")
+    return AutogradingSettings() if values is None else AutogradingSettings.from_json(values)
+
+
+def inherited_socket(descriptor: int) -> socket.socket:
+    """The socket with this descriptor, which no process that is started later inherits."""
+    inherited = socket.socket(fileno=descriptor)
+    inherited.set_inheritable(False)
+    return inherited
 
 
 def gradebook_url(url: str) -> str:
@@ -84,9 +118,14 @@ def gradebook_url(url: str) -> str:
 
 def main() -> None:
     """Read the settings from standard input and serve until stopped."""
+    hide_process()
     start = json.load(sys.stdin)
-    end_with_parent(start["parent"])  # a service that was killed cannot stop its formgraders
+    if "parent" in start:  # a keeper sees to that itself
+        end_with_parent(start["parent"])
+    guards.install(autograding_settings(start))
     app = FormgraderServer(config=configuration(start))
+    if "listener" in start:
+        app.adopt(inherited_socket(start["listener"]))
     app.initialize(argv=[])
     app.start()
 

@@ -1,31 +1,30 @@
 """Supervises a course's own formgrader: started on demand, stopped when idle.
 
-The process gets a private directory for its socket and a random token. If it exits unexpectedly,
-the next request starts it again, after a delay that doubles with each failure.
+The process gets a listening socket, a directory for its runtime files and a random token. If it
+exits unexpectedly or is stuck, the next request starts it again, after a delay that doubles with
+each failure. Every wait for the process is limited.
 """
 
 import asyncio
-import secrets
-import shutil
-import tempfile
+import logging
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
-from pathlib import Path
-from urllib.parse import quote
-
-import aiohttp
 
 from common.clock import Clock, SystemClock
 from services.formgrader_proxy.upstream.endpoint import Upstream
-from services.formgrader_proxy.upstream.launch import LaunchSettings, launch
-from services.formgrader_proxy.upstream.process import Process
+from services.formgrader_proxy.upstream.health import Patience
+from services.formgrader_proxy.upstream.launch import LaunchSettings
+from services.formgrader_proxy.upstream.life import Life, live
+
+log = logging.getLogger("formgrader")
 
 LOG_LINES = 500
 #: A process that ran for longer than this has proven that it works.
 PROVEN_SECONDS = 600.0
-_PROBE_SECONDS = 0.1
+#: Stopping a process takes 6 s if it ignores signals, and never more than this.
+STOP_SECONDS = 11.0
 
 
 class State(StrEnum):
@@ -59,6 +58,7 @@ class Supervisor:
         *,
         idle_seconds: float = 1800,
         start_seconds: float = 120,
+        patience: Patience | None = None,
         clock: Clock | None = None,
         on_state: Callable[[State, State], None] = lambda old, new: None,
     ) -> None:
@@ -69,6 +69,7 @@ class Supervisor:
         self.trouble: str | None = None
         self._idle_seconds = idle_seconds
         self._start_seconds = start_seconds
+        self._patience = patience or Patience()
         self._clock = clock or SystemClock()
         self._on_state = on_state
         self._state = State.STOPPED
@@ -76,10 +77,11 @@ class Supervisor:
         self._task: asyncio.Task[None] | None = None
         self._upstream: Upstream | None = None
         self._stop = asyncio.Event()
+        self._stuck: str | None = None
         self._failures = 0
         self._not_before = 0.0
         self._started_at = 0.0
-        self._in_flight = 0
+        self._in_flight: dict[object, float] = {}
         self._last_used = self._clock.monotonic()
 
     @property
@@ -106,6 +108,10 @@ class Supervisor:
         if self._upstream is not None:
             return self._upstream
         if self._task is None and self.paused_for == 0.0:
+            self._started_at = self._clock.monotonic()
+            self._stop.clear()
+            self._stuck = None
+            self._enter(State.STARTING)
             self._task = asyncio.create_task(
                 self._run(), name=f"formgrader {self.settings.course_id}"
             )
@@ -114,18 +120,19 @@ class Supervisor:
     @contextmanager
     def in_use(self) -> Iterator[None]:
         """A request is being handled, so the process is not idle, however long it takes."""
-        self._in_flight += 1
+        request = object()
+        self._in_flight[request] = self._clock.monotonic()
         try:
             yield
         finally:
-            self._in_flight -= 1
+            del self._in_flight[request]
             self._last_used = self._clock.monotonic()
 
     async def stop(self) -> None:
-        """Stop the process, if there is one, and wait until it has ended."""
+        """Stop the process, if there is one, and wait until it has ended, for 11 s at most."""
         self._stop.set()
         if self._task is not None:
-            await asyncio.gather(self._task, return_exceptions=True)
+            await asyncio.wait({self._task}, timeout=STOP_SECONDS)
 
     def _enter(self, state: State) -> None:
         old, self._state = self._state, state
@@ -134,91 +141,62 @@ class Supervisor:
 
     async def _run(self) -> None:
         """One life of the process, from its start to its end."""
-        self._stop.clear()
-        self._started_at = self._clock.monotonic()
-        self._enter(State.STARTING)
-        private = Path(tempfile.mkdtemp(prefix="formgrader-"))
         try:
-            await self._supervise(private)
+            async with live(self.settings, self._stop, self._log.append) as life:
+                await self._supervise(life)
         except (OSError, LookupError, ValueError) as error:
             self._fail(f"it could not be started: {error}")
         finally:
             self._upstream = None
             self._task = None
-            if self._state is State.STOPPING:
+            if self._state is not State.PAUSING:
                 self._enter(State.STOPPED)
-            shutil.rmtree(private, ignore_errors=True)
 
-    async def _supervise(self, private: Path) -> None:
-        token = secrets.token_urlsafe(32)
-        process = launch(self.settings, private, token)
-        exited = asyncio.create_task(process.wait())
-        reader = asyncio.create_task(self._read_log(process))
-        upstream = Upstream.at(f"http+unix://{quote(str(private / 'socket'), safe='')}", token)
-        stopping = asyncio.create_task(self._stop.wait())
+    async def _supervise(self, life: Life) -> None:
         try:
-            if await self._wait_until_serving(upstream, exited, stopping):
-                self._upstream, self.trouble = upstream, None
+            if await life.until_serving(self._start_seconds, self._clock):
+                self._upstream, self.trouble = life.upstream, None
                 self._enter(State.RUNNING)
-                await self._wait_until_idle(exited, stopping)
-            self._upstream = None
-            self._note_end(exited, stopping)
+                await self._serve(life)
         finally:
-            stopping.cancel()
-            await upstream.close()
-            await process.end()
-            await asyncio.gather(reader, return_exceptions=True)
+            self._upstream = None
+        self._note_end(life)
 
-    def _note_end(self, exited: asyncio.Task[int], stopping: asyncio.Task[bool]) -> None:
-        if exited.done() and not stopping.done():
-            self._fail(f"it exited with code {exited.result()}")
-        elif not stopping.done() and self._state is State.STARTING:
-            self._fail(f"it did not respond within {self._start_seconds:.0f} s")
-        else:
+    async def _serve(self, life: Life) -> None:
+        """Wait until the process exits, is stuck, is idle for too long or has to stop."""
+        health = life.health(self._clock, self._patience)
+        watching = asyncio.create_task(health.watch(self._oldest_request))
+        try:
+            while not life.due and not watching.done():
+                remaining = self._idle_remaining()
+                if remaining is not None and remaining <= 0:
+                    self._stop.set()
+                await life.wait(remaining, watching)
+            self._stuck = watching.result() if watching.done() else None
+        finally:
+            watching.cancel()
+
+    def _note_end(self, life: Life) -> None:
+        if life.stopping.done():
             self._failures = 0
             self._enter(State.STOPPING)
+        elif life.exited.done():
+            self._fail(f"it exited with code {life.exited.result()}")
+        elif self._stuck is not None:
+            self._fail(self._stuck)
+        else:
+            self._fail(f"it did not respond within {self._start_seconds:.0f} s")
 
     def _fail(self, why: str) -> None:
         lived = self._clock.monotonic() - self._started_at
         self._failures = 1 if lived > PROVEN_SECONDS else self._failures + 1
         self._not_before = self._clock.monotonic() + restart_delay(self._failures)
         self.trouble = why
+        log.warning("course %s: its formgrader failed: %s", self.settings.course_id, why)
         self._enter(State.PAUSING)
 
-    async def _read_log(self, process: Process) -> None:
-        async for line in process.lines():
-            self._log.append(line[:2000])
-
-    async def _wait_until_serving(
-        self, upstream: Upstream, exited: asyncio.Task[int], stopping: asyncio.Task[bool]
-    ) -> bool:
-        deadline = self._clock.monotonic() + self._start_seconds
-        url = f"{upstream.origin}{self.settings.base_url}formgrader/api/status"
-        while not exited.done() and not stopping.done() and self._clock.monotonic() < deadline:
-            try:
-                async with upstream.session.get(
-                    url,
-                    headers=upstream.authorization,
-                    timeout=aiohttp.ClientTimeout(total=5),
-                ) as response:
-                    if response.status == 200:
-                        return True
-            except (aiohttp.ClientError, OSError, TimeoutError):
-                pass
-            await asyncio.wait(
-                {exited, stopping}, timeout=_PROBE_SECONDS, return_when="FIRST_COMPLETED"
-            )
-        return False
-
-    async def _wait_until_idle(
-        self, exited: asyncio.Task[int], stopping: asyncio.Task[bool]
-    ) -> None:
-        """Wait until the process exits, is idle for too long or has to stop."""
-        while not exited.done() and not stopping.done():
-            remaining = self._idle_remaining()
-            if remaining is not None and remaining <= 0:
-                self._stop.set()
-            await asyncio.wait({exited, stopping}, timeout=remaining, return_when="FIRST_COMPLETED")
+    def _oldest_request(self) -> float | None:
+        return min(self._in_flight.values(), default=None)
 
     def _idle_remaining(self) -> float | None:
         """Seconds until the process counts as idle; None: never."""

@@ -23,7 +23,20 @@ from common.hub.retry import Retry
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.hub import FakeHub
 
-NAMES = ["q?x=1", "q", "h#frag", "%41", "A", "名前", "sp ace", "a%2Fb", "..", "a&b=c;d", "+"]
+NAMES = [
+    "a{b}",
+    "q?x=1",
+    "q",
+    "h#frag",
+    "%41",
+    "A",
+    "名前",
+    "sp ace",
+    "a%2Fb",
+    "..",
+    "a&b=c;d",
+    "+",
+]
 
 
 async def everyone(pages: AsyncIterator[list[User]]) -> list[User]:

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml  # type: ignore[import-untyped]
+
 from tests.docker.engine import run
 from tests.docker.machines import ANSIBLE, ansible_programs
 from tests.paths import ROOT
@@ -28,10 +30,16 @@ def write_inventory(
     (directory / "hosts.yml").write_text(json.dumps({"all": {"children": children}}))
     group_vars = directory / "group_vars" / "all"
     (group_vars / "tests.yml").write_text(json.dumps(settings))
-    example = (group_vars / "vault.yml.example").read_text("utf-8")
-    names = [line.partition(":")[0] for line in example.splitlines() if line.startswith("vault_")]
-    vault = {name: secrets.token_hex(32) for name in names}
+    example = yaml.safe_load((group_vars / "vault.yml.example").read_text("utf-8"))
+    vault = {name: _random(value) for name, value in example.items()}
     (group_vars / "vault.yml").write_text(json.dumps(vault))
+
+
+def _random(value: object) -> object:
+    """Return a random value for each value of an example."""
+    if isinstance(value, dict):
+        return {name: _random(each) for name, each in value.items()}
+    return secrets.token_hex(32)
 
 
 def encrypt(directory: Path, password: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.deployment.test_setup import Folder, free_port
 from tests.docker.ansible.inventory import encrypt, write_inventory
 from tests.docker.engine import CommandError
 from tests.docker.machines import ANSIBLE, needs_ansible, play
@@ -20,6 +21,9 @@ from tests.docker.machines import ANSIBLE, needs_ansible, play
 MACHINES = {"hub1": "203.0.113.10", "files1": "203.0.113.11", "worker1": "203.0.113.12"}
 GROUPS = {"hub": ["hub1"], "nfs": ["files1"], "workers": ["worker1"]}
 ENVIRONMENT = {"PUBLIC_URL": "https://hub.uni.example", "AUTHENTICATOR": "google"}
+
+
+COURSE = "[[course]]\ntoken_file = '/run/secrets/"
 
 
 def _module(path: Path, name: str) -> ModuleType:
@@ -51,6 +55,7 @@ def _settings(**changed: Any) -> dict[str, Any]:
         "groups": {"all": list(MACHINES), **GROUPS},
         "machines": MACHINES,
         "texts": {"roster.toml": 'admins = ["a"]', "courses.toml": ""},
+        "courses": ["course101"],
     }
     for key, value in changed.items():
         settings[key] = {**settings[key], **value} if isinstance(value, dict) else value
@@ -102,10 +107,23 @@ def test_valid_settings_have_no_problems(problems: Callable[[Any], list[str]]) -
             {"environment": {"PUBLIC_URL": "http://hub.uni.example"}},
             "PUBLIC_URL=http://hub.uni.example: Google redirects users only to https",
         ),
+        ({"environment": {"SUBDOMAINS": True}}, 'SUBDOMAINS: use "yes" or "no" in classroom_env'),
         ({"registry": "registry.example.org/x/"}, "classroom_registry=registry.example.org/x/: st"),
         ({"registry": "reg.uni.example"}, "add a slash at the end: reg.uni.example/"),
         ({"texts": {"roster.toml": None}}, "etc/roster.toml is missing: run cp -r"),
         ({"texts": {"roster.toml": "admins = ["}}, "etc/roster.toml: Invalid value (at"),
+        (
+            {"courses": ["course101", "CS_102"]},
+            "CS_102 is not a valid course ID; use 2 to 40 lower",
+        ),
+        (
+            {"texts": {"courses.toml": 2 * f"{COURSE}grading_token_course101'\n"}},
+            "several courses have the token_file /run/secrets/grading_token_course101; add",
+        ),
+        (
+            {"texts": {"courses.toml": f"{COURSE}grading_token_course102'"}},
+            "grading_token_course102 does not exist; add course102 to vault_grading_tokens",
+        ),
     ],
     ids=lambda value: value.split(":")[0][:30] if isinstance(value, str) else "",
 )
@@ -118,6 +136,17 @@ def test_each_problem_is_reported_in_one_line(
     assert expected in line
     shown = {each for each in settings["secrets"].values() if len(each) > 2 and each in line}
     assert shown <= {"CHANGE-ME"}
+
+
+def test_a_course_gets_the_file_that_setup_writes(tmp_path: Path) -> None:
+    """The Ansible role and docker/setup --add-course agree, also on the uid."""
+    folder = Folder(tmp_path)
+    folder.setup("--defaults", PORT=free_port())
+    folder.setup("--add-course", "course-102")
+    module = _module(ANSIBLE / "filter_plugins" / "classroom.py", "ansible_classroom")
+    template = (ANSIBLE.parent / "course.stack.yaml").read_text("utf-8")
+    written = (folder.path / "courses/course-102.stack.yaml").read_text("utf-8")
+    assert module.course_stack(template, "course-102") == written
 
 
 @pytest.fixture
@@ -164,7 +193,8 @@ def test_weak_secrets_are_rejected(inventory: Path, playbook: str) -> None:
     assert "openssl rand -hex 32" in output
     assert "UNREACHABLE" not in output
     assert "Traceback" not in output
-    for secret in ("hunter2", *valid.values()):
+    tokens = valid.pop("vault_grading_tokens")
+    for secret in ("hunter2", *valid.values(), *tokens.values()):
         assert secret not in output
 
 

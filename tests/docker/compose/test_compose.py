@@ -346,7 +346,13 @@ def test_images_are_small_and_contain_no_secrets(
 
 def test_container_configuration_contains_no_secrets(site: Site) -> None:
     """Secrets are read from files, never passed in environment variables or arguments."""
-    names = ("proxy_token", "cookie_secret", "postgres_password", "cull_token", "grading_token")
+    names = (
+        "proxy_token",
+        "cookie_secret",
+        "postgres_password",
+        "cull_token",
+        "grading_token_course101",
+    )
     secrets = [site.secret(name) for name in names]
     containers = site.compose("ps", "--all", "--quiet").split()
     assert len(containers) >= 8

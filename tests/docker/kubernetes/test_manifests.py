@@ -220,6 +220,28 @@ def test_only_the_formgrader_service_can_reach_a_course_and_a_course_has_no_egre
     assert not any(_selects(source, each) for source in sources for each in (course, student))
 
 
+@pytest.mark.attack("deploy-token-of-another-course", "deploy-network-of-another-course")
+def test_a_second_course_shares_only_the_exchange(manifests: list[Any]) -> None:
+    """Made with the command in course.yaml, it has its own claim, token and address."""
+    text = (KUBERNETES / "course.yaml").read_text("utf-8")
+    assert "sed s/course101/course102/g course.yaml" in text
+    other = list(yaml.safe_load_all(text.replace("course101", "course102")))
+    first = _of(manifests, "Deployment", COURSE)["spec"]["template"]
+    second = _of(other, "Deployment", "formgrader-course102")["spec"]["template"]
+    volumes = [
+        {each["name"]: each for each in pod["spec"]["volumes"] if "emptyDir" not in each}
+        for pod in (first, second)
+    ]
+    assert {name for name in volumes[0] if volumes[0][name] == volumes[1][name]} == {"nbgrader"}
+    (item,) = volumes[1]["token"]["secret"]["items"]
+    assert item == {"key": "course102", "path": "grading_token"}
+    policies = [each["spec"] for each in other if each["kind"] == "NetworkPolicy"]
+    (policy,) = (each for each in policies if _selects(each, second["metadata"]["labels"]))
+    sources = [source for rule in policy["ingress"] for source in rule["from"]]
+    assert not any(_selects(source, first["metadata"]["labels"]) for source in sources)
+    assert _behind(other, "formgrader-course102") == second
+
+
 def test_student_servers_and_the_formgrader_share_the_exchange(manifests: list[Any]) -> None:
     """Both mount the same claim at the same path."""
     values = yaml.safe_load((KUBERNETES / "exchange-values.yaml").read_text("utf-8"))

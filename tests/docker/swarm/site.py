@@ -276,7 +276,7 @@ class Site:
         A container outside these networks sends such traffic to its default gateway, and a proxy
         between the machine and the internet may accept connections to any address.
         """
-        for name in ("control", "grading"):
+        for name in ("control", "course101"):
             words = ("--format", "{{(index .IPAM.Config 0).Subnet}}", f"{STACK}_{name}")
             subnet = self.engine.docker("network", "inspect", *words).strip()
             self.on_node("iptables", "-w", "-I", "FORWARD", "-d", subnet, "-j", "REJECT")

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from common.errors import StoreError
-from services.formgrader_proxy.proxy.changes import MAX_BODY_BYTES, field_names
+from services.formgrader_proxy.proxy.changes import field_names
+from services.formgrader_proxy.proxy.request_body import LISTED
 from services.formgrader_proxy.store.audit import Change
-from tests.formgrader_proxy.site import GRADER, Site, formgrader_site
+from tests.formgrader_proxy.site import GRADER, INSTRUCTOR, Site, formgrader_site
 
 GRADE = "formgrader/api/grade/g1"
+AUTOGRADE = "formgrader/api/submission/ps1/ana/autograde"
 FLAG = "formgrader/api/submitted_notebook/n1/flag"
 
 
@@ -47,24 +49,57 @@ def test_the_number_of_names_is_limited() -> None:
     assert len(field_names(json.dumps({f"x{n}": 1 for n in range(100)}).encode())) == 20
 
 
-async def test_a_body_that_is_too_large_is_refused(site: Site) -> None:
-    """A grade is small; nothing is recorded or forwarded."""
+@pytest.mark.parametrize("path", [GRADE, FLAG])
+async def test_a_body_that_is_too_large_is_refused(site: Site, path: str) -> None:
+    """A change is small; nothing is recorded or forwarded."""
     browser = await site.browser(GRADER)
     site.seen.clear()
-    assert await site.send(browser, "PUT", GRADE, data=bytes(MAX_BODY_BYTES + 1)) == 413
+    method = "PUT" if path == GRADE else "POST"
+    assert await site.send(browser, method, path, data=bytes(LISTED.size + 1)) == 413
     assert site.seen == []
     assert await site.audit.newest("course101") == []
-    assert await site.send(browser, "PUT", GRADE, data=bytes(MAX_BODY_BYTES)) == 200
+    assert await site.send(browser, method, path, data=bytes(LISTED.size)) == 200
+    assert len(site.seen[-1].body) == LISTED.size
 
 
-async def test_other_actions_may_have_a_large_body(site: Site) -> None:
-    """It is streamed, and its fields are not recorded."""
+async def test_the_fields_of_other_actions_are_not_recorded(site: Site) -> None:
+    """They have none of interest."""
     browser = await site.browser(GRADER)
-    body = b'{"x": "' + b"y" * MAX_BODY_BYTES + b'"}'
-    assert await site.send(browser, "POST", FLAG, data=body) == 200
-    assert site.seen[-1].body == body
+    assert await site.send(browser, "POST", FLAG, data=b'{"x": 1}') == 200
+    assert site.seen[-1].body == b'{"x": 1}'
     (change,) = await site.audit.newest("course101")
     assert (change.action, change.fields) == ("flag", ())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"success": true, "log": "done"}', True),
+        ('{"success": false, "error": "refused"}', False),
+        (json.dumps({"success": False, "log": "x" * 3_000_000}), False),
+        ('{"success": 1}', None),
+        ("[" * 100_000, None),
+        ("formgrader", None),
+    ],
+    ids=["true", "false", "long", "number", "deep", "text"],
+)
+async def test_the_result_of_an_action(site: Site, text: str, expected: bool | None) -> None:
+    """nbgrader answers with 200 even if it failed; the audit log has what it reported."""
+    site.text = text
+    browser = await site.browser(INSTRUCTOR)
+    assert await site.send(browser, "POST", AUTOGRADE) == 200
+    assert "Accept-Encoding" not in site.seen[-1].headers
+    (change,) = await site.audit.newest("course101")
+    assert (change.action, change.status, change.succeeded) == ("autograde", 200, expected)
+
+
+async def test_other_changes_have_no_result(site: Site) -> None:
+    """A score is an object of its own, whatever its names are."""
+    site.text = '{"success": false}'
+    browser = await site.browser(GRADER)
+    assert await site.send(browser, "POST", FLAG) == 200
+    (change,) = await site.audit.newest("course101")
+    assert change.succeeded is None
 
 
 async def test_an_outcome_that_cannot_be_recorded_is_logged(
@@ -73,7 +108,7 @@ async def test_an_outcome_that_cannot_be_recorded_is_logged(
     """The change was made, so the grader gets the formgrader's response."""
     browser = await site.browser(GRADER)
 
-    async def unavailable(_number: int, _status: int) -> None:
+    async def unavailable(_number: int, _status: int, _succeeded: bool | None) -> None:
         raise StoreError("the disk is full")
 
     monkeypatch.setattr(site.audit, "finish", unavailable)

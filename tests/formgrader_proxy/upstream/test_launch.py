@@ -6,30 +6,35 @@ import json
 import os
 import pwd
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from services.formgrader_proxy.autograding.settings import AutogradingSettings
 from services.formgrader_proxy.upstream.launch import LaunchSettings, launch, read_secret
+from services.formgrader_proxy.upstream.listener import Listener
 
 #: Prints everything about us that the process can see.
 SCRIPT = """
 import json, os, sys
 start = json.load(sys.stdin)
 known = {"environ": dict(os.environ), "cwd": os.getcwd(), "uid": os.getuid(), "start": start}
-print(json.dumps(known))
+print(json.dumps(known, indent=1))
 """
 COMMAND = (sys.executable, "-c", SCRIPT)
 
 
-async def seen(settings: LaunchSettings, private: Path) -> dict[str, Any]:
+async def seen(settings: LaunchSettings, directory: Path) -> dict[str, Any]:
     """What the process can see."""
-    process = launch(settings, private, "its-own-token")
-    async with asyncio.timeout(60):
-        (line,) = [line async for line in process.lines()]
-        assert await process.wait() == 0
-    known: dict[str, Any] = json.loads(line)
+    private = Path(tempfile.mkdtemp(dir=directory))
+    with Listener() as listener:
+        process = launch(settings, private, listener, "its-own-token")
+        async with asyncio.timeout(60):
+            lines = [line async for line in process.lines()]
+            assert await process.wait() == 0
+    known: dict[str, Any] = json.loads("".join(lines))
     return known
 
 
@@ -55,17 +60,18 @@ async def test_secrets_are_not_in_its_environment(
 
 
 async def test_its_settings_are_on_standard_input(tmp_path: Path) -> None:
-    """With the gradebook's URL from its file, and our process id."""
+    """With the gradebook's URL from its file, and the descriptor of its socket."""
     secret = tmp_path / "db-url"
     secret.write_text("postgresql://x\n")
     settings = LaunchSettings("c1", tmp_path, "/c1/", db_url_file=secret, command=COMMAND)
-    assert (await seen(settings, tmp_path))["start"] == {
+    start = (await seen(settings, tmp_path))["start"]
+    assert start.pop("listener") > 2
+    assert start == {
         "course_id": "c1",
         "base_url": "/c1/",
-        "socket": str(tmp_path / "socket"),
         "token": "its-own-token",
         "db_url": "postgresql://x",
-        "parent": os.getpid(),
+        "autograding": AutogradingSettings().to_json(),
     }
 
 
@@ -74,14 +80,15 @@ async def test_a_missing_file_is_an_oserror(tmp_path: Path, missing: str) -> Non
     """Which names it, for the course's log page."""
     settings = LaunchSettings("c1", tmp_path, "/", command=COMMAND)
     settings = dataclasses.replace(settings, **{missing: Path("/no/such/file")})  # type: ignore[arg-type]  # one of the paths
-    with pytest.raises(OSError, match="/no/such/file"):
-        launch(settings, tmp_path, "t")
+    with Listener() as listener, pytest.raises(OSError, match="/no/such/file"):
+        launch(settings, tmp_path, listener, "t")
 
 
 async def test_an_unknown_user_is_a_lookup_error(tmp_path: Path) -> None:
     """The formgrader is not run under another account instead."""
-    with pytest.raises(LookupError):
-        launch(LaunchSettings("c1", tmp_path, "/", user="no-such-account"), tmp_path, "t")
+    settings = LaunchSettings("c1", tmp_path, "/", user="no-such-account")
+    with Listener() as listener, pytest.raises(LookupError):
+        launch(settings, tmp_path, listener, "t")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can run it as another user")
@@ -93,14 +100,15 @@ async def test_as_root_it_runs_as_another_user(tmp_path: Path) -> None:
             part.chmod(0o755)
     private = tmp_path / "private"
     private.mkdir(0o700)
-    command = ("/bin/sh", "-c", "id -u; echo $HOME")
+    command = ("/bin/sh", "-c", "id -u; echo $HOME; stat -c %u private")
     settings = LaunchSettings("c1", tmp_path, "/", user="nobody", command=command)
-    process = launch(settings, private, "t")
-    async with asyncio.timeout(60):
-        lines = [line async for line in process.lines()]
-        assert await process.wait() == 0
-    assert lines == [str(nobody.pw_uid), nobody.pw_dir]
-    assert private.stat().st_uid == nobody.pw_uid
+    with Listener() as listener:
+        process = launch(settings, private, listener, "t")
+        async with asyncio.timeout(60):
+            lines = [line async for line in process.lines()]
+            assert await process.wait() == 0
+    assert lines == [str(nobody.pw_uid), nobody.pw_dir, str(nobody.pw_uid)]
+    assert not private.exists()
 
 
 def test_a_secret_is_read_without_white_space(tmp_path: Path) -> None:

@@ -17,10 +17,10 @@ from services.formgrader_proxy.upstream.supervisor import State, Supervisor, res
 
 #: A stand-in that serves only the status page, and a page on which it dies.
 SERVER = """
-import json, os, sys
+import json, os, socket, sys
 from aiohttp import web
 start = json.load(sys.stdin)
-print("serving", start["course_id"], "at", start["socket"], flush=True)
+print("serving", start["course_id"], "in", os.environ["JUPYTER_RUNTIME_DIR"], flush=True)
 async def status(request):
     assert request.headers["Authorization"] == "token " + start["token"]
     return web.json_response({"status": True})
@@ -29,7 +29,7 @@ async def die(request):
 app = web.Application()
 app.router.add_get(start["base_url"] + "formgrader/api/status", status)
 app.router.add_get("/die", die)
-web.run_app(app, path=start["socket"], print=None)
+web.run_app(app, sock=socket.socket(fileno=start["listener"]), print=None)
 """
 BASE = "/services/formgrader/c1/"
 
@@ -57,8 +57,10 @@ async def test_it_is_started_on_demand_and_ended_when_stopped(tmp_path: Path) ->
     assert supervisor.ready() is None
     await until(supervisor.ready)
     assert state_of(supervisor) is State.RUNNING
-    assert supervisor.log_tail()[0].startswith("serving c1 at ")
-    (child,) = [child for child in psutil.Process().children() if SERVER in child.cmdline()]
+    assert supervisor.log_tail()[0].startswith("serving c1 in ")
+    (child,) = [
+        child for child in psutil.Process().children(recursive=True) if SERVER in child.cmdline()
+    ]
     await supervisor.stop()
     assert state_of(supervisor) is State.STOPPED
     assert not child.is_running()
@@ -130,16 +132,17 @@ def test_delays_double_up_to_a_limit() -> None:
     assert [restart_delay(failures) for failures in (0, 1, 2, 3, 100)] == [0, 1, 2, 4, 300]
 
 
-async def test_its_socket_is_in_a_private_directory(tmp_path: Path) -> None:
-    """No other account can reach it, and the directory is removed at the end."""
+async def test_its_runtime_files_are_in_a_private_directory(tmp_path: Path) -> None:
+    """No other account can reach them, and the directory is removed at the end."""
     supervisor = supervised(tmp_path)
     try:
         await until(supervisor.ready)
-        socket = Path(supervisor.log_tail()[0].partition(" at ")[2])
-        assert stat.S_IMODE(socket.parent.stat().st_mode) == 0o700
+        private = Path(supervisor.log_tail()[0].partition(" in ")[2]).parent
+        assert stat.S_IMODE(private.stat().st_mode) == 0o700
+        assert list(private.iterdir()) == []
     finally:
         await supervisor.stop()
-    assert not socket.parent.exists()
+    assert not private.exists()
 
 
 async def test_its_states_are_reported_in_order(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from classroom_hub.staff_password import own_password
 from tests.fakes.google import Account, FakeGoogle
 from tests.integration.conftest import MakeHub
 from tests.integration.realhub import BROWSER, HubAnswerError, RealHub, sign_in
@@ -203,8 +204,9 @@ async def test_a_sign_in_at_another_address_is_explained(site: Site) -> None:
     assert hub.log().count("A user signs in at") == 1
 
 
+@pytest.mark.attack("account-shared-password")
 async def test_shared_password_users_need_the_roster(make_hub: MakeHub, tmp_path: Path) -> None:
-    """Users need the user password, admins the admin password."""
+    """Students need the shared password, staff their own or the admin password."""
     roster = tmp_path / "roster.toml"
     roster.write_text(ROSTER)
     secrets = {"user_password": "for trying it", "admin_password": "a" * 32}
@@ -225,6 +227,19 @@ async def test_shared_password_users_need_the_roster(make_hub: MakeHub, tmp_path
     assert not await can_sign_in("ada", "another one")
     assert not await can_sign_in("ada", "a" * 32)
     assert not await can_sign_in("head", "for trying it")
+    assert not await can_sign_in("ina", "for trying it")
+    assert not await can_sign_in("INA", "for trying it")
+    assert await can_sign_in("ina", own_password("a" * 32, "ina"))
+    assert await can_sign_in("ina", "a" * 32)
+    assert not await can_sign_in("head", own_password("a" * 32, "ina"))
+    assert not await can_sign_in("head", own_password("a" * 32, "head"))
+    assert not await can_sign_in("ada", own_password("a" * 32, "ada"))
+    assert not await can_sign_in("ina", "für")
+    # A student who becomes a grader needs their own password from the first sign-in on.
+    roster.write_text(ROSTER.replace("students", f'graders = ["ada@{DOMAIN}"]\nstudents', 1))
+    roster.write_text(roster.read_text().replace(f'students = ["ada@{DOMAIN}", ', "students = ["))
+    assert not await can_sign_in("ada", "for trying it")
+    assert await can_sign_in("ada", own_password("a" * 32, "ada"))
     assert not await can_sign_in("eve", "for trying it")
     head = await hub.user("head")
     assert head is not None

@@ -16,7 +16,11 @@ GRADER, INSTRUCTOR, STUDENT = "gail", "iris", "ana"
 PREFIX = f"services/formgrader/{COURSE}/"
 
 
-def course_by_nbgrader(directory: Path, course_id: str = COURSE) -> Path:
+def course_by_nbgrader(
+    directory: Path,
+    course_id: str = COURSE,
+    module: str = "tests.integration.formgrader_proxy.course",
+) -> Path:
     """Create the course in a separate process, because nbgrader changes the working directory."""
     programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     home = directory.parent / "home"
@@ -25,7 +29,7 @@ def course_by_nbgrader(directory: Path, course_id: str = COURSE) -> Path:
         [
             sys.executable,
             "-m",
-            "tests.integration.formgrader_proxy.course",
+            module,
             str(directory),
             course_id,
         ],

@@ -58,8 +58,9 @@ class Api:
 
         app.router.add_get(api + "openapi.json", openapi)
         app.router.add_get(api + "servers", self.servers)
-        app.router.add_post(api + "servers/{user}/extend", self.extend)
-        app.router.add_post(api + "servers/{user}/{server}/extend", self.extend)
+        # Not {user}: that matches no braces, which a name may contain.
+        app.router.add_post(api + "servers/{user:[^/]+}/extend", self.extend)
+        app.router.add_post(api + "servers/{user:[^/]+}/{server:[^/]+}/extend", self.extend)
         app.router.add_get(api + "holds", self.holds)
         app.router.add_post(api + "holds", self.hold)
         app.router.add_delete(api + "holds/{id}", self.release)

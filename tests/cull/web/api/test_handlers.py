@@ -14,7 +14,7 @@ from services.cull.store.records import HoldKind
 from tests.cull.web.site import ACCESS, PREFIX, CullSite, cull_site
 from tests.fakes.clock import START
 
-NAMES = ["ada", "q?x=1", "h#frag", "%41", "名前", "sp ace", "a&b", "o'neil", "+", "a;b"]
+NAMES = ["ada", "a{b}", "q?x=1", "h#frag", "%41", "名前", "sp ace", "a&b", "o'neil", "+", "a;b"]
 
 
 def path(user: str, server: str = "") -> str:
