@@ -503,4 +503,9 @@ ON_PURPOSE: dict[str, Possible] = {
         "graders reach all that the formgrader serves: files, the gradebook, kernels, terminals",
         "docs/formgrader.md",
     ),
+    "no-sandbox": Possible(
+        'sandbox = "none"',
+        "the code of submissions does everything that the formgrader may do",
+        "docs/sandbox.md",
+    ),
 }
