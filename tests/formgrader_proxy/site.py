@@ -66,7 +66,7 @@ class Site:
 
     async def send(self, browser: Browser, method: str, path: str, **options: Any) -> int:
         """Send a request as nbgrader's scripts do, to a path of the course; returns the status."""
-        headers = {"X-CSRFToken": browser.cookies().get("_xsrf", ""), "Content-Type": "text/json"}
+        headers = {"X-CSRFToken": browser.xsrf, "Content-Type": "text/json"}
         headers |= options.pop("headers", {})
         return (
             await browser.fetch(COURSE + path, method=method, headers=headers, **options)
@@ -121,7 +121,6 @@ async def formgrader_site(
             "client_id": hub.client_id,
             "prefix": PREFIX,
             "access_scopes": frozenset({ACCESS}),
-            "xsrf_cookie_readable": True,
         }
         settings = service.Settings(
             site=service.Site(
