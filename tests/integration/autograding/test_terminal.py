@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tests.integration.autograding.formgrader import Course, formgrader, nbgrade
 from tests.integration.formgrader_proxy.course import ASSIGNMENT
 from tests.paths import ROOT
 
+PYTHON3 = Path(sys.prefix) / "share" / "jupyter" / "kernels" / "python3"
 #: Writes the gradebook's first bytes, if it can read them, into the notebook's outputs.
 READS_GRADES = "print('found', open({path!r}, 'rb').read(15))"
 #: What a course could set to have its submissions executed without a sandbox.
@@ -94,8 +96,7 @@ def test_a_courses_configuration_cannot_weaken_its_formgrader(course: Course) ->
     configure(course, WEAKER)
     kernel = course.path.parent / "home" / ".local" / "share" / "jupyter" / "kernels" / "local"
     kernel.mkdir(parents=True)
-    python3 = ROOT / ".venv/share/jupyter/kernels/python3/kernel.json"
-    spec = json.loads(python3.read_text())
+    spec = json.loads((PYTHON3 / "kernel.json").read_text())
     spec["metadata"] = {"kernel_provisioner": {"provisioner_name": "local-provisioner"}}
     (kernel / "kernel.json").write_text(json.dumps(spec))
     with sqlite3.connect(course.path / "gradebook.db") as database:
@@ -108,13 +109,32 @@ def test_a_courses_configuration_cannot_weaken_its_formgrader(course: Course) ->
         assert course.scores()["mallet"] == 3
 
 
-def test_without_a_sandbox_autograding_is_refused(course: Course) -> None:
-    """If the course asks for a mechanism that does not work here; the dialog says what to do."""
-    unusable = [name for name, reason in available().reasons.items() if reason is not None]
-    if not unusable:
-        pytest.skip("every mechanism works here")
-    with formgrader(course.path, settings(sandbox=str(unusable[0]))) as running:
+def test_without_a_sandbox_autograding_is_refused(
+    course: Course, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the mechanism that the course asks for does not work; the dialog says what to do."""
+    monkeypatch.setenv("PATH", "/nonexistent")  # bubblewrap is not found
+    with formgrader(course.path, settings(sandbox="bubblewrap")) as running:
         result = running.autograde("mallet")
         assert not result["success"]
+        assert "bubblewrap is not installed" in result["error"]
         assert 'sandbox = "none"' in result["error"]
         assert not course.autograded("mallet").exists()
+
+
+@pytest.mark.attack("autograde-without-a-sandbox")
+def test_a_course_without_a_sandbox_says_so(course: Course) -> None:
+    """On every page, because the code of a submission reads the gradebook."""
+    with formgrader(course.path, settings(sandbox="none")) as running:
+        assert running.autograde("mallet")["success"]
+        assert stole(course)
+        for page in (
+            "manage_assignments",
+            f"manage_submissions/{ASSIGNMENT}",
+            "gradebook",
+            "manage_students",
+            f"submissions/{running.notebook_id('mallet')}/",
+        ):
+            status, body = running.request("GET", f"formgrader/{page}")
+            assert status == 200
+            assert b"autograded without isolation" in body, page
