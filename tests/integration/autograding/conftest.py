@@ -1,6 +1,5 @@
 """A course, its formgrader, and the mechanism that isolates here."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import pytest
 
 from services.formgrader_proxy.autograding.settings import read_settings
 from services.formgrader_proxy.sandbox.mechanisms import available
-from tests.integration.autograding.formgrader import Formgrader, formgrader
+from tests.integration.autograding.formgrader import Formgrader, copy_of, formgrader
 from tests.integration.formgrader_proxy.hub import course_by_nbgrader
 
 #: Small enough that a test exceeds each limit soon.
@@ -21,15 +20,6 @@ def new_course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A course that nbgrader made, with two autograded submissions. Not to be changed."""
     pytest.importorskip("nbgrader")
     return course_by_nbgrader(tmp_path_factory.mktemp("new-course") / "course")
-
-
-def copy_of(course: Path, folder: Path) -> Path:
-    """A copy of the course that a test may change, with its own exchange."""
-    copy = folder / "course"
-    shutil.copytree(course, copy)
-    config = copy / "nbgrader_config.py"
-    config.write_text(config.read_text().replace(str(course), str(copy)))
-    return copy
 
 
 def settings(**table: object) -> dict[str, object]:

@@ -104,6 +104,15 @@ class Formgrader:
         return str(next(item["id"] for item in items if item["student"] == student))
 
 
+def copy_of(course: Path, folder: Path) -> Path:
+    """A copy of the course that a test may change, with its own exchange."""
+    copy = folder / "course"
+    shutil.copytree(course, copy)
+    config = copy / "nbgrader_config.py"
+    config.write_text(config.read_text().replace(str(course), str(copy)))
+    return copy
+
+
 def nbgrader(course: Course, *words: str) -> "subprocess.CompletedProcess[str]":
     """Run a command of nbgrader in the course's directory, as in a terminal."""
     return subprocess.run(
@@ -154,7 +163,7 @@ def formgrader(course: Path, autograding: dict[str, Any] | None) -> Iterator[For
     process.stdin.close()
     running = Formgrader(f"http://127.0.0.1:{port}{base}", Course(course), process)
     try:
-        _until_it_serves(running, course.parent / "formgrader.log")
+        until_it_serves(running, course.parent / "formgrader.log")
         yield running
     finally:
         process.terminate()
@@ -165,7 +174,8 @@ def formgrader(course: Path, autograding: dict[str, Any] | None) -> Iterator[For
             process.wait()
 
 
-def _until_it_serves(running: Formgrader, log: Path) -> None:
+def until_it_serves(running: Formgrader, log: Path) -> None:
+    """Wait for the first response. :raises AssertionError: there is none within a minute"""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and running.process.poll() is None:
         try:

@@ -5,8 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.autograding.conftest import copy_of, settings
-from tests.integration.autograding.formgrader import Course, Formgrader, formgrader, nbgrader
+from tests.integration.autograding.conftest import settings
+from tests.integration.autograding.formgrader import (
+    Course,
+    Formgrader,
+    copy_of,
+    formgrader,
+    nbgrader,
+)
 from tests.integration.formgrader_proxy.course import ASSIGNMENT
 
 SECRET = "the grades of all students"

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from services.formgrader_proxy.sandbox.mechanisms import available
-from tests.integration.autograding.conftest import copy_of, settings
-from tests.integration.autograding.formgrader import formgrader
+from tests.integration.autograding.conftest import settings
+from tests.integration.autograding.formgrader import copy_of, formgrader
 
 #: For each limit: its value, code that exceeds it, and words of the explanation.
 EXCEEDED = {

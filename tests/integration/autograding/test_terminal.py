@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from services.formgrader_proxy.sandbox.mechanisms import available
-from tests.integration.autograding.conftest import copy_of, settings
-from tests.integration.autograding.formgrader import Course, formgrader, nbgrader
+from tests.integration.autograding.conftest import settings
+from tests.integration.autograding.formgrader import Course, copy_of, formgrader, nbgrader
 from tests.integration.formgrader_proxy.course import ASSIGNMENT
 from tests.paths import ROOT
 
