@@ -48,6 +48,21 @@ PAGES: dict[str, Attack] = {
         "store a name with a script, or use a pattern as a name",
         "400; nothing is stored, recorded or run",
     ),
+    "fuzz-pieces": Attack(
+        "a student",
+        "HTML, Markdown and formulas with a script, in each field of a cell and of an output",
+        "the page has no script, event attribute, address, id or field of theirs",
+    ),
+    "fuzz-widgets": Attack(
+        "a student",
+        "a notebook whose metadata promises widgets without a state",
+        "the page is shown and the submission can be graded",
+    ),
+    "fuzz-notebooks": Attack(
+        "a student",
+        "any notebook that nbformat accepts, assembled from hostile pieces",
+        "status 200, nothing runs, and exactly the template's scores and comments, which work",
+    ),
 }
 
 #: Requests from a page of a student's own server, cookies, frames and logins.
@@ -322,6 +337,11 @@ PROCESS: dict[str, Attack] = {
         "send the grader to another course, a student's server or another site",
         "502 with an explanation",
     ),
+    "service worker from the formgrader": Attack(
+        "a page of a student's server on the same origin",
+        "register a submitted script as a service worker for a grader's pages",
+        "403, because the page's token is missing; Service-Worker-Allowed is removed",
+    ),
 }
 
 PROCESS |= {
@@ -379,6 +399,21 @@ ACCESS: dict[str, Attack] = {
         "connects to the formgrader of another course",
         "the two containers have no network in common",
     ),
+    "deploy-connections-of-a-course": Attack(
+        "a submission outside its sandbox",
+        "connects to the formgrader service, the Hub, the database or the machine of its container",
+        "dropped by the container's firewall, which the account of submissions cannot change",
+    ),
+    "deploy-token-file": Attack(
+        "a submission outside its sandbox",
+        "reads the file with the token of its course",
+        "only root can open the file's folder, and nothing in the container runs as root",
+    ),
+    "deploy-submission-in-container": Attack(
+        "a submission in the container of Compose or the pod of Kubernetes",
+        "reads or changes the gradebook, other work, the exchange or the token; connects; signals",
+        "refused by Landlock and seccomp in the unmodified containers; the submission is graded",
+    ),
     "account-shared-password": Attack(
         "a student",
         "signs in as an instructor, grader or admin with the password of all students",
@@ -406,6 +441,16 @@ ON_PURPOSE: dict[str, Possible] = {
     "autograde-without-a-sandbox": Possible(
         'sandbox = "none"',
         "the code of a submission reads and changes all grades",
+        "docs/formgrader.md",
+    ),
+    "deploy-without-sandbox": Possible(
+        'sandbox = "none"',
+        "in a container, code in a submission reads and changes its own course's gradebook",
+        "docs/deployment.md",
+    ),
+    "everything else in full mode": Possible(
+        'mode = "full"',
+        "graders reach all that the formgrader serves: files, the gradebook, kernels, terminals",
         "docs/formgrader.md",
     ),
 }

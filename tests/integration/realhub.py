@@ -192,6 +192,8 @@ class RealHub:
                 *("--ip", "127.0.0.1", "--port", str(public)),
                 *("--api-ip", "127.0.0.1", "--api-port", str(api_port)),
                 *("--error-target", f"http://127.0.0.1:{hub_port}/hub/error"),
+                # As the Hub would start it.
+                *(["--host-routing"] if "subdomain" in self._settings["extra_config"] else []),
             ],
             {"CONFIGPROXY_AUTH_TOKEN": self.proxy_token},
         )

@@ -19,6 +19,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from common.prctl import hide_process
 from services.formgrader_proxy.autograding.settings import AutogradingSettings, read_settings
 
 COURSE = Path(os.environ.get("COURSE", "/srv/course"))
@@ -112,6 +113,12 @@ def main() -> None:
         if COURSE.stat().st_uid == 0:
             os.chmod(COURSE, 0o700)
             os.chown(COURSE, uid, uid)
+        elif COURSE.stat().st_uid != uid:
+            owner = COURSE.stat().st_uid
+            sys.exit(
+                f"{COURSE} belongs to uid {owner}, but COURSE_UID is {uid}. Set COURSE_UID={owner}"
+                " in the environment of this container."
+            )
         with open("/etc/passwd", "r+", encoding="utf-8") as file:
             if not any(f":x:{uid}:" in line for line in file):
                 file.write(f"course:x:{uid}:{uid}::/tmp/course:/usr/sbin/nologin\n")
@@ -119,6 +126,7 @@ def main() -> None:
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
         warn_of_readable_token()
+    hide_process()  # submissions run under the same account, and this process knows the token
     os.umask(0o022)  # students read the exchange
     home = Path(tempfile.gettempdir()) / "course"
     home.mkdir(exist_ok=True)

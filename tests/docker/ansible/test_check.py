@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.deployment.test_setup import Folder, free_port
 from tests.docker.ansible.inventory import encrypt, write_inventory
 from tests.docker.engine import CommandError
 from tests.docker.machines import ANSIBLE, needs_ansible, play
@@ -106,6 +107,7 @@ def test_valid_settings_have_no_problems(problems: Callable[[Any], list[str]]) -
             {"environment": {"PUBLIC_URL": "http://hub.uni.example"}},
             "PUBLIC_URL=http://hub.uni.example: Google redirects users only to https",
         ),
+        ({"environment": {"SUBDOMAINS": True}}, 'SUBDOMAINS: use "yes" or "no" in classroom_env'),
         ({"registry": "registry.example.org/x/"}, "classroom_registry=registry.example.org/x/: st"),
         ({"registry": "reg.uni.example"}, "add a slash at the end: reg.uni.example/"),
         ({"texts": {"roster.toml": None}}, "etc/roster.toml is missing: run cp -r"),
@@ -134,6 +136,17 @@ def test_each_problem_is_reported_in_one_line(
     assert expected in line
     shown = {each for each in settings["secrets"].values() if len(each) > 2 and each in line}
     assert shown <= {"CHANGE-ME"}
+
+
+def test_a_course_gets_the_file_that_setup_writes(tmp_path: Path) -> None:
+    """The Ansible role and docker/setup --add-course agree, also on the uid."""
+    folder = Folder(tmp_path)
+    folder.setup("--defaults", PORT=free_port())
+    folder.setup("--add-course", "course-102")
+    module = _module(ANSIBLE / "filter_plugins" / "classroom.py", "ansible_classroom")
+    template = (ANSIBLE.parent / "course.stack.yaml").read_text("utf-8")
+    written = (folder.path / "courses/course-102.stack.yaml").read_text("utf-8")
+    assert module.course_stack(template, "course-102") == written
 
 
 @pytest.fixture

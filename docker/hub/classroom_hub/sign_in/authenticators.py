@@ -16,8 +16,8 @@ from jupyterhub.auth import Authenticator
 from traitlets import Unicode
 from traitlets.utils.importstring import import_item
 
-from classroom_hub import redirect_mismatch
 from classroom_hub.roster import Roster, RosterFile
+from classroom_hub.sign_in import redirect_mismatch
 from classroom_hub.staff_password import StaffPasswordAuthenticator
 from common.errors import ConfigError
 
