@@ -508,4 +508,9 @@ ON_PURPOSE: dict[str, Possible] = {
         "the code of submissions does everything that the formgrader may do",
         "docs/sandbox.md",
     ),
+    "autograde-without-a-sandbox": Possible(
+        'sandbox = "none"',
+        "the code of a submission reads and changes all grades",
+        "docs/formgrader.md",
+    ),
 }

@@ -19,6 +19,11 @@ KEYS = ("sandbox", "sandbox_network", "limits")
 AUTO = "auto"
 _MECHANISMS = (AUTO, *Mechanism)
 
+NOT_ISOLATED = (
+    'Submissions of this course are autograded without isolation (sandbox = "none"): the code of a'
+    " submission can read and change all grades."
+)
+
 #: Reports a problem: the setting, and what is wrong with it.
 Wrong = Callable[[str, str], None]
 
@@ -65,6 +70,11 @@ class AutogradingSettings:
     def isolated(self) -> bool:
         """Whether the course wants its submissions isolated."""
         return self.sandbox.mechanism is not Mechanism.NONE
+
+    @property
+    def notice(self) -> str:
+        """A warning for every page of the course; empty if its submissions are isolated."""
+        return "" if self.isolated else NOT_ISOLATED
 
     def to_json(self) -> dict[str, Any]:
         """These settings as JSON values."""

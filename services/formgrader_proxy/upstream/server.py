@@ -75,7 +75,7 @@ def configuration(start: dict[str, Any]) -> Config:
     server.quit_button = False
     server.allow_root = True
     config.IdentityProvider.token = start["token"]
-    rendering.configure(config)
+    rendering.configure(config, notice=autograding_settings(start).notice)
     config.CourseDirectory.root = os.getcwd()
     config.CourseDirectory.course_id = start["course_id"]
     if start.get("exchange"):

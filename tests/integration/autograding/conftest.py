@@ -1,6 +1,5 @@
 """A course, its formgrader, and the mechanism that isolates here."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import pytest
 
 from services.formgrader_proxy.autograding.settings import read_settings
 from services.formgrader_proxy.sandbox.mechanisms import available
-from tests.integration.autograding.formgrader import Formgrader, formgrader
+from tests.integration.autograding.formgrader import Formgrader, copy_of, formgrader
 from tests.integration.formgrader_proxy.hub import course_by_nbgrader
 
 #: Small enough that a test exceeds each limit soon.
@@ -23,20 +22,16 @@ def new_course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return course_by_nbgrader(tmp_path_factory.mktemp("new-course") / "course")
 
 
-def copy_of(course: Path, folder: Path) -> Path:
-    """A copy of the course that a test may change, with its own exchange."""
-    copy = folder / "course"
-    shutil.copytree(course, copy)
-    config = copy / "nbgrader_config.py"
-    config.write_text(config.read_text().replace(str(course), str(copy)))
-    return copy
+def settings(**table: object) -> dict[str, object]:
+    """The settings of a course, with a sandbox if one works here."""
+    table = {"sandbox": "auto" if available().best else "none"} | table
+    found = read_settings(table, lambda key, what: pytest.fail(f"{key}: {what}"))
+    return found.to_json()
 
 
 @pytest.fixture(scope="module")
 def running(new_course: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Formgrader]:
     """A formgrader with small limits, and with a sandbox if one works here."""
     course = copy_of(new_course, tmp_path_factory.mktemp("autograding"))
-    table = {"sandbox": "auto" if available().best else "none", "limits": LIMITS}
-    settings = read_settings(table, lambda key, what: pytest.fail(f"{key}: {what}"))
-    with formgrader(course, settings.to_json()) as found:
+    with formgrader(course, settings(limits=LIMITS)) as found:
         yield found

@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 import json
+import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -159,6 +160,25 @@ async def test_only_instructors_may_autograde(hub: RealHub, grader: Person) -> N
         await instructor.open("formgrader/manage_assignments")
         answer = await instructor.send("POST", path)
         assert (await answer.json(content_type=None))["success"], await answer.text()
+
+
+async def test_a_failed_action_is_recorded_as_failed(hub: RealHub, course: Path) -> None:
+    """nbgrader answers with 200; the dialog and the audit log have the true outcome."""
+    shutil.copytree(course / "submitted" / "ana", course / "submitted" / "mal")
+    (course / "submitted" / "mal" / ASSIGNMENT / "link.txt").symlink_to(course / "gradebook.db")
+    async with person(hub, INSTRUCTOR) as instructor:
+        await instructor.open("formgrader/manage_assignments")
+        path = f"formgrader/api/submission/{ASSIGNMENT}/mal/autograde"
+        answer = await instructor.send("POST", path)
+        result = await answer.json(content_type=None)
+        assert (answer.status, result["success"]) == (200, False)
+        assert result["error"].startswith(f'mal/{ASSIGNMENT}: "link.txt" is a symbolic link')
+        page = hub.url + f"services/formgrader/audit/{COURSE}"
+        rows = await (await instructor.session.get(page + ".csv", headers=PAGE)).text()
+        row = next(row for row in csv.DictReader(io.StringIO(rows)) if "/mal/" in row["path"])
+        assert (row["status"], row["succeeded"]) == ("200", "no")
+        assert "<td>failed</td>" in await (await instructor.session.get(page, headers=PAGE)).text()
+    shutil.rmtree(course / "submitted" / "mal")
 
 
 @pytest.mark.parametrize("path", ["formgrader/gradebook", "formgrader/static/js/utils.js", ""])
