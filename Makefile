@@ -6,8 +6,10 @@ VENV ?= .venv$(if $(HUB),-hub$(HUB))
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.setup-done
 NODE_MODULES := $(VENV)/lib/node_modules
-UPLOT := services/stats/web/npm
-UPLOT_INSTALLED := services/stats/web/static/uplot/VERSION
+# The scripts of the pages, from npm.
+SCRIPTS := services/npm
+SCRIPTS_INSTALLED := services/stats/web/static/uplot/VERSION \
+  services/formgrader_proxy/rendering/static/mathjax/VERSION
 PORT ?= 8000
 # More arguments for pytest and for the benchmarks: make test ARGS="-k cull -x"
 ARGS ?=
@@ -60,14 +62,14 @@ bench: $(STAMP) ## compare with the peers, tables in bench-results/ (ARGS="NAME 
 	@$(RUN) -m tests.bench $(ARGS)
 
 clean: ## remove .venv, the demo's state and caches
-	rm -rf .venv .venv-hub* .demo build dist *.egg-info services/stats/web/static/uplot \
+	rm -rf .venv .venv-hub* .demo build dist *.egg-info $(dir $(SCRIPTS_INSTALLED)) \
 	  .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp is written last, so an interrupted set-up is taken up again. pip and npm get what they
 # need from the lock files; node comes from PyPI, so the system's own is neither needed nor used.
 $(STAMP): requirements.lock pyproject.toml examples/demo/package-lock.json
-$(STAMP): $(UPLOT)/package-lock.json $(UPLOT_INSTALLED)
+$(STAMP): $(SCRIPTS)/package-lock.json $(SCRIPTS_INSTALLED)
 	@set -e; \
 	python='$(PYTHON)'; \
 	if [ -z "$$python" ]; then \
@@ -110,12 +112,12 @@ $(STAMP): $(UPLOT)/package-lock.json $(UPLOT_INSTALLED)
 	  cp examples/demo/package-lock.json '$(NODE_MODULES)/.made-of'; \
 	  rm -rf '$(VENV)/npm-cache'; \
 	fi; \
-	'$(RUN)' $(UPLOT)/uplot.py; \
+	'$(RUN)' $(SCRIPTS)/npm_packages.py; \
 	echo "Setting up $(VENV): done."
 	@touch $@
 
-# If uPlot is missing, the set-up runs again.
-$(UPLOT_INSTALLED): ;
+# If one of them is missing, the set-up runs again.
+$(SCRIPTS_INSTALLED): ;
 
 # The browser tests need Debian's chromium, and those of the databases PostgreSQL's server. The tests
 # start the server themselves, so no cluster is created. Without them, these tests are skipped.

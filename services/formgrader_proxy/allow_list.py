@@ -143,6 +143,8 @@ OTHER = "other"
 _FULL_READ = Rule(_READ, _ANY, Role.GRADER, Content.PAGE, query=_ANY, websocket=True)
 _FULL_FILE = Rule(_READ, _ANY, Role.GRADER, Content.ATTACHMENT, query=_ANY)
 _FULL_WRITE = Rule(frozenset(), _ANY, Role.GRADER, Content.API, OTHER, query=_ANY)
+#: Below it are nbgrader's own pages.
+_NBGRADER = "formgrader"
 #: Jupyter serves these files unchanged, so a student may have written them.
 _FILES = {"files", "view", "nbconvert"}
 
@@ -168,8 +170,11 @@ def _find(method: str, path: str, query: str, mode: Mode) -> Rule | Refusal:
         return _restrict(listed, path, query)
     if mode is Mode.LISTED or method not in METHODS:
         return Refusal.METHOD if matching else Refusal.NOT_LISTED
-    if first_unaccepted(path) is not None:
-        return Refusal.NAME
+    if path.partition("/")[0] == _NBGRADER:
+        if first_unaccepted(path) is not None:
+            return Refusal.NAME
+        if query:
+            return Refusal.ARGUMENT
     if method not in _READ:
         return _FULL_WRITE
     return _FULL_FILE if path.partition("/")[0] in _FILES else _FULL_READ
@@ -188,7 +193,7 @@ def _restrict(rule: Rule, path: str, query: str) -> Rule | Refusal:
 def first_unaccepted(path: str) -> str | None:
     """The part of a path below ``formgrader/`` for which requests get :attr:`Refusal.NAME`."""
     first, _, below = path.partition("/")
-    if first != "formgrader":
+    if first != _NBGRADER:
         return None
     rule = next((rule for rule in RULES if rule.pattern.fullmatch(path)), None)
     if rule is not None:

@@ -79,8 +79,9 @@ class FormgraderProxy(ServiceApp):
         " Default: http://IP:PORT, where it listens."
     ).tag(config=True)
     frame_ancestors = Unicode(
-        "'self'",
-        help="Which sites may show the formgrader in a frame, as JupyterLab does; 'none': no site.",
+        "'none'",
+        help="Which sites may show the formgrader in a frame. On an origin that is shared with"
+        " users' servers, 'self' lets the page of any of them read what its visitors may grade.",
     ).tag(config=True)
 
     aliases: dict[str, str] = ServiceApp.aliases | {
@@ -203,7 +204,7 @@ class FormgraderProxy(ServiceApp):
                 Administrators(frozenset(self.admin_groups)),
             ),
             services_path=f"{self.base_url.rstrip('/')}/services/",
-            oauth=self.oauth_settings(xsrf_cookie_readable=True),
+            oauth=self.oauth_settings(allow_frames=self.frame_ancestors != "'none'"),
             bind=Bind(self.ip, self.port or 0, tls.server_context() if tls else None),
             courses=self.courses_file(),
             db_url=self.db_url,

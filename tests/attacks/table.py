@@ -33,16 +33,268 @@ PAGES: dict[str, Attack] = {
         "course titles and fields of the audit log that contain a script",
         "the formgrader proxy's own pages show them as text, with their policy and without it",
     ),
+    "script in an address": Attack(
+        "anyone who sends a grader a link",
+        "put a script into an address, which nbgrader prints into an inline script",
+        "400 with an explanation; the formgrader only sees accepted characters",
+    ),
+    "argument of a page": Attack(
+        "anyone who sends a grader a link",
+        "pass a script, a redirect or a token in the query",
+        "400; only the arguments that nbgrader reads are accepted, in the form that it sends",
+    ),
+    "hostile name through the API": Attack(
+        "a page that makes an instructor's browser send a request",
+        "store a name with a script, or use a pattern as a name",
+        "400; nothing is stored, recorded or run",
+    ),
 }
 
 #: Requests from a page of a student's own server, cookies, frames and logins.
 BROWSER: dict[str, Attack] = {}
 
 #: Code in a submission that tries to leave its sandbox.
-SANDBOX: dict[str, Attack] = {}
+SANDBOX: dict[str, Attack] = {
+    "sandbox-read-gradebook": Attack(
+        "a student's code in autograding",
+        "reads the gradebook by its path",
+        "permission denied, or no such file",
+    ),
+    "sandbox-read-by-link": Attack(
+        "a student's code in autograding",
+        "reads the gradebook by a symlink, a hard link or after renaming it",
+        "no link can be made or followed",
+    ),
+    "sandbox-read-by-proc": Attack(
+        "a student's code in autograding",
+        "reads the gradebook by /proc/PID/root, cwd and fd",
+        "other processes are not visible",
+    ),
+    "sandbox-inherited-descriptor": Attack(
+        "a student's code in autograding",
+        "looks for open descriptors of the formgrader",
+        "none is passed on",
+    ),
+    "sandbox-environment": Attack(
+        "a student's code in autograding",
+        "looks for the formgrader's token in environments",
+        "its own is cleared, others are not readable",
+    ),
+    "sandbox-read-others": Attack(
+        "a student's code in autograding",
+        "reads and lists other students' work and the hidden source",
+        "permission denied, or no such file",
+    ),
+    "sandbox-write-outside": Attack(
+        "a student's code in autograding",
+        "writes, renames and links into other folders",
+        "permission denied, or no such file",
+    ),
+    "sandbox-change-gradebook": Attack(
+        "a student's code in autograding",
+        "changes the mode, owner, time, size and name of the gradebook",
+        "it stays as it was",
+    ),
+    "sandbox-exchange": Attack(
+        "a student's code in autograding",
+        "reads and writes the exchange",
+        "permission denied, or no such file",
+    ),
+    "sandbox-connect": Attack(
+        "a student's code in autograding",
+        "connects to addresses of the machine (TCP, UDP, abstract sockets)",
+        "nothing is reached",
+    ),
+    "sandbox-formgraders-socket": Attack(
+        "a student's code in autograding",
+        "connects and sends to the formgrader's socket, and removes it",
+        "nothing is reached",
+    ),
+    "sandbox-see-processes": Attack(
+        "a student's code in autograding",
+        "lists processes outside",
+        "none is visible",
+    ),
+    "sandbox-signal": Attack(
+        "a student's code in autograding",
+        "signals processes outside",
+        "refused",
+    ),
+    "sandbox-trace": Attack(
+        "a student's code in autograding",
+        "traces processes outside, reads their memory, changes their limits and priority",
+        "refused",
+    ),
+    "sandbox-shared-memory": Attack(
+        "a student's code in autograding",
+        "opens shared memory of others, and makes System V shared memory",
+        "refused",
+    ),
+    "sandbox-namespaces": Attack(
+        "a student's code in autograding",
+        "makes namespaces, mounts and changes the root",
+        "refused",
+    ),
+    "sandbox-devices": Attack(
+        "a student's code in autograding",
+        "opens and makes devices",
+        "only null, zero, full and random exist",
+    ),
+    "sandbox-system-settings": Attack(
+        "a student's code in autograding",
+        "writes core_pattern, release_agent and other settings of the system",
+        "refused",
+    ),
+    "sandbox-raise-limits": Attack(
+        "a student's code in autograding",
+        "raises its limits",
+        "refused",
+    ),
+    "sandbox-survive": Attack(
+        "a student's code in autograding",
+        "leaves detached, stopped and forking processes",
+        "all end with the notebook",
+    ),
+    "sandbox-leave-link": Attack(
+        "a student's code in autograding",
+        "leaves symlinks, FIFOs, sockets, strange names and setuid files for a later step",
+        "they are removed",
+    ),
+    "sandbox-fork-bomb": Attack(
+        "a student's code in autograding",
+        "starts processes without end",
+        "everything is stopped, and the reason is recorded",
+    ),
+    "sandbox-fill-disk": Attack(
+        "a student's code in autograding",
+        "fills the disk, also with files that have no name",
+        "everything is stopped and the files are removed",
+    ),
+    "sandbox-many-files": Attack(
+        "a student's code in autograding",
+        "creates thousands of files and very deep folders",
+        "everything is stopped and the files are removed",
+    ),
+    "sandbox-exhaust-memory": Attack(
+        "a student's code in autograding",
+        "uses all memory, also memory that no process maps",
+        "everything is stopped, and the reason is recorded",
+    ),
+    "sandbox-burn-cpu": Attack(
+        "a student's code in autograding",
+        "computes without end in many short processes",
+        "everything is stopped, and the reason is recorded",
+    ),
+    "sandbox-flood-output": Attack(
+        "a student's code in autograding",
+        "prints without end past the notebook's outputs",
+        "only the last part is kept",
+    ),
+}
 
 #: The formgrader's process, its socket, its files and its responses.
-PROCESS: dict[str, Attack] = {}
+PROCESS: dict[str, Attack] = {
+    "process-socket-takeover": Attack(
+        "another process of the course's account",
+        "connects to the formgrader's socket, or puts its own in its place",
+        "the socket has no name, and only the service reaches it",
+    ),
+    "process-socket-inherited": Attack(
+        "a program that a formgrader started",
+        "serves requests on the socket that it inherited",
+        "it inherits no descriptor",
+    ),
+    "process-stuck": Attack(
+        "code in a formgrader",
+        "stops or blocks the formgrader, or closes its socket",
+        "the formgrader is ended and replaced, and the reason is shown and logged",
+    ),
+    "process-survivor": Attack(
+        "a process that a formgrader started",
+        "leaves its session, ignores signals, or forks all the time to outlive the formgrader",
+        "it ends with the formgrader, also when the service is killed",
+    ),
+    "process-lock": Attack(
+        "a process that a formgrader started",
+        "holds the log open while its course is removed, so that all pages wait",
+        "the pages of all other courses respond at once",
+    ),
+    "process-log-flood": Attack(
+        "code in a formgrader",
+        "prints gigabytes",
+        "the formgrader does not wait, and the service keeps a few hundred short lines",
+    ),
+    "process-log-characters": Attack(
+        "code in a formgrader",
+        "prints control characters for the terminal or page that shows the log",
+        "they are escaped",
+    ),
+    "process-token": Attack(
+        "another process of the course's account",
+        "reads the token from the formgrader's environment, arguments, files or memory",
+        "the token is only in memory, and the memory cannot be read",
+    ),
+    "process-environment": Attack(
+        "another process of a service's account",
+        "reads the Hub's token from the service's environment or memory, or traces the service",
+        "permission is denied",
+    ),
+    "private file as an attachment": Attack(
+        "a grader",
+        "download the gradebook, a configuration or a hidden file below a submission",
+        "404 in every spelling",
+    ),
+    "path argument": Attack(
+        "anyone who sends a grader a link",
+        "make nbgrader execute a submitted configuration file with ?path=",
+        "400 in every encoding and with every method",
+    ),
+    "unusual method": Attack(
+        "a grader",
+        "send TRACE to read the formgrader's token, or another method without a rule",
+        "405, also in full mode",
+    ),
+    "method override": Attack(
+        "a grader",
+        "name another method in a header field or in _method",
+        "the field is not forwarded, and the argument is refused",
+    ),
+    "upgrade of the connection": Attack(
+        "a grader",
+        "switch to another protocol to send requests past the checks",
+        "nothing is switched, and what follows is not interpreted",
+    ),
+    "expectation": Attack(
+        "a grader",
+        "let the formgrader negotiate about the body with Expect",
+        "the field is not forwarded, or 417",
+    ),
+    "compressed body": Attack(
+        "a grader",
+        "hide fields from the audit log, or expand a few bytes to gigabytes",
+        "415; nothing is forwarded",
+    ),
+    "removed during an upload": Attack(
+        "a former grader",
+        "change a grade with a request begun before the removal",
+        "403; permissions are checked when the body is complete",
+    ),
+    "endless body": Attack(
+        "a grader",
+        "send a body that is too large or never ends",
+        "413 or 408; nothing is forwarded",
+    ),
+    "hostile response fields": Attack(
+        "code that controls a formgrader",
+        "set cookies, redirect, preload, allow origins or address the proxy by response fields",
+        "fields that are not on the allow-list are removed",
+    ),
+    "redirect out of the course": Attack(
+        "code that controls a formgrader",
+        "send the grader to another course, a student's server or another site",
+        "502 with an explanation",
+    ),
+}
 
 #: Metrics, tokens, networks and accounts.
 ACCESS: dict[str, Attack] = {
@@ -75,6 +327,11 @@ ACCESS: dict[str, Attack] = {
         "a student",
         "signs in as an instructor, grader or admin with the password of all students",
         "refused; staff have their own passwords, in docker/ and in the demo",
+    ),
+    "metrics_by_a_student": Attack(
+        "a student with a token of their own",
+        "reads the metrics of a service, which may contain user names",
+        "403: the scope read:metrics or permission to see everything is required",
     ),
 }
 

@@ -113,7 +113,7 @@ def test_the_settings_are_passed_on(courses: Path, monkeypatch: pytest.MonkeyPat
     assert settings.services_path == "/base/services/"
     assert settings.courses.courses["sums"].groups.instructors == {"profs"}
     assert settings.bind.port == 8000
-    assert settings.oauth.xsrf_cookie_readable
+    assert not settings.oauth.allow_frames
     assert settings.route is None
     app.register = "/services/formgrader"
     assert app.settings().route == Route("http://127.0.0.1:8001", "proxy-secret")

@@ -44,8 +44,12 @@ HERE = Path(__file__).parent
 ADMIN = "admin"
 # A Python with another version of JupyterHub, to test the clients with it.
 PYTHON = os.environ.get("REALHUB_PYTHON", sys.executable)
-# A browser's header: clients without it count as scripts and are not redirected to the login page.
-BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+# The headers of a browser that opens a page. Clients without them count as scripts.
+BROWSER = {
+    "Accept": "text/html,application/xhtml+xml,*/*;q=0.8",
+    "Sec-Fetch-Mode": "navigate",
+    "Sec-Fetch-Dest": "document",
+}
 
 
 class HubAnswerError(AssertionError):

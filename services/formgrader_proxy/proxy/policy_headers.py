@@ -1,38 +1,70 @@
 """Security headers of a formgrader's responses, by kind of content: CSP, framing, caching.
 
-nbgrader's pages run inline scripts, compile templates with ``new Function`` and load MathJax from
-a CDN, so their policy cannot be as strict as that of this service's own pages. It does restrict
-framing, plug-ins, and the targets of forms and connections. A student's attachment is sandboxed,
-without scripts and without an origin, so it cannot act on behalf of the grader who opens it.
+A formgrader that this project runs gives the scripts of each page a nonce and names it in the
+header ``Formgrader-Nonce`` (see :mod:`..rendering`). The policy allows scripts with this nonce and
+no others: not even ``'self'``, because students' servers may share the origin. A formgrader that
+runs elsewhere and sends no nonce has nbgrader's inline scripts and loads MathJax from a CDN, which
+its policy has to allow. A student's attachment is sandboxed, without scripts and without an origin,
+so it cannot act on behalf of the grader who opens it.
 """
 
+import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 from services.formgrader_proxy.access import Content
 
+#: The response header with the nonce of a page, or with "none" for a page without scripts.
+NONCE_HEADER = "Formgrader-Nonce"
+_NONCE = re.compile(r"[A-Za-z0-9+/_-]{22,64}={0,2}")
+
 _COMMON = (
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "same-origin"),
-    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Opener-Policy", "noopener-allow-popups"),  # see common.web.security_headers
     ("Cross-Origin-Resource-Policy", "same-origin"),
 )
-_MATHJAX = "https://cdnjs.cloudflare.com https://cdn.jsdelivr.net"
+_MATHJAX = (
+    "https://cdnjs.cloudflare.com/ajax/libs/mathjax/ https://cdn.jsdelivr.net/npm/mathjax@2/"
+    " https://cdn.jsdelivr.net/npm/mathjax@3/"
+)
 _SANDBOX = (
     "sandbox; default-src 'none'; img-src 'self' data:; media-src 'self' data:;"
     " style-src 'unsafe-inline'; frame-ancestors 'none'; form-action 'none'; base-uri 'none'"
 )
 
 
-@lru_cache(maxsize=256)
 def security_headers(
-    content: Content, *, course_url: str, frame_ancestors: str = "'self'"
+    content: Content,
+    nonce: Sequence[str] = (),
+    *,
+    course_url: str,
+    frame_ancestors: str = "'none'",
 ) -> tuple[tuple[str, str], ...]:
     """The header fields for a response with this content.
 
-    ``course_url`` is the origin and path of the course, with a slash at the end. It is the only
-    address that the course's pages may connect to. JupyterLab shows the formgrader in a frame
-    from the Hub's own origin, which ``frame_ancestors`` allows by default.
+    ``course_url`` is the origin and path of the course, with a slash at the end. The course's
+    pages load nothing from outside it and connect to nothing else. ``frame_ancestors`` names the
+    sites that may show them in a frame. ``nonce`` are the values of :data:`NONCE_HEADER` in the
+    formgrader's response: none if it is not one that this project runs. A page with an invalid
+    value has no scripts.
     """
+    if not nonce:
+        return _headers(content, course_url, frame_ancestors, None)
+    headers = _headers(content, course_url, frame_ancestors, _PLACE)
+    valid = len(nonce) == 1 and _NONCE.fullmatch(nonce[0]) is not None
+    script = f"'nonce-{nonce[0]}'" if valid else "'none'"
+    return tuple((name, value.replace(_PLACE, script)) for name, value in headers)
+
+
+#: Where the source of scripts is inserted into a policy, which is cached without it.
+_PLACE = "{script}"
+
+
+@lru_cache(maxsize=256)
+def _headers(
+    content: Content, course_url: str, frame_ancestors: str, script: str | None
+) -> tuple[tuple[str, str], ...]:
     # nbgrader sends JSON as text/html, with text by students in it. The sandbox does not affect
     # scripts that fetch it, but disables scripts if a browser shows it as a page.
     if content in {Content.ATTACHMENT, Content.API}:
@@ -42,13 +74,30 @@ def security_headers(
             ("X-Frame-Options", "DENY"),
             ("Cache-Control", "private, no-store"),
         )
-    policy = (
-        f"default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' {_MATHJAX};"
-        f" style-src 'self' 'unsafe-inline' {_MATHJAX}; font-src 'self' data: {_MATHJAX};"
-        f" img-src 'self' data: blob:; connect-src {course_url}; object-src 'none';"
-        f" frame-src 'none'; worker-src 'none'; form-action {course_url}; base-uri 'none';"
-        f" frame-ancestors {frame_ancestors}"
-    )
+    policy = _own(course_url, script) if script else _foreign(course_url)
+    framed = f"{policy}; base-uri 'none'; frame-ancestors {frame_ancestors}"
     framing = (("X-Frame-Options", "DENY" if frame_ancestors == "'none'" else "SAMEORIGIN"),)
     cache = () if content is Content.STATIC else (("Cache-Control", "private, no-store"),)
-    return (*_COMMON, ("Content-Security-Policy", policy), *framing, *cache)
+    return (*_COMMON, ("Content-Security-Policy", framed), *framing, *cache)
+
+
+def _own(course_url: str, script: str) -> str:
+    """The policy of a page that names a nonce."""
+    pages = f"{course_url}formgrader/"
+    return (
+        f"default-src 'none'; script-src {script}; style-src 'unsafe-inline' {pages}static/;"
+        f" font-src {pages}static/ {pages}fonts/;"
+        f" img-src data: {pages}static/ {pages}submissions/;"
+        f" media-src data: {pages}submissions/; connect-src {pages}api/; form-action 'none'"
+    )
+
+
+def _foreign(course_url: str) -> str:
+    """The strictest policy under which nbgrader's unchanged pages work."""
+    return (
+        f"default-src 'none'; script-src {course_url} 'unsafe-inline' 'unsafe-eval' {_MATHJAX};"
+        f" style-src {course_url} 'unsafe-inline' {_MATHJAX};"
+        f" font-src {course_url} data: {_MATHJAX}; img-src data: blob: {course_url};"
+        f" media-src data: blob: {course_url}; manifest-src {course_url};"
+        f" connect-src {course_url}; form-action {course_url}"
+    )

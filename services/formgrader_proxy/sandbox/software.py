@@ -42,7 +42,7 @@ class Software:
     def add(self, path: str | Path) -> None:
         """Add a path, if it exists, and the symlink that it is."""
         name = os.path.abspath(path)
-        real = os.path.realpath(path)
+        real = os.path.realpath(name)
         if not os.path.exists(real):
             return
         if real != name and not self.covers(name):
@@ -75,8 +75,8 @@ def find(command: Iterable[str], more: Iterable[str | Path], *, network: bool) -
     for prefix in (sys.prefix, sys.base_prefix, *_environments(program)):
         _add_environment(found, prefix)
     found.add(program)
-    for path in more:
-        found.add(path)
+    for one in more:
+        found.add(one)
     return found
 
 
@@ -84,9 +84,9 @@ def _environments(program: str) -> list[str]:
     """The environments of a program: of its path, of what it links to, and their base."""
     found = []
     for path in (program, os.path.realpath(program)):
-        folder, name = os.path.split(os.path.dirname(os.path.abspath(path)))
-        if name == "bin":
-            found.append(folder)
+        prefix, folder = os.path.split(os.path.dirname(os.path.abspath(path)))
+        if folder == "bin":
+            found.append(prefix)
     for prefix in tuple(found):
         settings = Path(prefix, "pyvenv.cfg")
         if settings.is_file():

@@ -25,10 +25,7 @@ from traitlets.config import Config
 from common.prctl import end_with_parent, hide_process
 from services.formgrader_proxy.autograding import guards
 from services.formgrader_proxy.autograding.settings import AutogradingSettings
-
-#: Runs before a notebook is rendered. Removes scripts from Markdown and outputs, but keeps
-#: nbgrader's score and comment fields, which are part of the template.
-SANITIZER = "nbconvert.preprocessors.sanitize.SanitizeHTML"
+from services.formgrader_proxy.rendering import configure as rendering
 
 
 class FormgraderServer(ServerApp):
@@ -75,11 +72,10 @@ def configuration(start: dict[str, Any]) -> Config:
     server.open_browser = False
     server.terminals_enabled = False
     server.allow_remote_access = True
-    server.jpserver_extensions = {"nbgrader.server_extensions.formgrader": True}
     server.quit_button = False
     server.allow_root = True
     config.IdentityProvider.token = start["token"]
-    config.HTMLExporter.preprocessors = [SANITIZER]
+    rendering.configure(config)
     config.CourseDirectory.root = os.getcwd()
     config.CourseDirectory.course_id = start["course_id"]
     if start.get("exchange"):

@@ -11,7 +11,7 @@ from aiohttp import web
 from common.web.pages import PAGES
 
 SCRIPT, STYLE = "stats/uplot/uPlot.iife.min.js", "stats/uplot/uPlot.min.css"
-"""Static files of the application, which ``npm/uplot.py`` installs."""
+"""Static files of the application, which ``services/npm/npm_packages.py`` installs."""
 
 MISSING = "uPlot is not installed; run `make setup` in the checkout and restart the service"
 """Why there are no charts, and what to do about it."""

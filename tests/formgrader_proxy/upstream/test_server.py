@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 pytest.importorskip("nbgrader")
+from services.formgrader_proxy.rendering.configure import EXTENSION
 from services.formgrader_proxy.upstream import server
 
 START: dict[str, Any] = {
@@ -22,14 +23,13 @@ START: dict[str, Any] = {
 def test_it_serves_the_formgrader_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One extension, no terminals, no settings of the user, and sanitised notebooks."""
+    """One extension, which renders safely, no terminals, and no settings of the user."""
     monkeypatch.chdir(tmp_path)
     config = server.configuration(START)
-    assert config.ServerApp.jpserver_extensions == {"nbgrader.server_extensions.formgrader": True}
+    assert config.ServerApp.jpserver_extensions == {EXTENSION: True}
     assert config.ServerApp.terminals_enabled is False
     assert config.ServerApp.base_url == START["base_url"]
     assert config.IdentityProvider.token == "secret"
-    assert config.HTMLExporter.preprocessors == [server.SANITIZER]
     assert config.CourseDirectory.root == str(tmp_path)
     assert config.CourseDirectory.course_id == "c1"
     assert "db_url" not in config.CourseDirectory

@@ -32,11 +32,16 @@ def copy_of(course: Path, folder: Path) -> Path:
     return copy
 
 
+def settings(**table: object) -> dict[str, object]:
+    """The settings of a course, with a sandbox if one works here."""
+    table = {"sandbox": "auto" if available().best else "none"} | table
+    found = read_settings(table, lambda key, what: pytest.fail(f"{key}: {what}"))
+    return found.to_json()
+
+
 @pytest.fixture(scope="module")
 def running(new_course: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Formgrader]:
     """A formgrader with small limits, and with a sandbox if one works here."""
     course = copy_of(new_course, tmp_path_factory.mktemp("autograding"))
-    table = {"sandbox": "auto" if available().best else "none", "limits": LIMITS}
-    settings = read_settings(table, lambda key, what: pytest.fail(f"{key}: {what}"))
-    with formgrader(course, settings.to_json()) as found:
+    with formgrader(course, settings(limits=LIMITS)) as found:
         yield found

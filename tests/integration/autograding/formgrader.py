@@ -76,11 +76,10 @@ class Formgrader:
     course: Course
     process: "subprocess.Popen[bytes]"
 
-    def request(self, method: str, path: str) -> tuple[int, bytes]:
+    def request(self, method: str, path: str, **headers: str) -> tuple[int, bytes]:
         """The status and the body of a response."""
-        request = Request(  # noqa: S310 - http only
-            f"{self.url}{path}", method=method, headers={"Authorization": f"token {TOKEN}"}
-        )
+        headers |= {"Authorization": f"token {TOKEN}"}
+        request = Request(f"{self.url}{path}", method=method, headers=headers)  # noqa: S310
         try:
             with urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310 - as above
                 return answer.status, answer.read()
@@ -105,6 +104,27 @@ class Formgrader:
         return str(next(item["id"] for item in items if item["student"] == student))
 
 
+def nbgrader(course: Course, *words: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command of nbgrader in the course's directory, as in a terminal."""
+    return subprocess.run(
+        [sys.executable, "-m", "nbgrader", *words],
+        cwd=course.path,
+        env=environment(course.path),
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+    )
+
+
+def environment(course: Path) -> dict[str, str]:
+    """The environment of the course's account. nbgrader runs alembic by name."""
+    home = course.parent / "home"
+    home.mkdir(exist_ok=True)
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    return {"PATH": programs, "HOME": str(home), "LANG": "C.UTF-8"}
+
+
 @contextmanager
 def formgrader(course: Path, autograding: dict[str, Any] | None) -> Iterator[Formgrader]:
     """The formgrader, as in a container: on a port of this machine. None: without settings."""
@@ -119,14 +139,11 @@ def formgrader(course: Path, autograding: dict[str, Any] | None) -> Iterator[For
         "parent": os.getpid(),
         "autograding": autograding,
     }
-    home = course.parent / "home"
-    home.mkdir(exist_ok=True)
-    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     with (course.parent / "formgrader.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-I", "-m", "services.formgrader_proxy.upstream.server"],
             cwd=course,
-            env={"PATH": programs, "HOME": str(home), "LANG": "C.UTF-8"},
+            env=environment(course),
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,

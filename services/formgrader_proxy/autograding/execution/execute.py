@@ -62,7 +62,8 @@ class SandboxedExecution(ExecutePreprocessor):
             changed = keep_notebooks(folder, before)
         if self._stopped is not None:
             self.report.add(name, f"{self._stopped} The rest of the notebook was not executed.")
-        for path in removed:
+        outcome = self._manager.outcome or {}
+        for path in [*outcome.get("removed", ()), *removed]:
             self.report.add(name, f"Its code left {shown(path)}, which was removed.")
         for path in changed:
             self.report.add(name, f"Its code changed {shown(path)}, which was restored.")

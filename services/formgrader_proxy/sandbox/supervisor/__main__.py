@@ -23,6 +23,8 @@ from services.formgrader_proxy.sandbox.supervisor.outcome import MOST_OUTPUT, Ou
 INTERVAL = 0.05
 #: Files are measured in at most this part of the time.
 FILES_SHARE = 0.1
+#: A process that cannot be looked into for longer than this hides its files on purpose.
+HIDING_SECONDS = 1.0
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -38,7 +40,8 @@ class Supervisor:
         self._signals: list[int] = []
         self._usage = processes.Usage()
         self._next_processes = self._next_files = 0.0
-        self._files_can_be_seen: bool | None = None
+        self._may_look = plan.account is None or processes.may_look_into_others()
+        self._hiding: dict[tuple[int, int], float] = {}
         status = os.stat(plan.folder)
         self._owner = (status.st_uid, status.st_gid)
         self._before = disk.measure(plan.folder, sys.maxsize)
@@ -152,19 +155,19 @@ class Supervisor:
 
     def _hidden(self) -> str | None:
         """Files without a name, and shared memory that no process maps at the moment."""
-        if self._files_can_be_seen is False:
+        if not self._may_look:
             return None
         found: dict[tuple[str, int], int] = {}
-        try:
-            for one in processes.descendants(os.getpid()):
+        hiding = {}
+        for one in processes.descendants(os.getpid()):
+            try:
                 found |= processes.unlinked(one)
-        except PermissionError:
-            # Root in a container may not look into other accounts' processes at all.
-            if self._files_can_be_seen:
-                return "files"
-            self._files_can_be_seen = False
-            return None
-        self._files_can_be_seen = True
+            except PermissionError:  # for a moment also while a process starts or ends
+                key = (one.pid, one.started)
+                hiding[key] = self._hiding.get(key, time.monotonic())
+        self._hiding = hiding
+        if any(time.monotonic() - since > HIDING_SECONDS for since in hiding.values()):
+            return "files"
         memory = sum(size for (device, _), size in found.items() if device == "memory")
         if memory > self.plan.limits.memory:
             return "memory"

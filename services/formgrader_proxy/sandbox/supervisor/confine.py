@@ -139,7 +139,8 @@ def _landlock(plan: Plan) -> Callable[[], None]:
             _end_with_supervisor(supervisor)  # forgotten with the account
         os.chdir(plan.folder)
         _prctl(_PR_SET_NO_NEW_PRIVS, 1)
-        landlock.restrict(grants, network=plan.network)
+        own = landlock.Grant(f"/proc/{os.getpid()}", landlock.READ)  # not those of its children
+        landlock.restrict([*grants, own], network=plan.network)
         for program in plan.filters:
             _filter(program)
         os.execvpe(plan.command[0], plan.command, plan.environment)  # noqa: S606

@@ -16,6 +16,7 @@ from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = resource.getpagesize()
+_CAP_SYS_PTRACE = 19  # linux/capability.h
 #: Ending a sandbox takes longer than this only if the Linux kernel cannot end a process.
 END_SECONDS = 10.0
 
@@ -25,6 +26,7 @@ class Stat:
     """From ``/proc/PID/stat`` (proc(5)). CPU times are seconds; ``memory`` is resident bytes."""
 
     pid: int
+    state: str
     parent: int
     group: int
     cpu: float
@@ -45,6 +47,7 @@ class Stat:
         number = [int(one) for one in fields[1:22]]
         return cls(
             pid=pid,
+            state=fields[0].decode(),
             parent=number[0],
             group=number[1],
             cpu=(number[10] + number[11]) / _TICKS,
@@ -121,9 +124,11 @@ def _proportional(process: Stat) -> int:
         for line in Path(f"/proc/{process.pid}/smaps_rollup").read_text("ascii").splitlines():
             if line.startswith("Pss:"):
                 return int(line.split()[1]) * 1024
-    except OSError:  # it has ended, or it hides
+    except PermissionError:  # it hides
+        return process.memory
+    except OSError:  # it has ended
         pass
-    return process.memory
+    return 0
 
 
 def unlinked(process: Stat) -> dict[tuple[str, int], int]:
@@ -134,6 +139,8 @@ def unlinked(process: Stat) -> dict[tuple[str, int], int]:
 
     :raises PermissionError: the process hides its files
     """
+    if process.state == "Z" and process.threads <= 1:  # nobody has waited for it yet
+        return {}
     found: dict[tuple[str, int], int] = {}
     folder = f"/proc/{process.pid}/fd"
     try:
@@ -155,6 +162,17 @@ def unlinked(process: Stat) -> dict[tuple[str, int], int]:
     except (FileNotFoundError, ProcessLookupError):
         return {}
     return found
+
+
+def may_look_into_others() -> bool:
+    """Whether this process may see the open files of other accounts' processes.
+
+    Root in a container usually may not.
+    """
+    for line in Path("/proc/self/status").read_text("ascii").splitlines():
+        if line.startswith("CapEff:"):
+            return bool(int(line.split()[1], 16) >> _CAP_SYS_PTRACE & 1)
+    return False
 
 
 def threads_of_account(uid: int) -> int:

