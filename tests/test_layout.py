@@ -94,6 +94,8 @@ PURE = (
     "services/formgrader_proxy/proxy/policy_headers.py",
     "services/formgrader_proxy/proxy/response_headers.py",
     "services/formgrader_proxy/proxy/target.py",
+    "services/formgrader_proxy/upstream/keeper/log_lines.py",
+    "services/formgrader_proxy/upstream/keeper/plan.py",
     "services/stats/commands/report_formats.py",
     "services/stats/intervals.py",
     "services/stats/query",

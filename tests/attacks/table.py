@@ -48,6 +48,21 @@ PAGES: dict[str, Attack] = {
         "store a name with a script, or use a pattern as a name",
         "400; nothing is stored, recorded or run",
     ),
+    "fuzz-pieces": Attack(
+        "a student",
+        "HTML, Markdown and formulas with a script, in each field of a cell and of an output",
+        "the page has no script, event attribute, address, id or field of theirs",
+    ),
+    "fuzz-widgets": Attack(
+        "a student",
+        "a notebook whose metadata promises widgets without a state",
+        "the page is shown and the submission can be graded",
+    ),
+    "fuzz-notebooks": Attack(
+        "a student",
+        "any notebook that nbformat accepts, assembled from hostile pieces",
+        "status 200, nothing runs, and exactly the template's scores and comments, which work",
+    ),
 }
 
 #: Requests from a page of a student's own server, cookies, frames and logins.
@@ -294,6 +309,11 @@ PROCESS: dict[str, Attack] = {
         "send the grader to another course, a student's server or another site",
         "502 with an explanation",
     ),
+    "service worker from the formgrader": Attack(
+        "a page of a student's server on the same origin",
+        "register a submitted script as a service worker for a grader's pages",
+        "403, because the page's token is missing; Service-Worker-Allowed is removed",
+    ),
 }
 
 #: Metrics, tokens, networks and accounts.
@@ -351,5 +371,10 @@ ON_PURPOSE: dict[str, Possible] = {
         'sandbox = "none"',
         "in a container, code in a submission reads and changes its own course's gradebook",
         "docs/deployment.md",
+    ),
+    "everything else in full mode": Possible(
+        'mode = "full"',
+        "graders reach all that the formgrader serves: files, the gradebook, kernels, terminals",
+        "docs/formgrader.md",
     ),
 }

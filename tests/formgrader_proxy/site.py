@@ -75,9 +75,12 @@ class Site:
 
 @asynccontextmanager
 async def formgrader_site(
-    directory: Path, *, mode: str = "listed", **changes: Any
+    directory: Path, *, mode: str = "listed", url: str = "", **changes: Any
 ) -> AsyncIterator[Site]:
-    """One course with an external formgrader. ``changes`` are fields of OAuthSettings."""
+    """One course with an external formgrader. ``changes`` are fields of OAuthSettings.
+
+    The formgrader is the recording one, unless ``url`` is that of another.
+    """
     async with AsyncExitStack() as stack:
         clock = FakeClock()
         hub = await stack.enter_async_context(FakeOAuth("formgrader"))
@@ -108,11 +111,12 @@ async def formgrader_site(
         upstream = TestServer(app)
         await upstream.start_server()
         stack.push_async_callback(upstream.close)
+        url = url or f"http://127.0.0.1:{upstream.port}"
         token_file = directory / "token"
         token_file.write_text(TOKEN + "\n")
         courses = directory / "courses.toml"
         courses.write_text(
-            f'[[course]]\nid = "course101"\ntitle = "Sums"\nurl = "http://127.0.0.1:{upstream.port}"\n'
+            f'[[course]]\nid = "course101"\ntitle = "Sums"\nurl = "{url}"\n'
             f'token_file = "{token_file}"\ninstructors = ["instructors"]\nmode = "{mode}"\n'
         )
         oauth: dict[str, Any] = {

@@ -21,6 +21,8 @@ from typing import Any
 
 from services.formgrader_proxy.autograding.settings import AutogradingSettings, read_settings
 
+from common.prctl import hide_process
+
 COURSE = Path(os.environ.get("COURSE", "/srv/course"))
 EXCHANGE = Path(os.environ.get("EXCHANGE", "/srv/nbgrader/exchange"))
 TOKEN = Path(os.environ.get("SECRETS", "/run/secrets")) / "grading_token"
@@ -125,6 +127,7 @@ def main() -> None:
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
         warn_of_readable_token()
+    hide_process()  # submissions run under the same account, and this process knows the token
     os.umask(0o022)  # students read the exchange
     home = Path(tempfile.gettempdir()) / "course"
     home.mkdir(exist_ok=True)

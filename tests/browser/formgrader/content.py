@@ -38,7 +38,7 @@ TABLE = """<div>
 </div>"""
 MARKDOWN = r"""## Rich *text*
 
-Inline $\frac{a}{b}$ and \(c^2\) and displayed:
+Inline $\frac{a}{b}$ and \\(c^2\\) and displayed:
 
 $$\int_0^1 x^2\,dx = \frac{1}{3}$$
 

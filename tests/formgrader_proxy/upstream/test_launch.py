@@ -100,8 +100,7 @@ async def test_as_root_it_runs_as_another_user(tmp_path: Path) -> None:
             part.chmod(0o755)
     private = tmp_path / "private"
     private.mkdir(0o700)
-    owner = "stat -c %u $(dirname $JUPYTER_RUNTIME_DIR)"
-    command = ("/bin/sh", "-c", f"id -u; echo $HOME; {owner}")
+    command = ("/bin/sh", "-c", "id -u; echo $HOME; stat -c %u private")
     settings = LaunchSettings("c1", tmp_path, "/", user="nobody", command=command)
     with Listener() as listener:
         process = launch(settings, private, listener, "t")
