@@ -19,9 +19,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from services.formgrader_proxy.autograding.settings import AutogradingSettings, read_settings
-
 from common.prctl import hide_process
+from services.formgrader_proxy.autograding.settings import AutogradingSettings, read_settings
 
 COURSE = Path(os.environ.get("COURSE", "/srv/course"))
 EXCHANGE = Path(os.environ.get("EXCHANGE", "/srv/nbgrader/exchange"))
