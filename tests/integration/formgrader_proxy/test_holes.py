@@ -154,8 +154,8 @@ async def behind_the_proxy(hub: RealHub, user: str, course: Path) -> AsyncIterat
     async with hub.login(user) as session:
         formgrader = Formgrader(hub.url + PREFIX, session, course, bare=False)
         await until_it_serves(formgrader)
-        _, _, page = await formgrader.get("formgrader/gradebook")
-        session.headers["X-CSRFToken"] = xsrf_in(page)
+        _, page, _ = await formgrader.get("formgrader/gradebook")
+        session.headers["X-CSRFToken"] = xsrf_in(page.decode())
         yield formgrader
 
 
