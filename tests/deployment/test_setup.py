@@ -195,7 +195,7 @@ def test_separate_origins_need_wildcard_dns(folder: Folder) -> None:
     """A random name below that of the hub is looked up; the message names the missing record."""
     names = folder.program("getent", 'echo "$2" >>"$0.asked"; exit 2')
     settings = {"PUBLIC_URL": "http://class.test", "SUBDOMAINS": "yes", "PORT": free_port()}
-    problem, _ = folder.setup("--defaults", **settings)
+    _plain_http, problem, _ = folder.setup("--defaults", **settings)
     assert problem == (
         "- SUBDOMAINS=yes: names below class.test do not resolve: add a DNS record *.class.test"
         " with the address of this machine"
@@ -205,7 +205,7 @@ def test_separate_origins_need_wildcard_dns(folder: Folder) -> None:
     assert len(set(asked)) == 2
     assert all(re.fullmatch(r"check-[0-9a-f]{8}\.class\.test", name) for name in asked)
     folder.program("getent", "echo 192.0.2.1")
-    (no_docker,) = folder.setup("--check")
+    _plain_http, no_docker = folder.setup("--check")
     assert no_docker.startswith(NO_DOCKER)
 
 
@@ -284,6 +284,22 @@ def test_a_short_secret_is_rejected(folder: Folder, name: str, text: str, expect
     assert short.startswith(expected)
     assert no_docker.startswith(NO_DOCKER)
     assert not text or text not in short
+
+
+@pytest.mark.parametrize("url", ["http://class.test", "http://192.0.2.1"])
+def test_plain_http_needs_a_decision(folder: Folder, url: str) -> None:
+    """The services show no pages over plain HTTP unless the administrator allows it."""
+    problem, _ = folder.setup("--defaults", PUBLIC_URL=url, PORT=free_port())
+    assert problem.startswith(f"- PUBLIC_URL={url}: without https, browsers do not say")
+    settings = folder.path / ".env"
+    with settings.open("a") as file:
+        file.write("ALLOW_PLAIN_HTTP=yes\n")
+    (no_docker,) = folder.setup("--check")
+    assert no_docker.startswith(NO_DOCKER)
+    with settings.open("a") as file:
+        file.write("ALLOW_PLAIN_HTTP=true\n")
+    problem, _ = folder.setup("--check")
+    assert problem == "- ALLOW_PLAIN_HTTP=true in .env is not valid: use yes or no"
 
 
 def test_google_needs_https_and_a_client(folder: Folder) -> None:

@@ -4,7 +4,8 @@ Secrets are files in the folder SECRETS (/run/secrets): ``<service>_token`` is t
 token, and ``postgres_password`` is the database password. DATABASE is the database URL, such as
 postgresql://classroom@db/cull. The password is not passed in flags or environment variables, but in
 a file that the database library reads (PGPASSFILE). With SUBDOMAINS=yes, each service has its own
-host name below that of the Hub in PUBLIC_URL.
+host name below that of the Hub in PUBLIC_URL. With ALLOW_PLAIN_HTTP=yes, it shows its pages over plain
+HTTP.
 """
 
 import json
@@ -45,6 +46,8 @@ def flags(name: str) -> list[str]:
         # As in jupyterhub.utils.subdomain_hook_idna, the Hub's default.
         own = f"{public.scheme}://{name}--service.{public.netloc}"
         os.environ["JUPYTERHUB_OAUTH_CALLBACK_URL"] = f"{own}/services/{name}/oauth_callback"
+    if os.environ.get("ALLOW_PLAIN_HTTP") == "yes":
+        words.append("--allow-plain-http")
     token = SECRETS / f"{name}_token"
     if token.exists():
         words.append(f"--token-file={token}")
