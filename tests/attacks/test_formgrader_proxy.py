@@ -1,11 +1,9 @@
 """Attacks on the formgrader proxy: each is refused, and none reaches the formgrader."""
 
-import asyncio
-import re
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import aiohttp
 import pytest
@@ -13,9 +11,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from common.errors import StoreError
-from services.formgrader_proxy.access import RULES, Rule, find_rule
+from services.formgrader_proxy.allow_list import RULES, Rule, find_rule
 from services.formgrader_proxy.proxy.target import PathRefused, read_target
 from services.formgrader_proxy.store.audit import Change
+from tests.attacks.raw_requests import grader_cookie, raw
 from tests.formgrader_proxy.site import (
     ACCESS,
     COURSE,
@@ -36,27 +35,6 @@ FLAG = "formgrader/api/submitted_notebook/abc/flag"
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
     async with formgrader_site(tmp_path) as made:
         yield made
-
-
-async def raw(site: Site, head: str, body: bytes = b"") -> tuple[int, bytes]:
-    """Send exactly these bytes; returns the status and the complete response."""
-    address = urlsplit(site.origin)
-    reader, writer = await asyncio.open_connection(address.hostname, address.port)
-    writer.write(head.replace("\n", "\r\n").encode("latin-1") + b"\r\n\r\n" + body)
-    async with asyncio.timeout(10):
-        answer = await reader.read()
-    writer.close()
-    found = re.match(rb"HTTP/1\.[01] (\d{3})", answer)
-    return int(found[1]) if found else 0, answer
-
-
-async def grader_cookie(site: Site) -> tuple[str, str]:
-    """The Cookie header of a signed-in grader, and the XSRF token of their page."""
-    browser = await site.browser(GRADER)
-    assert site.seen, "the grader could not sign in"
-    site.seen.clear()
-    cookies = browser.cookies()
-    return "; ".join(f"{name}={value}" for name, value in cookies.items()), cookies["_xsrf"]
 
 
 TRAVERSALS = [
@@ -514,9 +492,10 @@ def test_accepted_targets_are_unambiguous_and_listed(parts: list[str], query: st
     [
         "formgrader/submissions/abc/plot%20one.svg",
         "formgrader/submissions/abc/%c3%a9t%C3%A9.png",
-        "formgrader/gradebook/ps%201/p%231",
+        "formgrader/gradebook/ps%201/p%2b%C3%BC",
         "formgrader/submissions/abc/a+b&c=d.txt",
-        "formgrader/gradebook?x=%20&y=+",
+        "formgrader/submissions/abc/a.txt?x=%20&y=+",
+        "formgrader/submissions/abc/next?index=3",
     ],
 )
 async def test_accepted_targets_are_forwarded_byte_for_byte(site: Site, path: str) -> None:

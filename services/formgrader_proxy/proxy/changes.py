@@ -9,34 +9,29 @@ from aiohttp import web
 
 from common.errors import StoreError
 from common.web.error_pages import error_response
+from services.formgrader_proxy.proxy.request_body import Body
 from services.formgrader_proxy.store.audit import Audit, Change
 
 log = logging.getLogger("formgrader")
 
-#: A grade or a comment is small. Larger bodies are refused.
-MAX_BODY_BYTES = 256 * 1024
 #: Actions whose field names are recorded, so that the audit log tells a score from a comment.
 ACTIONS_WITH_FIELDS = frozenset({"grade", "comment"})
 
-#: Sends the change to the formgrader; the argument is its body if that was read already.
-Forward = Callable[[bytes | None], Awaitable[web.StreamResponse]]
+#: Sends the change to the formgrader; the argument is its body.
+Forward = Callable[[Body | None], Awaitable[web.StreamResponse]]
 
 
 async def forward_change(
-    request: web.Request, change: Change, audit: Audit, forward: Forward
+    request: web.Request, change: Change, body: Body | None, audit: Audit, forward: Forward
 ) -> web.StreamResponse:
     """Record ``change``, forward it, and record the status of the response.
 
-    A change that cannot be recorded is not forwarded: the response is then 503. A body that is
-    too large for its action gets 413. If only the status cannot be recorded, the entry stays
-    without one.
+    A change that cannot be recorded is not forwarded: the response is then 503. If only the status
+    cannot be recorded, the entry stays without one.
     """
-    body = None
-    if change.action in ACTIONS_WITH_FIELDS:
-        body = await read_small_body(request)
-        if body is None:
-            return error_response(request, 413, "A score or comment cannot be this large.")
-        change = replace(change, fields=field_names(body))
+    if change.action in ACTIONS_WITH_FIELDS and body is not None:
+        data = body.data
+        change = replace(change, fields=field_names(data) if isinstance(data, bytes) else ())
     try:
         number = await audit.begin(change)
     except StoreError as error:
@@ -49,16 +44,6 @@ async def forward_change(
     except StoreError as error:
         log.error("entry %d of the audit log has no status: %s", number, error)
     return response
-
-
-async def read_small_body(request: web.Request) -> bytes | None:
-    """The body, or None if it is larger than :data:`MAX_BODY_BYTES`."""
-    body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            return None
-    return bytes(body)
 
 
 def field_names(body: bytes) -> tuple[str, ...]:

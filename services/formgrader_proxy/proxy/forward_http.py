@@ -1,12 +1,13 @@
 """Forwarding one HTTP request to an upstream, and its response back, as a stream.
 
-Bodies are not collected: a chunk is read when the previous one has been taken, so a slow reader
-slows down the writer and memory stays bounded. Only a response with a small announced length is
-read completely, because one write is cheaper than two.
+A response is not collected: a chunk is read when the previous one has been taken, so a slow reader
+slows down the upstream and memory stays bounded. Only a response with a small announced length is
+read completely, because one write is cheaper than two. A request's body is complete before it is
+sent (see :mod:`.request_body`).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -15,8 +16,9 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
-from services.formgrader_proxy.proxy.headers import to_client
 from services.formgrader_proxy.proxy.policy_headers import NONCE_HEADER
+from services.formgrader_proxy.proxy.request_body import Body
+from services.formgrader_proxy.proxy.response_headers import Surroundings, to_client
 from services.formgrader_proxy.upstream.connection_pool import (
     ERRORS,
     METHODS,
@@ -33,13 +35,14 @@ _SELECTIVE = ("Accept-Encoding", "If-Modified-Since", "If-None-Match", "If-Range
 
 @dataclass(frozen=True, slots=True)
 class Additions:
-    """What the proxy adds to a response: header fields, and bytes after the body.
+    """What the proxy changes in a response: header fields, redirects, and bytes after the body.
 
-    ``append`` follows the body of a small response with status 200. The upstream is then asked
-    for the complete, uncompressed body. ``policy`` makes more fields from the nonces that the
-    upstream sends in :data:`NONCE_HEADER`.
+    ``surroundings`` are where it may redirect to. ``append`` follows the body of a small response
+    with status 200. The upstream is then asked for the complete, uncompressed body. ``policy``
+    makes the security headers from the nonces that the upstream sends in :data:`NONCE_HEADER`.
     """
 
+    surroundings: Surroundings
     headers: tuple[tuple[str, str], ...] = ()
     append: bytes = b""
     policy: Callable[[Sequence[str]], tuple[tuple[str, str], ...]] | None = None
@@ -52,12 +55,11 @@ async def forward_http(
     fields: RequestFields,
     additions: Additions,
     *,
-    body: bytes | None = None,
+    body: Body | None = None,
 ) -> web.StreamResponse:
-    """Send the request to the upstream and return its response.
+    """Send the request with ``body`` to the upstream and return its response.
 
-    ``body`` is the request's body if it was read already.
-
+    :raises RedirectRefused: the upstream redirects to an address outside the course
     :raises UpstreamUnreachable: if nothing was sent to the client yet. Later, a broken upstream
         breaks the client's connection, too, so that an incomplete response is not mistaken for
         a complete one.
@@ -66,14 +68,14 @@ async def forward_http(
         fields = fields.without(_SELECTIVE)
     received: UpstreamResponse | aiohttp.ClientResponse
     try:
-        if request.method in METHODS and body is None and not request.body_exists:
+        if request.method in METHODS and body is None:
             received = await upstream.pool.request(request.method, raw_target, fields)
         else:
             received = await upstream.session.request(
                 request.method,
                 URL(upstream.origin + raw_target, encoded=True),
                 headers=fields.headers,
-                data=_body(request) if body is None else body,
+                data=None if body is None else body.data,
                 allow_redirects=False,
             )
     except (aiohttp.ClientError, OSError, TimeoutError, *ERRORS) as error:
@@ -83,19 +85,13 @@ async def forward_http(
         added = additions.headers
         if additions.policy is not None:
             added += additions.policy(received.headers.getall(NONCE_HEADER, ()))
-        headers = to_client(received.headers, added=added)
+        headers = to_client(received.status, received.headers, additions.surroundings, added=added)
         response = await _send_back(request, received, headers, additions.append)
     except BaseException:
         received.close()
         raise
     received.release()
     return response
-
-
-def _body(request: web.Request) -> AsyncIterator[bytes] | None:
-    if not request.body_exists:
-        return None
-    return request.content.iter_any()
 
 
 async def _send_back(

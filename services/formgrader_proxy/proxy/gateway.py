@@ -17,15 +17,8 @@ from common.errors import RequestError
 from common.oauth.request import is_websocket
 from common.oauth.sign_in import Identity, SignIn
 from common.web.error_pages import error_response
-from services.formgrader_proxy.access import (
-    Content,
-    Refusal,
-    Role,
-    Rule,
-    check_role,
-    find_rule,
-    role_in,
-)
+from services.formgrader_proxy.access import Content, Refusal, Role, role_in
+from services.formgrader_proxy.allow_list import OTHER, Rule, check_role, find_rule
 from services.formgrader_proxy.courses import Course
 from services.formgrader_proxy.metrics import FormgraderMetrics, Outcome
 from services.formgrader_proxy.proxy.changes import forward_change
@@ -34,12 +27,21 @@ from services.formgrader_proxy.proxy.forward_ws import UpstreamRefusedWebSocket,
 from services.formgrader_proxy.proxy.headers import HeadersRefused
 from services.formgrader_proxy.proxy.notebook_links import appended_script
 from services.formgrader_proxy.proxy.policy_headers import security_headers
+from services.formgrader_proxy.proxy.request_body import (
+    FULL,
+    LISTED,
+    Body,
+    BodyRefused,
+    read_body,
+)
 from services.formgrader_proxy.proxy.request_head import HeadCache, RequestHead
+from services.formgrader_proxy.proxy.response_headers import RedirectRefused, Surroundings
 from services.formgrader_proxy.proxy.target import PathRefused, Target, read_target
 from services.formgrader_proxy.settings import Site
 from services.formgrader_proxy.store.audit import Audit, Change
 from services.formgrader_proxy.upstream.endpoint import Upstream, UpstreamUnreachable
 from services.formgrader_proxy.upstream.formgraders import Formgrader, Formgraders
+from services.formgrader_proxy.web.refusals import redirect_page, refusal_page, unreachable_page
 from services.formgrader_proxy.web.waiting import waiting_page
 
 log = logging.getLogger("formgrader")
@@ -47,11 +49,6 @@ log = logging.getLogger("formgrader")
 #: Seconds between two checks whether the user of an open WebSocket still has access.
 WEBSOCKET_CHECK_SECONDS = 30.0
 _READ = frozenset({"GET", "HEAD"})
-_REFUSALS = {
-    Refusal.NOT_LISTED: (404, "nbgrader's formgrader has no such page."),
-    Refusal.METHOD: (405, "This page does not support this kind of request."),
-    Refusal.ROLE: (403, "Only an instructor of this course may do this."),
-}
 
 
 class _Passage(NamedTuple):
@@ -65,6 +62,14 @@ class _Passage(NamedTuple):
     rule: Rule
     identity: Identity
     role: Role
+    formgrader: Formgrader
+
+
+class _Refused(Exception):
+    """A request ends with this response."""
+
+    def __init__(self, response: web.StreamResponse) -> None:
+        self.response = response
 
 
 class Gateway:
@@ -104,37 +109,71 @@ class Gateway:
         except (PathRefused, HeadersRefused) as refused:
             self._metrics.refused(refused.fault.value)
             log.warning("refused: %s (%s)", refused, request.method)
-            return error_response(request, 400, str(refused))
+            status = refused.status if isinstance(refused, HeadersRefused) else 400
+            return error_response(request, status, str(refused))
+        try:
+            # A change is checked with the Hub when its body is complete.
+            fresh = request.method not in _READ and not request.body_exists
+            passage = await self._permit(request, target, head, fresh=fresh)
+            body = await read_body(request, FULL if passage.rule.action == OTHER else LISTED)
+            if body is None:
+                return await self._answer(passage, None)
+            # Completed even if the browser disconnects now.
+            return await asyncio.shield(self._permit_and_answer(passage, body))
+        except _Refused as refused:
+            return refused.response
+        except BodyRefused as refused:
+            return error_response(request, refused.status, str(refused), title="Not saved")
+
+    async def _permit_and_answer(self, passage: _Passage, body: Body) -> web.StreamResponse:
+        """Receiving the body may have taken minutes, so what was permitted may not be any more."""
+        with body:
+            passage = await self._permit(passage.request, passage.target, passage.head, fresh=True)
+            return await self._answer(passage, body)
+
+    async def _permit(
+        self, request: web.Request, target: Target, head: RequestHead, *, fresh: bool
+    ) -> _Passage:
+        """Who sends the request, and whether they may.
+
+        :raises _Refused: with the response
+        """
         course_id, segments = self._split(target)
         formgrader = self._formgraders.get(course_id) or await self._look_up(request, course_id)
         if formgrader is None:
-            return error_response(request, 404, "This service has no such course.")
+            raise _Refused(error_response(request, 404, "This service has no such course."))
         course = formgrader.course
 
         # Who: signed in, and sent by a page that the rule accepts requests from.
-        rule = find_rule(request.method, segments, course.mode)
-        identity = await self._identify(request, rule)
+        rule = find_rule(request.method, segments, course.mode, target.query)
+        identity = await self._identify(request, rule, fresh=fresh)
 
         # May: the user's role in this course is high enough for the rule.
         role = self._role(identity, course)
         if role is Role.NOBODY:
-            return self._refuse(request, course, role, (403, "You do not grade this course."))
+            raise self._refused(
+                course, role, error_response(request, 403, "You do not grade this course.")
+            )
         rule = check_role(rule, role)
+        if isinstance(rule, Rule) and is_websocket(request) and not rule.websocket:
+            rule = Refusal.WEBSOCKET
         if isinstance(rule, Refusal):
             self._metrics.refused(rule.value)
-            return self._refuse(request, course, role, _REFUSALS[rule])
+            raise self._refused(course, role, refusal_page(request, rule, segments))
+        return _Passage(request, target, head, segments, course, rule, identity, role, formgrader)
 
-        # Forward, audit and answer.
-        passage = _Passage(request, target, head, segments, course, rule, identity, role)
+    async def _answer(self, passage: _Passage, body: Body | None) -> web.StreamResponse:
+        """Forward, audit and answer."""
+        course, role, formgrader = passage.course, passage.role, passage.formgrader
         try:
             upstream = formgrader.ready()
             if upstream is None:
                 self._metrics.request(course.id, role, Outcome.STARTING)
-                return waiting_page(request, formgrader)
+                return waiting_page(passage.request, formgrader)
             with formgrader.in_use():
-                response = await self._pass_on(passage, upstream)
-        except UpstreamUnreachable as error:
-            return self._unreachable(passage, error)
+                response = await self._pass_on(passage, upstream, body)
+        except (UpstreamUnreachable, RedirectRefused) as error:
+            return self._failed(passage, error)
         self._metrics.request(course.id, role, Outcome.of(response.status))
         return response
 
@@ -154,27 +193,28 @@ class Gateway:
         await self._formgraders.refresh()
         return self._formgraders.get(course_id)
 
-    async def _identify(self, request: web.Request, rule: Rule | Refusal) -> Identity:
+    async def _identify(
+        self, request: web.Request, rule: Rule | Refusal, *, fresh: bool
+    ) -> Identity:
         # A WebSocket stays open for long, so it is checked like a change.
-        fresh = request.method not in _READ or is_websocket(request)
         static = isinstance(rule, Rule) and rule.content is Content.STATIC
         return await self._sign_in.require(
-            request, fresh=fresh, read_form=False, own_page=not static
+            request, fresh=fresh or is_websocket(request), read_form=False, own_page=not static
         )
 
     def _role(self, identity: Identity, course: Course) -> Role:
         return role_in(identity, course.groups, self._site.administrators)
 
-    def _refuse(
-        self, request: web.Request, course: Course, role: Role, why: tuple[int, str]
-    ) -> web.Response:
+    def _refused(self, course: Course, role: Role, response: web.Response) -> _Refused:
         self._metrics.request(course.id, role, Outcome.REFUSED)
-        return error_response(request, *why)
+        return _Refused(response)
 
-    async def _pass_on(self, passage: _Passage, upstream: Upstream) -> web.StreamResponse:
+    async def _pass_on(
+        self, passage: _Passage, upstream: Upstream, body: Body | None
+    ) -> web.StreamResponse:
         request, rule = passage.request, passage.rule
         if rule.action is None:
-            return await self._forward(passage, upstream)
+            return await self._forward(passage, upstream, body)
         change = Change(
             at=self._clock.now(),
             course=passage.course.id,
@@ -186,10 +226,10 @@ class Gateway:
         # Completed even if the browser disconnects: there is no half of a grade, and the audit
         # log has to show the outcome.
         forward = partial(self._forward, passage, upstream)
-        return await asyncio.shield(forward_change(request, change, self._audit, forward))
+        return await asyncio.shield(forward_change(request, change, body, self._audit, forward))
 
     async def _forward(
-        self, passage: _Passage, upstream: Upstream, body: bytes | None = None
+        self, passage: _Passage, upstream: Upstream, body: Body | None
     ) -> web.StreamResponse:
         if is_websocket(passage.request):
             return await self._forward_websocket(passage, upstream)
@@ -210,11 +250,17 @@ class Gateway:
             upstream,
             passage.target.raw_target,
             head.to_upstream(upstream.token),
-            Additions(append=append, policy=policy),
+            Additions(self._surroundings(passage, upstream), append=append, policy=policy),
             body=body,
         )
         self._metrics.first_byte(self._clock.monotonic() - started)
         return response
+
+    def _surroundings(self, passage: _Passage, upstream: Upstream) -> Surroundings:
+        """Where the response may redirect to."""
+        outside = passage.head.outside
+        origins = frozenset({f"{outside.scheme}://{outside.host}", upstream.origin})
+        return Surroundings(passage.target, len(self._prefix) + 1, origins)
 
     async def _forward_websocket(self, passage: _Passage, upstream: Upstream) -> web.StreamResponse:
         with self._metrics.websocket():
@@ -241,12 +287,14 @@ class Gateway:
             if found is None or self._role(found, passage.course) < passage.role:
                 return
 
-    def _unreachable(self, passage: _Passage, error: UpstreamUnreachable) -> web.StreamResponse:
-        course = passage.course
-        self._metrics.request(course.id, passage.role, Outcome.AWAY)
-        log.warning("course %s: the formgrader cannot be reached: %s", course.id, error)
-        text = "Its formgrader has stopped. Reload the page in a moment."
-        if not course.managed:
-            text = "Its formgrader does not respond. Ask the administrator of this course to check."
-        title = f"{course.title} cannot be graded right now"
-        return error_response(passage.request, 502, text, title=title)
+    def _failed(
+        self, passage: _Passage, error: UpstreamUnreachable | RedirectRefused
+    ) -> web.StreamResponse:
+        course, away = passage.course, isinstance(error, UpstreamUnreachable)
+        outcome = Outcome.AWAY if away else Outcome.SERVER_ERROR
+        self._metrics.request(course.id, passage.role, outcome)
+        what = "cannot be reached" if away else "was not trusted"
+        log.warning("course %s: the formgrader %s: %s", course.id, what, error)
+        if away:
+            return unreachable_page(passage.request, course)
+        return redirect_page(passage.request, course)

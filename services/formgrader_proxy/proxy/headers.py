@@ -1,9 +1,9 @@
-"""Which header fields are forwarded to the upstream and back.
+"""Which header fields of a request are forwarded to the upstream, and which heads are refused.
 
 Hop-by-hop fields are removed (RFC 9110 section 7.6.1): a fixed set, and those named in
 ``Connection``. Identities never pass: the browser's cookies and tokens are not sent to the
-upstream, nor the upstream's cookies to the browser. A client's ``X-Forwarded-*`` fields cannot be
-trusted, so they are replaced.
+upstream. A client's ``X-Forwarded-*`` fields cannot be trusted, so they are replaced.
+:mod:`.response_headers` is about the way back.
 """
 
 from dataclasses import dataclass
@@ -26,16 +26,20 @@ HOP_BY_HOP = frozenset(
         "upgrade",
     }
 )
-#: Fields with which a client could pose as another user, or change what was checked.
+#: Fields with which a client could pose as another user, or change what was checked. ``Expect``
+#: applies to this service, which has the body before it forwards a request.
 _CLIENT_IDENTITY = frozenset(
     {
         "authorization",
         "cookie",
         "cookie2",
+        "expect",
         "forwarded",
         "host",
         "x-csrftoken",
+        "x-http-method",
         "x-http-method-override",
+        "x-method-override",
         "x-original-url",
         "x-real-ip",
         "x-rewrite-url",
@@ -64,17 +68,6 @@ _SINGLE = frozenset(
 _NEVER_NAMED = frozenset(
     {"authorization", "content-length", "content-type", "cookie", "host", "origin"}
 )
-_UPSTREAM_PRIVATE = frozenset(
-    {
-        "content-security-policy",
-        "date",
-        "formgrader-nonce",
-        "server",
-        "set-cookie",
-        "set-cookie2",
-        "x-powered-by",
-    }
-)
 
 
 class HeaderFault(StrEnum):
@@ -84,14 +77,19 @@ class HeaderFault(StrEnum):
     CONNECTION = "connection_names_header"
     FRAMING = "framing"
     BODY_ON_READ = "body_on_read"
+    ENCODED_BODY = "encoded_body"
 
 
 class HeadersRefused(ValueError):
-    """The head could be interpreted in two ways. ``fault`` is the reason."""
+    """The head could be interpreted in two ways. ``fault`` is why, ``status`` the response's."""
 
     def __init__(self, fault: HeaderFault) -> None:
         self.fault = fault
-        super().__init__(f"invalid request headers: {fault.value.replace('_', ' ')}")
+        self.status = 415 if fault is HeaderFault.ENCODED_BODY else 400
+        text = f"invalid request headers: {fault.value.replace('_', ' ')}"
+        if fault is HeaderFault.ENCODED_BODY:
+            text += ". Send the body without Content-Encoding, that is, not compressed"
+        super().__init__(text)
 
 
 class Outside(NamedTuple):
@@ -106,7 +104,8 @@ def check_request_head(method: str, headers: CIMultiDictProxy[str]) -> None:
     """Refuse a head that two programs could interpret in different ways.
 
     A body on a GET is refused, too: Tornado reads its form fields as arguments, so it could
-    contain the forbidden ``path`` argument, which is only looked for in the query.
+    contain the forbidden ``path`` argument, which is only looked for in the query. So is a
+    compressed body: what the audit log reads and what the upstream reads would be different bytes.
 
     :raises HeadersRefused: with the reason
     """
@@ -122,6 +121,8 @@ def check_request_head(method: str, headers: CIMultiDictProxy[str]) -> None:
         raise HeadersRefused(HeaderFault.FRAMING)
     if length is not None and not (length.isascii() and length.isdigit()):
         raise HeadersRefused(HeaderFault.FRAMING)
+    if "Content-Encoding" in headers:
+        raise HeadersRefused(HeaderFault.ENCODED_BODY)
     if method in {"GET", "HEAD"} and (encoding is not None or (length or "0").strip("0")):
         raise HeadersRefused(HeaderFault.BODY_ON_READ)
 
@@ -163,24 +164,6 @@ def to_upstream(
     return passed
 
 
-def to_client(
-    headers: CIMultiDictProxy[str], *, added: tuple[tuple[str, str], ...] = ()
-) -> CIMultiDict[str]:
-    """The header fields of the response to the client. ``added`` are the security headers."""
-    left_out = named_in_connection(headers) | _names(added)
-    passed = [
-        (name, value)
-        for name, value in headers.items()
-        if (field := _field(name)).to_client and field.lower not in left_out
-    ]
-    return CIMultiDict([*passed, *added])
-
-
-@lru_cache(maxsize=64)
-def _names(fields: tuple[tuple[str, str], ...]) -> frozenset[str]:
-    return frozenset(name.lower() for name, _ in fields)
-
-
 @dataclass(frozen=True, slots=True)
 class _Field:
     """How a field is treated, by its name."""
@@ -188,7 +171,6 @@ class _Field:
     lower: str
     single: bool
     to_upstream: bool
-    to_client: bool
 
 
 @lru_cache(maxsize=1024)  # browsers send the same few dozen names in every request
@@ -198,7 +180,6 @@ def _field(name: str) -> _Field:
         lower,
         single=lower in _SINGLE,
         to_upstream=lower not in HOP_BY_HOP | _CLIENT_IDENTITY and not _asserts_identity(name),
-        to_client=lower not in HOP_BY_HOP | _UPSTREAM_PRIVATE,
     )
 
 

@@ -3,6 +3,7 @@
 from traitlets.config import Config
 
 EXTENSION = "services.formgrader_proxy.rendering.extension"
+FEEDBACK = "services.formgrader_proxy.rendering.feedback.FeedbackExporter"
 
 
 def configure(config: Config, *, notice: str = "") -> None:
@@ -12,3 +13,4 @@ def configure(config: Config, *, notice: str = "") -> None:
     """
     config.ServerApp.jpserver_extensions = {EXTENSION: True}
     config.SafeFormgrader.notice = notice
+    config.GenerateFeedback.exporter_class = FEEDBACK

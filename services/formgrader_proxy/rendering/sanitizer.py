@@ -66,6 +66,8 @@ _CLASSES = {
 _PICTURE = re.compile(r"data:image/(png|jpeg|gif|webp|bmp|svg\+xml)[;,]", re.IGNORECASE)
 _MEDIA = re.compile(r"data:(audio|video)/[\w.+-]+[;,]", re.IGNORECASE)
 _LINK = re.compile(r"(https?|mailto):", re.IGNORECASE)
+#: A link within the page, as the sanitizer writes it. Only other links open a new tab.
+_WITHIN_PAGE = re.compile(r'( href="#[^"]*") target="_blank"')
 #: A path inside the submission: no scheme, host, query or control characters.
 _RELATIVE = re.compile(r"[^/\\:?\x00-\x1f][^\\:?\x00-\x1f]*")
 
@@ -75,11 +77,12 @@ def sanitize(html: str) -> Markup:
     if len(html) > MOST_CHARACTERS or _too_deep(html):
         return shown_as_text(html)
     try:
-        return Markup(_CLEANER.clean(html))  # noqa: S704 - this is the sanitizer
+        clean = _CLEANER.clean(html)
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException:  # a panic of the Rust library is not an Exception
         return shown_as_text(html)
+    return Markup(_WITHIN_PAGE.sub(r"\1", clean))  # noqa: S704 - this is the sanitizer
 
 
 def shown_as_text(text: str) -> Markup:

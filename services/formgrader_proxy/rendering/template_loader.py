@@ -70,12 +70,12 @@ def add_page_parts(environment: Environment, static_url: str, notice: str) -> No
     ``static_url`` ends in a slash. ``notice`` is plain text, empty for none.
     """
     style = Markup('<link rel="stylesheet" href="{}formgrader.css">').format(static_url)
-    script = Markup('<script nonce="{}" src="{}formgrader.js"></script>')
+    script = Markup('<script nonce="{}" src="{}{}"></script>')
     shown = Markup('<div class="alert alert-danger" id="course-notice" role="alert">{}</div>')
     environment.globals.update(
         csp_nonce=csp_nonce,
-        classroom_static=static_url,
         classroom_head_start=lambda: "",
-        classroom_head_end=lambda: style + script.format(csp_nonce(), static_url),
+        classroom_head_end=lambda: style + script.format(csp_nonce(), static_url, "formgrader.js"),
         classroom_body_start=lambda: shown.format(escape(notice)) if notice else "",
+        classroom_formulas=lambda: script.format(csp_nonce(), static_url, "formulas.js"),
     )

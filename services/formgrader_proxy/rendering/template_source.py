@@ -79,8 +79,9 @@ def _script(attributes: str, body: str) -> str:
     rest = _JSON.sub("", body)
     if "{{" in rest:
         raise TemplateRefused("a value in a script is not inside a string literal")
-    if "`" in rest and rest != body:
-        raise TemplateRefused("a script has values and a template literal")
+    # Where these are, a quote does not always begin or end a string.
+    if rest != body and any(part in rest for part in ("`", "\\", "/*")):
+        raise TemplateRefused("a script with values has a template literal, escape or comment")
     return f'<script nonce="{{{{ csp_nonce() }}}}"{_attributes(attributes)}>{body}</script>'
 
 

@@ -45,7 +45,7 @@ def launch(settings: LaunchSettings, private: Path, listener: Listener, token: s
     """Start the formgrader, which will serve the connections to ``listener``.
 
     ``private`` is a directory that only this service can read; it is given to the formgrader's
-    account. This process keeps no copy of the listening socket.
+    account, and removed when it has ended. This process keeps no copy of the listening socket.
 
     :raises OSError: it cannot be started, or ``db_url_file`` cannot be read
     :raises LookupError: there is no such account
@@ -67,6 +67,7 @@ def launch(settings: LaunchSettings, private: Path, listener: Listener, token: s
         environment=_environment(account, private) | dict(settings.environment),
         stdin=json.dumps(start).encode(),
         inherited=(listener.fileno(),),
+        private=private,
     )
     listener.close_socket()
     return process

@@ -117,7 +117,7 @@ async def live(
                 if not await process.end():
                     log.error("course %s: its formgrader does not end", settings.course_id)
                 await _within_limit(reader)
-    finally:
+    finally:  # the keeper may not have been able to
         await _within_limit(asyncio.to_thread(shutil.rmtree, private, ignore_errors=True))
 
 

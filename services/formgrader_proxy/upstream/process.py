@@ -77,15 +77,18 @@ class Process:
         environment: Mapping[str, str],
         stdin: bytes,
         inherited: Sequence[int] = (),
+        private: Path | None = None,
     ) -> None:
         """Start the process, with ``stdin`` as its complete standard input.
 
-        It inherits these descriptors, under the same numbers. If the command cannot be started,
+        It inherits these descriptors, under the same numbers. ``private`` is a directory that is
+        removed when it has ended. If the command cannot be started,
         the log says so, and the exit code is 127.
 
         :raises OSError: there is no such directory, or the keeper cannot be started
         """
         directory.stat()
+        assert len(stdin) <= PIPE_BYTES  # noqa: S101 - more would block the event loop
         self._cgroup = cgroup.create()
         settings, writer = os.pipe()
         plan = Plan(
@@ -94,13 +97,12 @@ class Process:
             environment=dict(environment),
             settings=settings,
             inherited=list(inherited),
+            private=str(private) if private else None,
             uid=account.uid,
             gid=account.gid,
             groups=account.groups,
             cgroup=str(self._cgroup) if self._cgroup else None,
         )
-        line = plan.encode()
-        assert max(len(stdin), len(line)) <= PIPE_BYTES  # noqa: S101 - more would block the loop
         try:
             self._popen = subprocess.Popen(  # noqa: S603 - fixed arguments
                 _KEEPER,
@@ -114,6 +116,10 @@ class Process:
                 start_new_session=True,
             )
             os.write(writer, stdin)
+        except OSError:
+            if self._cgroup:
+                cgroup.remove(self._cgroup)
+            raise
         finally:
             os.close(settings)
             os.close(writer)
@@ -123,7 +129,7 @@ class Process:
         assert self._popen.stdin is not None  # noqa: S101 - requested above
         self._control = self._popen.stdin
         with suppress(BrokenPipeError):  # it may have exited already
-            self._control.write(line)
+            self._control.write(plan.encode())  # much less than a pipe holds
 
     @property
     def keeper(self) -> int:

@@ -19,11 +19,19 @@ from yarl import URL
 from common.hub.tls import TLSFiles
 from services.formgrader_proxy.proxy.forward_http import Additions, forward_http
 from services.formgrader_proxy.proxy.headers import Outside, to_upstream
+from services.formgrader_proxy.proxy.request_body import FULL, read_body
+from services.formgrader_proxy.proxy.response_headers import Surroundings
+from services.formgrader_proxy.proxy.target import read_target
 from services.formgrader_proxy.upstream.connection_pool import RequestFields
 from services.formgrader_proxy.upstream.endpoint import Upstream, UpstreamUnreachable
 
 MEGABYTE = 1024 * 1024
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def surroundings(request: web.Request) -> Surroundings:
+    """Redirects may lead anywhere below the root of the relay."""
+    return Surroundings(read_target(request.raw_path), 0, frozenset())
 
 
 @dataclass
@@ -67,7 +75,8 @@ async def relay() -> AsyncIterator[Relay]:
                         if name.lower() not in {"host", "transfer-encoding", "connection"}
                     )
                 ),
-                Additions((("X-Added", "ours"),), made.append),
+                Additions(surroundings(request), (("X-Added", "ours"),), made.append),
+                body=await read_body(request, FULL),
             )
         except UpstreamUnreachable as error:
             made.failures.append(error)
@@ -99,7 +108,8 @@ async def relay_to(url: str) -> AsyncIterator[tuple[str, Relay]]:
                 RequestFields(
                     to_upstream(request.headers, token=None, outside=Outside("c", "http", "h"))
                 ),
-                Additions(),
+                Additions(surroundings(request)),
+                body=await read_body(request, FULL),
             )
         except UpstreamUnreachable as error:
             made.failures.append(error)
@@ -130,13 +140,13 @@ async def test_a_response_is_returned_unchanged(
 
     async def handler(request: web.Request) -> web.Response:
         seen.append(request.raw_path)
-        return web.Response(status=418, reason="Teapot", body=b"x" * 10, headers={"X-Own": "1"})
+        return web.Response(status=418, reason="Teapot", body=b"x" * 10, headers={"ETag": "own"})
 
     relay.handler = handler
     url = URL(relay.url + "/a%20b/%E5%90%8D?x=%41&y=", encoded=True)
     async with client.get(url) as answer:
         assert (answer.status, answer.reason, await answer.read()) == (418, "Teapot", b"x" * 10)
-        assert (answer.headers["X-Own"], answer.headers["X-Added"]) == ("1", "ours")
+        assert (answer.headers["ETag"], answer.headers["X-Added"]) == ("own", "ours")
     assert seen == ["/a%20b/%E5%90%8D?x=%41&y="]
 
 
@@ -149,7 +159,7 @@ async def test_large_bodies_are_streamed(relay: Relay, client: aiohttp.ClientSes
         received = 0
         async for chunk in request.content.iter_any():
             received += len(chunk)
-        response = web.StreamResponse(headers={"X-Received": str(received)})
+        response = web.StreamResponse(headers={"ETag": str(received)})
         response.content_length = size
         await response.prepare(request)
         for _ in range(size // MEGABYTE):
@@ -165,7 +175,7 @@ async def test_large_bodies_are_streamed(relay: Relay, client: aiohttp.ClientSes
     tracemalloc.start()
     try:
         async with client.post(relay.url + "/big", data=upload()) as answer:
-            assert int(answer.headers["X-Received"]) == size
+            assert int(answer.headers["ETag"]) == size
             got = 0
             async for chunk in answer.content.iter_any():
                 got += len(chunk)
@@ -386,7 +396,7 @@ async def test_trailers_are_dropped() -> None:
     arrived = bytearray()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while not arrived.endswith(b"0\r\n\r\n"):
+        while not arrived.endswith(b"hello"):
             arrived.extend(await reader.read(4096))
         writer.write(
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Late\r\n\r\n"
@@ -404,7 +414,7 @@ async def test_trailers_are_dropped() -> None:
         )
         answer = await reader.read()
         writer.close()
-    assert b"5\r\nhello\r\n0\r\n\r\n" in arrived
+    assert arrived.lower().count(b"content-length: 5\r\n") == 1
     assert b"evil" not in arrived
     assert b"railer" not in arrived
     assert answer.startswith(b"HTTP/1.1 200 OK")

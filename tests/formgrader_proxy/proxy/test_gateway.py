@@ -30,10 +30,10 @@ async def test_a_page_is_forwarded_with_the_upstreams_token(site: Site) -> None:
     """The path is unchanged, and the formgrader's response is returned."""
     browser = await site.browser(GRADER)
     site.seen.clear()
-    page = await browser.go(COURSE + "formgrader/gradebook?x=1")
+    page = await browser.go(COURSE + "formgrader/submissions/s1/?index=1")
     assert (page.status, page.text) == (200, "formgrader")
     (seen,) = site.seen
-    assert seen.raw_target == COURSE + "formgrader/gradebook?x=1"
+    assert seen.raw_target == COURSE + "formgrader/submissions/s1/?index=1"
     assert seen.headers["Authorization"] == f"token {TOKEN}"
 
 

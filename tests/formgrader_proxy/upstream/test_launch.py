@@ -6,6 +6,7 @@ import json
 import os
 import pwd
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,9 @@ print(json.dumps(known, indent=1))
 COMMAND = (sys.executable, "-c", SCRIPT)
 
 
-async def seen(settings: LaunchSettings, private: Path) -> dict[str, Any]:
+async def seen(settings: LaunchSettings, directory: Path) -> dict[str, Any]:
     """What the process can see."""
+    private = Path(tempfile.mkdtemp(dir=directory))
     with Listener() as listener:
         process = launch(settings, private, listener, "its-own-token")
         async with asyncio.timeout(60):
@@ -96,15 +98,16 @@ async def test_as_root_it_runs_as_another_user(tmp_path: Path) -> None:
             part.chmod(0o755)
     private = tmp_path / "private"
     private.mkdir(0o700)
-    command = ("/bin/sh", "-c", "id -u; echo $HOME")
+    owner = "stat -c %u $(dirname $JUPYTER_RUNTIME_DIR)"
+    command = ("/bin/sh", "-c", f"id -u; echo $HOME; {owner}")
     settings = LaunchSettings("c1", tmp_path, "/", user="nobody", command=command)
     with Listener() as listener:
         process = launch(settings, private, listener, "t")
         async with asyncio.timeout(60):
             lines = [line async for line in process.lines()]
             assert await process.wait() == 0
-    assert lines == [str(nobody.pw_uid), nobody.pw_dir]
-    assert private.stat().st_uid == nobody.pw_uid
+    assert lines == [str(nobody.pw_uid), nobody.pw_dir, str(nobody.pw_uid)]
+    assert not private.exists()
 
 
 def test_a_secret_is_read_without_white_space(tmp_path: Path) -> None:

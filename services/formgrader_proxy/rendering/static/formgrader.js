@@ -45,9 +45,6 @@
   jQuery.htmlPrefilter = (html) => original.call(jQuery, expected(html) ? html : escaped(html));
 
   document.addEventListener("DOMContentLoaded", () => {
-    for (const link of document.querySelectorAll("#notebook a[href^='#']")) {
-      link.removeAttribute("target"); // other links of a submission open a new tab
-    }
     for (const picture of document.querySelectorAll("#notebook img:not([alt])")) {
       picture.alt = "No description has been provided for this image";
     }

@@ -12,6 +12,7 @@ standard input closes, which happens however the service ends. It exits as the f
 import os
 import resource
 import selectors
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import NoReturn
 
 from common.prctl import adopt_orphans, hide_process
@@ -26,7 +28,7 @@ from services.formgrader_proxy.upstream.keeper import cgroup
 from services.formgrader_proxy.upstream.keeper.log_lines import BURST, LogLines
 from services.formgrader_proxy.upstream.keeper.plan import Plan
 from services.formgrader_proxy.upstream.keeper.start import start
-from services.formgrader_proxy.upstream.keeper.tree import descendants
+from services.formgrader_proxy.upstream.keeper.tree import children, descendants
 
 #: After SIGTERM, the formgrader has this long to end by itself.
 TERM_SECONDS = 4.0
@@ -46,7 +48,6 @@ class Keeper:
         self._unwritten: deque[bytes] = deque(maxlen=2 * BURST)
         self._stopping = False
         self._status: int | None = None
-        self._childless = False
         self._selector = selectors.DefaultSelector()
         self._listen_to_signals()
         self._log, output = os.pipe()
@@ -73,8 +74,6 @@ class Keeper:
             self._write([b"some of its processes could not be ended"])
         self._read_log()
         self._write(self._lines.rest())
-        if self._cgroup:
-            cgroup.remove(self._cgroup)
         return signal.SIGKILL if self._status is None else self._status
 
     def _listen_to_signals(self) -> None:
@@ -107,27 +106,24 @@ class Keeper:
     def _ended(self) -> bool:
         return self._status is not None
 
-    def _reap(self) -> None:
-        """Collect the children that have ended; orphans are among them."""
+    def _reap(self) -> bool:
+        """Collect the children that have ended, with orphans. Returns whether none is left."""
         with suppress(ChildProcessError):
             while True:
                 pid, status = os.waitpid(-1, os.WNOHANG)
                 if pid == 0:
-                    return
+                    return False
                 if pid == self._formgrader.pid:
                     self._status = status
-        self._childless = True
+        return True
 
     def _end_all(self) -> bool:
-        """Kill every descendant. Returns whether none is left.
-
-        All are stopped first, because the survivors of a fork bomb would use the time.
-        """
-        self._reap()
-        if self._childless:
+        """Kill every descendant. Returns whether none is left."""
+        if self._reap():
             return True
         if self._cgroup:
             cgroup.kill(self._cgroup)
+        # All are stopped first, because the survivors of a fork bomb would use the time.
         found: set[int] = set()
         for _ in range(20):
             new = {one.pid for one in descendants(os.getpid()) if one.state != "Z"} - found
@@ -136,6 +132,12 @@ class Keeper:
             if not new:
                 break
         _signal(found, signal.SIGKILL)
+        # A process that only forks and exits is gone before it is found above. Its child is one of
+        # this process, and this is fast enough to hit one.
+        for _ in range(1000):
+            _signal(children(), signal.SIGKILL)
+            if self._reap():
+                return True
         return False
 
     def _read_control(self) -> None:
@@ -188,12 +190,20 @@ def main() -> NoReturn:
     """Keep the formgrader of the plan on standard input."""
     hide_process()
     adopt_orphans()
+    line = sys.stdin.buffer.readline()
+    if not line:  # the service has ended already
+        raise SystemExit(NOT_STARTED)
+    plan = Plan.decode(line)
     try:
-        keeper = Keeper(Plan.decode(sys.stdin.buffer.readline()))
+        status = Keeper(plan).run()
     except (OSError, subprocess.SubprocessError) as error:
         print(f"it could not be started: {error}", flush=True)
-        raise SystemExit(NOT_STARTED) from None
-    _exit_with(keeper.run())
+        status = NOT_STARTED << 8
+    if plan.cgroup:
+        cgroup.remove(Path(plan.cgroup))
+    if plan.private:
+        shutil.rmtree(plan.private, ignore_errors=True)
+    _exit_with(status)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ class Plan:
     """``settings`` and ``inherited`` are descriptors that the keeper has.
 
     ``settings`` becomes the standard input of the formgrader, which also gets those in
-    ``inherited``. ``uid`` and ``gid`` are None for the account of the service. ``cgroup`` is the
-    directory of a control group for the formgrader.
+    ``inherited``. ``uid`` and ``gid`` are None for the account of the service.
+    ``private`` is a directory, and ``cgroup`` that of a control group; both are removed at the end.
     """
 
     command: list[str]
@@ -22,6 +22,7 @@ class Plan:
     environment: dict[str, str]
     settings: int
     inherited: list[int]
+    private: str | None = None
     uid: int | None = None
     gid: int | None = None
     groups: list[int] | None = None

@@ -51,6 +51,19 @@ def descendants(root: int) -> list[Entry]:
     return found
 
 
+def children() -> set[int]:
+    """The children of this process, also those that have ended and were not waited for.
+
+    Much faster than :func:`descendants`: one file (``CONFIG_PROC_CHILDREN``). Empty without it.
+    """
+    try:
+        return {
+            int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_bytes().split()
+        }
+    except OSError:
+        return set()
+
+
 def _all() -> Iterator[Entry]:
     try:
         names = os.listdir("/proc")
