@@ -33,6 +33,16 @@ PAGES: dict[str, Attack] = {
         "course titles and fields of the audit log that contain a script",
         "the formgrader proxy's own pages show them as text, with their policy and without it",
     ),
+    "stored-names-tables": Attack(
+        "a student",
+        "directory names in the exchange, names and e-mail addresses that contain a script",
+        "all tables, dialogs and messages of nbgrader's pages show them as text",
+    ),
+    "stored-names-submission": Attack(
+        "a student",
+        "the same names on the page of a submission, which has them in scripts and attributes",
+        "they are text there, with the page's policy and without it",
+    ),
     "fuzz-pieces": Attack(
         "a student",
         "HTML, Markdown and formulas with a script, in each field of a cell and of an output",

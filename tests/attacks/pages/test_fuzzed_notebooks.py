@@ -88,7 +88,7 @@ def test_widgets_without_a_state_do_not_break_the_page(widgets: Any) -> None:
 
 @pytest.mark.attack("fuzz-notebooks")
 @settings(
-    max_examples=settings.default.max_examples // 2,
+    max_examples=settings().max_examples // 2,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(notebooks())
