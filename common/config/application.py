@@ -60,6 +60,11 @@ class ServiceApp(Addressed):
     authenticate_prometheus = Bool(
         True, help="Require a Hub token to read the metrics, as the Hub itself does."
     ).tag(config=True)
+    allow_plain_http = Bool(
+        False,
+        help="Show pages to browsers that do not say which page sent a request, as on plain HTTP."
+        " The page of any user's server can then read what its visitors may read here.",
+    ).tag(config=True)
     config_file = Unicode(help="Configuration file (Python or JSON).").tag(config=True)
     generate_config = Bool(False, help="Print a configuration file with every setting.").tag(
         config=True
@@ -83,6 +88,7 @@ class ServiceApp(Addressed):
         "log-format": "ServiceApp.log_style",
         "log-level": "Application.log_level",
         "authenticate-prometheus": "ServiceApp.authenticate_prometheus",
+        "allow-plain-http": "ServiceApp.allow_plain_http",
         "config": "ServiceApp.config_file",
     }
     flags: dict[str, Any] = {  # noqa: RUF012 - traitlets' own shape
@@ -136,6 +142,7 @@ class ServiceApp(Addressed):
             "tls": self.hub_tls,
             "cookie_host_prefix": environment.truth("JUPYTERHUB_COOKIE_HOST_PREFIX_ENABLED"),
             "cookie_options": environment.cookie_options(),
+            "allow_plain_http": self.allow_plain_http,
         }
         return OAuthSettings(**(settings | changes))
 

@@ -1,7 +1,7 @@
-"""JupyterHub's cookies, XSRF tokens and scope check, used without its Tornado server.
+"""JupyterHub's cookies and scope check, used without its Tornado server.
 
-Cookies and XSRF tokens are made and verified by JupyterHub's own ``HubOAuth``, so that their format
-and their security fixes come with JupyterHub. ``HubOAuth`` takes Tornado request handlers, so
+Cookies are made and verified by JupyterHub's own ``HubOAuth`` and by Tornado, so that their format
+and their security fixes come from there. ``HubOAuth`` takes Tornado request handlers, so
 :class:`CookieHandler` is one: it is made from an aiohttp request and never serves anything.
 
 Only this file imports JupyterHub and Tornado. It depends on three details that they do not promise:
@@ -15,6 +15,7 @@ tests/common/oauth/test_hub_oauth.py checks each of them, and pyproject.toml exc
 versions. Importing this file takes 0.7 s and 40 MB; only services with pages do.
 """
 
+import hmac
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -34,7 +35,12 @@ from tornado.httputil import (
     RequestStartLine,
     format_timestamp,
 )
-from tornado.web import Application, RequestHandler
+from tornado.web import (
+    Application,
+    RequestHandler,
+    create_signed_value,
+    decode_signed_value,
+)
 
 from common.hub.connection import plain_url
 from common.oauth.settings import OAuthSettings
@@ -45,7 +51,9 @@ __all__ = [
     "make_application",
     "make_oauth",
     "scopes_grant",
+    "sign",
     "speaks_https",
+    "unsign",
 ]
 
 #: The request headers that JupyterHub needs. Authorization is not among them: HubOAuth would take
@@ -55,14 +63,15 @@ _HEADERS = (
     "Forwarded",
     "Host",
     "Sec-Fetch-Mode",
-    "User-Agent",
     "X-Forwarded-Proto",
     "X-Scheme",
 )
 
 
-def make_oauth(settings: OAuthSettings) -> HubOAuth:
+def make_oauth(settings: OAuthSettings, *, host_prefix: bool = False) -> HubOAuth:
     """HubOAuth with exactly these settings; nothing is read from the environment.
+
+    ``host_prefix`` names its cookies __Host-..., with the path /.
 
     Never use ``HubOAuth.instance()``: two applications in one process would share it.
     """
@@ -77,7 +86,7 @@ def make_oauth(settings: OAuthSettings) -> HubOAuth:
         oauth_client_id=settings.client_id,
         oauth_redirect_uri=settings.redirect_uri,
         access_scopes=set(settings.access_scopes),
-        cookie_host_prefix_enabled=settings.cookie_host_prefix,
+        cookie_host_prefix_enabled=host_prefix,
         cookie_options={"samesite": "Lax", **options},
         keyfile="",  # it sends no requests: common.oauth.tokens does
         certfile="",
@@ -86,9 +95,33 @@ def make_oauth(settings: OAuthSettings) -> HubOAuth:
 
 
 def make_application(settings: OAuthSettings) -> Application:
-    """The Tornado application of the handlers: the secret that signs cookies, and their options."""
-    xsrf_cookie = {"samesite": "Lax", "httponly": not settings.xsrf_cookie_readable}
-    return Application(cookie_secret=settings.cookie_secret, xsrf_cookie_kwargs=xsrf_cookie)
+    """The Tornado application of the handlers: it has the secret that signs this service's cookies.
+
+    The secret depends on the client id: services that share one cannot read each other's cookies.
+    """
+    client = settings.client_id.encode("utf-8", "replace")
+    return Application(cookie_secret=hmac.digest(settings.cookie_secret, client, "sha256"))
+
+
+def sign(application: Application, name: str, value: str, *, now: datetime) -> str:
+    """A signed value for the cookie ``name``, with the time ``now`` in it."""
+    secret = application.settings["cookie_secret"]
+    return create_signed_value(secret, name, value, clock=now.timestamp).decode("ascii")
+
+
+def unsign(
+    application: Application, name: str, value: str, *, now: datetime, max_age: float
+) -> str:
+    """The content of a signed value; empty if it is invalid or older than ``max_age`` seconds."""
+    content = decode_signed_value(
+        application.settings["cookie_secret"],
+        name,
+        value,
+        max_age_days=max_age / 86400,
+        clock=now.timestamp,
+        min_version=2,
+    )
+    return content.decode("utf-8", "replace") if content else ""
 
 
 class CookieHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # JupyterHub has no types
@@ -96,25 +129,12 @@ class CookieHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  #
 
     def __init__(self, application: Application, request: web.BaseRequest, oauth: HubOAuth) -> None:
         self.hub_auth = oauth
-        self.signed_in = False
-        self._cookies_to_set: dict[str, Morsel[str]] = {}
+        self._cookies_to_set: dict[tuple[str, str], Morsel[str]] = {}
         super().__init__(application, _tornado_request(request))
 
     def get_current_user(self) -> bool:
-        """Whether the user is signed in. The inherited method would block on a Hub request."""
-        return self.signed_in
-
-    @property
-    def https(self) -> bool:
-        """Whether the browser uses https, according to the outermost proxy."""
-        return speaks_https(self.request.headers, self.request.protocol)
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The application's settings, with the XSRF cookie Secure where the browser uses https."""
-        shared = self.application.settings
-        options = {**shared.get("xsrf_cookie_kwargs", {}), "secure": self.https}
-        return {**shared, "xsrf_cookie_kwargs": options}
+        """False. The inherited method would block on a Hub request."""
+        return False
 
     def set_cookie(
         self,
@@ -138,7 +158,11 @@ class CookieHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  #
         for attribute, content in attributes.items():
             if content:
                 morsel[attribute.replace("_", "-")] = content
-        self._cookies_to_set[name] = morsel
+        self._cookies_to_set[name, path] = morsel
+
+    def forget_cookie(self, name: str, path: str) -> None:
+        """Do not set a cookie that was recorded."""
+        self._cookies_to_set.pop((name, path), None)
 
     def set_cookie_headers(self) -> list[str]:
         """The values of the Set-Cookie headers."""

@@ -1,9 +1,14 @@
-"""Logins in progress (the ``state`` of OAuth), and where a browser may go after one."""
+"""Logins in progress (the ``state`` of OAuth), and where a browser may go after one.
+
+The server keeps nothing about a login in progress: the path to open afterwards is in a signed
+cookie, and the PKCE verifier follows from the state and a secret. So anonymous requests, however
+many, cannot evict a login.
+"""
 
 import hashlib
+import hmac
 import re
 import secrets
-import string
 from base64 import urlsafe_b64encode
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -11,7 +16,7 @@ from dataclasses import dataclass
 from common.clock import Clock
 
 LOGIN_SECONDS = 600.0  # as JupyterHub's oauth_state_max_age
-MAX_LOGINS = 10_000
+MAX_USED = 10_000
 _MAX_PATH_LENGTH = 2000
 _NOT_IN_A_PATH = re.compile(r"[\x00-\x20\x7f-\U0010ffff\\]")
 
@@ -42,50 +47,55 @@ class Login:
 
     state: str
     next_url: str
-    cookie_name: str
     code_verifier: str
-    started: float
+
+    @property
+    def cookie_suffix(self) -> str:
+        """What tells this login's cookie from those of logins in other tabs."""
+        return hashlib.sha256(self.state.encode("utf-8", "replace")).hexdigest()[:8]
 
     @property
     def code_challenge(self) -> str:
         """The PKCE challenge of the verifier, by the method S256 (RFC 7636 4.2)."""
-        digest = hashlib.sha256(self.code_verifier.encode()).digest()
-        return urlsafe_b64encode(digest).decode().rstrip("=")
+        return _base64(hashlib.sha256(self.code_verifier.encode()).digest())
 
     def __repr__(self) -> str:
         return f"Login(next_url={self.next_url!r})"
 
 
 class Logins:
-    """The logins in progress. Each state is valid once and for ten minutes."""
+    """Starts logins, and lets each finish once."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, secret: bytes) -> None:
         self._clock = clock
-        self._pending: OrderedDict[str, Login] = OrderedDict()
+        self._secret = secret
+        self._used: OrderedDict[str, float] = OrderedDict()  # states, and when they were used
 
-    def begin(self, next_url: str, cookie_prefix: str) -> Login:
-        """Start a login. Its cookie has a unique name, so logins in two tabs do not collide."""
-        self._drop_expired()
-        suffix = "".join(secrets.choice(string.ascii_letters) for _ in range(8))
-        login = Login(
-            state=secrets.token_urlsafe(24),
-            next_url=next_url,
-            cookie_name=f"{cookie_prefix}-{suffix}",
-            code_verifier=secrets.token_urlsafe(48),
-            started=self._clock.monotonic(),
-        )
-        self._pending[login.state] = login
-        return login
+    def begin(self, next_url: str) -> Login:
+        """Start a login that leads to ``next_url``."""
+        return self.resume(secrets.token_urlsafe(24), next_url)
 
-    def take(self, state: str) -> Login | None:
-        """Remove and return the login of a state; None if it is unknown, used or expired."""
-        self._drop_expired()
-        return self._pending.pop(state, None)
+    def resume(self, state: str, next_url: str = "") -> Login:
+        """The login of a state, with the verifier that the Hub expects."""
+        message = b"pkce" + state.encode("utf-8", "replace")
+        return Login(state, next_url, _base64(hmac.digest(self._secret, message, "sha256")))
 
-    def _drop_expired(self) -> None:
-        expired = self._clock.monotonic() - LOGIN_SECONDS
-        while self._pending:
-            oldest = next(iter(self._pending.values()))
-            if oldest.started > expired and len(self._pending) < MAX_LOGINS:
-                return
-            self._pending.popitem(last=False)
+    def use(self, login: Login) -> bool:
+        """Whether the login was not used before. The caller has checked its cookie and its age.
+
+        At most 10,000 used states are kept: a state that is forgotten early is of no use, because
+        the Hub accepts each code only once.
+        """
+        now = self._clock.monotonic()
+        while self._used and next(iter(self._used.values())) <= now - LOGIN_SECONDS:
+            self._used.popitem(last=False)
+        if login.state in self._used:
+            return False
+        self._used[login.state] = now
+        if len(self._used) > MAX_USED:
+            self._used.popitem(last=False)
+        return True
+
+
+def _base64(digest: bytes) -> str:
+    return urlsafe_b64encode(digest).decode().rstrip("=")

@@ -24,13 +24,18 @@ _TOKEN = re.compile(r"[\x21-\x7e]{1,1024}")
 
 @dataclass(frozen=True)
 class Identity:
-    """The owner of a token. Decide by scopes and groups; ``admin`` is for information only."""
+    """The owner of a token. Decide by scopes and groups; ``admin`` is for information only.
+
+    ``session_id`` is the Hub's session in which the token was issued: empty outside a session,
+    None if the Hub does not report it.
+    """
 
     name: str
     kind: Literal["user", "service"]
     admin: bool
     groups: frozenset[str]
     scopes: frozenset[str]
+    session_id: str | None = None
 
     @classmethod
     def of(cls, model: Mapping[str, Any]) -> "Identity":
@@ -41,6 +46,7 @@ class Identity:
             admin=model.get("admin") is True,
             groups=_strings(model.get("groups")),
             scopes=_strings(model.get("scopes")),
+            session_id=str(model["session_id"] or "") if "session_id" in model else None,
         )
 
 

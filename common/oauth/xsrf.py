@@ -1,36 +1,99 @@
 """Cross-site request forgery: which requests need a token, and which origins are accepted. Pure.
 
-The rules are those of JupyterHub since 4.1 (``jupyterhub._xsrf_utils``), in the strictest form of
-all versions. All services of one hub share an origin, and so do the users' servers: a student's
-server is a same-origin attacker. Only the token tells this service's pages from theirs.
+The rules are those of JupyterHub since 4.1 (``jupyterhub._xsrf_utils``), made stricter where a page
+on a student's own server could read the response. Without subdomains, such a page has the same
+origin as this service: only the token tells the service's pages from the student's.
 """
 
+import hashlib
+import hmac
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from enum import Enum
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 READ_ONLY = frozenset({"GET", "HEAD", "OPTIONS"})
+_EMBEDDED = frozenset({"image", "style", "script", "font"})
+_FRAMES = frozenset({"iframe", "frame", "embed", "object", "fencedframe"})
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
-def needs_token(method: str, mode: str | None, site: str | None) -> bool:
+class Exposure(Enum):
+    """Which pages may have the response to a read.
+
+    PRIVATE: only this service's own. EMBEDDED: also any page of the origin, as a picture, style,
+    script or font, which it can show but not read as text. PUBLIC: every page, in any way.
+    """
+
+    PRIVATE = "private"
+    EMBEDDED = "embedded"
+    PUBLIC = "public"
+
+
+class Fetch(NamedTuple):
+    """What a browser says about a request: the headers Sec-Fetch-Mode, -Site and -Dest.
+
+    No page can set or remove them (https://www.w3.org/TR/fetch-metadata/). They are None on plain
+    HTTP, except on the local machine, and in programs.
+    """
+
+    mode: str | None = None
+    site: str | None = None
+    dest: str | None = None
+
+    @classmethod
+    def of(cls, headers: Mapping[str, str]) -> "Fetch":
+        """The values in a request's headers."""
+        return cls(*(headers.get(f"Sec-Fetch-{name}") for name in ("Mode", "Site", "Dest")))
+
+    @property
+    def is_page(self) -> bool:
+        """Whether a user opens a page in a tab or a window."""
+        return self.mode == "navigate" and self.dest == "document"
+
+    @property
+    def in_frame(self) -> bool:
+        """Whether another page would show the response in a frame of any kind."""
+        return self.dest in _FRAMES
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether nothing tells a page that a user opens from a request that a script sends."""
+        return self.mode is None or (self.mode != "websocket" and self.dest is None)
+
+
+def needs_token(method: str, fetch: Fetch, exposure: Exposure = Exposure.PRIVATE) -> bool:
     """Whether a request with a session cookie must also carry the XSRF token.
 
-    ``mode`` and ``site`` are Sec-Fetch-Mode and Sec-Fetch-Site. Exempt, as long as they only read:
-    WebSockets (their Origin is checked instead), navigations, clients that send no such headers,
-    and same-origin ``no-cors`` requests such as images and styles.
+    Exempt, as long as they only read: pages that a user opens in a tab, and content that is made to
+    be embedded or public. A WebSocket is exempt, too; its Origin is checked instead. Scripts can
+    read the response to anything else: a fetch in any mode, a prefetch, a frame.
     """
-    read_only = method.upper() in READ_ONLY
-    if mode == "websocket":
-        return not read_only
-    if mode is None or mode == "navigate":
-        return not read_only
-    if mode == "no-cors" and site == "same-origin":
-        return not read_only
+    if method.upper() not in READ_ONLY:
+        return True
+    if fetch.mode == "websocket" or exposure is Exposure.PUBLIC:
+        return False
+    if fetch.is_page:
+        return False
+    if fetch.mode == "no-cors" and fetch.site == "same-origin":
+        return exposure is not Exposure.EMBEDDED or fetch.dest not in _EMBEDDED
     return True
 
 
 def is_cross_site_write(method: str, site: str | None) -> bool:
     """Whether another site's page sent a request that changes something. Always refused."""
     return method.upper() not in READ_ONLY and site in ("cross-site", "same-site")
+
+
+def make_token(secret: bytes, *parts: str) -> str:
+    """An XSRF token for these parts, as ASCII text: the service, its area, session and login.
+
+    The token needs no cookie, so none can be planted or read. It is invalid at another service, in
+    another area of it, in another session and after another login.
+    """
+    hashes = b"".join(hashlib.sha256(part.encode("utf-8", "replace")).digest() for part in parts)
+    return urlsafe_b64encode(hmac.digest(secret, b"xsrf" + hashes, "sha256")).decode().rstrip("=")
 
 
 def is_own_origin(origin: str | None, *, scheme: str, host: str) -> bool:

@@ -19,6 +19,7 @@ PREFIX: web.AppKey[str] = web.AppKey("prefix", str)
 METRICS: web.AppKey[Metrics] = web.AppKey("metrics", Metrics)
 READINESS: web.AppKey[Readiness] = web.AppKey("readiness", Readiness)
 _METRICS_PUBLIC: web.AppKey[bool] = web.AppKey("metrics_public", bool)
+_METRICS_SCOPES: web.AppKey[frozenset[str]] = web.AppKey("metrics_scopes", frozenset)
 
 
 def create_app(
@@ -28,14 +29,16 @@ def create_app(
     readiness: Readiness,
     sign_in: SignIn | None,
     authenticate_prometheus: bool,
+    admin_scope: str = "",
     client_max_size: int = MAX_BODY_BYTES,
     title: str = "",
     hub_url: str = "",
 ) -> web.Application:
     """The application of a service at ``prefix`` (with a slash at both ends).
 
-    Services add their routes, with full paths, to the result. Without ``sign_in`` no one can be
-    identified: metrics are then available only if ``authenticate_prometheus`` is off.
+    Services add their routes, with full paths, to the result. Metrics need a token with the scope
+    read:metrics or ``admin_scope``, which permits to see everything of this service, unless
+    ``authenticate_prometheus`` is off. Without ``sign_in`` no one can be identified.
     ``client_max_size`` is in bytes, 0 for no limit. ``hub_url`` is the address of the Hub in links;
     the default is that of ``sign_in``.
     """
@@ -46,6 +49,7 @@ def create_app(
     app[PREFIX], app[METRICS], app[READINESS] = prefix, metrics, readiness
     app[PAGES] = Pages(prefix, title=title, hub_url=hub_url)
     app[_METRICS_PUBLIC] = not authenticate_prometheus
+    app[_METRICS_SCOPES] = frozenset({"read:metrics", admin_scope} - {""})
     app.on_response_prepare.append(error_pages.mark_started)
     app.on_response_prepare.append(add_security_headers)
     if prefix != "/":
@@ -88,5 +92,6 @@ async def _require_metrics_access(request: web.Request) -> None:
     if owner is None:
         text = "Send a Hub token in the header 'Authorization: token TOKEN'."
         raise web.HTTPUnauthorized(text=text, headers={"WWW-Authenticate": "token"})
-    if "read:metrics" not in owner.scopes and not sign_in.has_access(owner):
+    enough = request.app[_METRICS_SCOPES]
+    if not owner.scopes & enough:
         raise web.HTTPForbidden(text="The token needs the scope read:metrics.")

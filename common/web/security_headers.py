@@ -1,4 +1,9 @@
-"""Headers that every response carries, and the policy of pages."""
+"""Headers that every response carries, and the policy of pages.
+
+Cross-Origin-Opener-Policy has the one value that separates a page from the window that opened it
+even if both have the same origin (https://html.spec.whatwg.org/#cross-origin-opener-policies).
+With ``same-origin``, a page on a student's server could open ours in a new window and read it.
+"""
 
 from aiohttp import web
 
@@ -10,7 +15,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "noopener-allow-popups",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }

@@ -79,8 +79,9 @@ class FormgraderProxy(ServiceApp):
         " Default: http://IP:PORT, where it listens."
     ).tag(config=True)
     frame_ancestors = Unicode(
-        "'self'",
-        help="Which sites may show the formgrader in a frame, as JupyterLab does; 'none': no site.",
+        "'none'",
+        help="Which sites may show the formgrader in a frame. On an origin that is shared with"
+        " users' servers, 'self' lets the page of any of them read what its visitors may grade.",
     ).tag(config=True)
 
     aliases: dict[str, str] = ServiceApp.aliases | {
@@ -167,6 +168,8 @@ class FormgraderProxy(ServiceApp):
 
     def check_courses(self, words: "Sequence[str]", _options: Mapping[str, str]) -> int:
         """``check-courses FILE``"""
+        from services.formgrader_proxy.upstream.isolation import isolation
+
         courses = self.courses_file(words[0]).courses  # the caller reports a ConfigError
         print(f"{words[0]} is valid:")
         for course in courses.values():
@@ -175,6 +178,9 @@ class FormgraderProxy(ServiceApp):
             print(f"{course.id}: {where}")
             print(f"     graders: {', '.join(sorted(course.groups.graders))}")
             print(f"     instructors: {instructors}")
+            if course.directory is not None:
+                how = isolation(course.directory, course.user, course.autograding)
+                print(f"     sandbox: {how}")
         return 0
 
     def new_loop(self) -> "AbstractEventLoop":
@@ -198,7 +204,7 @@ class FormgraderProxy(ServiceApp):
                 Administrators(frozenset(self.admin_groups)),
             ),
             services_path=f"{self.base_url.rstrip('/')}/services/",
-            oauth=self.oauth_settings(xsrf_cookie_readable=True),
+            oauth=self.oauth_settings(allow_frames=self.frame_ancestors != "'none'"),
             bind=Bind(self.ip, self.port or 0, tls.server_context() if tls else None),
             courses=self.courses_file(),
             db_url=self.db_url,

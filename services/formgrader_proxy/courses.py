@@ -5,7 +5,7 @@ All problems are reported at once. docs/formgrader.md is the reference.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +14,8 @@ from common.config.settings_file import SettingsFile, read_tables
 from common.config.suggestions import did_you_mean
 from common.errors import ConfigError
 from services.formgrader_proxy.access import CourseGroups, Mode
+from services.formgrader_proxy.autograding import settings as autograding
+from services.formgrader_proxy.autograding.settings import AutogradingSettings
 
 KEYS = (
     "id",
@@ -28,6 +30,7 @@ KEYS = (
     "idle_seconds",
     "mode",
     "lab_directory",
+    *autograding.KEYS,
 )
 #: A course id is one plain segment of a URL and part of group names.
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -55,7 +58,8 @@ class Course:
     With a ``directory`` this service runs the formgrader there. Otherwise an external one runs at
     ``url``, with its token in ``token_file``. ``idle_seconds`` of zero keeps a formgrader running.
     ``lab_directory`` is the course's directory as seen in a grader's own JupyterLab; without it
-    the links that open files there are plain text.
+    the links that open files there are plain text. ``autograding`` only applies to a course with
+    a ``directory``.
     """
 
     id: str
@@ -69,6 +73,7 @@ class Course:
     idle_seconds: float = 1800.0
     mode: Mode = Mode.LISTED
     lab_directory: str | None = None
+    autograding: AutogradingSettings = field(default_factory=AutogradingSettings)
 
     @property
     def managed(self) -> bool:
@@ -130,7 +135,7 @@ class _Reader:
         user = self._text("user")
         if user is not None and not root:
             self.wrong("user", "only applies to a service that runs as root")
-        for key in ("user", "db_url_file", "idle_seconds"):
+        for key in ("user", "db_url_file", "idle_seconds", *autograding.KEYS):
             if key in self.table and url is not None:
                 self.wrong(key, "only applies to a course with a directory")
         if "token_file" in self.table and url is None:
@@ -150,6 +155,7 @@ class _Reader:
             idle_seconds=self._seconds("idle_seconds", 1800.0),
             mode=self._mode(),
             lab_directory=self._lab_directory(),
+            autograding=autograding.read_settings(self.table, self.wrong),
         )
 
     def _id(self) -> str:

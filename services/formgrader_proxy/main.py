@@ -21,6 +21,7 @@ from common.web.pages import add_templates
 from common.web.server import serve
 from services.formgrader_proxy.metrics import FormgraderMetrics
 from services.formgrader_proxy.proxy.gateway import Gateway
+from services.formgrader_proxy.scopes import ADMIN_SCOPE
 from services.formgrader_proxy.settings import Settings
 from services.formgrader_proxy.store.audit import Audit
 from services.formgrader_proxy.upstream.formgraders import Formgraders
@@ -108,6 +109,7 @@ class Service:
             readiness=self.readiness,
             sign_in=sign_in,
             authenticate_prometheus=settings.authenticate_prometheus,
+            admin_scope=ADMIN_SCOPE,
             client_max_size=0,
             title="Grading",
             hub_url=site.hub_url,

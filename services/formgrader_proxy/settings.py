@@ -18,7 +18,7 @@ class Site:
 
     prefix: str
     hub_url: str
-    frame_ancestors: str = "'self'"
+    frame_ancestors: str = "'none'"
     administrators: Administrators = field(default_factory=Administrators)
 
     def course_path(self, course_id: str) -> str:

@@ -17,7 +17,7 @@ from services.stats.database import DatabaseSettings, open_store
 from services.stats.metrics import StatsMetrics
 from services.stats.record.recorder import Recorder, RecorderSettings
 from services.stats.record.service import Service
-from services.stats.scopes import REQUIRED_SCOPES
+from services.stats.scopes import ADMIN_SCOPE, REQUIRED_SCOPES
 from services.stats.store.queries.dashboard import Queries
 
 if TYPE_CHECKING:
@@ -151,6 +151,7 @@ async def _serve_pages(
         readiness=readiness,
         sign_in=sign_in,
         authenticate_prometheus=pages.authenticate_prometheus,
+        admin_scope=ADMIN_SCOPE,
         title="Statistics",
         hub_url=pages.public_hub_url,
     )

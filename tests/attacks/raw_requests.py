@@ -6,6 +6,9 @@ from urllib.parse import urlsplit
 
 from tests.formgrader_proxy.site import GRADER, Site
 
+#: What a browser says when a user opens a page. Reads without it need the XSRF token.
+IN_A_TAB = "Sec-Fetch-Mode: navigate\nSec-Fetch-Dest: document\n"
+
 
 async def raw(
     site: Site, head: str, body: bytes = b"", *, until_closed: bool = True
@@ -43,4 +46,4 @@ async def grader_cookie(site: Site, user: str = GRADER) -> tuple[str, str]:
     assert site.seen, "the grader could not sign in"
     site.seen.clear()
     cookies = browser.cookies()
-    return "; ".join(f"{name}={value}" for name, value in cookies.items()), cookies["_xsrf"]
+    return "; ".join(f"{name}={value}" for name, value in cookies.items()), browser.xsrf

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from services.formgrader_proxy.names import is_harmless
-from tests.attacks.raw_requests import grader_cookie, raw
+from tests.attacks.raw_requests import IN_A_TAB, grader_cookie, raw
 from tests.formgrader_proxy.site import COURSE, GRADER, INSTRUCTOR, Site, formgrader_site
 
 
@@ -54,8 +54,8 @@ async def test_a_script_in_an_address_is_refused(site: Site, script: str) -> Non
         for template in PRINTED:
             status, answer = await raw(
                 site,
-                f"GET {COURSE}{template.format(script)} HTTP/1.1\nHost: hub\nCookie: {cookie}\n"
-                "Accept: text/html\nConnection: close",
+                f"GET {COURSE}{template.format(script)} HTTP/1.1\nHost: hub\n{IN_A_TAB}"
+                f"Cookie: {cookie}\nAccept: text/html\nConnection: close",
             )
             assert status == 400
             assert unquote(script).encode() not in answer
@@ -145,8 +145,8 @@ async def test_private_files_are_not_served(site: Site, name: str) -> None:
     cookie, _ = await grader_cookie(site)
     status, _ = await raw(
         site,
-        f"GET {COURSE}formgrader/submissions/s1/{name} HTTP/1.1\nHost: hub\nCookie: {cookie}\n"
-        "Connection: close",
+        f"GET {COURSE}formgrader/submissions/s1/{name} HTTP/1.1\nHost: hub\n{IN_A_TAB}"
+        f"Cookie: {cookie}\nConnection: close",
     )
     assert status == 404
     assert site.seen == []

@@ -14,7 +14,7 @@ from common.errors import StoreError
 from services.formgrader_proxy.allow_list import RULES, Rule, find_rule
 from services.formgrader_proxy.proxy.target import PathRefused, read_target
 from services.formgrader_proxy.store.audit import Change
-from tests.attacks.raw_requests import grader_cookie, raw
+from tests.attacks.raw_requests import IN_A_TAB, grader_cookie, raw
 from tests.formgrader_proxy.site import (
     ACCESS,
     COURSE,
@@ -91,7 +91,8 @@ async def test_path_traversal_is_refused(site: Site, path: str) -> None:
     """In every encoding, even for a grader, before the formgrader sees it."""
     cookie, _ = await grader_cookie(site)
     status, _ = await raw(
-        site, f"GET {COURSE}{path} HTTP/1.1\nHost: hub\nCookie: {cookie}\nConnection: close"
+        site,
+        f"GET {COURSE}{path} HTTP/1.1\nHost: hub\n{IN_A_TAB}Cookie: {cookie}\nConnection: close",
     )
     assert site.seen == []
     assert status in {400, 404}
@@ -124,7 +125,8 @@ async def test_an_ambiguous_head_is_refused(site: Site, fields: str) -> None:
     cookie, _ = await grader_cookie(site)
     status, _ = await raw(
         site,
-        f"GET {COURSE}formgrader/gradebook HTTP/1.1\nHost: hub\nCookie: {cookie}\n{fields}\n"
+        f"GET {COURSE}formgrader/gradebook HTTP/1.1\nHost: hub\n{IN_A_TAB}"
+        f"Cookie: {cookie}\n{fields}\n"
         "Connection: close",
         b"path=",
     )
@@ -170,7 +172,7 @@ async def test_forged_fields_are_not_forwarded(site: Site) -> None:
     """Neither a claimed identity or address, nor the browser's cookies and tokens."""
     browser = await site.browser(GRADER)
     site.seen.clear()
-    headers = {"Sec-Fetch-Mode": "navigate", **FORGED}
+    headers = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", **FORGED}
     answer = await browser.request("GET", COURSE + "formgrader", headers=headers)
     assert answer.status == 200
     arrived = site.seen[0].headers
@@ -197,7 +199,11 @@ CROSS = {
     "another site": {"Sec-Fetch-Site": "cross-site", "Origin": "http://evil.example"},
     "another subdomain": {"Sec-Fetch-Site": "same-site", "Origin": "http://other.hub"},
     "another page of the hub, no token": {"Sec-Fetch-Site": "same-origin"},
-    "another page, navigating": {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "navigate"},
+    "another page, navigating": {
+        "Sec-Fetch-Site": "same-origin",
+        "Sec-Fetch-Mode": "navigate",
+        "Sec-Fetch-Dest": "document",
+    },
     "no-cors": {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "no-cors"},
     "a guessed token": {"X-CSRFToken": "guessed"},
     "websocket for a mode": {"Sec-Fetch-Mode": "websocket"},
@@ -296,7 +302,7 @@ async def test_a_websocket_from_the_own_origin_is_allowed(tmp_path: Path) -> Non
 async def test_cookies_are_worthless_after_logout(site: Site) -> None:
     """Stolen cookies work no longer: for changes immediately, for reads after a minute."""
     browser = await site.browser(GRADER)
-    xsrf = browser.cookies()["_xsrf"]
+    xsrf = browser.xsrf
     jar = "; ".join(f"{name}={value}" for name, value in browser.cookies().items())
     await browser.go("/hub/logout")
     site.seen.clear()
@@ -501,5 +507,8 @@ def test_accepted_targets_are_unambiguous_and_listed(parts: list[str], query: st
 async def test_accepted_targets_are_forwarded_byte_for_byte(site: Site, path: str) -> None:
     """They are neither decoded nor encoded again."""
     cookie, _ = await grader_cookie(site)
-    await raw(site, f"GET {COURSE}{path} HTTP/1.1\nHost: hub\nCookie: {cookie}\nConnection: close")
+    await raw(
+        site,
+        f"GET {COURSE}{path} HTTP/1.1\nHost: hub\n{IN_A_TAB}Cookie: {cookie}\nConnection: close",
+    )
     assert [one.raw_target for one in site.seen] == [COURSE + path]

@@ -162,8 +162,12 @@ async def test_compressed_responses_are_still_accepted(site: Site) -> None:
     """Accept-Encoding is a matter of responses."""
     browser = await site.browser(GRADER)
     site.seen.clear()
-    headers = {"Accept-Encoding": "gzip, br", "Sec-Fetch-Mode": "navigate"}
-    answer = await browser.request("GET", COURSE + PAGE, headers=headers)
+    headers = {
+        "Accept-Encoding": "gzip, br",
+        "Sec-Fetch-Mode": "navigate",
+        "Sec-Fetch-Dest": "document",
+    }
+    answer = await browser.request("GET", COURSE + "formgrader/static/js/x.js", headers=headers)
     assert answer.status == 200
     assert site.seen[0].headers["Accept-Encoding"] == "gzip, br"
 
@@ -321,9 +325,37 @@ async def test_a_redirect_out_of_the_course_is_refused(
     """The grader sees an explanation instead of someone else's page."""
     browser = await site.browser(GRADER)
     site.status, site.answer = status, {"Location": location}
-    headers = {"Sec-Fetch-Mode": "navigate", "Accept": "text/html"}
+    headers = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Accept": "text/html"}
     answer = await browser.request("GET", COURSE + PAGE, headers=headers)
     assert answer.status == 502
     assert "Location" not in answer.headers
     assert "outside this course" in answer.text
     assert "evil" not in answer.text
+
+
+@pytest.mark.attack("service worker from the formgrader")
+@pytest.mark.parametrize("path", ["formgrader/submissions/abc/worker.js", "files/worker.js"])
+async def test_a_submitted_script_is_no_service_worker(site: Site, path: str) -> None:
+    """A browser requests it like this when another page of the origin registers it."""
+    cookie, _ = await grader_cookie(site)
+    status, answer = await raw(
+        site,
+        f"GET {COURSE}{path} HTTP/1.1\nHost: hub\nCookie: {cookie}\nService-Worker: script\n"
+        "Sec-Fetch-Dest: serviceworker\nSec-Fetch-Mode: same-origin\nSec-Fetch-Site: same-origin\n"
+        "Connection: close",
+    )
+    assert status == 403
+    assert b"Service-Worker-Allowed" not in answer
+    assert site.seen == []
+
+
+@pytest.mark.attack("everything else in full mode")
+async def test_full_mode_opens_everything_else_to_graders(tmp_path: Path) -> None:
+    """The same requests are refused in listed mode, which is the default."""
+    for mode in ("listed", "full"):
+        (tmp_path / mode).mkdir()
+        async with formgrader_site(tmp_path / mode, mode=mode) as site:
+            browser = await site.browser(GRADER)
+            for path in ("files/gradebook.db", "api/contents", "lab", "terminals/1"):
+                answer = await browser.go(COURSE + path)
+                assert answer.status == (200 if mode == "full" else 404)

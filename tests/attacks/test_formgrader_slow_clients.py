@@ -23,6 +23,7 @@ async def test_slow_clients_do_not_delay_others(tmp_path: Path) -> None:
         assert address.port is not None
         head = (
             f"GET {COURSE}formgrader/submissions/abc/endless HTTP/1.1\r\nHost: hub\r\n"
+            "Sec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n"
             f"Cookie: {cookies}\r\n\r\n"
         ).encode()
         site.seen.clear()

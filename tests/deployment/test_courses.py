@@ -38,6 +38,7 @@ def test_an_added_course_is_like_course101(kind: str) -> None:
     whole = load(f"{kind}.yaml")
     text = (DOCKER / f"course.{kind}.yaml").read_text("utf-8")
     part = yaml.safe_load(text.replace("__ID__", "course101").replace("__VAR__", "course101"))
+    assert part["services"]["course101"]["environment"].pop("COURSE_UID") == "__UID__"
     service = {
         key: value for key, value in whole["services"]["course101"].items() if key != "build"
     }
@@ -67,10 +68,28 @@ def test_courses_share_neither_token_nor_network(folder: Folder, kind: str) -> N
         members = [name for name, each in whole["services"].items() if network in _networks(each)]
         members += [name for name, each in part["services"].items() if network in _networks(each)]
         assert sorted(members) == sorted([course_id, "formgrader"])
+    assert second["environment"]["COURSE_UID"] != "65533"
     ids = ("course101", "course-102")
     tokens = {folder.secret(f"grading_token_{each}").read_text() for each in ids}
     assert len(tokens) == 2
     assert all(len(token) > 32 for token in tokens)
+
+
+def test_each_course_has_its_own_account(folder: Folder) -> None:
+    """It is the same with Compose and Swarm, and is no student's."""
+    found = set()
+    for course_id in ("course102", "course-103"):
+        folder.setup("--add-course", course_id)
+        uids = {
+            load(f"courses/{course_id}.{kind}.yaml", folder.path)["services"][course_id][
+                "environment"
+            ]["COURSE_UID"]
+            for kind in ("compose", "stack")
+        }
+        assert len(uids) == 1
+        found |= uids
+    assert len(found) == 2
+    assert all(70000 <= int(uid) < 71500 for uid in found)
 
 
 def _networks(service: Any) -> set[str]:

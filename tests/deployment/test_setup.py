@@ -4,6 +4,7 @@ It runs here without Docker in its PATH, so each run ends with the message about
 """
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -14,8 +15,8 @@ import pytest
 from tests.paths import ROOT
 
 PROGRAMS = (
-    *("cat", "chmod", "cp", "dirname", "grep", "mkdir", "od"),
-    *("sed", "sh", "sort", "ss", "tail", "tr", "uniq", "wc"),
+    *("cat", "chmod", "cp", "cut", "dirname", "grep", "mkdir", "od"),
+    *("sed", "sh", "sha256sum", "sort", "ss", "tail", "tr", "uniq", "wc"),
 )
 NO_DOCKER = "- Docker is not installed: on Debian and Ubuntu, apt-get install"
 
@@ -49,6 +50,14 @@ class Folder:
         )
         assert done.returncode == 1, done
         return [line for line in done.stderr.splitlines() if line.startswith("- ")]
+
+    def program(self, name: str, text: str) -> Path:
+        """Add a shell script to the PATH, and return its path."""
+        path = self._programs / name
+        path.unlink(missing_ok=True)
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+        return path
 
     def secret(self, name: str) -> Path:
         """Return the path of a secret."""
@@ -139,6 +148,96 @@ def test_https_uses_caddy_unless_the_administrator_has_a_proxy(
     """The hub's port is no longer published behind Caddy; another port means an own proxy."""
     folder.setup(answers=f"{url}\n\n\n{answer}\n", PORT=free_port())
     assert (folder.path / ".env").read_text().splitlines()[5:] == written
+
+
+@pytest.mark.parametrize(
+    ("url", "answers", "written"),
+    [
+        (
+            "https://class.test",
+            "caddy\nyes\n",
+            [
+                *CADDY,
+                "TLS_WILDCARD=*.class.test",
+                "TLS_CERTIFICATE=/certificates/fullchain.pem /certificates/privkey.pem",
+                "SUBDOMAINS=yes",
+            ],
+        ),
+        ("https://class.test", "own\nyes\n", ["TLS_HOST=", "SUBDOMAINS=yes"]),
+        ("http://class.test", "yes\n", ["TLS_HOST=", "SUBDOMAINS=yes"]),
+        ("http://class.test", "no\n", ["TLS_HOST="]),
+        ("http://192.0.2.1", "yes\n", ["TLS_HOST="]),
+        ("http://localhost:8000", "yes\n", ["TLS_HOST="]),
+    ],
+)
+def test_separate_origins_are_offered_for_dns_names(
+    folder: Folder, url: str, answers: str, written: list[str]
+) -> None:
+    """The question is not asked for localhost and IP addresses, which have no names below them."""
+    folder.setup(answers=f"{url}\n\n\n{answers}", PORT=free_port())
+    assert (folder.path / ".env").read_text().splitlines()[5:] == written
+
+
+def test_separate_origins_need_a_dns_name(folder: Folder) -> None:
+    """A later change of PUBLIC_URL or SUBDOMAINS is checked as well."""
+    folder.setup("--defaults", PORT=free_port())
+    with (folder.path / ".env").open("a") as file:
+        file.write("SUBDOMAINS=yes\n")
+    problem, _ = folder.setup("--check")
+    assert problem.startswith("- SUBDOMAINS=yes needs a DNS name in PUBLIC_URL, not localhost")
+    with (folder.path / ".env").open("a") as file:
+        file.write("SUBDOMAINS=true\n")
+    problem, _ = folder.setup("--check")
+    assert problem == "- SUBDOMAINS=true in .env is not valid: use yes or no"
+
+
+def test_separate_origins_need_wildcard_dns(folder: Folder) -> None:
+    """A random name below that of the hub is looked up; the message names the missing record."""
+    names = folder.program("getent", 'echo "$2" >>"$0.asked"; exit 2')
+    settings = {"PUBLIC_URL": "http://class.test", "SUBDOMAINS": "yes", "PORT": free_port()}
+    problem, _ = folder.setup("--defaults", **settings)
+    assert problem == (
+        "- SUBDOMAINS=yes: names below class.test do not resolve: add a DNS record *.class.test"
+        " with the address of this machine"
+    )
+    folder.setup("--check")
+    asked = Path(f"{names}.asked").read_text().splitlines()
+    assert len(set(asked)) == 2
+    assert all(re.fullmatch(r"check-[0-9a-f]{8}\.class\.test", name) for name in asked)
+    folder.program("getent", "echo 192.0.2.1")
+    (no_docker,) = folder.setup("--check")
+    assert no_docker.startswith(NO_DOCKER)
+
+
+def test_caddy_needs_a_wildcard_certificate(folder: Folder) -> None:
+    """It cannot obtain one itself, so missing files and other names are reported."""
+    settings = {"PUBLIC_URL": "https://class.test", "SUBDOMAINS": "yes"}
+    problems = folder.setup("--defaults", **settings)
+    assert problems[:2] == [
+        f"- docker/certificates/{name}.pem is missing: put a certificate for class.test and"
+        " *.class.test there, and its key; see docs/deployment.md"
+        for name in ("fullchain", "privkey")
+    ]
+    certificates = folder.path / "certificates"
+    certificates.mkdir()
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not installed")
+    folder.program("openssl", f'exec {openssl} "$@"')
+    make = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=class.test"]
+    make += ["-keyout", str(certificates / "privkey.pem")]
+    make += ["-out", str(certificates / "fullchain.pem"), "-addext"]
+    subprocess.run([*make, "subjectAltName=DNS:class.test"], capture_output=True, check=True)
+    problem, *_ = folder.setup("--check")
+    assert problem.startswith("- docker/certificates/fullchain.pem is not valid for *.class.test")
+    names = "subjectAltName=DNS:class.test,DNS:*.class.test"
+    subprocess.run([*make, names], capture_output=True, check=True)
+    assert not [each for each in folder.setup("--check") if "certificate" in each]
+    with (folder.path / ".env").open("a") as file:
+        file.write("TLS_CERTIFICATE=\nTLS_WILDCARD=\n")
+    problems = folder.setup("--check")
+    assert problems[0] == "- SUBDOMAINS=yes: set TLS_WILDCARD=*.class.test in .env"
+    assert problems[1].startswith("- SUBDOMAINS=yes: Caddy cannot obtain a wildcard certificate")
 
 
 def test_certificates_need_a_host_name(folder: Folder) -> None:

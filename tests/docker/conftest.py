@@ -16,6 +16,7 @@ _STARTED = time.monotonic()
 ORDER = (
     "engine",
     "compose",
+    "courses",
     "images",
     "monitoring",
     "tls",

@@ -84,6 +84,13 @@ def test_cookies_are_secure_with_https(files: Files, scheme: str, secure: bool) 
     assert settings.get("cookie_options", {}).get("secure", False) is secure
 
 
+def test_separate_origins_are_optional(files: Files) -> None:
+    """With SUBDOMAINS=yes, users and services get names below the host of PUBLIC_URL."""
+    assert not files.configure().JupyterHub.get("subdomain_host", "")
+    c = files.configure(SUBDOMAINS="yes", PUBLIC_URL="https://hub.test:8443/")
+    assert c.JupyterHub.subdomain_host == "https://hub.test:8443"
+
+
 @pytest.mark.parametrize("name", ["docker", "systemuser"])
 def test_a_users_server_has_limits_and_its_own_uid(files: Files, name: str) -> None:
     """Only systemuser keeps homes in a folder on the machine."""
@@ -130,6 +137,15 @@ def test_a_users_server_reaches_only_hub_and_proxy(
             'PUBLIC_URL="hub.test" is not valid: use the address that browsers',
         ),
         ({"STUDENTS_FIREWALL": "on"}, "STUDENTS_FIREWALL=on is not valid: use yes or no"),
+        ({"SUBDOMAINS": "true"}, "SUBDOMAINS=true is not valid: use yes or no"),
+        (
+            {"SUBDOMAINS": "yes", "PUBLIC_URL": "http://192.0.2.1:8000"},
+            "SUBDOMAINS=yes needs a DNS name in PUBLIC_URL, not 192.0.2.1; use the hub's name",
+        ),
+        (
+            {"SUBDOMAINS": "yes", "PUBLIC_URL": "http://localhost:8000"},
+            "SUBDOMAINS=yes needs a DNS name in PUBLIC_URL, not localhost; use the hub's name",
+        ),
         ({"SERVICES": "cul"}, "SERVICES: unknown service cul"),
         ({"AUTHENTICATOR": "no.Such"}, 'unknown authenticator "no.Such"; installed: '),
         ({"HUB_DATABASE": "sqlite:////no/such/folder/x"}, "the database does not respond: "),

@@ -74,7 +74,7 @@ async def running(directory: Path, **options: Any) -> AsyncIterator[Supervisor]:
         yield supervisor
 
 
-async def do(supervisor: Supervisor, code: str, *, seconds: float = 20) -> Any:
+async def do(supervisor: Supervisor, code: str, *, seconds: float = 60) -> Any:
     """Execute code in the formgrader; its answer. None if it does not respond within this time."""
     upstream = supervisor.ready()
     assert upstream is not None
@@ -87,7 +87,7 @@ async def do(supervisor: Supervisor, code: str, *, seconds: float = 20) -> Any:
             return await response.json()
 
 
-async def until(condition: Callable[[], object], seconds: float = 20) -> None:
+async def until(condition: Callable[[], object], seconds: float = 60) -> None:
     """Wait until the condition is true."""
     async with asyncio.timeout(seconds):
         while not condition():

@@ -9,6 +9,7 @@ import asyncio
 import base64
 import hashlib
 import json
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -271,13 +272,15 @@ class Answer:
 class Browser:
     """A browser that sees Hub and service at one origin, as behind a proxy: /hub/ is the Hub.
 
-    Keeps cookies, and sends the headers of a browser that opens a page (:meth:`go`), sends a form
+    Keeps cookies and, as ``xsrf``, the last XSRF token in the HTML of a page. Sends the headers of
+    a browser that opens a page (:meth:`go`), sends a form
     (:meth:`post`) or runs a script's fetch (:meth:`fetch`).
     """
 
     def __init__(self, hub: FakeOAuth, service_origin: str) -> None:
         self.hub = hub
         self.service_origin = service_origin.rstrip("/")
+        self.xsrf = ""
         self.session = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
 
     async def __aenter__(self) -> Self:
@@ -306,6 +309,7 @@ class Browser:
         headers = {
             "Sec-Fetch-Mode": "cors",
             "Sec-Fetch-Site": "same-origin",
+            "Sec-Fetch-Dest": "empty",
             "Accept": "*/*",
             **options.pop("headers", {}),
         }
@@ -324,6 +328,8 @@ class Browser:
                 method, URL(origin + path, encoded=True), allow_redirects=False, **options
             ) as response:
                 text = await response.text()
+                if token := xsrf_in(text):
+                    self.xsrf = token
                 if not follow or response.status not in (301, 302, 303, 307):
                     return Answer(response.status, text, response.headers, path)
                 path = urljoin(path, response.headers["Location"])
@@ -334,6 +340,15 @@ class Browser:
     def cookies(self) -> dict[str, str]:
         """The browser's cookies, by name."""
         return {cookie.key: cookie.value for cookie in self.session.cookie_jar}
+
+
+_XSRF = re.compile(r'(?:name="_xsrf" value|name="[a-z]+-xsrf" content)="([^"]+)"')
+
+
+def xsrf_in(html: str) -> str:
+    """The XSRF token in a page of a service or of a formgrader; empty if there is none."""
+    found = _XSRF.search(html)
+    return found[1] if found else ""
 
 
 def _navigation(headers: Mapping[str, str]) -> dict[str, str]:

@@ -22,8 +22,8 @@ API = PREFIX + "api/thing"
 class Site:
     """The parts of a running :func:`site`; it also opens browsers."""
 
-    def __init__(self, hub: FakeOAuth, origin: str, clock: FakeClock) -> None:
-        self.hub, self.origin, self.clock = hub, origin, clock
+    def __init__(self, hub: FakeOAuth, origin: str, clock: FakeClock, sign_in: SignIn) -> None:
+        self.hub, self.origin, self.clock, self.sign_in = hub, origin, clock, sign_in
         self.stack = AsyncExitStack()
 
     async def browser(self, user: str | None = None) -> Browser:
@@ -68,10 +68,11 @@ async def site(
             readiness=Readiness(),
             sign_in=sign_in,
             authenticate_prometheus=True,
+            admin_scope="custom:admin",
         )
         (add_routes or _add_routes)(app, sign_in)
         port = await stack.enter_async_context(serve(app, Bind()))
-        made = Site(hub, f"http://127.0.0.1:{port}", clock)
+        made = Site(hub, f"http://127.0.0.1:{port}", clock, sign_in)
         stack.push_async_callback(made.stack.aclose)
         yield made
 

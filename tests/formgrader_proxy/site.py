@@ -42,7 +42,7 @@ class Seen:
 
 @dataclass
 class Site:
-    """A running proxy with its parts. ``status`` and ``answer`` are what the formgrader sends."""
+    """A running proxy with its parts. The formgrader sends ``status``, ``text`` and ``answer``."""
 
     hub: FakeOAuth
     origin: str
@@ -53,6 +53,7 @@ class Site:
     seen: list[Seen]
     stack: AsyncExitStack
     status: int = 200
+    text: str = "formgrader"
     answer: dict[str, str] = field(default_factory=dict)
 
     async def browser(self, user: str | None = None) -> Browser:
@@ -65,7 +66,7 @@ class Site:
 
     async def send(self, browser: Browser, method: str, path: str, **options: Any) -> int:
         """Send a request as nbgrader's scripts do, to a path of the course; returns the status."""
-        headers = {"X-CSRFToken": browser.cookies().get("_xsrf", ""), "Content-Type": "text/json"}
+        headers = {"X-CSRFToken": browser.xsrf, "Content-Type": "text/json"}
         headers |= options.pop("headers", {})
         return (
             await browser.fetch(COURSE + path, method=method, headers=headers, **options)
@@ -74,9 +75,12 @@ class Site:
 
 @asynccontextmanager
 async def formgrader_site(
-    directory: Path, *, mode: str = "listed", **changes: Any
+    directory: Path, *, mode: str = "listed", url: str = "", **changes: Any
 ) -> AsyncIterator[Site]:
-    """One course with an external formgrader. ``changes`` are fields of OAuthSettings."""
+    """One course with an external formgrader. ``changes`` are fields of OAuthSettings.
+
+    The formgrader is the recording one, unless ``url`` is that of another.
+    """
     async with AsyncExitStack() as stack:
         clock = FakeClock()
         hub = await stack.enter_async_context(FakeOAuth("formgrader"))
@@ -100,18 +104,19 @@ async def formgrader_site(
                 async for message in socket:
                     await socket.send_str(message.data)
                 return socket
-            return web.Response(text="formgrader", status=site.status, headers=site.answer)
+            return web.Response(text=site.text, status=site.status, headers=site.answer)
 
         app = web.Application(client_max_size=0)
         app.router.add_route("*", "/{tail:.*}", formgrader)
         upstream = TestServer(app)
         await upstream.start_server()
         stack.push_async_callback(upstream.close)
+        url = url or f"http://127.0.0.1:{upstream.port}"
         token_file = directory / "token"
         token_file.write_text(TOKEN + "\n")
         courses = directory / "courses.toml"
         courses.write_text(
-            f'[[course]]\nid = "course101"\ntitle = "Sums"\nurl = "http://127.0.0.1:{upstream.port}"\n'
+            f'[[course]]\nid = "course101"\ntitle = "Sums"\nurl = "{url}"\n'
             f'token_file = "{token_file}"\ninstructors = ["instructors"]\nmode = "{mode}"\n'
         )
         oauth: dict[str, Any] = {
@@ -120,7 +125,6 @@ async def formgrader_site(
             "client_id": hub.client_id,
             "prefix": PREFIX,
             "access_scopes": frozenset({ACCESS}),
-            "xsrf_cookie_readable": True,
         }
         settings = service.Settings(
             site=service.Site(

@@ -8,6 +8,7 @@ import pytest
 
 from services.formgrader_proxy.access import Administrators
 from services.formgrader_proxy.app import FormgraderProxy
+from services.formgrader_proxy.sandbox.mechanisms import available
 from services.formgrader_proxy.settings import Route
 from tests.formgrader_proxy.program import COURSES, environment
 
@@ -83,6 +84,38 @@ def test_check_courses(tmp_path: Path, courses: Path) -> None:
     assert "mode" in errors
 
 
+def test_check_courses_reports_the_sandbox(tmp_path: Path) -> None:
+    """The mechanism that a course gets as its account, or why there is none."""
+    file = tmp_path / "courses.toml"
+    file.write_text(
+        "".join(
+            f'[[course]]\nid = "{name}"\ndirectory = "{folder}"\nsandbox = "{sandbox}"\n'
+            for name, folder, sandbox in (
+                ("best", tmp_path, "auto"),
+                ("open", tmp_path, "none"),
+                ("lost", tmp_path / "missing", "auto"),
+            )
+        )
+        + '[[course]]\nid = "elsewhere"\nurl = "http://10.0.0.7"\n'
+    )
+    code, output, _ = run(tmp_path, "check-courses", str(file))
+    assert code == 0
+    best, without, lost = [line.strip() for line in output.splitlines() if "sandbox:" in line]
+    expected = available().best or "autograding is refused. Submissions cannot be isolated"
+    assert best.startswith(f"sandbox: {expected}")
+    assert without.startswith('sandbox: none (sandbox = "none"): the code')
+    assert lost.startswith("sandbox: unknown, because it could not be tried: No such file")
+
+
+def test_check_courses_without_a_mechanism(tmp_path: Path) -> None:
+    """It says what to do."""
+    file = tmp_path / "courses.toml"
+    file.write_text(COURSES.replace("/srv/sums", str(tmp_path)) + 'sandbox = "bubblewrap"\n')
+    _, output, _ = run(tmp_path, "check-courses", str(file), PATH="/nonexistent")
+    assert "sandbox: autograding is refused. Submissions cannot be isolated" in output
+    assert "bubblewrap is not installed" in output
+
+
 def test_help_shows_examples(tmp_path: Path) -> None:
     """Commands that can be copied, and the options that most users need."""
     code, output, _ = run(tmp_path, "--help")
@@ -113,7 +146,7 @@ def test_the_settings_are_passed_on(courses: Path, monkeypatch: pytest.MonkeyPat
     assert settings.services_path == "/base/services/"
     assert settings.courses.courses["sums"].groups.instructors == {"profs"}
     assert settings.bind.port == 8000
-    assert settings.oauth.xsrf_cookie_readable
+    assert not settings.oauth.allow_frames
     assert settings.route is None
     app.register = "/services/formgrader"
     assert app.settings().route == Route("http://127.0.0.1:8001", "proxy-secret")

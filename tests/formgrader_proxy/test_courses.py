@@ -7,7 +7,9 @@ import pytest
 from common.config.settings_file import Reload
 from common.errors import ConfigError
 from services.formgrader_proxy.access import Mode
+from services.formgrader_proxy.autograding.settings import AutogradingSettings
 from services.formgrader_proxy.courses import CoursesFile, is_course_id, load_courses
+from services.formgrader_proxy.sandbox.settings import Limits, Mechanism, SandboxSettings
 
 GOOD = '[[course]]\nid = "sums"\ndirectory = "/srv/sums"\n'
 COMPLETE = """
@@ -61,6 +63,38 @@ def test_defaults() -> None:
     assert (course.mode, course.idle_seconds) == (Mode.LISTED, 1800)
 
 
+def test_autograding() -> None:
+    """The sandbox, its network and every limit; megabytes become bytes."""
+    course = load_courses(
+        GOOD + 'sandbox = "landlock"\nsandbox_network = true\nlimits = { memory_mb = 4096,'
+        " cpu_seconds = 1, processes = 9, files = 10, disk_mb = 2, output_mb = 3, seconds = 4 }\n"
+    )["sums"]
+    assert course.autograding == AutogradingSettings(
+        SandboxSettings(
+            mechanism=Mechanism.LANDLOCK,
+            network=True,
+            limits=Limits(2**32, cpu_seconds=1, processes=9, files=10, disk=2 * 2**20),
+        ),
+        output_bytes=3 * 2**20,
+        seconds=4,
+    )
+
+
+def test_autograding_isolates_by_default() -> None:
+    """With the best mechanism, and without a network."""
+    settings = load_courses(GOOD)["sums"].autograding
+    assert (settings.sandbox, settings.isolated) == (SandboxSettings(), True)
+    assert not load_courses(GOOD + 'sandbox = "none"')["sums"].autograding.isolated
+
+
+def test_all_problems_of_autograding_are_reported_together() -> None:
+    """And only where the service runs the formgrader."""
+    wrong = 'sandbox = "x"\nsandbox_network = 1\nlimits = { files = 1, disk = 2 }\n'
+    assert len(problems(GOOD + wrong)) == 4
+    (problem,) = problems('[[course]]\nid = "c"\nurl = "http://x"\nsandbox = "none"\n')
+    assert "only applies to a course with a directory" in problem
+
+
 def test_the_services_instructors_apply_to_courses_without_their_own() -> None:
     """A course's own groups replace them."""
     courses = load_courses(
@@ -87,6 +121,15 @@ def test_the_services_instructors_apply_to_courses_without_their_own() -> None:
         ('user = "other"', "runs as root"),
         ('token_file = "/x"', "only applies to a course with a url"),
         ("title = 3", "text in quotes"),
+        ('sandbox = "bublewrap"', 'did you mean "bubblewrap"'),
+        ("sandbox = true", 'use one of "auto", "bubblewrap", "landlock", "none"'),
+        ('sandbox_network = "yes"', "true or false"),
+        ("limits = 5", "use a table of limits"),
+        ("limits = { memory = 5 }", 'did you mean "memory_mb"'),
+        ("limits = { xyz = 5 }", "the limits are memory_mb, cpu_seconds"),
+        ("limits = { memory_mb = 5 }", "memory_mb: use a whole number from 128 to 1,048,576"),
+        ("limits = { seconds = 1.5 }", "seconds: use a whole number from 1 to 86,400"),
+        ("limits = { files = true }", "files: use a whole number"),
     ],
 )
 def test_one_problem(changed: str, expected: str) -> None:

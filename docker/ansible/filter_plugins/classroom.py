@@ -4,6 +4,7 @@
 functions are pure except ``as_on_disk``.
 """
 
+import hashlib
 import ipaddress
 import re
 import tomllib
@@ -122,6 +123,8 @@ def check_addresses(
         )
     elif authenticator == "google" and not url.startswith(("https://", *LOCAL)):
         yield f"PUBLIC_URL={url}: Google redirects users only to https addresses"
+    if str(environment.get("SUBDOMAINS", "no")) not in {"yes", "no"}:
+        yield 'SUBDOMAINS: use "yes" or "no" in classroom_environment, with the quotation marks'
     if EXAMPLES in registry:
         yield (
             f"classroom_registry={registry}: still the example value; use your registry,"
@@ -177,6 +180,15 @@ def grading_secrets(tokens: Mapping[str, str]) -> dict[str, str]:
     return {f"grading_token_{course_id}": token for course_id, token in tokens.items()}
 
 
+def course_stack(template: str, course_id: str) -> str:
+    """Return the stack file of a course; docker/setup --add-course writes the same."""
+    uid = int(hashlib.sha256(course_id.encode()).hexdigest()[:4], 16) % 1500 + 70000
+    values = {"ID": course_id, "UID": str(uid), "VAR": course_id.replace("-", "_")}
+    for name, value in values.items():
+        template = template.replace(f"__{name}__", value)
+    return template
+
+
 def as_on_disk(path: str) -> str | None:
     """Return a file without decrypting it, as lookups would; None if it does not exist."""
     try:
@@ -192,6 +204,7 @@ class FilterModule:
         """Return the filters by name."""
         return {
             "as_on_disk": as_on_disk,
+            "course_stack": course_stack,
             "grading_secrets": grading_secrets,
             "setting_problems": problems,
         }

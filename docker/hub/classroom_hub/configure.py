@@ -14,6 +14,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from classroom_hub.sign_in import GOOGLE, SHARED_PASSWORD, SignIn, configure_sign_in
+from classroom_hub.subdomains import configure_subdomains
 from classroom_hub.swarm.settings import configure_swarm
 from classroom_hub.sync import SCOPES as SYNC_SCOPES
 from classroom_hub.uids import Uids
@@ -119,6 +120,8 @@ class _Configuration:
                 " https://hub.university.example"
             )
         hub.public_url = public
+        wanted = self._setting("SUBDOMAINS", "no")
+        self._problems += configure_subdomains(self._c, wanted, public)
         if urlsplit(public).scheme == "https":
             # The Hub secures its session cookies by default, but not the cookie of its XSRF token.
             hub.tornado_settings = {"cookie_options": {"secure": True}}

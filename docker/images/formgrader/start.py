@@ -5,7 +5,9 @@ If it starts as root, it takes ownership of a new course folder and switches to 
 SECRETS, is passed to the server through standard input, so that students' code does not inherit it.
 The image's folder /opt/classroom/secrets can be opened only by root. EXCHANGE is nbgrader's
 exchange, which is created if it does not exist. With FIREWALL=yes, the container can answer
-connections but not open any; this needs a start as root and the capability NET_ADMIN.
+connections but not open any; this needs a start as root and the capability NET_ADMIN. SANDBOX,
+SANDBOX_NETWORK and SANDBOX_LIMITS (a JSON object) are the keys sandbox, sandbox_network and limits
+of a course; see docs/formgrader.md.
 """
 
 import json
@@ -15,6 +17,10 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
+
+from common.prctl import hide_process
+from services.formgrader_proxy.autograding.settings import AutogradingSettings, read_settings
 
 COURSE = Path(os.environ.get("COURSE", "/srv/course"))
 EXCHANGE = Path(os.environ.get("EXCHANGE", "/srv/nbgrader/exchange"))
@@ -37,6 +43,31 @@ CONFIG = """c = get_config()
 c.Exchange.root = {exchange!r}
 c.CourseDirectory.course_id = {course_id!r}
 """
+
+
+def autograding() -> AutogradingSettings:
+    """The settings for autograding in the environment.
+
+    :raises SystemExit: with all problems, one per line
+    """
+    found: list[str] = []
+    table: dict[str, Any] = {}
+    if text := os.environ.get("SANDBOX"):
+        table["sandbox"] = text
+    if text := os.environ.get("SANDBOX_NETWORK"):
+        table["sandbox_network"] = {"true": True, "false": False}.get(text.lower(), text)
+    if text := os.environ.get("SANDBOX_LIMITS"):
+        try:
+            table["limits"] = json.loads(text)
+        except ValueError:
+            found.append('SANDBOX_LIMITS: use a JSON object such as {"memory_mb": 4096}')
+    names = {"limits": "SANDBOX_LIMITS"}
+    settings = read_settings(
+        table, lambda key, what: found.append(f"{names.get(key, key.upper())}: {what}")
+    )
+    if found:
+        sys.exit("\n".join(found))
+    return settings
 
 
 def load_firewall() -> None:
@@ -74,6 +105,7 @@ def main() -> None:
         sys.exit(f"{error.args[0]} is not set.")
     except OSError as error:
         sys.exit(f"Cannot read the token {TOKEN}: {error.strerror}.")
+    settings = autograding()
     uid = int(os.environ.get("COURSE_UID", "65533"))
     if os.environ.get("FIREWALL") == "yes":
         load_firewall()
@@ -81,6 +113,12 @@ def main() -> None:
         if COURSE.stat().st_uid == 0:
             os.chmod(COURSE, 0o700)
             os.chown(COURSE, uid, uid)
+        elif COURSE.stat().st_uid != uid:
+            owner = COURSE.stat().st_uid
+            sys.exit(
+                f"{COURSE} belongs to uid {owner}, but COURSE_UID is {uid}. Set COURSE_UID={owner}"
+                " in the environment of this container."
+            )
         with open("/etc/passwd", "r+", encoding="utf-8") as file:
             if not any(f":x:{uid}:" in line for line in file):
                 file.write(f"course:x:{uid}:{uid}::/tmp/course:/usr/sbin/nologin\n")
@@ -88,6 +126,7 @@ def main() -> None:
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
         warn_of_readable_token()
+    hide_process()  # submissions run under the same account, and this process knows the token
     os.umask(0o022)  # students read the exchange
     home = Path(tempfile.gettempdir()) / "course"
     home.mkdir(exist_ok=True)
@@ -108,6 +147,7 @@ def main() -> None:
         "port": PORT,
         "token": token,
         "parent": os.getpid(),
+        "autograding": settings.to_json(),
     }
     words = [sys.executable, "-I", "-m", "services.formgrader_proxy.upstream.server"]
     server = subprocess.Popen(words, stdin=subprocess.PIPE)  # noqa: S603 - fixed arguments

@@ -1,7 +1,8 @@
 """Starts configurable-http-proxy with its API on the control network only.
 
 CONTROL_SUBNET is the network in which the API listens, such as 10.91.0.0/24. HUB_URL is the target
-of requests that belong to no server. The token is in /run/secrets/proxy_token.
+of requests that belong to no server. With SUBDOMAINS=yes, routes depend on the host name. The token
+is in /run/secrets/proxy_token.
 """
 
 import fcntl
@@ -68,6 +69,8 @@ def main() -> None:
     words += ["--ip", "0.0.0.0", "--port", "8000"]  # noqa: S104 - the public port
     words += ["--api-ip", api_address(subnet), "--api-port", str(API_PORT)]
     words += ["--default-target", hub, "--error-target", f"{hub}/hub/error"]
+    if os.environ.get("SUBDOMAINS") == "yes":
+        words.append("--host-routing")
     os.execve(words[0], words, {**os.environ, "CONFIGPROXY_AUTH_TOKEN": token})
 
 

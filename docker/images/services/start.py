@@ -3,7 +3,8 @@
 Secrets are files in the folder SECRETS (/run/secrets): ``<service>_token`` is the service's Hub
 token, and ``postgres_password`` is the database password. DATABASE is the database URL, such as
 postgresql://classroom@db/cull. The password is not passed in flags or environment variables, but in
-a file that the database library reads (PGPASSFILE).
+a file that the database library reads (PGPASSFILE). With SUBDOMAINS=yes, each service has its own
+host name below that of the Hub in PUBLIC_URL.
 """
 
 import json
@@ -38,6 +39,12 @@ def flags(name: str) -> list[str]:
     # The scopes that grant access to the pages. The Hub sets them only for services that it starts.
     access = json.dumps([f"access:services!service={name}"])
     os.environ.setdefault("JUPYTERHUB_OAUTH_ACCESS_SCOPES", access)
+    if os.environ.get("SUBDOMAINS") == "yes":
+        public = urlsplit(os.environ["PUBLIC_URL"])
+        os.environ["JUPYTERHUB_HOST"] = f"{public.scheme}://{public.netloc}"
+        # As in jupyterhub.utils.subdomain_hook_idna, the Hub's default.
+        own = f"{public.scheme}://{name}--service.{public.netloc}"
+        os.environ["JUPYTERHUB_OAUTH_CALLBACK_URL"] = f"{own}/services/{name}/oauth_callback"
     token = SECRETS / f"{name}_token"
     if token.exists():
         words.append(f"--token-file={token}")

@@ -13,6 +13,7 @@ from common.web.application import create_app
 from common.web.metrics import Metrics
 from common.web.server import Bind, serve
 from services.cull.passes.executor import Culler
+from services.cull.scopes import ADMIN_SCOPE
 from services.cull.store.store import CullStore
 from services.cull.web.access import Viewers
 from services.cull.web.admin_pages import AdminPages
@@ -58,6 +59,7 @@ async def serve_site(
         readiness=readiness,
         sign_in=sign_in,
         authenticate_prometheus=settings.authenticate_prometheus,
+        admin_scope=ADMIN_SCOPE,
         title="Idle culler",
         hub_url=settings.hub_url,
     )

@@ -1,1 +1,5 @@
-"""Autograding a submission: which files are accepted, the limits, and the outcome."""
+"""Autograding in a sandbox: limits, files that are refused, and explanations.
+
+Runs inside the formgrader's process, and in ``nbgrader`` commands whose configuration calls
+:func:`.guards.protect`.
+"""

@@ -29,6 +29,8 @@ from services.formgrader_proxy.upstream.endpoint import Upstream, UpstreamUnreac
 
 #: A response up to this announced length is read completely.
 SMALL_BYTES = 64 * 1024
+#: The result of an action, with nbgrader's log of it, is read completely up to this length.
+RESULT_BYTES = 8 * 1024 * 1024
 #: Request fields that can make a response partial, compressed or empty.
 _SELECTIVE = ("Accept-Encoding", "If-Modified-Since", "If-None-Match", "If-Range", "Range")
 
@@ -37,15 +39,17 @@ _SELECTIVE = ("Accept-Encoding", "If-Modified-Since", "If-None-Match", "If-Range
 class Additions:
     """What the proxy changes in a response: header fields, redirects, and bytes after the body.
 
-    ``surroundings`` are where it may redirect to. ``append`` follows the body of a small response
-    with status 200. The upstream is then asked for the complete, uncompressed body. ``policy``
-    makes the security headers from the nonces that the upstream sends in :data:`NONCE_HEADER`.
+    ``surroundings`` are where it may redirect to. ``append`` follows the body of a response with
+    status 200, of any length. The upstream is then asked for the complete, uncompressed body; so
+    it is for the ``result`` of an action, which the audit log records. ``policy`` makes the
+    security headers from the nonces that the upstream sends in :data:`NONCE_HEADER`.
     """
 
     surroundings: Surroundings
     headers: tuple[tuple[str, str], ...] = ()
     append: bytes = b""
     policy: Callable[[Sequence[str]], tuple[tuple[str, str], ...]] | None = None
+    result: bool = False
 
 
 async def forward_http(
@@ -64,7 +68,7 @@ async def forward_http(
         breaks the client's connection, too, so that an incomplete response is not mistaken for
         a complete one.
     """
-    if additions.append:
+    if additions.append or additions.result:
         fields = fields.without(_SELECTIVE)
     received: UpstreamResponse | aiohttp.ClientResponse
     try:
@@ -86,7 +90,7 @@ async def forward_http(
         if additions.policy is not None:
             added += additions.policy(received.headers.getall(NONCE_HEADER, ()))
         headers = to_client(received.status, received.headers, additions.surroundings, added=added)
-        response = await _send_back(request, received, headers, additions.append)
+        response = await _send_back(request, received, headers, additions)
     except BaseException:
         received.close()
         raise
@@ -98,21 +102,26 @@ async def _send_back(
     request: web.Request,
     received: UpstreamResponse | aiohttp.ClientResponse,
     headers: CIMultiDict[str],
-    append: bytes,
+    additions: Additions,
 ) -> web.StreamResponse:
     status, reason, length = received.status, received.reason, received.content_length
     bodiless = request.method == "HEAD" or status in {204, 304}
-    if not bodiless and length is not None and length <= SMALL_BYTES:
+    complete = RESULT_BYTES if additions.result else SMALL_BYTES
+    append = additions.append if status == 200 else b""
+    if not bodiless and length is not None and length <= complete:
         try:
             body = await received.read()
         except (aiohttp.ClientError, OSError) as error:
             raise UpstreamUnreachable(type(error).__name__) from error
         headers.popall("Content-Length", None)
-        if append and status == 200:
+        if append:
             body += append
-            headers.popall("ETag", None)
-            headers.popall("Last-Modified", None)
+            _forget_version(headers)
         return web.Response(status=status, reason=reason, headers=headers, body=body)
+    if append:
+        _forget_version(headers)
+        if length is not None:
+            headers["Content-Length"] = str(length + len(append))
     response = web.StreamResponse(status=status, reason=reason, headers=headers)
     if bodiless:
         return response
@@ -120,12 +129,20 @@ async def _send_back(
     try:
         async for chunk in received.content.iter_any():
             await response.write(chunk)
+        if append:
+            await response.write(append)
     except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError):
         _abort(request)
         raise ConnectionResetError("the connection broke in the middle of a response") from None
     with suppress(ConnectionError):
         await response.write_eof()
     return response
+
+
+def _forget_version(headers: CIMultiDict[str]) -> None:
+    """Remove what identifies the body without the addition."""
+    headers.popall("ETag", None)
+    headers.popall("Last-Modified", None)
 
 
 def _abort(request: web.Request) -> None:

@@ -15,17 +15,18 @@ from aiohttp import web
 from common.clock import Clock
 from common.errors import RequestError
 from common.oauth.request import is_websocket
-from common.oauth.sign_in import Identity, SignIn
+from common.oauth.sign_in import Exposure, Identity, SignIn
 from common.web.error_pages import error_response
-from services.formgrader_proxy.access import Content, Refusal, Role, role_in
+from services.formgrader_proxy.access import Content, Mode, Refusal, Role, role_in
 from services.formgrader_proxy.allow_list import OTHER, Rule, check_role, find_rule
 from services.formgrader_proxy.courses import Course
 from services.formgrader_proxy.metrics import FormgraderMetrics, Outcome
-from services.formgrader_proxy.proxy.changes import forward_change
+from services.formgrader_proxy.proxy.additions.notebook_links import appended_script
+from services.formgrader_proxy.proxy.additions.xsrf import exposure_of, token_element, token_script
+from services.formgrader_proxy.proxy.changes import ACTIONS_WITH_RESULT, forward_change
 from services.formgrader_proxy.proxy.forward_http import Additions, forward_http
 from services.formgrader_proxy.proxy.forward_ws import UpstreamRefusedWebSocket, forward_ws
 from services.formgrader_proxy.proxy.headers import HeadersRefused
-from services.formgrader_proxy.proxy.notebook_links import appended_script
 from services.formgrader_proxy.proxy.policy_headers import security_headers
 from services.formgrader_proxy.proxy.request_body import (
     FULL,
@@ -146,7 +147,7 @@ class Gateway:
 
         # Who: signed in, and sent by a page that the rule accepts requests from.
         rule = find_rule(request.method, segments, course.mode, target.query)
-        identity = await self._identify(request, rule, fresh=fresh)
+        identity = await self._identify(request, course, rule, fresh=fresh)
 
         # May: the user's role in this course is high enough for the rule.
         role = self._role(identity, course)
@@ -194,12 +195,18 @@ class Gateway:
         return self._formgraders.get(course_id)
 
     async def _identify(
-        self, request: web.Request, rule: Rule | Refusal, *, fresh: bool
+        self, request: web.Request, course: Course, rule: Rule | Refusal, *, fresh: bool
     ) -> Identity:
         # A WebSocket stays open for long, so it is checked like a change.
-        static = isinstance(rule, Rule) and rule.content is Content.STATIC
+        exposure = Exposure.PRIVATE
+        if isinstance(rule, Rule):
+            exposure = exposure_of(rule.content, course.mode)
         return await self._sign_in.require(
-            request, fresh=fresh or is_websocket(request), read_form=False, own_page=not static
+            request,
+            fresh=fresh or is_websocket(request),
+            read_form=False,
+            exposure=exposure,
+            area=course.id,
         )
 
     def _role(self, identity: Identity, course: Course) -> Role:
@@ -234,23 +241,33 @@ class Gateway:
         if is_websocket(passage.request):
             return await self._forward_websocket(passage, upstream)
         head, content = passage.head, passage.rule.content
-        if content is Content.PAGE:
-            self._sign_in.xsrf_token(passage.request)  # sets the cookie that nbgrader reads
         course_path = self._site.course_path(passage.course.id)
+        append = appended_script(passage.segments, passage.course, self._site.hub_url)
+        append += token_script(passage.segments)
+        if content is Content.PAGE:
+            if passage.segments[:1] == ("formgrader",):
+                token = self._sign_in.xsrf_token(passage.request, passage.course.id)
+                append = token_element(token)
+            if passage.course.mode is Mode.FULL:
+                self._sign_in.set_xsrf_cookie(passage.request, passage.course.id, course_path)
         policy = partial(
             security_headers,
             content,
             course_url=f"{head.outside.scheme}://{head.outside.host}{course_path}",
             frame_ancestors=self._site.frame_ancestors,
         )
-        append = appended_script(passage.segments, passage.course, self._site.hub_url)
         started = self._clock.monotonic()
         response = await forward_http(
             passage.request,
             upstream,
             passage.target.raw_target,
             head.to_upstream(upstream.token),
-            Additions(self._surroundings(passage, upstream), append=append, policy=policy),
+            Additions(
+                self._surroundings(passage, upstream),
+                append=append,
+                policy=policy,
+                result=passage.rule.action in ACTIONS_WITH_RESULT,
+            ),
             body=body,
         )
         self._metrics.first_byte(self._clock.monotonic() - started)

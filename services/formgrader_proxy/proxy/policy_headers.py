@@ -21,7 +21,7 @@ _NONCE = re.compile(r"[A-Za-z0-9+/_-]{22,64}={0,2}")
 _COMMON = (
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "same-origin"),
-    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Opener-Policy", "noopener-allow-popups"),  # see common.web.security_headers
     ("Cross-Origin-Resource-Policy", "same-origin"),
 )
 _MATHJAX = (
@@ -39,15 +39,15 @@ def security_headers(
     nonce: Sequence[str] = (),
     *,
     course_url: str,
-    frame_ancestors: str = "'self'",
+    frame_ancestors: str = "'none'",
 ) -> tuple[tuple[str, str], ...]:
     """The header fields for a response with this content.
 
     ``course_url`` is the origin and path of the course, with a slash at the end. The course's
-    pages load nothing from outside it and connect to nothing else. JupyterLab shows the
-    formgrader in a frame from the Hub's own origin, which ``frame_ancestors`` allows by default.
-    ``nonce`` are the values of :data:`NONCE_HEADER` in the formgrader's response: none if it is
-    not one that this project runs. A page with an invalid value has no scripts.
+    pages load nothing from outside it and connect to nothing else. ``frame_ancestors`` names the
+    sites that may show them in a frame. ``nonce`` are the values of :data:`NONCE_HEADER` in the
+    formgrader's response: none if it is not one that this project runs. A page with an invalid
+    value has no scripts.
     """
     if not nonce:
         return _headers(content, course_url, frame_ancestors, None)
@@ -74,11 +74,14 @@ def _headers(
             ("X-Frame-Options", "DENY"),
             ("Cache-Control", "private, no-store"),
         )
+    # A page loads these files; opened as a page of their own, they need nothing.
+    if content is Content.STATIC:
+        return (*_COMMON, ("Content-Security-Policy", _SANDBOX), ("X-Frame-Options", "DENY"))
     policy = _own(course_url, script) if script else _foreign(course_url)
     framed = f"{policy}; base-uri 'none'; frame-ancestors {frame_ancestors}"
     framing = (("X-Frame-Options", "DENY" if frame_ancestors == "'none'" else "SAMEORIGIN"),)
-    cache = () if content is Content.STATIC else (("Cache-Control", "private, no-store"),)
-    return (*_COMMON, ("Content-Security-Policy", framed), *framing, *cache)
+    cache = ("Cache-Control", "private, no-store")
+    return (*_COMMON, ("Content-Security-Policy", framed), *framing, cache)
 
 
 def _own(course_url: str, script: str) -> str:

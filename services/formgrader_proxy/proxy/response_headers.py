@@ -76,29 +76,36 @@ def to_client(
     :raises RedirectRefused: the response redirects to an address outside the course
     """
     left_out = named_in_connection(headers) | _names(added)
-    passed = CIMultiDict(
-        [
-            (name, value)
-            for name, value in headers.items()
-            if (lower := _lower(name)) in PASSED and lower not in left_out
-        ]
-    )
-    types = passed.getall("Content-Type", ())
-    if types and (len(types) > 1 or not _is_media_type(types[0])):
-        passed["Content-Type"] = _UNKNOWN_TYPE
-    if "Location" in passed:
-        _check_location(status, passed, surroundings)
-    passed.extend(added)
-    return passed
+    passed: list[tuple[str, str]] = []
+    types: list[str] = []
+    locations: list[str] = []
+    for name, value in headers.items():
+        lower = _lower(name)
+        if lower not in PASSED or lower in left_out:
+            continue
+        if lower == "content-type":
+            types.append(value)
+        elif lower == "location":
+            locations.append(value)
+        else:
+            passed.append((name, value))
+    if types:
+        known = len(types) == 1 and _is_media_type(types[0])
+        passed.append(("Content-Type", types[0] if known else _UNKNOWN_TYPE))
+    if locations:
+        passed += _checked_location(status, locations, surroundings)
+    return CIMultiDict([*passed, *added])
 
 
-def _check_location(status: int, passed: CIMultiDict[str], surroundings: Surroundings) -> None:
-    locations = passed.popall("Location")
+def _checked_location(
+    status: int, locations: list[str], surroundings: Surroundings
+) -> list[tuple[str, str]]:
     local = local_location(locations[0], surroundings) if len(locations) == 1 else None
     if local is not None:
-        passed["Location"] = local
-    elif status in _REDIRECTS:
+        return [("Location", local)]
+    if status in _REDIRECTS:
         raise RedirectRefused
+    return []
 
 
 def local_location(location: str, surroundings: Surroundings) -> str | None:

@@ -20,7 +20,7 @@ __all__ = ["Audit", "Change"]
 
 SCHEMA = Schema(
     migrations=Path(__file__).parent / "migrations",
-    revisions=("0001",),
+    revisions=("0001", "0002"),
     version_table="formgrader_alembic_version",
     earlier_table="formgrader_schema",
 )
@@ -53,16 +53,18 @@ class Audit:
 
     async def begin(self, change: Change) -> int:
         """Record a change that is about to be made; the number of its row."""
-        values = change_values(replace(change, status=None))
+        values = change_values(replace(change, status=None, succeeded=None))
         async with self._opened.writing() as connection:
             statement = sa.insert(audit).values(values).returning(audit.c.id)
             return int((await connection.execute(statement)).scalar_one())
 
-    async def finish(self, number: int, status: int) -> None:
+    async def finish(self, number: int, status: int, succeeded: bool | None = None) -> None:
         """Record the formgrader's response to a change."""
         async with self._opened.writing() as connection:
             await connection.execute(
-                sa.update(audit).where(audit.c.id == number).values(status=status)
+                sa.update(audit)
+                .where(audit.c.id == number)
+                .values(status=status, succeeded=succeeded)
             )
 
     async def newest(self, course: str, *, limit: int = 200) -> Sequence[Change]:

@@ -27,6 +27,7 @@ audit = sa.Table(
     sa.Column("path", sa.UnicodeText, nullable=False),
     sa.Column("fields", sa.UnicodeText, nullable=False),
     sa.Column("status", sa.Integer),
+    sa.Column("succeeded", sa.Boolean),
     sa.Index("formgrader_audit_course", "course", "id"),
     sqlite_autoincrement=True,
 )
@@ -38,6 +39,8 @@ class Change:
 
     fields: the names of the fields that were sent, without their values.
     status: the formgrader's response; None if it was not seen.
+    succeeded: whether nbgrader reported that an action such as autograding succeeded. It answers
+        with status 200 in any case. None for other changes.
     """
 
     at: datetime
@@ -48,6 +51,7 @@ class Change:
     path: str
     fields: tuple[str, ...] = ()
     status: int | None = None
+    succeeded: bool | None = None
 
 
 def change_from(row: sa.Row[Any]) -> Change:
@@ -61,6 +65,7 @@ def change_from(row: sa.Row[Any]) -> Change:
         path=row.path,
         fields=tuple(row.fields.split()),
         status=row.status,
+        succeeded=row.succeeded,
     )
 
 
@@ -75,4 +80,5 @@ def change_values(change: Change) -> dict[str, Any]:
         "path": change.path,
         "fields": " ".join(change.fields),
         "status": change.status,
+        "succeeded": change.succeeded,
     }

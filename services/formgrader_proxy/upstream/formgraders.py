@@ -39,6 +39,7 @@ class Formgrader:
                 base_url=base_url,
                 user=course.user,
                 db_url_file=course.db_url_file,
+                autograding=course.autograding,
             )
             self.supervisor = Supervisor(
                 settings, idle_seconds=course.idle_seconds, on_state=on_state
@@ -185,6 +186,12 @@ def _announce(course: Course) -> None:
         log.warning(
             "course %s: its formgrader runs as root, and so does the students' code that it"
             ' autogrades; give the course its own system account: user = "NAME"',
+            course.id,
+        )
+    if course.managed and not course.autograding.isolated:
+        log.warning(
+            'course %s has sandbox = "none": the code of submissions runs without isolation and can'
+            " read and change all grades",
             course.id,
         )
     if course.mode is Mode.FULL:

@@ -2,10 +2,10 @@
 
 :mod:`.launch` runs it as ``python -I -m services.formgrader_proxy.upstream.server`` in the
 course's directory and writes one JSON object to its standard input: ``{"course_id", "base_url",
-"listener", "token", "db_url"}``. "listener" is the descriptor of a listening socket. In its own
-container it gets "address" and "port" instead, "parent", the process id of its parent, and
-"exchange", the directory of nbgrader's exchange for courses whose nbgrader_config.py does not set
-one.
+"listener", "token", "db_url", "autograding"}``. "listener" is the descriptor of a listening socket.
+In its own container it gets "address" and "port" instead, "parent", the process id of its parent,
+and "exchange", the directory of nbgrader's exchange for courses whose nbgrader_config.py does not
+set one.
 
 The token gives access to everything, so the account that runs students' code must not be able to
 read it: it is neither in the environment nor in a file, and the memory of this process is hidden.
@@ -23,6 +23,8 @@ from jupyter_server.serverapp import ServerApp
 from traitlets.config import Config
 
 from common.prctl import end_with_parent, hide_process
+from services.formgrader_proxy.autograding import guards
+from services.formgrader_proxy.autograding.settings import AutogradingSettings
 from services.formgrader_proxy.rendering import configure as rendering
 
 
@@ -73,7 +75,7 @@ def configuration(start: dict[str, Any]) -> Config:
     server.quit_button = False
     server.allow_root = True
     config.IdentityProvider.token = start["token"]
-    rendering.configure(config)
+    rendering.configure(config, notice=autograding_settings(start).notice)
     config.CourseDirectory.root = os.getcwd()
     config.CourseDirectory.course_id = start["course_id"]
     if start.get("exchange"):
@@ -83,6 +85,12 @@ def configuration(start: dict[str, Any]) -> Config:
     # True would show the complete configuration on a page, including a database password.
     config.FormgradeExtension.debug = False
     return config
+
+
+def autograding_settings(start: dict[str, Any]) -> AutogradingSettings:
+    """The course's settings for autograding; without any, the defaults, which isolate."""
+    values = start.get("autograding")
+    return AutogradingSettings() if values is None else AutogradingSettings.from_json(values)
 
 
 def inherited_socket(descriptor: int) -> socket.socket:
@@ -114,6 +122,7 @@ def main() -> None:
     start = json.load(sys.stdin)
     if "parent" in start:  # a keeper sees to that itself
         end_with_parent(start["parent"])
+    guards.install(autograding_settings(start))
     app = FormgraderServer(config=configuration(start))
     if "listener" in start:
         app.adopt(inherited_socket(start["listener"]))

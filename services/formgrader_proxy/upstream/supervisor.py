@@ -192,7 +192,7 @@ class Supervisor:
         self._failures = 1 if lived > PROVEN_SECONDS else self._failures + 1
         self._not_before = self._clock.monotonic() + restart_delay(self._failures)
         self.trouble = why
-        log.warning("course %s: its formgrader is ended: %s", self.settings.course_id, why)
+        log.warning("course %s: its formgrader failed: %s", self.settings.course_id, why)
         self._enter(State.PAUSING)
 
     def _oldest_request(self) -> float | None:

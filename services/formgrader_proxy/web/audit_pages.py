@@ -12,7 +12,7 @@ from services.formgrader_proxy.settings import Site
 from services.formgrader_proxy.store.audit import Audit, Change
 from services.formgrader_proxy.upstream.formgraders import Formgrader, Formgraders
 
-CSV_HEADER = ("when", "who", "role", "action", "path", "fields", "status")
+CSV_HEADER = ("when", "who", "role", "action", "path", "fields", "status", "succeeded")
 
 
 class AuditPages:
@@ -72,10 +72,12 @@ class AuditPages:
         return formgrader
 
 
-def _outcome(status: int | None) -> str:
-    if status is None:
+def _outcome(change: Change) -> str:
+    if change.status is None:
         return "unknown"
-    return "done" if status < 400 else f"refused by nbgrader ({status})"
+    if change.status >= 400:
+        return f"refused by nbgrader ({change.status})"
+    return "failed" if change.succeeded is False else "done"
 
 
 def _csv_row(change: Change) -> tuple[str, ...]:
@@ -87,6 +89,7 @@ def _csv_row(change: Change) -> tuple[str, ...]:
         change.path,
         " ".join(change.fields),
         "" if change.status is None else str(change.status),
+        "" if change.succeeded is None else ("yes" if change.succeeded else "no"),
     )
 
 

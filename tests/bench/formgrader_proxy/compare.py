@@ -256,7 +256,7 @@ async def _ours(folder: Path, upstream: str) -> AsyncIterator[dict[str, Contende
                 cookies = browser.cookies()
             signed_in = {
                 "Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items()),
-                "X-CSRFToken": cookies["_xsrf"],
+                "X-CSRFToken": browser.xsrf,
                 "Referer": f"{origin}{COURSE}formgrader/manage_submissions/ps1",
             }
             yield {

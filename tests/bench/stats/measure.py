@@ -179,7 +179,12 @@ def _first_byte(site: dict[str, str], path: str, pid: int) -> Sample:
     cpu = measure.cpu_seconds(pid)
     connection = HTTPConnection(site["origin"].removeprefix("http://"), timeout=60)
     started = time.perf_counter()
-    headers = {"Cookie": site["cookie"], "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "none"}
+    headers = {
+        "Cookie": site["cookie"],
+        "Sec-Fetch-Mode": "navigate",
+        "Sec-Fetch-Dest": "document",
+        "Sec-Fetch-Site": "none",
+    }
     connection.request("GET", site["prefix"] + path, headers=headers)
     answer = connection.getresponse()
     wall = time.perf_counter() - started

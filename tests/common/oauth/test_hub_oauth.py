@@ -3,12 +3,14 @@
 If a test here fails after an upgrade, read the docstring of common/oauth/hub_oauth.py.
 """
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from http.cookies import SimpleCookie
 from typing import Any
 
 import pytest
 from aiohttp.test_utils import make_mocked_request
-from jupyterhub.services.auth import HubOAuth, HubOAuthenticated
+from jupyterhub.services.auth import HubOAuth
 from tornado.web import RequestHandler
 
 from common.oauth.hub_oauth import (
@@ -16,7 +18,9 @@ from common.oauth.hub_oauth import (
     make_application,
     make_oauth,
     scopes_grant,
+    sign,
     speaks_https,
+    unsign,
 )
 from common.oauth.settings import OAuthSettings
 
@@ -58,7 +62,6 @@ def cookies_of(made: CookieHandler) -> SimpleCookie:
                 *("get_token", "login_url", "set_cookie", "state_cookie_name"),
             ],
         ),
-        (HubOAuthenticated, ["xsrf_token"]),
         (
             RequestHandler,
             ["clear_cookie", "get_signed_cookie", "set_cookie", "set_signed_cookie", "settings"],
@@ -87,7 +90,6 @@ def test_invalid_host_is_replaced() -> None:
     "write",
     [
         pytest.param(lambda h: h.hub_auth.set_cookie(h, "t0ken"), id="token"),
-        pytest.param(lambda h: h.xsrf_token, id="xsrf"),
         pytest.param(lambda h: h.set_signed_cookie("x", "1"), id="signed"),
         pytest.param(lambda h: h.hub_auth.clear_cookie(h), id="clear-token"),
         pytest.param(lambda h: h.clear_cookie("x", path=PREFIX), id="clear"),
@@ -122,30 +124,31 @@ def test_token_comes_from_the_cookie_only() -> None:
     assert not made.hub_auth.get_token(made)
 
 
-def test_xsrf_token_depends_on_the_session() -> None:
-    """The XSRF token stays with a session and differs from that of another one."""
-    session = "jupyterhub-session-id"
-    one = handler(f"{session}=one")
-    cookie = cookies_of_xsrf(one)
-    same = handler(f"{session}=one; _xsrf={cookie}")
-    other = handler(f"{session}=two; _xsrf={cookie}")
-    assert same.xsrf_token == one.xsrf_token
-    assert other.xsrf_token != one.xsrf_token
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
-def cookies_of_xsrf(made: CookieHandler) -> str:
-    """The value of the ``_xsrf`` cookie that a handler sets."""
-    _ = made.xsrf_token
-    return cookies_of(made)["_xsrf"].coded_value
+@pytest.mark.parametrize(
+    ("name", "seconds", "secret", "content"),
+    [
+        pytest.param("a", 599, SETTINGS.cookie_secret, "text", id="valid"),
+        pytest.param("a", 601, SETTINGS.cookie_secret, "", id="expired"),
+        pytest.param("b", 0, SETTINGS.cookie_secret, "", id="another-cookie"),
+        pytest.param("a", 0, b"other", "", id="another-secret"),
+    ],
+)
+def test_signed_value(name: str, seconds: float, secret: bytes, content: str) -> None:
+    """A signed value is valid for one cookie, for a limited time, and with its secret."""
+    value = sign(APPLICATION, "a", "text", now=NOW)
+    reader = make_application(replace(SETTINGS, cookie_secret=secret))
+    later = NOW + timedelta(seconds=seconds)
+    assert unsign(reader, name, value, now=later, max_age=600) == content
 
 
-@pytest.mark.parametrize(("signed_in", "max_age"), [(False, "3600"), (True, "")])
-def test_xsrf_cookie_lifetime(signed_in: bool, max_age: str) -> None:
-    """The XSRF cookie of an anonymous user lasts an hour, asked of get_current_user."""
-    made = handler()
-    made.signed_in = signed_in
-    _ = made.xsrf_token
-    assert cookies_of(made)["_xsrf"]["max-age"] == max_age
+def test_services_with_one_secret_share_no_cookies() -> None:
+    """Each signs with a key of its own."""
+    value = sign(APPLICATION, "a", "text", now=NOW)
+    other = make_application(replace(SETTINGS, client_id="service-stats"))
+    assert unsign(other, "a", value, now=NOW, max_age=600) == ""
 
 
 @pytest.mark.parametrize(

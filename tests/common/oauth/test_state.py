@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.oauth.state import LOGIN_SECONDS, MAX_LOGINS, Login, Logins, local_path
+from common.oauth.state import LOGIN_SECONDS, MAX_USED, Login, Logins, local_path
 from tests.fakes.clock import FakeClock
 
 PREFIX = "/services/cull/"
@@ -77,39 +77,44 @@ def test_local_path_never_leaves(text: str) -> None:
         assert "\\" not in path
 
 
-def test_login_is_taken_once() -> None:
+def make_logins(clock: FakeClock | None = None) -> Logins:
+    return Logins(clock or FakeClock(), b"secret")
+
+
+def test_login_is_used_once() -> None:
     """A state is valid once."""
-    logins = Logins(FakeClock())
-    login = logins.begin(PREFIX, "c")
-    assert logins.take(login.state) == login
-    assert logins.take(login.state) is None
+    logins = make_logins()
+    login = logins.begin(PREFIX)
+    assert logins.use(login)
+    assert not logins.use(login)
 
 
-def test_login_expires_after_ten_minutes() -> None:
-    """A login expires after 600 s; one that was started later does not."""
+def test_used_states_are_kept_as_long_as_a_login_is_valid() -> None:
+    """And no longer: they take bounded memory."""
     clock = FakeClock()
-    logins = Logins(clock)
-    old = logins.begin(PREFIX, "c")
-    clock.advance(LOGIN_SECONDS / 2)
-    young = logins.begin(PREFIX, "c")
-    clock.advance(LOGIN_SECONDS / 2)
-    assert logins.take(old.state) is None
-    assert logins.take(young.state) == young
+    logins = make_logins(clock)
+    login = logins.begin(PREFIX)
+    assert logins.use(login)
+    clock.advance(LOGIN_SECONDS - 1)
+    assert not logins.use(login)
+    clock.advance(1)
+    assert logins.use(login)
+    for _ in range(MAX_USED):
+        assert logins.use(logins.begin(PREFIX))
+    assert logins.use(login)
 
 
-def test_logins_are_bounded() -> None:
-    """Unfinished logins take bounded memory; the newest ones are kept."""
-    logins = Logins(FakeClock())
-    first = logins.begin(PREFIX, "c")
-    for _ in range(MAX_LOGINS):
-        last = logins.begin(PREFIX, "c")
-    assert logins.take(first.state) is None
-    assert logins.take(last.state) == last
+def test_verifier_follows_from_the_state() -> None:
+    """The server keeps nothing about a login; without its secret, the verifier is unknown."""
+    login = make_logins().begin(PREFIX)
+    assert make_logins().resume(login.state).code_verifier == login.code_verifier
+    other = Logins(FakeClock(), b"other").resume(login.state)
+    assert other.code_verifier != login.code_verifier
 
 
 def test_login_hides_its_secrets() -> None:
     """The repr of a login, which may be logged, contains neither state nor verifier."""
-    login = Logins(FakeClock()).begin(PREFIX, "cookie")
+    login = make_logins().begin(PREFIX)
     assert login.state not in repr(login)
     assert login.code_verifier not in repr(login)
 
@@ -117,13 +122,13 @@ def test_login_hides_its_secrets() -> None:
 def test_code_challenge() -> None:
     """The challenge is that of the example in RFC 7636, appendix B."""
     verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
-    login = Login("state", PREFIX, "cookie", verifier, started=0.0)
+    login = Login("state", PREFIX, verifier)
     assert login.code_challenge == "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 
 
 def test_code_verifiers_are_long_and_unique() -> None:
     """Verifiers have 43 to 128 characters, as RFC 7636 4.1 requires, and none is used twice."""
-    logins = Logins(FakeClock())
-    verifiers = {logins.begin(PREFIX, "c").code_verifier for _ in range(10)}
+    logins = make_logins()
+    verifiers = {logins.begin(PREFIX).code_verifier for _ in range(10)}
     assert len(verifiers) == 10
     assert all(43 <= len(verifier) <= 128 for verifier in verifiers)

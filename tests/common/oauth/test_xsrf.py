@@ -3,39 +3,105 @@
 import pytest
 from jupyterhub.services.auth import HubOAuth
 
-from common.oauth.xsrf import is_cross_site_write, is_own_origin, needs_token
+from common.oauth.refusal import Refusal, refuse_read
+from common.oauth.xsrf import (
+    Exposure,
+    Fetch,
+    is_cross_site_write,
+    is_own_origin,
+    make_token,
+    needs_token,
+)
 from tests.fakes.oauth import Browser
-from tests.fakes.site import API, PAGE, PREFIX, Site
+from tests.fakes.site import API, PAGE, PREFIX, Site, site
 
 # -- the rules
 
 
+PRIVATE, EMBEDDED, PUBLIC = Exposure.PRIVATE, Exposure.EMBEDDED, Exposure.PUBLIC
+PAGE_IN_TAB = Fetch("navigate", "same-origin", "document")
+PICTURE = Fetch("no-cors", "same-origin", "image")
+
+
 @pytest.mark.parametrize(
-    ("method", "mode", "site", "needed"),
+    ("method", "fetch", "exposure", "needed"),
     [
-        pytest.param("GET", "navigate", "none", False, id="page-visited"),
-        pytest.param("GET", "navigate", "cross-site", False, id="link-from-elsewhere"),
-        pytest.param("HEAD", "navigate", "none", False, id="head"),
-        pytest.param("GET", None, None, False, id="client-without-fetch-headers"),
-        pytest.param("POST", None, None, True, id="post-without-fetch-headers"),
-        pytest.param("POST", "navigate", "same-origin", True, id="form"),
-        pytest.param("GET", "cors", "same-origin", True, id="fetch-by-any-page-of-the-origin"),
-        pytest.param("GET", "same-origin", "same-origin", True, id="same-origin-fetch"),
-        pytest.param("GET", "no-cors", "same-origin", False, id="own-image"),
-        pytest.param("GET", "no-cors", "same-site", True, id="image-on-sister-site"),
-        pytest.param("GET", "no-cors", "cross-site", True, id="image-elsewhere"),
-        pytest.param("GET", "no-cors", None, True, id="no-cors-of-unknown-site"),
-        pytest.param("POST", "no-cors", "same-origin", True, id="beacon"),
-        pytest.param("DELETE", "cors", "same-origin", True, id="delete"),
-        pytest.param("GET", "websocket", "same-origin", False, id="websocket"),
-        pytest.param("POST", "websocket", "same-origin", True, id="no-real-websocket"),
-        pytest.param("GET", "invented", "same-origin", True, id="unknown-mode"),
-        pytest.param("post", "navigate", "none", True, id="lower-case"),
+        pytest.param("GET", PAGE_IN_TAB, PRIVATE, False, id="page"),
+        pytest.param("GET", PAGE_IN_TAB._replace(site="cross-site"), PRIVATE, False, id="link"),
+        pytest.param("HEAD", PAGE_IN_TAB, PRIVATE, False, id="head"),
+        pytest.param("GET", Fetch(), PRIVATE, True, id="client-without-fetch-headers"),
+        pytest.param("GET", Fetch("navigate"), PRIVATE, True, id="no-destination"),
+        pytest.param("POST", PAGE_IN_TAB, PRIVATE, True, id="form"),
+        pytest.param("post", PAGE_IN_TAB, PRIVATE, True, id="lower-case"),
+        *(
+            pytest.param("GET", PAGE_IN_TAB._replace(dest=dest), exposure, True, id=f"{dest}-{n}")
+            for dest in ("iframe", "frame", "embed", "object", "fencedframe", "empty")
+            for n, exposure in enumerate((PRIVATE, EMBEDDED))
+        ),
+        *(
+            pytest.param("GET", Fetch(mode, "same-origin", "empty"), EMBEDDED, True, id=mode)
+            for mode in ("cors", "same-origin", "no-cors", "invented")
+        ),
+        *(
+            pytest.param("GET", Fetch("no-cors", "same-origin", dest), EMBEDDED, False, id=dest)
+            for dest in ("image", "style", "script", "font")
+        ),
+        *(
+            pytest.param("GET", Fetch("no-cors", "same-origin", dest), EMBEDDED, True, id=dest)
+            for dest in ("audio", "video", "track", "manifest", "worker", "xslt", "report")
+        ),
+        pytest.param("GET", PICTURE, PRIVATE, True, id="page-as-picture"),
+        pytest.param("GET", PICTURE._replace(site="same-site"), EMBEDDED, True, id="sister-site"),
+        pytest.param("GET", PICTURE._replace(site="cross-site"), EMBEDDED, True, id="elsewhere"),
+        pytest.param("GET", PICTURE._replace(site=None), EMBEDDED, True, id="unknown-site"),
+        pytest.param("POST", PICTURE._replace(dest="empty"), EMBEDDED, True, id="beacon"),
+        pytest.param("GET", Fetch("cors", "same-origin", "empty"), PUBLIC, False, id="public"),
+        pytest.param("GET", Fetch(), PUBLIC, False, id="public-without-fetch-headers"),
+        pytest.param("POST", Fetch(), PUBLIC, True, id="public-write"),
+        pytest.param("DELETE", Fetch("cors", "same-origin", "empty"), PRIVATE, True, id="delete"),
+        pytest.param("GET", Fetch("websocket"), PRIVATE, False, id="websocket"),
+        pytest.param("POST", Fetch("websocket"), PRIVATE, True, id="no-real-websocket"),
     ],
 )
-def test_needs_token(method: str, mode: str | None, site: str | None, needed: bool) -> None:
-    """Navigations, plain clients and same-origin images need no token, as long as they read."""
-    assert needs_token(method, mode, site) is needed
+def test_needs_token(method: str, fetch: Fetch, exposure: Exposure, needed: bool) -> None:
+    """Only pages in a tab, and content that is made for it, can be read without a token."""
+    assert needs_token(method, fetch, exposure) is needed
+
+
+FRAME = PAGE_IN_TAB._replace(dest="iframe")
+
+
+@pytest.mark.parametrize(
+    ("fetch", "frames", "plain_http", "expected"),
+    [
+        pytest.param(FRAME, False, True, Refusal.FRAMED, id="frame"),
+        pytest.param(FRAME, True, False, None, id="frame-allowed"),
+        pytest.param(Fetch(), True, False, Refusal.PLAIN_HTTP, id="plain-http"),
+        pytest.param(Fetch("navigate"), True, False, Refusal.PLAIN_HTTP, id="old-browser"),
+        pytest.param(Fetch(), False, True, None, id="plain-http-allowed"),
+        pytest.param(
+            Fetch("no-cors", "same-origin", "empty"), True, True, Refusal.OUTDATED_PAGE, id="fetch"
+        ),
+    ],
+)
+def test_refuse_read(
+    fetch: Fetch, frames: bool, plain_http: bool, expected: Refusal | None
+) -> None:
+    """Two settings allow reads in frames and on plain HTTP; neither allows a script's fetch."""
+    found = refuse_read(fetch, allow_frames=frames, allow_plain_http=plain_http)
+    assert found is expected
+
+
+@pytest.mark.attack("token_of_another_service")
+@pytest.mark.parametrize("part", range(4))
+def test_token_depends_on_every_part(part: int) -> None:
+    """A token of another service, area, session or login differs, and so does a shifted text."""
+    parts = ["service-cull", "", "session", "login"]
+    token = make_token(b"secret", *parts)
+    parts[part] += "x"
+    assert make_token(b"secret", *parts) != token
+    assert make_token(b"other", *parts) != make_token(b"secret", *parts)
+    assert make_token(b"secret", "ab", "c") != make_token(b"secret", "a", "bc")
 
 
 @pytest.mark.parametrize(
@@ -168,14 +234,14 @@ async def test_token_of_another_user(cull: Site) -> None:
     assert (await browser.post(PAGE, {"_xsrf": theirs})).status == 403
 
 
-async def test_token_and_cookie_planted_by_an_attacker(cull: Site) -> None:
-    """An attacker's token is refused even with their ``_xsrf`` cookie in the victim's browser."""
-    attacker, theirs = await signed_in(cull, "bob")
-    browser, _ = await signed_in(cull)
-    cookies = browser.cookies() | {"_xsrf": attacker.cookies()["_xsrf"]}
+async def test_planted_xsrf_cookie_is_ignored(cull: Site) -> None:
+    """The token is bound to the session: an attacker's does not match, whatever cookie is set."""
+    _, theirs = await signed_in(cull, "bob")
+    browser, own = await signed_in(cull)
+    cookies = browser.cookies() | {"_xsrf": theirs}
     line = "; ".join(f'{name}="{value}"' for name, value in cookies.items())
-    answer = await browser.post(PAGE, {"_xsrf": theirs}, Cookie=line)
-    assert answer.status == 403
+    assert (await browser.post(PAGE, {"_xsrf": theirs}, Cookie=line)).status == 403
+    assert (await browser.post(PAGE, {"_xsrf": own}, Cookie=line)).status == 200
 
 
 async def test_token_from_before_the_login(cull: Site) -> None:
@@ -205,22 +271,49 @@ async def test_write_from_another_site(cull: Site, site_header: str) -> None:
     assert answer.status == 403
 
 
-async def test_image(cull: Site) -> None:
-    """Same-origin images and styles load without a token; on other sites they do not."""
-    browser, _ = await signed_in(cull)
-    for where, status in (("same-origin", 200), ("cross-site", 403)):
-        headers = {"Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Site": where}
-        assert (await browser.request("GET", PAGE, headers=headers)).status == status
+@pytest.mark.parametrize("dest", ["image", "iframe", "empty", "style"])
+async def test_page_in_another_page(cull: Site, dest: str) -> None:
+    """A page cannot be loaded as part of another one, by any element, and no token is sent."""
+    browser, token = await signed_in(cull)
+    mode = "navigate" if dest == "iframe" else "no-cors"
+    fetch = {"Sec-Fetch-Mode": mode, "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": dest}
+    for path in (PAGE, API, PREFIX + "logout"):
+        answer = await browser.request("GET", path, headers=fetch)
+        assert answer.status == 403
+        assert token not in answer.text
 
 
-async def test_write_by_an_old_browser(cull: Site) -> None:
-    """A browser that sends no Sec-Fetch headers needs the token for a write, too."""
+@pytest.mark.attack("frames")
+async def test_frames_can_be_allowed() -> None:
+    """With the setting, a page can be shown in a frame; a fetch is still refused."""
+    async with site(allow_frames=True) as made:
+        browser, _ = await signed_in(made)
+        assert (await browser.go(PAGE, Sec_Fetch_Dest="iframe")).status == 200
+        assert (await browser.fetch(PAGE)).status == 403
+
+
+async def test_plain_http(cull: Site) -> None:
+    """A browser that sends no Sec-Fetch headers gets an explanation and no data."""
     browser, token = await signed_in(cull)
     headers = {"Accept": "text/html"}
-    assert (await browser.request("GET", PAGE, headers=headers)).status == 200
+    answer = await browser.request("GET", PAGE, headers=headers)
+    assert answer.status == 403
+    assert "--allow-plain-http" in answer.text
+    assert token not in answer.text
+    assert (await browser.request("GET", f"{PAGE}?_xsrf={token}", headers=headers)).status == 200
     assert (await browser.request("POST", PAGE, headers=headers)).status == 403
     answer = await browser.request("POST", PAGE, headers=headers, data={"_xsrf": token})
     assert answer.status == 200
+
+
+@pytest.mark.attack("plain_http")
+async def test_plain_http_can_be_allowed() -> None:
+    """With the setting, reads need no Sec-Fetch headers; writes still need the token."""
+    async with site(allow_plain_http=True) as made:
+        browser, _ = await signed_in(made)
+        headers = {"Accept": "text/html"}
+        assert (await browser.request("GET", PAGE, headers=headers)).status == 200
+        assert (await browser.request("POST", PAGE, headers=headers)).status == 403
 
 
 async def test_write_when_signed_out_goes_to_the_login(cull: Site) -> None:

@@ -15,7 +15,7 @@ from common.web.server import Bind, serve
 
 PREFIX = "/services/cull/"
 #: The headers of a browser that opens a page, and of a program.
-BROWSER = {"Sec-Fetch-Mode": "navigate", "Accept": "text/html,*/*"}
+BROWSER = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Accept": "text/html,*/*"}
 PROGRAM = {"Accept": "*/*"}
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

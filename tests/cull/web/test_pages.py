@@ -29,7 +29,12 @@ async def test_a_forged_form_is_refused(site: CullSite) -> None:
     assert (await browser.post(PREFIX + "extend", without)).status == 403
     assert (await browser.post(PREFIX + "extend", good | {"_xsrf": other["_xsrf"]})).status == 403
     for where in ("cross-site", "same-site"):
-        headers = {"Sec-Fetch-Site": where, "Sec-Fetch-Mode": "navigate", "Accept": "text/html"}
+        headers = {
+            "Sec-Fetch-Site": where,
+            "Sec-Fetch-Mode": "navigate",
+            "Sec-Fetch-Dest": "document",
+            "Accept": "text/html",
+        }
         answer = await browser.request("POST", PREFIX + "extend", headers=headers, data=good)
         assert answer.status == 403
     assert (await site.store.protections(START)).extensions == {}

@@ -67,6 +67,10 @@ async def test_every_part_of_the_site_is_served(
         )
         async with serving as port:
             url = f"http://127.0.0.1:{port}{PREFIX}{path}"
-            headers = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate"}
+            headers = {
+                "Accept": "text/html",
+                "Sec-Fetch-Mode": "navigate",
+                "Sec-Fetch-Dest": "document",
+            }
             async with session.get(url, headers=headers, allow_redirects=False) as response:
                 assert response.status == status

@@ -14,6 +14,7 @@ from yarl import URL
 
 from classroom_hub.staff_password import own_password
 from tests.docker.engine import Engine, run
+from tests.fakes.oauth import xsrf_in
 from tests.integration.realhub import BROWSER, sign_in
 from tests.paths import ROOT
 
@@ -170,8 +171,9 @@ class Person:
         """Send a request to the formgrader's API the way its own scripts do."""
         base = URL(self.site.url + COURSE)
         headers = {
-            "X-CSRFToken": self.session.cookie_jar.filter_cookies(base)["_xsrf"].value,
+            "X-CSRFToken": xsrf_in((await self.get(f"{COURSE}formgrader/gradebook"))[1]),
             "Sec-Fetch-Mode": "cors",
+            "Sec-Fetch-Dest": "empty",
             "Sec-Fetch-Site": "same-origin",
             "Origin": self.site.url.rstrip("/"),
         }

@@ -14,6 +14,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import yaml  # type: ignore[import-untyped]
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
@@ -225,6 +226,20 @@ def test_setting_selects_the_certificate_issuer(
     assert {each["module"] for each in policy["issuers"]} <= issuers
     if "@" in certificate:
         assert {each["email"] for each in policy["issuers"]} == {"it@university.example"}
+
+
+def test_separate_origins_use_a_wildcard_certificate(tmp_path: Path) -> None:
+    """With SUBDOMAINS=yes, one site serves the hub and all names below it with the given files."""
+    compose = yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text("utf-8"))
+    host = compose["services"]["caddy"]["environment"]["HOST"]
+    assert host == "${TLS_HOST:-}${TLS_WILDCARD:+, ${TLS_WILDCARD:-}}"
+    files = "/certificates/fullchain.pem /certificates/privkey.pem"
+    config = adapted(tmp_path, HOST=f"{HOST}, *.{HOST}", CERTIFICATE=f"tls {files}")
+    (server,) = config["apps"]["http"]["servers"].values()
+    (route,) = server["routes"]
+    assert set(route["match"][0]["host"]) == {HOST, f"*.{HOST}"}
+    (loaded,) = config["apps"]["tls"]["certificates"]["load_files"]
+    assert f"{loaded['certificate']} {loaded['key']}" == files
 
 
 def test_custom_acme_authority_replaces_the_default(tmp_path: Path) -> None:

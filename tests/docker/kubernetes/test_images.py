@@ -13,6 +13,7 @@ import pytest
 
 from common import __version__
 from tests.docker.engine import BASE, CommandError, Engine, until
+from tests.docker.escape import REFUSED, Course
 from tests.docker.kubernetes.pods import Cluster
 from tests.paths import ROOT
 
@@ -112,3 +113,22 @@ def test_a_container_works_with_the_privileges_in_its_manifest(
     until(f"{name} to serve", serves, seconds=120)
     with pytest.raises(CommandError, match="Read-only file system"):
         engine.docker("exec", name, "touch", "/opt/classroom/x")
+
+
+@pytest.mark.attack("deploy-submission-in-container")
+@pytest.mark.parametrize("container", ["formgrader-course101"], indirect=True)
+def test_a_submission_reaches_nothing_in_its_pod(container: tuple[Engine, str]) -> None:
+    """Not even the token, which the same account can read outside the sandbox."""
+    engine, name = container
+    secret = "/run/secrets/grading/grading_token"
+    course = Course(engine, name, "course101", secret)
+    token = SECRETS["classroom-formgraders"]["course101"]
+    course.until_served(token)
+    assert course.python(f"print(open({secret!r}).read())") == token
+    assert course.mechanism() == "landlock"
+    result, found = course.attack(token, ("192.0.2.1", 80))
+    assert result["success"], result
+    assert found.pop("write here").startswith("done")
+    assert {each for each, outcome in found.items() if outcome.startswith("done")} == set()
+    assert set(found) == set(REFUSED)
+    assert course.score(token) == 1

@@ -12,7 +12,12 @@ from tests.integration.conftest import needs_proxy
 from tests.integration.realhub import BROWSER, RealHub
 
 COURSE = "services/formgrader/course101/formgrader/gradebook"
-PAGE = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "none"}
+PAGE = {
+    "Accept": "text/html",
+    "Sec-Fetch-Mode": "navigate",
+    "Sec-Fetch-Dest": "document",
+    "Sec-Fetch-Site": "none",
+}
 NAMES = ("cull", "stats", "formgrader")
 TOKENS = {name: f"{name}-{'t' * 32}" for name in NAMES}
 

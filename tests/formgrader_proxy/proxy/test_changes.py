@@ -11,9 +11,10 @@ from common.errors import StoreError
 from services.formgrader_proxy.proxy.changes import field_names
 from services.formgrader_proxy.proxy.request_body import LISTED
 from services.formgrader_proxy.store.audit import Change
-from tests.formgrader_proxy.site import GRADER, Site, formgrader_site
+from tests.formgrader_proxy.site import GRADER, INSTRUCTOR, Site, formgrader_site
 
 GRADE = "formgrader/api/grade/g1"
+AUTOGRADE = "formgrader/api/submission/ps1/ana/autograde"
 FLAG = "formgrader/api/submitted_notebook/n1/flag"
 
 
@@ -70,13 +71,44 @@ async def test_the_fields_of_other_actions_are_not_recorded(site: Site) -> None:
     assert (change.action, change.fields) == ("flag", ())
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"success": true, "log": "done"}', True),
+        ('{"success": false, "error": "refused"}', False),
+        (json.dumps({"success": False, "log": "x" * 3_000_000}), False),
+        ('{"success": 1}', None),
+        ("[" * 100_000, None),
+        ("formgrader", None),
+    ],
+    ids=["true", "false", "long", "number", "deep", "text"],
+)
+async def test_the_result_of_an_action(site: Site, text: str, expected: bool | None) -> None:
+    """nbgrader answers with 200 even if it failed; the audit log has what it reported."""
+    site.text = text
+    browser = await site.browser(INSTRUCTOR)
+    assert await site.send(browser, "POST", AUTOGRADE) == 200
+    assert "Accept-Encoding" not in site.seen[-1].headers
+    (change,) = await site.audit.newest("course101")
+    assert (change.action, change.status, change.succeeded) == ("autograde", 200, expected)
+
+
+async def test_other_changes_have_no_result(site: Site) -> None:
+    """A score is an object of its own, whatever its names are."""
+    site.text = '{"success": false}'
+    browser = await site.browser(GRADER)
+    assert await site.send(browser, "POST", FLAG) == 200
+    (change,) = await site.audit.newest("course101")
+    assert change.succeeded is None
+
+
 async def test_an_outcome_that_cannot_be_recorded_is_logged(
     site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The change was made, so the grader gets the formgrader's response."""
     browser = await site.browser(GRADER)
 
-    async def unavailable(_number: int, _status: int) -> None:
+    async def unavailable(_number: int, _status: int, _succeeded: bool | None) -> None:
         raise StoreError("the disk is full")
 
     monkeypatch.setattr(site.audit, "finish", unavailable)

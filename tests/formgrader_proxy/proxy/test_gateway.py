@@ -27,11 +27,12 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
 
 
 async def test_a_page_is_forwarded_with_the_upstreams_token(site: Site) -> None:
-    """The path is unchanged, and the formgrader's response is returned."""
+    """The path is unchanged, and the formgrader's response is returned, with the XSRF token."""
     browser = await site.browser(GRADER)
     site.seen.clear()
     page = await browser.go(COURSE + "formgrader/submissions/s1/?index=1")
-    assert (page.status, page.text) == (200, "formgrader")
+    assert page.status == 200
+    assert page.text == f'formgrader\n<meta name="formgrader-xsrf" content="{browser.xsrf}">\n'
     (seen,) = site.seen
     assert seen.raw_target == COURSE + "formgrader/submissions/s1/?index=1"
     assert seen.headers["Authorization"] == f"token {TOKEN}"
@@ -68,7 +69,7 @@ async def test_each_refusal_has_its_status_and_reason(
     """What is not on the list, another method, and another role."""
     browser = await site.browser(GRADER)
     site.seen.clear()
-    headers = {"X-CSRFToken": browser.cookies()["_xsrf"]}
+    headers = {"X-CSRFToken": browser.xsrf}
     answer = await browser.fetch(COURSE + path, method=method, headers=headers)
     assert answer.status == status
     assert words in answer.text
@@ -133,10 +134,10 @@ async def test_a_read_is_not_recorded(site: Site) -> None:
 
 
 async def test_pages_have_a_policy(site: Site) -> None:
-    """Only the Hub's own origin may frame them, and they connect to their own course only."""
+    """No page may frame them, and they connect to their own course only."""
     browser = await site.browser(GRADER)
     policy = (await browser.go(COURSE + "formgrader")).headers["Content-Security-Policy"]
-    assert "frame-ancestors 'self'" in policy
+    assert "frame-ancestors 'none'" in policy
     assert "default-src 'none'" in policy
     assert f"connect-src {site.origin}{COURSE}" in policy
 
@@ -154,7 +155,7 @@ async def test_the_policy_has_the_pages_nonce(site: Site) -> None:
 async def test_links_are_repaired_in_one_script(site: Site) -> None:
     """utils.js gets the appended script, other scripts do not."""
     browser = await site.browser(GRADER)
-    token = browser.cookies()["_xsrf"]
+    token = browser.xsrf
     utils = await browser.fetch(COURSE + "formgrader/static/js/utils.js", token=token)
     assert utils.text.startswith("formgrader\n/* added by formgrader_proxy")
     other = await browser.fetch(COURSE + "formgrader/static/js/other.js", token=token)

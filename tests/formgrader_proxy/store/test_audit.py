@@ -42,8 +42,9 @@ async def test_a_change_is_recorded_completely(audit: Audit) -> None:
     """First without a status, then with the formgrader's."""
     number = await audit.begin(CHANGE)
     assert list(await audit.newest("sums")) == [CHANGE]
-    await audit.finish(number, 200)
-    assert list(await audit.newest("sums")) == [dataclasses.replace(CHANGE, status=200)]
+    await audit.finish(number, 200, succeeded=False)
+    expected = dataclasses.replace(CHANGE, status=200, succeeded=False)
+    assert list(await audit.newest("sums")) == [expected]
 
 
 async def test_a_course_sees_only_its_own_changes(audit: Audit) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -160,3 +161,44 @@ async def test_risky_courses_are_logged(
     warnings = [one.message for one in caplog.records if one.levelno == logging.WARNING]
     assert len(warnings) == (warning is not None)
     assert all(warning is not None and warning in one for one in warnings)
+
+
+def make_fifo(path: Path) -> None:
+    """Reading it waits for a writer."""
+    path.unlink()
+    os.mkfifo(path)
+
+
+def write_and_replace(fifo: Path, text: str) -> None:
+    """Give the reader this text, and the next one a file with it."""
+    with fifo.open("w") as writer:
+        fifo.unlink()
+        fifo.write_text(text)
+        writer.write(text)
+
+
+async def test_a_file_that_cannot_be_read_now_delays_nobody(
+    formgraders: Formgraders, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a file server that does not respond: the previous courses stay until it does."""
+    monkeypatch.setattr(module, "RELOAD_SECONDS", 0.05)
+    make_fifo(path)
+    async with asyncio.timeout(5):
+        await formgraders.refresh()
+        await formgraders.refresh()
+    assert ids(formgraders) == ["bio", "sums"]
+    await asyncio.to_thread(write_and_replace, path, SUMS)
+    async with asyncio.timeout(20):
+        while ids(formgraders) != ["sums"]:
+            await formgraders.refresh()
+
+
+async def test_a_course_that_is_no_longer_served_is_not_started(formgraders: Formgraders) -> None:
+    """By a request that began before its course was removed: nothing would stop it again."""
+    managed, external = formgraders.all()
+    await formgraders.replace({})
+    for formgrader in (managed, external):
+        with pytest.raises(UpstreamUnreachable, match="no longer served"):
+            formgrader.ready()
+    assert managed.supervisor is not None
+    assert managed.supervisor.state is State.STOPPED

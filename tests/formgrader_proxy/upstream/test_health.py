@@ -51,7 +51,7 @@ def test_the_decision(changes: dict[str, float], why: str | None) -> None:
 
 
 #: Much shorter than in practice.
-SHORT = Patience(unused=1, waiting=3, working=600, interval=0.1, probe=0.2)
+SHORT = Patience(unused=2, waiting=4, working=600, interval=0.1, probe=0.5)
 
 
 def formgrader() -> psutil.Process:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from services.formgrader_proxy.autograding.settings import AutogradingSettings
 from services.formgrader_proxy.upstream.launch import LaunchSettings, launch, read_secret
 from services.formgrader_proxy.upstream.listener import Listener
 
@@ -70,6 +71,7 @@ async def test_its_settings_are_on_standard_input(tmp_path: Path) -> None:
         "base_url": "/c1/",
         "token": "its-own-token",
         "db_url": "postgresql://x",
+        "autograding": AutogradingSettings().to_json(),
     }
 
 
@@ -98,8 +100,7 @@ async def test_as_root_it_runs_as_another_user(tmp_path: Path) -> None:
             part.chmod(0o755)
     private = tmp_path / "private"
     private.mkdir(0o700)
-    owner = "stat -c %u $(dirname $JUPYTER_RUNTIME_DIR)"
-    command = ("/bin/sh", "-c", f"id -u; echo $HOME; {owner}")
+    command = ("/bin/sh", "-c", "id -u; echo $HOME; stat -c %u private")
     settings = LaunchSettings("c1", tmp_path, "/", user="nobody", command=command)
     with Listener() as listener:
         process = launch(settings, private, listener, "t")

@@ -78,13 +78,22 @@ async def test_the_page_escapes_what_users_sent(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "outcome"), [(None, "unknown"), (200, "done"), (404, "refused by nbgrader (404)")]
+    ("status", "succeeded", "outcome"),
+    [
+        (None, None, "unknown"),
+        (200, None, "done"),
+        (200, True, "done"),
+        (200, False, "failed"),
+        (404, None, "refused by nbgrader (404)"),
+    ],
 )
-async def test_the_page_shows_the_outcome(site: Site, status: int | None, outcome: str) -> None:
+async def test_the_page_shows_the_outcome(
+    site: Site, status: int | None, succeeded: bool | None, outcome: str
+) -> None:
     """An entry without a status is a change whose outcome was not recorded."""
     number = await site.audit.begin(change(site))
     if status is not None:
-        await site.audit.finish(number, status)
+        await site.audit.finish(number, status, succeeded)
     page = await (await site.browser(INSTRUCTOR)).go(PREFIX + "audit/course101")
     assert f"<td>{outcome}</td>" in page.text
     assert "The most recent change." in page.text

@@ -36,7 +36,7 @@ async def test_a_page_while_it_starts(
     assert "is starting" in page.text
     assert "<progress" in page.text
     assert 'http-equiv="refresh" content="1"' in page.text
-    token = browser.cookies()["_xsrf"]
+    token = browser.xsrf
     answer = await browser.fetch(COURSE + "formgrader/api/status", token=token)
     assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
     assert "starting" in answer.json()["message"]

@@ -22,7 +22,7 @@ from tests.integration.realhub import RealHub
 NAME = "web"
 TOKEN = "0123456789abcdef0123456789abcdef"
 ODD = "q?x=1"
-NAVIGATE = {"Sec-Fetch-Mode": "navigate", "Accept": "text/html"}
+NAVIGATE = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Accept": "text/html"}
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 import json
+import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
+from tests.fakes.oauth import xsrf_in
 from tests.integration.conftest import needs_proxy
 from tests.integration.formgrader_proxy.course import ASSIGNMENT, NOTEBOOK
 from tests.integration.formgrader_proxy.hub import (
@@ -27,7 +29,12 @@ from tests.integration.formgrader_proxy.hub import (
 )
 from tests.integration.realhub import RealHub
 
-PAGE = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "none"}
+PAGE = {
+    "Accept": "text/html",
+    "Sec-Fetch-Mode": "navigate",
+    "Sec-Fetch-Dest": "document",
+    "Sec-Fetch-Site": "none",
+}
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +56,7 @@ class Person:
 
     def __init__(self, hub: RealHub, session: aiohttp.ClientSession) -> None:
         self.hub, self.session = hub, session
+        self.xsrf = ""
 
     async def open(self, path: str) -> aiohttp.ClientResponse:
         """Open a page, signing in and waiting for the formgrader as needed."""
@@ -57,17 +65,18 @@ class Person:
                 url = URL(self.hub.url + PREFIX + path, encoded=True)
                 answer = await self.session.get(url, headers=PAGE)
                 if answer.status != 503:
+                    if answer.content_type == "text/html":
+                        self.xsrf = xsrf_in(await answer.text()) or self.xsrf
                     return answer
                 await answer.read()
                 await asyncio.sleep(0.1)
 
     async def send(self, method: str, path: str, body: Any = None) -> aiohttp.ClientResponse:
-        """Send a request as nbgrader's scripts do: JSON, with the token from the _xsrf cookie."""
-        address = URL(self.hub.url + PREFIX)
-        cookies = self.session.cookie_jar.filter_cookies(address)
+        """Send a request as nbgrader's scripts do: JSON, with the token from the page."""
         headers = {
-            "X-CSRFToken": cookies["_xsrf"].value if "_xsrf" in cookies else "",
+            "X-CSRFToken": self.xsrf,
             "Sec-Fetch-Mode": "cors",
+            "Sec-Fetch-Dest": "empty",
             "Sec-Fetch-Site": "same-origin",
             "Origin": self.hub.url.rstrip("/"),
             "Content-Type": "application/json",
@@ -153,6 +162,25 @@ async def test_only_instructors_may_autograde(hub: RealHub, grader: Person) -> N
         assert (await answer.json(content_type=None))["success"], await answer.text()
 
 
+async def test_a_failed_action_is_recorded_as_failed(hub: RealHub, course: Path) -> None:
+    """nbgrader answers with 200; the dialog and the audit log have the true outcome."""
+    shutil.copytree(course / "submitted" / "ana", course / "submitted" / "mal")
+    (course / "submitted" / "mal" / ASSIGNMENT / "link.txt").symlink_to(course / "gradebook.db")
+    async with person(hub, INSTRUCTOR) as instructor:
+        await instructor.open("formgrader/manage_assignments")
+        path = f"formgrader/api/submission/{ASSIGNMENT}/mal/autograde"
+        answer = await instructor.send("POST", path)
+        result = await answer.json(content_type=None)
+        assert (answer.status, result["success"]) == (200, False)
+        assert result["error"].startswith(f'mal/{ASSIGNMENT}: "link.txt" is a symbolic link')
+        page = hub.url + f"services/formgrader/audit/{COURSE}"
+        rows = await (await instructor.session.get(page + ".csv", headers=PAGE)).text()
+        row = next(row for row in csv.DictReader(io.StringIO(rows)) if "/mal/" in row["path"])
+        assert (row["status"], row["succeeded"]) == ("200", "no")
+        assert "<td>failed</td>" in await (await instructor.session.get(page, headers=PAGE)).text()
+    shutil.rmtree(course / "submitted" / "mal")
+
+
 @pytest.mark.parametrize("path", ["formgrader/gradebook", "formgrader/static/js/utils.js", ""])
 async def test_a_student_is_refused(hub: RealHub, path: str) -> None:
     """Every page and every static file."""
@@ -213,7 +241,12 @@ async def test_a_change_without_the_pages_token_is_refused(hub: RealHub, grader:
     url = hub.url + PREFIX + f"formgrader/api/submitted_notebook/{ids['ana']}/flag"
     for headers in (
         {},
-        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors", "Origin": "http://evil"},
+        {
+            "Sec-Fetch-Site": "cross-site",
+            "Sec-Fetch-Mode": "cors",
+            "Sec-Fetch-Dest": "empty",
+            "Origin": "http://evil",
+        },
         {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "no-cors"},
         {"X-CSRFToken": "guessed"},
     ):
@@ -252,5 +285,5 @@ async def test_the_upstreams_cookies_and_token_are_not_exposed(grader: Person) -
     answer = await grader.open("formgrader/manage_assignments")
     text = await answer.text()
     names = {line.partition("=")[0] for line in answer.headers.getall("Set-Cookie", [])}
-    assert names <= {"_xsrf", "service-formgrader"}
+    assert names <= {"service-formgrader"}
     assert "token=" not in text

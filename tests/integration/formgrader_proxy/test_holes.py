@@ -21,6 +21,7 @@ import pytest
 from nbformat.v4 import new_code_cell
 from yarl import URL
 
+from tests.fakes.oauth import xsrf_in
 from tests.integration.conftest import needs_proxy
 from tests.integration.formgrader_proxy.course import ASSIGNMENT, NOTEBOOK
 from tests.integration.formgrader_proxy.hub import (
@@ -34,7 +35,12 @@ from tests.integration.formgrader_proxy.hub import (
 from tests.integration.processes import free_port
 from tests.integration.realhub import RealHub
 
-PAGE = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "none"}
+PAGE = {
+    "Accept": "text/html",
+    "Sec-Fetch-Mode": "navigate",
+    "Sec-Fetch-Dest": "document",
+    "Sec-Fetch-Site": "none",
+}
 SECRET = "the-hubs-own-secret"
 #: A configuration file submitted by a student. nbgrader executes it in its own process.
 SETTINGS = "import pathlib; pathlib.Path({mark!r}).write_text('ran')\n"
@@ -148,8 +154,8 @@ async def behind_the_proxy(hub: RealHub, user: str, course: Path) -> AsyncIterat
     async with hub.login(user) as session:
         formgrader = Formgrader(hub.url + PREFIX, session, course, bare=False)
         await until_it_serves(formgrader)
-        cookies = session.cookie_jar.filter_cookies(URL(formgrader.url))
-        session.headers["X-CSRFToken"] = cookies["_xsrf"].value
+        _, page, _ = await formgrader.get("formgrader/gradebook")
+        session.headers["X-CSRFToken"] = xsrf_in(page.decode())
         yield formgrader
 
 

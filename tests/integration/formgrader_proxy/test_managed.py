@@ -64,7 +64,7 @@ async def test_the_first_visitor_sees_that_it_is_starting(site: Site) -> None:
     assert "<progress" in page.text
     assert 'http-equiv="refresh"' in page.text
     assert page.headers["Retry-After"] == "1"
-    token = browser.cookies()["_xsrf"]
+    token = browser.xsrf
     answer = await browser.fetch(COURSE + "formgrader/api/status", token=token)
     assert answer.status == 503
     assert "starting" in answer.json()["message"]

@@ -71,6 +71,6 @@ async def send(browser: Browser, method: str, path: str, body: Any = None) -> An
     return await browser.fetch(
         f"{COURSE}formgrader/api/{path}",
         method=method,
-        headers={"X-CSRFToken": browser.cookies()["_xsrf"], "Content-Type": "application/json"},
+        headers={"X-CSRFToken": browser.xsrf, "Content-Type": "application/json"},
         data=None if body is None else json.dumps(body),
     )

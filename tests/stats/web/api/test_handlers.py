@@ -190,7 +190,7 @@ class TestCookies:
         """A script's fetch(), with the browser's own XSRF token if ``token`` is None."""
         browser = await site.browser(user)
         assert (await browser.go(PREFIX)).status == 200
-        token = browser.cookies()["_xsrf"] if token is None else token
+        token = browser.xsrf if token is None else token
         return await browser.fetch(PREFIX + "api/" + path, token=token)
 
     async def test_xsrf_token_is_required(self, site: StatsSite) -> None:

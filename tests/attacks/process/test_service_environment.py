@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.attacks.same_account import READ, attack, drop_capabilities
+from tests.attacks.process.same_account import READ, attack, drop_capabilities
 from tests.formgrader_proxy.program import COURSES, environment
 
 #: Options with which a service starts and then waits for a Hub.

@@ -13,11 +13,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from jupyterhub.auth import Authenticator
+from jupyterhub.authenticators.shared import SharedPasswordAuthenticator
 from traitlets import Unicode
 from traitlets.utils.importstring import import_item
 
-from classroom_hub import redirect_mismatch
 from classroom_hub.roster import Roster, RosterFile
+from classroom_hub.sign_in import redirect_mismatch
 from classroom_hub.staff_password import StaffPasswordAuthenticator
 from common.errors import ConfigError
 
@@ -65,8 +66,9 @@ def configure_sign_in(c: Any, settings: SignIn) -> Roster:
     if settings.authenticator == GOOGLE:
         problems += _google(c, settings, roster)
     elif settings.authenticator == SHARED_PASSWORD:
-        base = StaffPasswordAuthenticator
         problems += _shared_password(c, settings)
+    if base is SharedPasswordAuthenticator:  # under any of its names
+        base = StaffPasswordAuthenticator
     if problems:
         raise ConfigError(problems)
     c.JupyterHub.authenticator_class = with_roster(base)

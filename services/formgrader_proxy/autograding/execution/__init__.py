@@ -1,0 +1,1 @@
+"""Executing a notebook in a sandbox, within limits."""

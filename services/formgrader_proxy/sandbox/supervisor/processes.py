@@ -1,0 +1,215 @@
+"""The processes of a sandbox: what they use, and their end.
+
+The supervisor is a child subreaper: a process that outlives its parent becomes a child of the
+supervisor, so nothing leaves the tree below it.
+"""
+
+import os
+import resource
+import signal
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+_PAGE = resource.getpagesize()
+_CAP_SYS_PTRACE = 19  # linux/capability.h
+#: Ending a sandbox takes longer than this only if the Linux kernel cannot end a process.
+END_SECONDS = 10.0
+#: Processes can end as quickly as they are waited for: do something else after that many.
+MOST_REAPED = 100
+
+
+@dataclass(frozen=True)
+class Stat:
+    """From ``/proc/PID/stat`` (proc(5)). CPU times are seconds; ``memory`` is resident bytes."""
+
+    pid: int
+    state: str
+    parent: int
+    group: int
+    cpu: float
+    children_cpu: float
+    threads: int
+    started: int
+    memory: int
+
+    @classmethod
+    def read(cls, pid: int) -> "Stat | None":
+        """The process; None if it has ended."""
+        try:
+            line = Path(f"/proc/{pid}/stat").read_bytes()
+        except OSError:
+            return None
+        # The name may contain spaces and parentheses. Field 3, the state, follows the last one.
+        fields = line[line.rindex(b")") + 2 :].split()
+        number = [int(one) for one in fields[1:22]]
+        return cls(
+            pid=pid,
+            state=fields[0].decode(),
+            parent=number[0],
+            group=number[1],
+            cpu=(number[10] + number[11]) / _TICKS,
+            children_cpu=(number[12] + number[13]) / _TICKS,
+            threads=number[16],
+            started=number[18],
+            memory=number[20] * _PAGE,
+        )
+
+
+def children(pid: int) -> list[int]:
+    """The direct children of a process."""
+    found: list[int] = []
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            found += map(int, Path(f"/proc/{pid}/task/{thread}/children").read_bytes().split())
+    except (FileNotFoundError, ProcessLookupError):
+        if not _has_children_files():
+            return [one.pid for one in _everything() if one.parent == pid]
+    return found
+
+
+def _has_children_files() -> bool:
+    return os.path.exists(f"/proc/self/task/{os.getpid()}/children")  # CONFIG_PROC_CHILDREN
+
+
+def _everything() -> Iterator[Stat]:
+    for name in os.listdir("/proc"):
+        if name.isdigit() and (found := Stat.read(int(name))):
+            yield found
+
+
+def descendants(pid: int) -> list[Stat]:
+    """Everything below a process, parents first."""
+    found: list[Stat] = []
+    seen = {pid}
+    todo = children(pid)
+    while todo:
+        one = todo.pop(0)
+        if one not in seen and (read := Stat.read(one)):
+            found.append(read)
+            todo += children(one)
+        seen.add(one)
+    return found
+
+
+@dataclass
+class Usage:
+    """What the processes below this one use, and have used since the start."""
+
+    memory: int = 0
+    threads: int = 0
+    cpu: float = 0.0
+    _seen: dict[tuple[int, int], float] = field(default_factory=dict)
+
+    def measure(self, limit: int) -> None:
+        """Measure again. Shared memory is counted once when the sum would exceed ``limit``."""
+        found = descendants(os.getpid())
+        self.threads = sum(one.threads for one in found)
+        self.memory = sum(one.memory for one in found)
+        if self.memory > limit:
+            self.memory = sum(_proportional(one) for one in found)
+        # A process that has ended without being waited for is in no parent's sum.
+        self._seen.update({(one.pid, one.started): one.cpu for one in found})
+        ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+        reported = sum(one.cpu + one.children_cpu for one in found)
+        reported += ended.ru_utime + ended.ru_stime
+        self.cpu = max(self.cpu, reported, sum(self._seen.values()))
+
+
+def _proportional(process: Stat) -> int:
+    """Resident memory with each shared page divided among its users (PSS)."""
+    try:
+        for line in Path(f"/proc/{process.pid}/smaps_rollup").read_text("ascii").splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    except PermissionError:  # it hides
+        return process.memory
+    except OSError:  # it has ended
+        pass
+    return 0
+
+
+def unlinked(process: Stat) -> dict[tuple[str, int], int]:
+    """Bytes that a process keeps in files which have no name any more, by device and inode.
+
+    Anonymous memory shared between processes is reported as the device "memory": after
+    madvise(2) it is resident in no process.
+
+    :raises PermissionError: the process hides its files
+    """
+    if process.state == "Z" and process.threads <= 1:  # nobody has waited for it yet
+        return {}
+    found: dict[tuple[str, int], int] = {}
+    folder = f"/proc/{process.pid}/fd"
+    try:
+        for name in os.listdir(folder):
+            with suppress(FileNotFoundError):
+                status = os.stat(f"{folder}/{name}")
+                if not status.st_nlink and stat.S_ISREG(status.st_mode):
+                    found[str(status.st_dev), status.st_ino] = status.st_blocks * 512
+        for line in Path(f"/proc/{process.pid}/maps").read_bytes().splitlines():
+            if not line.endswith(b"(deleted)"):
+                continue
+            span, modes, _, device, inode, name_of_file = line.split(maxsplit=5)
+            first, last = (int(one, 16) for one in span.split(b"-"))
+            if modes.endswith(b"s"):
+                shared = name_of_file.startswith(b"/dev/zero")
+                number = os.makedev(*(int(one, 16) for one in device.split(b":")))
+                key = ("memory" if shared else str(number), int(inode))
+                found[key] = max(found.get(key, 0), last - first)
+    except (FileNotFoundError, ProcessLookupError):
+        return {}
+    return found
+
+
+def may_look_into_others() -> bool:
+    """Whether this process may see the open files of other accounts' processes.
+
+    Root in a container usually may not.
+    """
+    for line in Path("/proc/self/status").read_text("ascii").splitlines():
+        if line.startswith("CapEff:"):
+            return bool(int(line.split()[1], 16) >> _CAP_SYS_PTRACE & 1)
+    return False
+
+
+def threads_of_account(uid: int) -> int:
+    """The processes and threads of an account, as RLIMIT_NPROC counts them."""
+    total = 0
+    for name in os.listdir("/proc"):
+        with suppress(OSError):
+            if name.isdigit() and os.stat(f"/proc/{name}").st_uid == uid:
+                found = Stat.read(int(name))
+                total += found.threads if found else 0
+    return total
+
+
+def end_all() -> bool:
+    """Kill every process below this one, and wait for their end.
+
+    Descendants become children of this process when their parents end; the loop ends when no child
+    is left. Returns False if one still exists after :data:`END_SECONDS`.
+    """
+    deadline = time.monotonic() + END_SECONDS
+    while time.monotonic() < deadline:
+        for pid in children(os.getpid()):
+            _kill(pid)
+        for one in descendants(os.getpid()):
+            _kill(one.pid)
+        try:
+            for _ in range(MOST_REAPED):
+                if not os.waitpid(-1, os.WNOHANG)[0]:
+                    break
+        except ChildProcessError:
+            return True
+        time.sleep(0.0005)
+    return False
+
+
+def _kill(pid: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGKILL)
