@@ -326,6 +326,31 @@ SANDBOX: dict[str, Attack] = {
         "prints without end past the notebook's outputs",
         "only the last part is kept",
     ),
+    "autograde-malformed-messages": Attack(
+        "a student's code in autograding",
+        "sends malformed, forged or deeply nested messages to the formgrader",
+        "the notebook is graded with what is valid, or stopped; the formgrader serves on",
+    ),
+    "autograde-floods-of-output": Attack(
+        "a student's code in autograding",
+        "prints 10 GB, or floods the formgrader with messages of any kind",
+        "the notebook is stopped with an explanation, and the next one is graded",
+    ),
+    "autograde-exceeds-a-limit": Attack(
+        "a student's code in autograding",
+        "exceeds the memory, CPU time, processes, files, disk, output or time of a course",
+        "the notebook is stopped with an explanation, and the next one is graded",
+    ),
+    "autograde-in-a-terminal": Attack(
+        "a student's code, autograded by nbgrader in a terminal",
+        "reads the gradebook",
+        "the documented lines of nbgrader_config.py isolate it",
+    ),
+    "autograde-with-weaker-configuration": Attack(
+        "a student's code in a course that configures nbgrader or a kernel",
+        "reads the gradebook",
+        "the settings of the courses file cannot be weakened",
+    ),
 }
 
 #: The formgrader's process, its socket, its files and its responses.
@@ -434,6 +459,46 @@ PROCESS: dict[str, Attack] = {
         "a page of a student's server on the same origin",
         "register a submitted script as a service worker for a grader's pages",
         "403, because the page's token is missing; Service-Worker-Allowed is removed",
+    ),
+    "files-link-to-the-gradebook": Attack(
+        "a student who submits a symbolic link",
+        "has nbgrader copy the gradebook, or another student's work, into the submission",
+        "the submission is refused with an explanation, before anything is read",
+    ),
+    "files-that-are-not-regular": Attack(
+        "a student who submits a FIFO, a socket, a device or an unreadable name",
+        "stops the formgrader, or confuses its log",
+        "the submission is refused with an explanation, before anything is read",
+    ),
+    "files-link-served": Attack(
+        "a student with a link or a FIFO in an autograded folder",
+        "has it served as an attachment",
+        "404; only regular files of the submission are served",
+    ),
+    "files-link-copied-to-feedback": Attack(
+        "a student with a link in an autograded folder",
+        "has it copied to the feedback",
+        "refused with an explanation",
+    ),
+    "files-left-for-a-later-step": Attack(
+        "a student's code in autograding",
+        "leaves a link where nbgrader writes next, a FIFO, or folders that cannot be removed",
+        "only regular files and folders stay",
+    ),
+    "files-replaced-while-collected": Attack(
+        "a student with access to the exchange",
+        "replaces a file by a link while it is collected",
+        "the submission is not collected",
+    ),
+    "files-in-the-exchange": Attack(
+        "a student with access to the exchange",
+        "hands in links, FIFOs, hard links, or folders with hostile names",
+        "refused with an explanation; all others are collected",
+    ),
+    "files-executed-by-the-formgrader": Attack(
+        "a student who submits configuration files and modules",
+        "has the formgrader execute them",
+        "only the sandbox executes a submission's code",
     ),
 }
 
