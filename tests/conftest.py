@@ -18,6 +18,7 @@ from tests.fakes.proxy import FakeProxy
 
 # The speed of examples depends on the load of the machine, not on the code.
 settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("long", parent=settings.get_profile("ours"), max_examples=5000)
 settings.load_profile("ours")
 
 

@@ -18,6 +18,16 @@ class Attack(NamedTuple):
 
 #: Scripts through addresses, stored names and submissions, on the pages of a formgrader.
 PAGES: dict[str, Attack] = {
+    "stored-names-tables": Attack(
+        "a student",
+        "directory names in the exchange, names and e-mail addresses that contain a script",
+        "all tables, dialogs and messages of nbgrader's pages show them as text",
+    ),
+    "stored-names-submission": Attack(
+        "a student",
+        "the same names on the page of a submission, which has them in scripts and attributes",
+        "they are text there, with the page's policy and without it",
+    ),
     "rendered-address": Attack(
         "anyone who sends a link to a grader",
         "an address whose segments end a string in a script of nbgrader's page",

@@ -21,7 +21,7 @@ from services.formgrader_proxy.store.audit import Change
 from services.stats.records import Person, Session
 from services.stats.store.queries.dashboard import Queries
 from services.stats.store.store import Store
-from tests.attacks.names import WITH_SLASH
+from tests.attacks.pages.names import WITH_SLASH
 from tests.cull.web import site as cull
 from tests.fakes import oauth
 from tests.formgrader_proxy import site as formgrader

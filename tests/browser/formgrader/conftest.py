@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,18 +59,25 @@ class Site:
         return dict(zip(columns, row, strict=True))
 
 
-@pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """One hub for all these tests; each works on other students or assignments."""
+@contextmanager
+def site_of(module: str, directory: Path) -> Iterator[Site]:
+    """A hub with the course that this module makes."""
     if proxy_command() is None:
         pytest.skip("configurable-http-proxy is missing: run `make setup`")
     if CHROMIUM is None:
         pytest.skip("no browser here: apt-get install chromium")
-    course = course_by_nbgrader(
-        tmp_path_factory.mktemp("pages") / "course", module="tests.browser.formgrader.course"
-    )
-    with formgrader_hub(tmp_path_factory.mktemp("pages-hub"), course) as hub:
+    course = course_by_nbgrader(directory / "course", module=module)
+    (directory / "hub").mkdir()
+    with formgrader_hub(directory / "hub", course) as hub:
         yield Site(hub, course)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One hub for all these tests; each works on other students or assignments."""
+    directory = tmp_path_factory.mktemp("pages")
+    with site_of("tests.browser.formgrader.course", directory) as made:
+        yield made
 
 
 Open = Callable[..., Awaitable[Page]]

@@ -45,10 +45,10 @@ def render(notebook: dict[str, Any], **resources: Any) -> str:
     return str(page)
 
 
-def bare_page(notebook: dict[str, Any]) -> str:
+def bare_page(notebook: dict[str, Any], **resources: Any) -> str:
     """The page as nbgrader's own extension renders it, without this project's exporter."""
     config = FormgradeExtension().build_extra_config()
     page, _ = HTMLExporter(config=config).from_notebook_node(
-        nbformat.from_dict(notebook), resources=dict(RESOURCES)
+        nbformat.from_dict(notebook), resources=RESOURCES | resources
     )
     return str(page)

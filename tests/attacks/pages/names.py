@@ -10,7 +10,7 @@ NAMES = {
     "string": f'";{RUN};"',
     "string in single quotes": f"';{RUN};'",
     "decoded twice": f"&lt;img src=x onerror={RUN}&gt;",
-    "template": "{{ [].constructor }}<%= " + RUN + " %>${" + RUN + "}",
+    "template": "{{ self }}${" + RUN + "}",
     "link": f"javascript:{RUN}",
     "line separator": f"\u2028{RUN}\u2029",
 }

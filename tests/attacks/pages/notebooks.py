@@ -6,7 +6,7 @@ from typing import Any
 import nbformat
 from hypothesis import strategies as st
 
-from tests.attacks.names import RUN, WITH_SLASH
+from tests.attacks.pages.names import RUN, WITH_SLASH
 
 #: Sets ``window.hostile`` in a browser, wherever HTML is taken as HTML.
 HTML = (
