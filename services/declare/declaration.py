@@ -1,5 +1,6 @@
 """``declare``: adds the services to a JupyterHub's configuration."""
 
+import logging
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -8,6 +9,15 @@ from common.errors import ConfigError
 from services.declare.options import Options
 from services.declare.plan import Plan
 from services.declare.service_types import CULL, FORMGRADER_PROXY, STATS, ServiceType
+
+log = logging.getLogger("declare")
+
+SHARED_ORIGIN = (
+    "The services' pages share an origin with all users' servers: a page on a student's server that"
+    " staff open can act for them at the Hub, and then grade and see everything. Separate origins"
+    " prevent this: set c.JupyterHub.subdomain_host before declare(), for example to"
+    ' "https://hub.example.org", with a wildcard DNS entry and certificate.'
+)
 
 
 def declare(
@@ -51,7 +61,8 @@ def declare(
     pass secrets in ``environment``.
 
     Raises ConfigError with all problems; ``c`` is then unchanged. Issues a UserWarning for what
-    the installed JupyterHub does not support.
+    the installed JupyterHub does not support, and logs one warning if a service has pages and the
+    Hub has no ``subdomain_host``.
     """
     requested: dict[str, tuple[ServiceType, object]] = {
         "cull": (CULL, cull),
@@ -65,6 +76,7 @@ def declare(
         custom_scopes=dict(_current(hub, "custom_scopes", {})),
         scheme="https" if _current(hub, "internal_ssl", False) is True else "http",
     )
+    declared_before = {kind.admin_scope for kind, _ in requested.values()} & set(plan.custom_scopes)
     for argument, (kind, given) in requested.items():
         if given is None or given is False:
             continue
@@ -79,6 +91,9 @@ def declare(
         raise ConfigError([f"declare(): {problem}" for problem in plan.problems])
     for warning in plan.warnings:
         warnings.warn(f"declare(): {warning}", stacklevel=2)
+    has_pages = any(kind.admin_scope in plan.custom_scopes for kind, _ in requested.values())
+    if has_pages and not declared_before and not _current(hub, "subdomain_host", ""):
+        log.warning("declare(): %s", SHARED_ORIGIN)
     hub.services = plan.services
     hub.load_roles = plan.roles
     hub.custom_scopes = plan.custom_scopes

@@ -18,6 +18,51 @@ class Attack(NamedTuple):
 
 #: Scripts through addresses, stored names and submissions, on the pages of a formgrader.
 PAGES: dict[str, Attack] = {
+    "rendered-address": Attack(
+        "anyone who sends a link to a grader",
+        "an address whose segments end a string in a script of nbgrader's page",
+        "the page shows the segments as text, even if the proxy lets such an address through",
+    ),
+    "rendered-script": Attack(
+        "a submission",
+        "scripts, event handlers, frames and script addresses in Markdown and outputs",
+        "none runs, with the sanitizer alone and with the policy alone",
+    ),
+    "rendered-metadata": Attack(
+        "a submission",
+        "metadata of outputs, cells and widgets that becomes HTML or ends the page",
+        "the page shows the rest of the submission, with its scores",
+    ),
+    "rendered-request": Attack(
+        "a submission",
+        "pictures, styles and frames that sign the grader out or report the visit",
+        "nothing is requested from outside the submission, behind each wall alone",
+    ),
+    "rendered-formula": Attack(
+        "a submission",
+        "formulas with script links, and with ids, classes and styles of the page",
+        "MathJax removes them; links to other sites remain",
+    ),
+    "rendered-score": Attack(
+        "a submission",
+        "fields, ids and classes that pose as a score or a comment",
+        "each graded cell has its own fields and no others",
+    ),
+    "rendered-overlay": Attack(
+        "a submission",
+        "an element that covers the scores",
+        "it stays inside its cell",
+    ),
+    "rendered-message": Attack(
+        "a student whose name contains HTML",
+        "a message that nbgrader's scripts make of names",
+        "the message shows the name as text, without the policy, too",
+    ),
+    "rendered-feedback": Attack(
+        "a submission",
+        "scripts in the feedback file that is made of it",
+        "none runs; the file has its own policy",
+    ),
     "stored-own-cull": Attack(
         "a user, or an administrator who copies a name",
         "names of users, servers, groups and rules, and fields of holds, that contain a script",
@@ -66,7 +111,73 @@ PAGES: dict[str, Attack] = {
 }
 
 #: Requests from a page of a student's own server, cookies, frames and logins.
-BROWSER: dict[str, Attack] = {}
+BROWSER: dict[str, Attack] = {
+    "page_read_by_a_script": Attack(
+        "a page on a student's own server, opened by staff",
+        "reads a page, data or the XSRF token by fetch, frame, object, prefetch or service worker",
+        "403, and no token in the response",
+    ),
+    "page_read_in_a_window": Attack(
+        "a page on a student's own server, opened by staff",
+        "opens a page in a window and reads it there, whatever policy its own page has",
+        "the browser separates the window from the page that opened it",
+    ),
+    "forged_write": Attack(
+        "a page on a student's own server, opened by staff",
+        "makes a hold as the administrator by fetch, beacon or form, also with a token of its own",
+        "403, and no hold is made",
+    ),
+    "websocket_and_event_source": Attack(
+        "a page on a student's own server, opened by staff",
+        "opens a WebSocket or an EventSource to a page",
+        "an error; nothing is received",
+    ),
+    "planted_login": Attack(
+        "a page on a student's own server, opened by staff",
+        "sets its own state cookie and sends the browser to its own callback",
+        "403: the login was finished in another browser",
+    ),
+    "planted_session": Attack(
+        "a page on a student's own server, opened by staff",
+        "sets its own session cookie of a service",
+        "the administrator stays signed in as themselves",
+    ),
+    "repeated_cookies": Attack(
+        "a page on a student's own server, opened by staff",
+        "sets a second cookie with the same name for a longer path",
+        "400 with an explanation; the cookies are cleared",
+    ),
+    "grades_read_and_changed": Attack(
+        "a page on a student's own server, opened by a grader",
+        "reads nbgrader's pages and API in every way, and changes a grade",
+        "403, and no name, score or token in the response",
+    ),
+    "readable_cookie": Attack(
+        "a page on a student's own server, opened by a grader",
+        "reads the formgrader's cookies through an error page in a frame",
+        "no cookie of a service can be read by scripts",
+    ),
+    "page_read_over_plain_http": Attack(
+        "a page on a student's own server, over plain HTTP",
+        "fetches a page with the headers of a browser that opens it",
+        "403 with an explanation, for the user, too",
+    ),
+    "page_on_a_subdomain": Attack(
+        "a page on a student's own server, on a hub with subdomains",
+        "reads pages of a service and of the Hub, and sets a cookie for the whole domain",
+        "it has another origin, and the service's cookies cannot be set by other hosts",
+    ),
+    "logins_evicted": Attack(
+        "anonymous clients",
+        "start 10,050 logins to make the server forget a login in progress",
+        "the login succeeds: the server keeps nothing about it",
+    ),
+    "token_of_another_service": Attack(
+        "a page of another service",
+        "sends the XSRF token that a user has there",
+        "403: the token depends on the service, the session and the login",
+    ),
+}
 
 #: Code in a submission that tries to leave its sandbox.
 SANDBOX: dict[str, Attack] = {
@@ -205,9 +316,6 @@ SANDBOX: dict[str, Attack] = {
         "prints without end past the notebook's outputs",
         "only the last part is kept",
     ),
-}
-
-SANDBOX |= {
     "autograde-malformed-messages": Attack(
         "a student's code in autograding",
         "sends malformed, forged or deeply nested messages to the formgrader",
@@ -342,9 +450,6 @@ PROCESS: dict[str, Attack] = {
         "register a submitted script as a service worker for a grader's pages",
         "403, because the page's token is missing; Service-Worker-Allowed is removed",
     ),
-}
-
-PROCESS |= {
     "files-link-to-the-gradebook": Attack(
         "a student who submits a symbolic link",
         "has nbgrader copy the gradebook, or another student's work, into the submission",
@@ -438,10 +543,20 @@ class Possible(NamedTuple):
 
 
 ON_PURPOSE: dict[str, Possible] = {
-    "autograde-without-a-sandbox": Possible(
-        'sandbox = "none"',
-        "the code of a submission reads and changes all grades",
+    "single_origin": Possible(
+        "subdomain_host",
+        "without it, a page on a student's server reads the Hub's own pages and sets its cookies",
+        "docs/deployment.md",
+    ),
+    "frames": Possible(
+        "--frame-ancestors",
+        "pages of the named sites show the formgrader in a frame; of the same origin, they read it",
         "docs/formgrader.md",
+    ),
+    "plain_http": Possible(
+        "--allow-plain-http",
+        "every page of the origin reads the services' pages",
+        "docs/deployment.md",
     ),
     "deploy-without-sandbox": Possible(
         'sandbox = "none"',
@@ -451,6 +566,16 @@ ON_PURPOSE: dict[str, Possible] = {
     "everything else in full mode": Possible(
         'mode = "full"',
         "graders reach all that the formgrader serves: files, the gradebook, kernels, terminals",
+        "docs/formgrader.md",
+    ),
+    "no-sandbox": Possible(
+        'sandbox = "none"',
+        "the code of submissions does everything that the formgrader may do",
+        "docs/sandbox.md",
+    ),
+    "autograde-without-a-sandbox": Possible(
+        'sandbox = "none"',
+        "the code of a submission reads and changes all grades",
         "docs/formgrader.md",
     ),
 }

@@ -44,11 +44,12 @@ def wait_until(what: str, happened: Callable[[], bool], *, seconds: float = 30) 
         time.sleep(0.05)
 
 
-def status_of(url: str) -> int | None:
-    """Return the status of a GET request, or None without a response."""
+def status_of(url: str, host: str = "") -> int | None:
+    """Return the status of a GET request, or None without a response; ``host`` is its header."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    request = urllib.request.Request(url, headers={"Host": host} if host else {})  # noqa: S310
     try:
-        with opener.open(url, timeout=5) as answer:
+        with opener.open(request, timeout=5) as answer:
             status: int = answer.status
             return status
     except urllib.error.HTTPError as error:

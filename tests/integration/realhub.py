@@ -68,6 +68,7 @@ class RealHub:
     scopes. services and roles: as in c.JupyterHub.services and c.JupyterHub.load_roles.
     extra_config: Python code at the end of the Hub's configuration, which can use ``c``. spawner:
     "tiny" starts a small real server, "nothing" starts no process (a stop takes stop_seconds).
+    domain: the proxy routes by host, and this is the Hub's; set subdomain_host in extra_config.
     last_activity_interval: seconds between the Hub's reads of the proxy's activity.
     """
 
@@ -82,6 +83,7 @@ class RealHub:
         spawner: str = "tiny",
         stop_seconds: float = 0,
         base_url: str = "/",
+        domain: str = "",
         last_activity_interval: int = 300,
         tornado_settings: dict[str, Any] | None = None,
     ) -> None:
@@ -92,6 +94,7 @@ class RealHub:
         self._hub: subprocess.Popen[bytes] | None = None
         self._proxy: subprocess.Popen[bytes] | None = None
         self._started = False
+        self._domain = domain
         self._ports = [free_port() for _ in range(3)]
         public, hub_port, api_port = self._ports
         self.url = f"http://127.0.0.1:{public}{base_url}"
@@ -158,7 +161,9 @@ class RealHub:
         )
         hub = self._hub
         self._wait("the Hub's API", lambda: status_of(self.api_url + "/") == 200, hub)
-        self._wait("the Hub's route", lambda: status_of(f"{self.url}hub/api/") == 200, hub)
+        self._wait(
+            "the Hub's route", lambda: status_of(f"{self.url}hub/api/", self._domain) == 200, hub
+        )
 
     def stop(self) -> None:
         """Stop the Hub as `systemctl stop` does; its servers and the proxy keep running."""
@@ -191,6 +196,7 @@ class RealHub:
                 *command,
                 *("--ip", "127.0.0.1", "--port", str(public)),
                 *("--api-ip", "127.0.0.1", "--api-port", str(api_port)),
+                *(["--host-routing"] if self._domain else []),
                 *("--error-target", f"http://127.0.0.1:{hub_port}/hub/error"),
                 # As the Hub would start it.
                 *(["--host-routing"] if "subdomain" in self._settings["extra_config"] else []),

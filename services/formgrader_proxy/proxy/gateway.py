@@ -21,11 +21,12 @@ from services.formgrader_proxy.access import Content, Mode, Refusal, Role, role_
 from services.formgrader_proxy.allow_list import OTHER, Rule, check_role, find_rule
 from services.formgrader_proxy.courses import Course
 from services.formgrader_proxy.metrics import FormgraderMetrics, Outcome
+from services.formgrader_proxy.proxy.additions.notebook_links import appended_script
+from services.formgrader_proxy.proxy.additions.xsrf import exposure_of, token_element, token_script
 from services.formgrader_proxy.proxy.changes import ACTIONS_WITH_RESULT, forward_change
 from services.formgrader_proxy.proxy.forward_http import Additions, forward_http
 from services.formgrader_proxy.proxy.forward_ws import UpstreamRefusedWebSocket, forward_ws
 from services.formgrader_proxy.proxy.headers import HeadersRefused
-from services.formgrader_proxy.proxy.notebook_links import appended_script
 from services.formgrader_proxy.proxy.policy_headers import security_headers
 from services.formgrader_proxy.proxy.request_body import (
     FULL,
@@ -37,7 +38,6 @@ from services.formgrader_proxy.proxy.request_body import (
 from services.formgrader_proxy.proxy.request_head import HeadCache, RequestHead
 from services.formgrader_proxy.proxy.response_headers import RedirectRefused, Surroundings
 from services.formgrader_proxy.proxy.target import PathRefused, Target, read_target
-from services.formgrader_proxy.proxy.xsrf import exposure_of, token_element, token_script
 from services.formgrader_proxy.settings import Site
 from services.formgrader_proxy.store.audit import Audit, Change
 from services.formgrader_proxy.upstream.endpoint import Upstream, UpstreamUnreachable

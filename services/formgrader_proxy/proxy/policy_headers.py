@@ -74,11 +74,14 @@ def _headers(
             ("X-Frame-Options", "DENY"),
             ("Cache-Control", "private, no-store"),
         )
+    # A page loads these files; opened as a page of their own, they need nothing.
+    if content is Content.STATIC:
+        return (*_COMMON, ("Content-Security-Policy", _SANDBOX), ("X-Frame-Options", "DENY"))
     policy = _own(course_url, script) if script else _foreign(course_url)
     framed = f"{policy}; base-uri 'none'; frame-ancestors {frame_ancestors}"
     framing = (("X-Frame-Options", "DENY" if frame_ancestors == "'none'" else "SAMEORIGIN"),)
-    cache = () if content is Content.STATIC else (("Cache-Control", "private, no-store"),)
-    return (*_COMMON, ("Content-Security-Policy", framed), *framing, *cache)
+    cache = ("Cache-Control", "private, no-store")
+    return (*_COMMON, ("Content-Security-Policy", framed), *framing, cache)
 
 
 def _own(course_url: str, script: str) -> str:

@@ -1,7 +1,11 @@
 """A kernel provisioner that runs each kernel in a sandbox.
 
 The entry point "classroom-sandbox" of ``jupyter_client.kernel_provisioners``, for nbgrader's
-executor in a formgrader and for ``nbgrader autograde`` in a terminal.
+executor in a formgrader and for ``nbgrader autograde`` in a terminal. It applies if
+``KernelProvisionerFactory.instance().default_provisioner_name`` or, in an nbgrader_config.py, the
+environment variable JUPYTER_DEFAULT_PROVISIONER_NAME names it. nbgrader passes its configuration to
+the kernel manager only, so ``c.KernelProvisionerFactory`` has no effect there, whereas
+``c.SandboxProvisioner`` has.
 """
 
 import asyncio
@@ -52,6 +56,7 @@ class SandboxProvisioner(LocalProvisioner):
     _plan: Plan | None = None
     _chosen: SandboxSettings | None = None
     _outcome: Mapping[str, Any] | None = None
+    _owner = (-1, -1)
 
     @property
     def settings(self) -> SandboxSettings:
@@ -81,6 +86,8 @@ class SandboxProvisioner(LocalProvisioner):
     @property
     def outcome(self) -> Mapping[str, Any] | None:
         """How the last kernel ended; None while it runs, and always without isolation.
+
+        It stays available after the kernel manager has forgotten its provisioner.
 
         ``{"limit": the exceeded limit ("memory", "cpu", "processes", "files" or "disk") or null,
         "message": a sentence for people or null, "removed": files removed from the folder,
@@ -131,6 +138,8 @@ class SandboxProvisioner(LocalProvisioner):
             readable=readable,
         )
         self._outcome = None
+        status = os.stat(folder)
+        self._owner = (status.st_uid, status.st_gid)
         self.process = launch.start(self._plan)
         self.pid = self.process.pid
         self.pgid = None  # signals go to the supervisor, which passes them on
@@ -196,7 +205,7 @@ class SandboxProvisioner(LocalProvisioner):
     def _collect(self, plan: Plan) -> Mapping[str, Any]:
         found = launch.read_outcome(plan)
         if found is None:
-            removed = disk.sweep(plan.folder)
+            removed = disk.sweep(plan.folder, self._owner if plan.account else None)
             message = "The sandbox ended unexpectedly. " + launch.read_errors(plan)
             self.log.error(message)
             found = {"limit": None, "message": message, "removed": removed, "output": ""}

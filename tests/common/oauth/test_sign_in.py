@@ -144,6 +144,7 @@ async def test_state_cookie_must_match(cull: Site) -> None:
     assert cull.hub.count("api/oauth2/token") == 0
 
 
+@pytest.mark.attack("logins_evicted")
 async def test_logins_in_progress_survive_any_number_of_others(cull: Site) -> None:
     """10,050 anonymous requests do not evict a login: the server keeps nothing about it."""
     browser = await cull.browser("ada")

@@ -92,6 +92,7 @@ def test_refuse_read(
     assert found is expected
 
 
+@pytest.mark.attack("token_of_another_service")
 @pytest.mark.parametrize("part", range(4))
 def test_token_depends_on_every_part(part: int) -> None:
     """A token of another service, area, session or login differs, and so does a shifted text."""
@@ -282,6 +283,7 @@ async def test_page_in_another_page(cull: Site, dest: str) -> None:
         assert token not in answer.text
 
 
+@pytest.mark.attack("frames")
 async def test_frames_can_be_allowed() -> None:
     """With the setting, a page can be shown in a frame; a fetch is still refused."""
     async with site(allow_frames=True) as made:
@@ -304,6 +306,7 @@ async def test_plain_http(cull: Site) -> None:
     assert answer.status == 200
 
 
+@pytest.mark.attack("plain_http")
 async def test_plain_http_can_be_allowed() -> None:
     """With the setting, reads need no Sec-Fetch headers; writes still need the token."""
     async with site(allow_plain_http=True) as made:

@@ -5,6 +5,8 @@ These tests need no Docker engine.
 
 import importlib.util
 import json
+import os
+import sys
 from collections.abc import Callable
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -12,10 +14,11 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import yaml  # type: ignore[import-untyped]
 
 from tests.deployment.test_setup import Folder, free_port
 from tests.docker.ansible.inventory import encrypt, write_inventory
-from tests.docker.engine import CommandError
+from tests.docker.engine import CommandError, run
 from tests.docker.machines import ANSIBLE, needs_ansible, play
 
 MACHINES = {"hub1": "203.0.113.10", "files1": "203.0.113.11", "worker1": "203.0.113.12"}
@@ -147,6 +150,51 @@ def test_a_course_gets_the_file_that_setup_writes(tmp_path: Path) -> None:
     template = (ANSIBLE.parent / "course.stack.yaml").read_text("utf-8")
     written = (folder.path / "courses/course-102.stack.yaml").read_text("utf-8")
     assert module.course_stack(template, "course-102") == written
+
+
+#: Each course has its own token, and the former one is that of course101.
+SECRETS = (
+    "stack_secrets.grading_token_course101 == 'former'",
+    "stack_secrets['grading_token_course-102'] == 'second'",
+)
+
+
+def test_the_role_writes_a_file_for_each_course(tmp_path: Path) -> None:
+    """Files of courses that are no longer listed are removed, and a second run changes nothing."""
+    programs = needs_ansible()
+    role = ANSIBLE / "roles" / "stack"
+    directory = tmp_path / "stack"
+    (directory / "courses").mkdir(parents=True)
+    (directory / "courses" / "former.stack.yaml").touch()
+    names = ("stack_courses", "stack_grading_tokens", "stack_secrets")
+    variables = yaml.safe_load((role / "defaults" / "main.yml").read_text("utf-8"))
+    play: dict[str, Any] = {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "vars": {name: variables[name] for name in names}
+        | {"stack_directory": str(directory), "stack_source": str(ANSIBLE.parent)}
+        | {"classroom_secrets": {"grading_token": "former"}}
+        | {"classroom_grading_tokens": {"course-102": "second", "course103": "third"}},
+        "tasks": [
+            task
+            for task in yaml.safe_load((role / "tasks" / "main.yml").read_text("utf-8"))
+            if "courses" in str(task) and "stack file" in task["name"]
+        ]
+        + [{"ansible.builtin.assert": {"that": each}} for each in SECRETS],
+    }
+    for task in play["tasks"]:
+        task.get("ansible.builtin.copy", {}).pop("owner", None)
+        task.get("ansible.builtin.copy", {}).pop("group", None)
+    playbook = tmp_path / "play.yml"
+    playbook.write_text(json.dumps([play]))
+    words = [str(programs / "ansible-playbook"), "--inventory=localhost,", "--connection=local"]
+    words += [f"--extra-vars=ansible_python_interpreter={sys.executable}", str(playbook)]
+    plugins = {"ANSIBLE_FILTER_PLUGINS": str(ANSIBLE / "filter_plugins")}
+    first, second = (run(words, env={**os.environ, **plugins}) for _ in range(2))
+    assert "changed=2" in first
+    assert "changed=0" in second
+    written = {path.name for path in (directory / "courses").iterdir()}
+    assert written == {"course-102.stack.yaml", "course103.stack.yaml"}
 
 
 @pytest.fixture

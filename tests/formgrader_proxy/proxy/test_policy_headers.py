@@ -119,6 +119,7 @@ def test_who_may_frame_a_page_is_a_setting(ancestors: str, legacy: str) -> None:
 
 
 def test_only_static_files_may_be_cached() -> None:
-    """Pages contain grades."""
+    """Pages contain grades. A static file that is opened as a page is sandboxed."""
+    assert directives(Content.STATIC)["sandbox"] == ""
     assert "Cache-Control" not in headers(Content.STATIC)
     assert headers(Content.PAGE)["Cache-Control"] == "private, no-store"

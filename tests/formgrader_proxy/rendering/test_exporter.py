@@ -5,14 +5,25 @@ import re
 import pytest
 
 pytest.importorskip("nbgrader")
+from nbgrader.converters.generate_feedback import GenerateFeedback
+from nbgrader.server_extensions.formgrader.handlers import template_path
+from traitlets.config import Config
+
+from services.formgrader_proxy.rendering.configure import configure
+from services.formgrader_proxy.rendering.exporter import SubmissionExporter
+from services.formgrader_proxy.rendering.extension import SafeFormgrader
+from services.formgrader_proxy.rendering.feedback import FeedbackExporter
+from services.formgrader_proxy.rendering.nonce import new_nonce, rendering_with
 from tests.formgrader_proxy.rendering.notebooks import (
     PNG,
+    RESOURCES,
     STATIC,
     Elements,
     bare_page,
     code,
     display,
     markdown,
+    notebook,
     page,
 )
 
@@ -97,6 +108,7 @@ FORGERIES = {
 }
 
 
+@pytest.mark.attack("rendered-score")
 @pytest.mark.parametrize("source", FORGERIES.values(), ids=FORGERIES.keys())
 def test_a_score_cannot_be_forged(source: str) -> None:
     """One field per graded cell, in its own cell, whatever the answers contain."""
@@ -140,6 +152,7 @@ def test_a_grade_id_is_escaped() -> None:
     assert len(Elements(html).of("input")) == 2
 
 
+@pytest.mark.attack("rendered-metadata")
 @pytest.mark.parametrize("name", ["width", "height", "alt"])
 @pytest.mark.parametrize("kind", ["image/png", "image/jpeg"])
 def test_sizes_of_pictures_cannot_add_attributes(kind: str, name: str) -> None:
@@ -158,3 +171,22 @@ def test_removing_a_prefix_creates_no_address() -> None:
     source = "<a href='files/javascript:alert(1)'>x</a> [y](files/javascript:alert(2))"
     assert 'href="javascript:' in bare_page(markdown(source)).replace("'", '"')
     assert "javascript:" not in body(page(markdown(source))).replace("<p>x", "")
+
+
+def test_the_notice_is_at_the_top() -> None:
+    """As text, once."""
+    noticed = SubmissionExporter(
+        template_name="formgrade", extra_template_basedirs=[template_path], notice="Not <isolated>"
+    )
+    with rendering_with(new_nonce()):
+        html, _ = noticed.from_notebook_node(notebook(markdown("x")), dict(RESOURCES))
+    assert html.count("Not &lt;isolated&gt;") == 1
+    assert html.index("Not &lt;isolated&gt;") < html.index("<nav")
+
+
+def test_the_notice_is_configured_for_the_extension() -> None:
+    """configure() passes it on to every page of the course."""
+    config = Config()
+    configure(config, notice="Not isolated")
+    assert SafeFormgrader(config=config).notice == "Not isolated"
+    assert GenerateFeedback(config=config).exporter_class is FeedbackExporter

@@ -27,6 +27,7 @@ ODD: dict[str, Any] = {
 }
 
 
+@pytest.mark.attack("rendered-metadata")
 @pytest.mark.parametrize("metadata", ODD.values(), ids=ODD.keys())
 def test_odd_metadata_of_a_notebook_is_ignored(metadata: dict[str, Any]) -> None:
     """The page and its scores are as without it."""
@@ -73,6 +74,7 @@ ODD_CELLS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.attack("rendered-metadata")
 @pytest.mark.parametrize("cell", ODD_CELLS.values(), ids=ODD_CELLS.keys())
 def test_an_odd_cell_does_not_end_the_page(cell: dict[str, Any]) -> None:
     """The graded cell after it is shown with its fields, and nothing runs."""

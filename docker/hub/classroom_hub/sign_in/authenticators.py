@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from jupyterhub.auth import Authenticator
+from jupyterhub.authenticators.shared import SharedPasswordAuthenticator
 from traitlets import Unicode
 from traitlets.utils.importstring import import_item
 
@@ -65,8 +66,9 @@ def configure_sign_in(c: Any, settings: SignIn) -> Roster:
     if settings.authenticator == GOOGLE:
         problems += _google(c, settings, roster)
     elif settings.authenticator == SHARED_PASSWORD:
-        base = StaffPasswordAuthenticator
         problems += _shared_password(c, settings)
+    if base is SharedPasswordAuthenticator:  # under any of its names
+        base = StaffPasswordAuthenticator
     if problems:
         raise ConfigError(problems)
     c.JupyterHub.authenticator_class = with_roster(base)

@@ -46,6 +46,10 @@ class Supervisor:
         self._owner = (status.st_uid, status.st_gid)
         self._before = disk.measure(plan.folder, sys.maxsize)
 
+    def give_back(self) -> list[str]:
+        """Leave ordinary files of the folder's owner. Returns the paths that were removed."""
+        return disk.sweep(self.plan.folder, self._owner if self.plan.account else None)
+
     def run(self) -> bool:
         """Run the command until it ends or must end. Returns whether the formgrader still lives."""
         if self.plan.account:
@@ -80,7 +84,8 @@ class Supervisor:
         return alive
 
     def _received(self, signum: int, _: FrameType | None) -> None:
-        self._signals.append(signum)
+        if signum != signal.SIGCHLD:  # which only wakes the loop
+            self._signals.append(signum)
 
     def _handle_signals(self, child: int) -> bool:
         """Whether the sandbox must end."""
@@ -104,13 +109,14 @@ class Supervisor:
 
     def _ended(self, child: int) -> bool:
         with suppress(ChildProcessError):
-            while True:
+            for _ in range(processes.MOST_REAPED):
                 pid, status = os.waitpid(-1, os.WNOHANG)
                 if pid == child:
                     self.exit_code = os.waitstatus_to_exitcode(status)
                     return True
                 if not pid:
-                    return False
+                    break
+            return False
         return True
 
     def _read(self, descriptor: int) -> bool:
@@ -182,7 +188,7 @@ class Supervisor:
         removed: list[str] = []
         if self.limit in {"files", "disk"}:
             removed += disk.undo(self.plan.folder, self._before.sizes)
-        removed += disk.sweep(self.plan.folder, self._owner if self.plan.account else None)
+        removed += self.give_back()
         message = sentence(self.limit, self.plan.limits) if self.limit else None
         text = self.output.decode(errors="replace")
         Outcome(self.limit, message, removed, self.exit_code, text).write(self.plan.in_run(OUTCOME))
@@ -193,7 +199,13 @@ def main() -> int:
     plan = Plan.from_line(sys.stdin.buffer.readline())
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     supervisor = Supervisor(plan)
-    if not supervisor.run():
+    try:
+        alive = supervisor.run()
+    except BaseException:
+        processes.end_all()
+        supervisor.give_back()
+        raise
+    if not alive:
         disk.remove(plan.run)
     code = supervisor.exit_code
     return 1 if code is None else code if code >= 0 else 128 - code

@@ -66,7 +66,7 @@ def _prepare(supervisor: int, output: int, limits: list[tuple[int, int, int]]) -
     null = os.open(os.devnull, os.O_RDONLY)
     for source, descriptor in ((null, 0), (output, 1), (output, 2)):
         os.dup2(source, descriptor)
-    with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+    with suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
         file.write("1000")  # if the machine's memory runs out, end this and not the formgrader
     os.umask(0o022)
     for which, soft, hard in limits:

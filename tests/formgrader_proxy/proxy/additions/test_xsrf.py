@@ -6,7 +6,7 @@ import pytest
 
 from common.oauth.xsrf import Exposure
 from services.formgrader_proxy.access import Content, Mode
-from services.formgrader_proxy.proxy.xsrf import (
+from services.formgrader_proxy.proxy.additions.xsrf import (
     BACKBONE_XSRF,
     exposure_of,
     token_element,

@@ -103,6 +103,7 @@ def test_an_attempt_fails(executed: Executed, name: str) -> None:
     assert "Traceback" not in printed, printed
 
 
+@pytest.mark.attack("no-sandbox")
 @pytest.mark.parametrize("name", sorted(set(ATTEMPTS) - IMPOSSIBLE))
 def test_the_attempts_work_without_a_sandbox(unprotected: Executed, name: str) -> None:
     """The control: without protection each of them succeeds."""

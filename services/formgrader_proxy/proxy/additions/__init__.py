@@ -1,0 +1,1 @@
+"""What the proxy adds to responses of a formgrader: scripts, and the XSRF token."""

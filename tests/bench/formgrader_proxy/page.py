@@ -1,0 +1,92 @@
+"""A submission's page: what making it safe costs.
+
+The notebook has 30 cells with text, code, tables and pictures. It is rendered in this process, by
+turns with each exporter.
+"""
+
+import logging
+import os
+import time
+import warnings
+from functools import partial
+
+from nbconvert.exporters.html import HTMLExporter
+from nbformat import NotebookNode
+from nbgrader.server_extensions.formgrader.handlers import template_path
+
+from services.formgrader_proxy.rendering.nonce import new_nonce, rendering_with
+from tests.bench.measure import Sample, in_turns, peak_mb
+from tests.bench.report import Table
+from tests.formgrader_proxy.rendering.notebooks import (
+    PNG,
+    RESOURCES,
+    bare_exporter,
+    code,
+    display,
+    exporter,
+    markdown,
+    notebook,
+)
+
+BARE, CLEANED, OURS = "nbgrader", "nbgrader with SanitizeHTML", "services.formgrader_proxy"
+MOST_SECONDS = 0.02
+"""What a page may take longer than nbgrader's own."""
+
+TEXT = "# Part {0}\n\nSome *text*, $x_{0} < 1$ and a [link](https://example.org).\n\n- a\n- b\n"
+CODE = "\n".join(f"value_{n} = np.sum([{n}, 2])  # a comment" for n in range(20))
+TABLE = "<table class='dataframe'>" + "<tr><td>1</td><td>2.5</td></tr>" * 30 + "</table>"
+
+
+def rendering(repeats: int) -> list[Table]:
+    """Measure the rendering of one page."""
+    logging.getLogger("traitlets").setLevel(logging.ERROR)  # about pictures without descriptions
+    cleaned = HTMLExporter(
+        template_name="formgrade",
+        extra_template_basedirs=[template_path],
+        preprocessors=["nbconvert.preprocessors.sanitize.SanitizeHTML"],
+    )
+    exporters = {BARE: bare_exporter(), CLEANED: cleaned, OURS: exporter()}
+    contenders = {name: partial(_measure, one) for name, one in exporters.items()}
+    in_turns(contenders, 1)  # loads the templates
+    samples = in_turns(contenders, repeats)
+    table = Table(
+        "formgrader-page",
+        "The page of a submission with 30 cells",
+        samples,
+        BARE,
+        notes=["All run in one process, after their templates have been loaded."],
+    )
+    mine, bare = table.spread(OURS, "cpu"), table.spread(BARE, "cpu")
+    assert mine is not None
+    assert bare is not None
+    added = mine.median - bare.median
+    verdict = "Met" if added <= MOST_SECONDS else "Missed"
+    difference = f"{abs(added) * 1000:.0f} ms {'more' if added > 0 else 'less'}"
+    table.notes.append(
+        f"{verdict}: {OURS} takes {difference} CPU time than {BARE}, target at most"
+        f" {MOST_SECONDS * 1000:.0f} ms more. It does not parse the finished page again, as"
+        " nbconvert does."
+    )
+    return [table]
+
+
+def _notebook() -> NotebookNode:
+    outputs = (
+        {"output_type": "stream", "name": "stdout", "text": "line of output\n" * 20},
+        display({"text/html": TABLE}),
+        display({"image/png": PNG * 50}),
+    )
+    cells = []
+    for number in range(15):
+        cells.append(markdown(TEXT.format(number), f"text{number}"))
+        cells.append(code(CODE, *outputs, grade_id=f"code{number}"))
+    return notebook(*cells)
+
+
+def _measure(exporter: HTMLExporter) -> Sample:
+    made = _notebook()
+    with warnings.catch_warnings(action="ignore"), rendering_with(new_nonce()):
+        wall, cpu = time.perf_counter(), time.process_time()
+        exporter.from_notebook_node(made, dict(RESOURCES))
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return Sample(wall=wall, cpu=cpu, peak_mb=peak_mb(os.getpid()))
