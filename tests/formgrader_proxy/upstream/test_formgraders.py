@@ -139,11 +139,12 @@ async def test_an_unreadable_token_file_makes_a_formgrader_unreachable(
     ("text", "root", "warning"),
     [
         (SUMS + 'mode = "full"\n', False, 'mode = "full"'),
+        (BIOLOGY + 'sandbox = "none"\n', False, 'sandbox = "none"'),
         (BIOLOGY, True, "runs as root"),
         (BIOLOGY, False, None),
         (SUMS, True, None),
     ],
-    ids=["full mode", "students' code as root", "not root", "external"],
+    ids=["full mode", "no sandbox", "students' code as root", "not root", "external"],
 )
 async def test_risky_courses_are_logged(
     formgraders: Formgraders,

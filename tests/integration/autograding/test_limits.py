@@ -66,6 +66,16 @@ def test_a_limit(new_course: Path, tmp_path: Path, limit: str) -> None:
         assert course.scores() == before | {"greedy": 0, "next": 3}
 
 
+def test_a_kernel_that_does_not_start(new_course: Path, tmp_path: Path) -> None:
+    """The dialog says what can be the reason. Without a sandbox, a file can shadow a module."""
+    with formgrader(copy_of(new_course, tmp_path), settings(sandbox="none")) as running:
+        (running.course.submit("shadow") / "ipykernel_launcher.py").write_text("raise SystemExit")
+        result = running.autograde("shadow")
+        assert not result["success"]
+        assert result["error"].startswith("sums.ipynb: Its kernel did not start.")
+        assert not running.course.autograded("shadow").exists()
+
+
 def test_a_kernel_that_ends_itself(new_course: Path, tmp_path: Path) -> None:
     """The cells before it keep their outputs, and the reason is shown."""
     with formgrader(copy_of(new_course, tmp_path), settings()) as running:

@@ -17,6 +17,9 @@ from services.formgrader_proxy.autograding.files.tidying import keep_notebooks, 
 from services.formgrader_proxy.autograding.reports import Report
 from services.formgrader_proxy.autograding.settings import AutogradingSettings
 
+_NO_KERNEL = (
+    "Its kernel did not start. A file of the submission may have the name of a Python module."
+)
 _CRASHED = "Its kernel ended unexpectedly."
 _SILENT = "It did not respond to an interrupt after the time limit of a cell."
 _MALFORMED = "It sent a malformed message."
@@ -56,6 +59,10 @@ class SandboxedExecution(ExecutePreprocessor):
         self._start()
         try:
             nb, resources = super().preprocess(nb, resources)
+        except RuntimeError as error:  # of the kernel itself; those of cells are explained there
+            self.log.debug("the kernel did not start", exc_info=error)
+            self.report.fail(name, [_NO_KERNEL if self._run.reason is None else self._run.reason])
+            raise
         finally:
             self._run.end()
             removed = tidy(folder)
