@@ -138,7 +138,7 @@ def start(plan: Plan) -> "subprocess.Popen[bytes]":
             stdout=subprocess.DEVNULL,
             stderr=errors,
             cwd="/",
-            env={"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"},
+            env=_supervisors_environment(),
             start_new_session=True,
         )
     assert process.stdin is not None  # noqa: S101 - requested above
@@ -163,6 +163,10 @@ def read_errors(plan: Plan) -> str:
         text = plan.in_run(_ERRORS).read_text("utf-8", errors="replace")
         return text.strip().rpartition("\n")[2]
     return ""
+
+
+def _supervisors_environment() -> dict[str, str]:
+    return {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"}
 
 
 def _inherited() -> dict[str, str]:

@@ -68,6 +68,43 @@ def test_the_outcome_of_a_command(mechanism: Mechanism, tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["made"]
 
 
+START = "import mmap, os, signal, sys, time\n"
+EXCEED = {
+    "memory": "kept = bytearray(os.urandom(1024)) * 2**17; time.sleep(300)",
+    "cpu": "while True: pass",
+    "processes": "children = [os.fork() or time.sleep(300) for _ in range(30)]; time.sleep(300)",
+    "files": "[open(str(n), 'w').close() for n in range(100)]; time.sleep(300)",
+    "disk": """
+kept = [open(str(n), "wb", buffering=0) for n in range(4)]
+for n in range(4):
+    os.unlink(str(n))
+    kept[n].write(bytes(2**22))
+time.sleep(300)
+""",
+    "shared memory": "m = mmap.mmap(-1, 2**27); time.sleep(300)",
+    "hidden files": "import ctypes; ctypes.CDLL(None).prctl(4, 0); time.sleep(300)",
+}
+SMALL = Limits(memory=100 * 2**20, cpu_seconds=1, processes=20, files=50, disk=8 * 2**20)
+
+
+@pytest.mark.parametrize("name", EXCEED)
+def test_a_limit_ends_the_command(mechanism: Mechanism, tmp_path: Path, name: str) -> None:
+    """The outcome names the limit, in a sentence for people."""
+    if name == "hidden files" and os.geteuid() == 0:
+        pytest.skip("root sees all files")
+    limit = {"shared memory": "memory", "hidden files": "files"}.get(name, name)
+    with planned(mechanism, tmp_path, START + EXCEED[name], limits=SMALL) as plan:
+        process = launch.start(plan)
+        assert process.wait(30) != 0
+        found = launch.read_outcome(plan)
+        assert process.stdin
+        process.stdin.close()
+    assert found
+    assert found["limit"] == limit, found
+    assert found["message"].endswith("It was stopped.")
+    assert os.listdir(tmp_path) == []
+
+
 def test_a_plan_survives_its_transport(mechanism: Mechanism, tmp_path: Path) -> None:
     """The supervisor reads what was written."""
     with planned(mechanism, tmp_path, "", limits=Limits(files=7)) as plan:
@@ -118,8 +155,8 @@ def test_a_process_that_nobody_waited_for_is_not_hiding(
 def test_a_signal_interrupts_the_command(mechanism: Mechanism, tmp_path: Path) -> None:
     """As an interrupted cell."""
     code = (
-        "import time\nopen('ready', 'w').close()\n"
-        "try: time.sleep(300)\nexcept KeyboardInterrupt: print('interrupted')"
+        "import time\ntry:\n    open('ready', 'w').close()\n    time.sleep(300)\n"
+        "except KeyboardInterrupt: print('interrupted')"
     )
     with planned(mechanism, tmp_path, code) as plan:
         process = launch.start(plan)

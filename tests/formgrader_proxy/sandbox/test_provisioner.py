@@ -64,6 +64,7 @@ async def test_no_mechanism_starts_no_kernel(
     monkeypatch.setattr(mechanisms, "available", lambda: broken)
     with pytest.raises(SandboxUnavailable, match="forbidden"):
         await manager.start_kernel(cwd=str(tmp_path))
+    assert isinstance(manager.ready.exception(), SandboxUnavailable)
 
 
 @pytest.mark.parametrize("network", [False, True])
@@ -90,6 +91,47 @@ async def test_a_kernel_answers_and_ends(
     assert provisioner.outcome["limit"] is None
     assert private.name not in os.listdir(private.parent)
     assert os.listdir(tmp_path) == []
+
+
+async def test_without_isolation_it_is_a_local_provisioner(
+    manager: AsyncKernelManager, tmp_path: Path
+) -> None:
+    """With "none" kernels start, are interrupted and end as without this package."""
+    manager.config.SandboxProvisioner.mechanism = "none"
+    await manager.start_kernel(cwd=str(tmp_path))
+    provisioner = manager.provisioner
+    assert isinstance(provisioner, SandboxProvisioner)
+    assert manager.transport == "tcp"
+    await manager.interrupt_kernel()
+    await provisioner.terminate()
+    await manager.shutdown_kernel(now=True)
+    assert provisioner.outcome is None
+
+
+async def test_a_kernel_is_killed(manager: AsyncKernelManager, tmp_path: Path) -> None:
+    """At once, without asking it; the outcome is available."""
+    if available().best is None:
+        pytest.skip("no mechanism works here")
+    await manager.start_kernel(cwd=str(tmp_path))
+    provisioner = manager.provisioner
+    assert isinstance(provisioner, SandboxProvisioner)
+    await provisioner.send_signal(0)
+    await manager.shutdown_kernel(now=True)
+    assert provisioner.outcome is not None
+    assert provisioner.outcome["limit"] is None
+
+
+async def test_a_forgotten_kernel_ends(manager: AsyncKernelManager, tmp_path: Path) -> None:
+    """A manager that only cleans up ends the sandbox first."""
+    if available().best is None:
+        pytest.skip("no mechanism works here")
+    await manager.start_kernel(cwd=str(tmp_path))
+    provisioner = manager.provisioner
+    assert isinstance(provisioner, SandboxProvisioner)
+    await provisioner.terminate()
+    await manager.cleanup_resources()
+    assert not provisioner.has_process
+    assert provisioner.outcome is not None
 
 
 async def test_a_killed_supervisor_is_reported(manager: AsyncKernelManager, tmp_path: Path) -> None:

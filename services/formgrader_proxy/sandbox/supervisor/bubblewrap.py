@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from services.formgrader_proxy.sandbox.plan import CONNECTION, ETC, SHARED, TEMPORARY, Plan
@@ -11,23 +12,38 @@ from services.formgrader_proxy.sandbox.plan import CONNECTION, ETC, SHARED, TEMP
 _TO_LEAVE_ROOT = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_DAC_READ_SEARCH")
 
 
-def command(plan: Plan, program: str, filters: Sequence[int], *, nested: bool) -> list[str]:
-    """Bubblewrap and the plan's command.
+@dataclass(frozen=True)
+class Programs:
+    """Absolute paths. ``setpriv`` is needed by root only.
 
-    ``filters`` are the descriptors with the plan's filters. ``nested``: this bubblewrap can
-    forbid further user namespaces by itself.
+    ``forbids_nesting``: this bubblewrap can forbid further user namespaces itself.
     """
-    arguments = [program, "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
+
+    bwrap: str
+    setpriv: str
+    forbids_nesting: bool
+
+
+def command(plan: Plan, programs: Programs, filters: Sequence[int]) -> list[str]:
+    """Bubblewrap and the plan's command. ``filters`` are descriptors with its filters."""
+    arguments = [
+        programs.bwrap,
+        "--unshare-pid",
+        "--unshare-ipc",
+        "--unshare-uts",
+        "--unshare-cgroup-try",
+    ]
     arguments += ["--die-with-parent", "--new-session", "--clearenv", "--hostname", "sandbox"]
     arguments += [] if plan.network else ["--unshare-net"]
     arguments += ["--cap-drop", "ALL"]
     run = list(plan.command)
     if plan.account is None:
-        arguments += ["--unshare-user", *(["--disable-userns"] if nested else [])]
+        arguments += ["--unshare-user"]
+        arguments += ["--disable-userns"] if programs.forbids_nesting else []
     else:
         for name in _TO_LEAVE_ROOT:
             arguments += ["--cap-add", name]
-        run = [*_as_account(plan.account.uid), *run]
+        run = [programs.setpriv, *_as_account(plan.account.uid), *run]
     arguments += ["--proc", "/proc", "--dev", "/dev"]
     for descriptor in filters:
         arguments += ["--add-seccomp-fd", str(descriptor)]
@@ -59,6 +75,6 @@ def _files(plan: Plan) -> list[str]:
 
 def _as_account(uid: int) -> list[str]:
     return [
-        *("setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"),
+        *(f"--reuid={uid}", f"--regid={uid}", "--clear-groups"),
         *("--inh-caps=-all", "--bounding-set=-all", "--no-new-privs", "--"),
     ]

@@ -1,7 +1,7 @@
 """The child process that becomes the command of a sandbox: its limits and restrictions.
 
-Everything here runs after fork(2) and before execve(2). An error ends the child with a message on
-its standard error, which the supervisor keeps.
+An error ends the child with a message on its standard error, which the supervisor keeps. What runs
+after fork(2) and before execve(2) is excluded from coverage, which cannot be written there.
 """
 
 import ctypes
@@ -49,7 +49,7 @@ def start(plan: Plan, output: int) -> int:
     child = os.fork()
     if child:
         return child
-    try:
+    try:  # pragma: no cover
         _prepare(supervisor, output, limits)
         become()
     except BaseException as error:
@@ -57,7 +57,9 @@ def start(plan: Plan, output: int) -> int:
     os._exit(125)
 
 
-def _prepare(supervisor: int, output: int, limits: list[tuple[int, int, int]]) -> None:
+def _prepare(
+    supervisor: int, output: int, limits: list[tuple[int, int, int]]
+) -> None:  # pragma: no cover
     _end_with_supervisor(supervisor)
     signal.set_wakeup_fd(-1)
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE):
@@ -76,7 +78,7 @@ def _prepare(supervisor: int, output: int, limits: list[tuple[int, int, int]]) -
         resource.setrlimit(which, (soft, hard))
 
 
-def _end_with_supervisor(supervisor: int) -> None:
+def _end_with_supervisor(supervisor: int) -> None:  # pragma: no cover
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != supervisor:
         os._exit(125)
@@ -99,17 +101,20 @@ def _limits(plan: Plan) -> Iterator[tuple[int, int, int]]:
 
 
 def _bubblewrap(plan: Plan) -> Callable[[], None]:
-    program = shutil.which("bwrap")
-    if program is None:
-        raise FileNotFoundError("bubblewrap is not installed (bwrap)")
-    usage = subprocess.run([program, "--help"], capture_output=True, text=True, check=False)  # noqa: S603
-    nested = "--disable-userns" in usage.stdout + usage.stderr
+    bwrap, setpriv = shutil.which("bwrap"), shutil.which("setpriv")
+    if bwrap is None or (plan.account and setpriv is None):
+        name = "bubblewrap (bwrap)" if bwrap is None else "util-linux (setpriv)"
+        raise FileNotFoundError(f"{name} is not installed")
+    usage = subprocess.run(  # noqa: S603
+        [bwrap, "--help"], capture_output=True, text=True, check=False
+    )
+    nesting = "--disable-userns" in usage.stdout + usage.stderr
     filters = [_descriptor(one) for one in plan.filters]
-    command = bubblewrap.command(plan, program, filters, nested=nested)
+    command = bubblewrap.command(plan, bubblewrap.Programs(bwrap, setpriv or "", nesting), filters)
 
-    def become() -> None:
+    def become() -> None:  # pragma: no cover
         _close_others(filters)
-        os.execve(program, command, {"PATH": os.defpath})  # noqa: S606
+        os.execve(bwrap, command, {"PATH": os.defpath})  # noqa: S606
 
     return become
 
@@ -132,7 +137,7 @@ def _landlock(plan: Plan) -> Callable[[], None]:
 
     supervisor = os.getpid()
 
-    def become() -> None:
+    def become() -> None:  # pragma: no cover
         _close_others(())
         if plan.account:
             _leave_root(plan.account)
@@ -148,7 +153,7 @@ def _landlock(plan: Plan) -> Callable[[], None]:
     return become
 
 
-def _close_others(keep: Iterable[int]) -> None:
+def _close_others(keep: Iterable[int]) -> None:  # pragma: no cover
     kept = {0, 1, 2, *keep}
     for name in os.listdir("/proc/self/fd"):
         if int(name) not in kept:
@@ -156,13 +161,13 @@ def _close_others(keep: Iterable[int]) -> None:
                 os.close(int(name))
 
 
-def _filter(program: bytes) -> None:
+def _filter(program: bytes) -> None:  # pragma: no cover
     """Apply a program to this process. It stays for ever."""
     value = _Program(len(program) // 8, program)
     _prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(value))
 
 
-def _leave_root(account: Account) -> None:
+def _leave_root(account: Account) -> None:  # pragma: no cover
     """Become the account. It keeps one capability, if it needs to pass closed folders."""
     if account.search:
         _prctl(_PR_SET_KEEPCAPS, 1)
@@ -185,7 +190,7 @@ def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)
 
 
-def _prctl(option: int, *values: object) -> None:
+def _prctl(option: int, *values: object) -> None:  # pragma: no cover
     arguments = [*values, *(0,) * (4 - len(values))]
     words = [ctypes.c_ulong(one) if isinstance(one, int) else one for one in arguments]
     if _libc().prctl(option, *words):

@@ -57,7 +57,7 @@ def version() -> int:
     return max(0, _call(_CREATE_RULESET, None, 0, _VERSION_FLAG))
 
 
-def restrict(grants: Iterable[Grant], *, network: bool) -> None:
+def restrict(grants: Iterable[Grant], *, network: bool) -> None:  # pragma: no cover
     """Restrict this thread and its later children to these grants, for ever.
 
     :raises OSError: Landlock does not work here
@@ -98,7 +98,7 @@ def _call(number: int, *arguments: object) -> int:
     return int(ctypes.CDLL(None, use_errno=True).syscall(number, *arguments))
 
 
-def _checked(number: int, *arguments: object) -> int:
+def _checked(number: int, *arguments: object) -> int:  # pragma: no cover
     result = _call(number, *arguments)
     if result < 0:
         code = ctypes.get_errno()

@@ -107,8 +107,9 @@ print(processes.end_all(), processes.children(os.getpid()))
         "os.fork() and os._exit(0); time.sleep(60)",
         "os.kill(os.getpid(), 19)",
         "exec('while True: os.fork() and os._exit(0)')",
+        "exec('while True: os.fork() and os._exit(0); os.setsid()')",
     ],
-    ids=["detached", "stopped", "hopping"],
+    ids=["detached", "stopped", "hopping", "hopping between sessions"],
 )
 def test_everything_ends(code: str) -> None:
     """Also what left its parent, is stopped, or changes its process id all the time."""
