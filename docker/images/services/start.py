@@ -4,8 +4,8 @@ Secrets are files in the folder SECRETS (/run/secrets): ``<service>_token`` is t
 token, and ``postgres_password`` is the database password. DATABASE is the database URL, such as
 postgresql://classroom@db/cull. The password is not passed in flags or environment variables, but in
 a file that the database library reads (PGPASSFILE). With SUBDOMAINS=yes, each service has its own
-host name below that of the Hub in PUBLIC_URL. With ALLOW_PLAIN_HTTP=yes, it shows its pages over plain
-HTTP.
+host name below that of the Hub in PUBLIC_URL. With ALLOW_PLAIN_HTTP=yes, it shows its pages over
+plain HTTP.
 """
 
 import json

@@ -220,8 +220,10 @@ async def test_scripts_of_an_attachment_run(bare: Formgrader, ours: Formgrader, 
 async def test_students_code_reads_the_servers_environment(
     hub: RealHub, bare: Formgrader, ours: Formgrader
 ) -> None:
-    """Autograding runs it in a child of the server, where it finds the Hub's token. The sandbox hides
-    the environment, and the course's folder to write it to."""
+    """Autograding runs it in a child of the server, where it finds the Hub's token.
+
+    The sandbox hides the environment, and the course's folder to write it to.
+    """
     for formgrader in (bare, ours):
         sent = formgrader.course / "submitted" / "mallory" / ASSIGNMENT / f"{NOTEBOOK}.ipynb"
         notebook = nbformat.read(sent, as_version=4)  # type: ignore[no-untyped-call] # nbformat has few types
