@@ -32,8 +32,9 @@ while True:
         pass
 """,
     "hopping processes": """
+end = time.time() + 120  # in case the test fails
 def hop():
-    while True:
+    while time.time() < end:
         try:
             if os.fork():
                 os._exit(0)
