@@ -171,9 +171,9 @@ class _Reader:
 
     def _text(self, key: str) -> str | None:
         value = self.table.get(key)
-        if value is None or (isinstance(value, str) and value.strip()):
+        if value is None or (isinstance(value, str) and value.strip() and "\0" not in value):
             return value
-        self.wrong(key, "use a text in quotes")
+        self.wrong(key, "use a text in quotes, without null characters")
         return None
 
     def _path(self, key: str) -> Path | None:
@@ -197,8 +197,12 @@ class _Reader:
         text = self._text("url")
         if text is None:
             return None
-        parts = urlsplit(text)
-        if parts.scheme not in {"http", "https", "http+unix"} or not parts.netloc:
+        try:
+            parts = urlsplit(text)
+            valid = parts.scheme == "http+unix" or parts.port != 0  # a port above 65535 raises
+        except ValueError:
+            parts, valid = urlsplit(""), False
+        if not valid or parts.scheme not in {"http", "https", "http+unix"} or not parts.netloc:
             self.wrong(
                 "url", "use http://host:port, https://host or http+unix://%2Fpath%2Fto%2Fsocket"
             )

@@ -236,6 +236,11 @@ SANDBOX: dict[str, Attack] = {
         "reads and writes the exchange",
         "permission denied, or no such file",
     ),
+    "sandbox-exchange-in-software": Attack(
+        "a student's code in autograding",
+        "reads an exchange inside the installed software, as nbgrader's default one is",
+        "permission denied, or no such file; the software beside it can be read",
+    ),
     "sandbox-connect": Attack(
         "a student's code in autograding",
         "connects to addresses of the machine (TCP, UDP, abstract sockets)",

@@ -139,6 +139,57 @@ def test_several_courses_can_be_added(folder: Folder) -> None:
 
 
 @pytest.mark.parametrize(
+    "line",
+    [
+        'COMPOSE_FILE="compose.yaml:compose.tls.yaml"',
+        "COMPOSE_FILE='compose.yaml:compose.tls.yaml' # with TLS",
+        "export COMPOSE_FILE = compose.yaml:compose.tls.yaml  # with TLS",
+        "COMPOSE_FILE=compose.yaml:compose.tls.yaml\r",
+    ],
+)
+def test_a_setting_is_read_as_compose_reads_it(folder: Folder, line: str) -> None:
+    """An .env that was edited by hand has quotes, comments, or Windows' line ends."""
+    with (folder.path / ".env").open("a", newline="") as file:
+        file.write(f"{line}\n")
+    (problem,) = folder.setup("--add-course", "course102")
+    assert problem.startswith(NO_DOCKER)
+    last = (folder.path / ".env").read_text().splitlines()[-1]
+    assert last == "COMPOSE_FILE=compose.yaml:compose.tls.yaml:courses/course102.compose.yaml"
+
+
+def test_two_courses_cannot_have_the_same_account(folder: Folder) -> None:
+    """The account follows from the ID, and there are 1500 of them."""
+    folder.setup("--add-course", "course131")
+    before = {each: each.read_text() for each in folder.path.rglob("*") if each.is_file()}
+    problem, _ = folder.setup("--add-course", "course159")
+    assert 'the ID "course159" has the same account, 70565, as courses/course131.' in problem
+    after = {each: each.read_text() for each in folder.path.rglob("*") if each.is_file()}
+    assert after == before
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--add-course", "course102", "course103"),
+        ("--defaults", "--add-course", "course102"),
+        ("--check", "x"),
+    ],
+)
+def test_words_that_would_be_ignored_are_rejected(folder: Folder, words: tuple[str, ...]) -> None:
+    """Nothing is changed: the second course would be missing without a message."""
+    before = {each: each.read_text() for each in folder.path.rglob("*") if each.is_file()}
+    done = subprocess.run(
+        [str(folder.path / "setup"), *words], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr == (
+        "docker/setup: use one option at a time, and --add-course with one ID; nothing was changed\n"
+    )
+    after = {each: each.read_text() for each in folder.path.rglob("*") if each.is_file()}
+    assert after == before
+
+
+@pytest.mark.parametrize(
     ("course_id", "expected"),
     [
         ("Course 102", 'the ID "Course 102" is not valid: use 2 to 40 lower-case letters'),

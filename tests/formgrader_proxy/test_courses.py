@@ -140,7 +140,11 @@ def test_one_problem(changed: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://x", "http://", "http://x/base", "http://u:p@x", "http://x?y", "x"]
+    "url",
+    [
+        *("ftp://x", "http://", "http://x/base", "http://u:p@x", "http://x?y", "x"),
+        *("http://[::1", "http://x:99999", "http://x:http"),
+    ],
 )
 def test_an_invalid_url(url: str) -> None:
     """A url consists of a scheme and an authority only."""
@@ -189,6 +193,12 @@ def test_a_changed_file_is_used_unless_it_is_invalid(tmp_path: Path) -> None:
     path.write_text(GOOD)
     assert file.reload_if_changed() is Reload.LOADED
     assert (set(file.courses), list(file.problems)) == ({"sums"}, [])
+
+
+def test_a_null_character_is_reported() -> None:
+    """No path or name can contain one; it would only fail when the course is used."""
+    found = problems('[[course]]\nid = "c"\ndirectory = "/srv/\\u0000c"\n')
+    assert 'course "c", directory: use a text in quotes, without null characters' in found
 
 
 def test_a_course_needs_a_directory_or_a_url() -> None:

@@ -155,6 +155,14 @@ def check_courses(ids: Iterable[str], text: str) -> Iterator[str]:
                 f"vault_grading_tokens: {each} is not a valid course ID; use 2 to 40 lower-case"
                 " letters, digits and dashes, such as course102, and start with a letter"
             )
+    accounts: dict[int, str] = {}
+    for each in (each for each in ids if each != "course101"):  # which has a fixed one
+        first = accounts.setdefault(course_uid(each), each)
+        if first != each:
+            yield (
+                f"vault_grading_tokens: {first} and {each} have the same account, so each course"
+                " could read what the other collects; use another ID for one of them"
+            )
     try:
         tables = tomllib.loads(text).get("course", [])
     except tomllib.TOMLDecodeError:
@@ -180,10 +188,18 @@ def grading_secrets(tokens: Mapping[str, str]) -> dict[str, str]:
     return {f"grading_token_{course_id}": token for course_id, token in tokens.items()}
 
 
+def course_uid(course_id: str) -> int:
+    """Return the account that collects and autogrades in a course's container."""
+    return int(hashlib.sha256(course_id.encode()).hexdigest()[:4], 16) % 1500 + 70000
+
+
 def course_stack(template: str, course_id: str) -> str:
     """Return the stack file of a course; docker/setup --add-course writes the same."""
-    uid = int(hashlib.sha256(course_id.encode()).hexdigest()[:4], 16) % 1500 + 70000
-    values = {"ID": course_id, "UID": str(uid), "VAR": course_id.replace("-", "_")}
+    values = {
+        "ID": course_id,
+        "UID": str(course_uid(course_id)),
+        "VAR": course_id.replace("-", "_"),
+    }
     for name, value in values.items():
         template = template.replace(f"__{name}__", value)
     return template

@@ -27,7 +27,7 @@ EXCHANGE = Path(os.environ.get("EXCHANGE", "/srv/nbgrader/exchange"))
 TOKEN = Path(os.environ.get("SECRETS", "/run/secrets")) / "grading_token"
 #: Only the formgrader service shares this container's network.
 ADDRESS = os.environ.get("ADDRESS", "0.0.0.0")  # noqa: S104 - as above
-PORT = int(os.environ.get("PORT", "8000"))
+PORT = os.environ.get("PORT", "8000")
 NFT = "/usr/sbin/nft"
 #: Docker's internal networks still reach every address on which the machine itself listens.
 RULES = """
@@ -70,6 +70,13 @@ def autograding() -> AutogradingSettings:
     return settings
 
 
+def number(name: str, text: str, most: int) -> int:
+    """The number in an environment variable. :raises SystemExit: it is none from 0 to ``most``"""
+    if not (text.isascii() and text.isdigit() and int(text) <= most):
+        sys.exit(f"{name}: use a whole number from 0 to {most}")
+    return int(text)
+
+
 def load_firewall() -> None:
     """Block all new outgoing connections of this container; exit if this fails."""
     words = [NFT, "-f", "-"]
@@ -106,7 +113,10 @@ def main() -> None:
     except OSError as error:
         sys.exit(f"Cannot read the token {TOKEN}: {error.strerror}.")
     settings = autograding()
-    uid = int(os.environ.get("COURSE_UID", "65533"))
+    uid = number("COURSE_UID", os.environ.get("COURSE_UID", "65533"), 2**31 - 1)
+    port = number("PORT", PORT, 65535)
+    if not COURSE.is_dir():
+        sys.exit(f"COURSE: {COURSE} is not a folder. Mount the volume of the course there.")
     if os.environ.get("FIREWALL") == "yes":
         load_firewall()
     if os.getuid() == 0 and uid != 0:
@@ -144,7 +154,7 @@ def main() -> None:
         "base_url": base_url,
         "exchange": str(EXCHANGE),
         "address": ADDRESS,
-        "port": PORT,
+        "port": port,
         "token": token,
         "parent": os.getpid(),
         "autograding": settings.to_json(),

@@ -80,10 +80,12 @@ def make_plan(
     *,
     environment: Mapping[str, str],
     readable: Sequence[Path] = (),
+    private: Sequence[Path] = (),
 ) -> Plan:
     """The plan for a command that works in ``folder``. ``settings.mechanism`` is not None.
 
-    ``environment`` is added to what is passed on from this process.
+    ``environment`` is added to what is passed on from this process. ``private`` are folders that
+    the command must not read, even inside the installed software.
 
     :raises SandboxUnavailable: the folder is part of what every submission may read
     """
@@ -91,12 +93,8 @@ def make_plan(
     assert mechanism is not None  # noqa: S101
     mounts = mechanism is Mechanism.BUBBLEWRAP
     real = os.path.realpath(folder)
-    found = software.find(command, (), network=settings.network)
-    if found.covers(real):
-        raise SandboxUnavailable(
-            f"{real} is inside the installed software, which all submissions may read. Move the "
-            "course to another directory."
-        )
+    found = software.find(command, (), network=settings.network, private=private)
+    refuse_software(real, found)
     for path in (*settings.readable, *readable):
         found.add(path)
     account = _account(mechanism, (real, str(run), *found.paths))
@@ -122,6 +120,18 @@ def make_plan(
         filters=syscalls.programs(rules),
         account=account,
     )
+
+
+def refuse_software(folder: str, found: software.Software) -> None:
+    """Check that a folder of a course, as a real path, is not part of the software.
+
+    :raises SandboxUnavailable: it is, so every submission could read it
+    """
+    if found.covers(folder):
+        raise SandboxUnavailable(
+            f"{folder} is inside the installed software, which all submissions may read. Move the "
+            "course to another directory."
+        )
 
 
 def start(plan: Plan) -> "subprocess.Popen[bytes]":

@@ -136,6 +136,7 @@ class SandboxProvisioner(LocalProvisioner):
             folder,
             environment={name: environment[name] for name in self.kernel_spec.env},
             readable=readable,
+            private=exchanges(self.config),
         )
         self._outcome = None
         status = os.stat(folder)
@@ -212,6 +213,17 @@ class SandboxProvisioner(LocalProvisioner):
         if found["output"]:
             self.log.debug("The kernel printed: %s", found["output"])
         return found
+
+
+def exchanges(config: Mapping[str, Any]) -> list[Path]:
+    """The folders of nbgrader's exchange that a configuration names."""
+    sections = [
+        section
+        for name, section in config.items()
+        if name.startswith("Exchange") and isinstance(section, Mapping)
+    ]
+    roots = [section.get("root") for section in sections]
+    return [Path(root) for root in roots if isinstance(root, str) and root]
 
 
 def released_files(folder: Path) -> Path:

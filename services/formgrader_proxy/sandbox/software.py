@@ -29,26 +29,41 @@ _ETC_WITH_NETWORK = ("resolv.conf", "hosts", "nsswitch.conf", "gai.conf", "host.
 #: Folders of an environment that may contain a service's settings and data.
 _NOT_SOFTWARE = frozenset(
     ("boot", "dev", "etc", "home", "media", "mnt", "proc", "root", "run", "srv", "state", "sys")
-) | {"tmp", "var"}
+) | {"tmp", "var", "courses", "data", "exchange", "secrets"}
+#: Folders inside the software that contain submissions: nbgrader's default exchange is here.
+_NOT_READABLE = ("/usr/local/share/nbgrader",)
 
 
 @dataclass
 class Software:
-    """Real paths, and the symlinks that lead to them (path to target)."""
+    """Real paths, and the symlinks that lead to them (path to target).
+
+    ``private`` are real paths that are never among them, nor below one of them.
+    """
 
     paths: dict[str, None] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
+    private: tuple[str, ...] = ()
 
     def add(self, path: str | Path) -> None:
-        """Add a path, if it exists, and the symlink that it is."""
+        """Add a path, if it exists, and the symlink that it is.
+
+        A folder that contains something private is added without it: entry by entry.
+        """
         name = os.path.abspath(path)
         real = os.path.realpath(name)
-        if not os.path.exists(real):
+        if not os.path.exists(real) or any(_is_below(real, one) for one in self.private):
             return
         if real != name and not self.covers(name):
             self.links[name] = real
-        if not self.covers(real):
+        if self.covers(real):
+            return
+        if not any(_is_below(one, real) for one in self.private):
             self.paths[real] = None
+            return
+        with os.scandir(real) as entries:
+            for entry in sorted(entries, key=lambda one: one.name):
+                self.add(entry.path)
 
     def covers(self, path: str) -> bool:
         """Whether a path is one of the paths or below one."""
@@ -56,12 +71,24 @@ class Software:
         return any("/".join(parts[:end]) in self.paths for end in range(2, len(parts) + 1))
 
 
-def find(command: Iterable[str], more: Iterable[str | Path], *, network: bool) -> Software:
+def _is_below(path: str, folder: str) -> bool:
+    """Whether a real path is this folder or below it."""
+    return f"{path}/".startswith(f"{folder.rstrip('/')}/")
+
+
+def find(
+    command: Iterable[str],
+    more: Iterable[str | Path],
+    *,
+    network: bool,
+    private: Iterable[str | Path] = (),
+) -> Software:
     """The system's software, this Python's, and the environment of a kernel's command.
 
-    ``more`` are further paths, such as the kernel's own folder.
+    ``more`` are further paths, such as the kernel's own folder. ``private`` are folders that the
+    code must not read wherever they are, such as nbgrader's exchange.
     """
-    found = Software()
+    found = Software(private=tuple(os.path.realpath(one) for one in (*_NOT_READABLE, *private)))
     for name in _SYSTEM:
         for folder in ("/usr", "/usr/local"):
             found.add(f"{folder}/{name}")
@@ -103,8 +130,11 @@ def _add_environment(found: Software, prefix: str) -> None:
     real = os.path.realpath(prefix)
     with os.scandir(real) as entries:
         for entry in sorted(entries, key=lambda one: one.name):
-            if entry.name not in _NOT_SOFTWARE:
+            # Files beside the software, such as .env, are settings, databases and keys.
+            is_software = entry.is_dir() and not entry.name.startswith(".")
+            if is_software and entry.name not in _NOT_SOFTWARE:
                 found.add(entry.path)
+    found.add(f"{real}/pyvenv.cfg")
     found.add(f"{real}/etc/fonts")
     if real != prefix:
         found.links[prefix] = real

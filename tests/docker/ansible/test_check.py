@@ -120,6 +120,10 @@ def test_valid_settings_have_no_problems(problems: Callable[[Any], list[str]]) -
             "CS_102 is not a valid course ID; use 2 to 40 lower",
         ),
         (
+            {"courses": ["course101", "course131", "course159"]},
+            "course131 and course159 have the same account",
+        ),
+        (
             {"texts": {"courses.toml": 2 * f"{COURSE}grading_token_course101'\n"}},
             "several courses have the token_file /run/secrets/grading_token_course101; add",
         ),

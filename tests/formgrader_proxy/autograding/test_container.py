@@ -1,6 +1,7 @@
 """The settings of a formgrader in a container, from its environment."""
 
 import runpy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -55,3 +56,31 @@ def test_limits_that_are_no_json(monkeypatch: pytest.MonkeyPatch) -> None:
     """The message shows an example."""
     with pytest.raises(SystemExit, match="memory_mb"):
         settings(monkeypatch, SANDBOX_LIMITS="memory_mb=5")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("COURSE_UID", "course"), ("COURSE_UID", "-1"), ("PORT", "80000")]
+)
+def test_a_wrong_number_is_explained(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, value: str
+) -> None:
+    """One sentence instead of a traceback, before anything is changed."""
+    (tmp_path / "grading_token").write_text("token")
+    given = {"COURSE_ID": "c", "BASE_URL": "/c/", "SECRETS": tmp_path, "COURSE": tmp_path}
+    for variable, text in (given | {name: value}).items():
+        monkeypatch.setenv(variable, str(text))
+    module: dict[str, Any] = runpy.run_path(str(START), run_name="start")
+    with pytest.raises(SystemExit, match=f"^{name}: use a whole number from 0 to "):
+        module["main"]()
+
+
+def test_a_missing_folder_is_explained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The volume of the course is not mounted."""
+    (tmp_path / "grading_token").write_text("token")
+    missing = tmp_path / "missing"
+    given = {"COURSE_ID": "c", "BASE_URL": "/c/", "SECRETS": tmp_path, "COURSE": missing}
+    for variable, text in given.items():
+        monkeypatch.setenv(variable, str(text))
+    module: dict[str, Any] = runpy.run_path(str(START), run_name="start")
+    with pytest.raises(SystemExit, match=f"{missing} is not a folder"):
+        module["main"]()

@@ -196,6 +196,48 @@ def test_a_folder_inside_the_software_is_refused(mechanism: Mechanism) -> None:
         pass
 
 
+@pytest.mark.attack("sandbox-exchange-in-software")
+@pytest.mark.parametrize("hidden", [True, False])
+def test_an_exchange_inside_the_software_is_closed(
+    mechanism: Mechanism, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hidden: bool
+) -> None:
+    """Not so if it is not known to be private, which shows that the attempt works."""
+    prefix, folder = tmp_path / "prefix", tmp_path / "ps1"
+    exchange = prefix / "share" / "exchange" / "inbound"
+    for path in (exchange, prefix / "share" / "jupyter", folder):
+        path.mkdir(parents=True)
+    (exchange / "eve+ps1").write_text("work of eve")
+    (prefix / "share" / "jupyter" / "kernel.json").write_text("software")
+    monkeypatch.setattr(sys, "prefix", str(prefix))
+    monkeypatch.setattr(sys, "executable", os.path.realpath(sys.executable))
+    code = f"""
+for path in ({str(exchange / "eve+ps1")!r}, {str(prefix / "share/jupyter/kernel.json")!r}):
+    try:
+        print(open(path).read())
+    except OSError:
+        print("closed")
+"""
+    private = [prefix / "share" / "exchange"] if hidden else []
+    run = launch.make_run()
+    plan = launch.make_plan(
+        run,
+        SandboxSettings(mechanism),
+        [sys.executable, "-I", "-S", "-c", code],
+        folder,
+        environment={},
+        private=private,
+    )
+    monkeypatch.undo()  # the supervisor needs its own environment
+    process = launch.start(plan)
+    process.wait(20)
+    found = launch.read_outcome(plan)
+    assert process.stdin
+    process.stdin.close()
+    launch.remove_run(run)
+    assert found
+    assert found["output"] == ("closed" if hidden else "work of eve") + "\nsoftware\n"
+
+
 def test_a_long_path_of_temporary_files_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

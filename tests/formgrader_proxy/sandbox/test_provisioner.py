@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.factory import KernelProvisionerFactory
+from traitlets.config import Config
 
 from services.formgrader_proxy.sandbox import mechanisms
 from services.formgrader_proxy.sandbox.mechanisms import Availability, SandboxUnavailable, available
 from services.formgrader_proxy.sandbox.provisioner import (
     NAME,
     SandboxProvisioner,
+    exchanges,
     released_files,
 )
 from services.formgrader_proxy.sandbox.settings import Limits, Mechanism, SandboxSettings
@@ -149,3 +151,11 @@ async def test_a_killed_supervisor_is_reported(manager: AsyncKernelManager, tmp_
     assert provisioner.outcome is not None
     assert "unexpectedly" in provisioner.outcome["message"]
     assert os.listdir(tmp_path) == []
+
+
+def test_the_configured_exchange_is_private() -> None:
+    """It may be anywhere, and each of nbgrader's classes has its own section."""
+    config = Config(Exchange={"root": "/opt/exchange"}, ExchangeCollect={"root": "/opt/other"})
+    config.ExchangeFactory.collect = "some.Class"
+    assert exchanges(config) == [Path("/opt/exchange"), Path("/opt/other")]
+    assert exchanges(Config()) == []

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from nbgrader.exchange.default import ExchangeCollect
 
 from services.formgrader_proxy.sandbox import software
 
@@ -65,3 +66,39 @@ def test_a_symlink_and_its_target_are_found(tmp_path: Path) -> None:
     assert list(found.paths) == [str(tmp_path / "real")]
     assert found.covers(str(tmp_path / "real" / "below"))
     assert not found.covers(str(tmp_path / "really"))
+
+
+def test_the_default_exchange_is_no_software() -> None:
+    """It is inside a folder of software: /usr/local/share/nbgrader/exchange."""
+    root = ExchangeCollect().root
+    assert root.startswith("/usr/local/share/")
+    found = software.find([sys.executable], (), network=False)
+    assert not found.covers(root)
+
+
+def test_a_folder_with_something_private_is_added_entry_by_entry(tmp_path: Path) -> None:
+    """Whether or not it exists yet: it may be made while the code runs."""
+    for name in ("share/jupyter", "share/exchange/inbound", "share/fonts"):
+        (tmp_path / name).mkdir(parents=True)
+    private = (str(tmp_path / "share/exchange"), str(tmp_path / "share/fonts/later"))
+    found = software.Software(private=private)
+    found.add(tmp_path / "share")
+    found.add(tmp_path / "share/exchange/inbound")
+    assert found.covers(str(tmp_path / "share/jupyter"))
+    for name in ("share", "share/exchange", "share/exchange/inbound", "share/fonts/later"):
+        assert not found.covers(str(tmp_path / name))
+
+
+def test_files_beside_the_software_are_not_readable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An environment may have been made in the directory of a service, with its keys and data."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / ".ssh").mkdir()
+    for name in (".env", "gradebook.db", "jupyterhub_cookie_secret", "pyvenv.cfg"):
+        (tmp_path / name).touch()
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    found = software.find([sys.executable], (), network=False)
+    covered = {path.name for path in tmp_path.iterdir() if found.covers(str(path))}
+    assert covered == {"bin", "pyvenv.cfg"}
