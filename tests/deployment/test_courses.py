@@ -183,7 +183,8 @@ def test_words_that_would_be_ignored_are_rejected(folder: Folder, words: tuple[s
     )
     assert done.returncode == 2
     assert done.stderr == (
-        "docker/setup: use one option at a time, and --add-course with one ID; nothing was changed\n"
+        "docker/setup: use one option at a time, and --add-course with one ID;"
+        " nothing was changed\n"
     )
     after = {each: each.read_text() for each in folder.path.rglob("*") if each.is_file()}
     assert after == before
