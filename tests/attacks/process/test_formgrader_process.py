@@ -260,14 +260,16 @@ async def test_a_process_that_only_forks_is_caught(
     step = "os.setsid()" if mode == "new session" else "pass"
     # They share a file description, and with it the lock.
     chain = f"""
-import fcntl
+import fcntl, time
+end = time.monotonic() + 60  # in case the test fails
 lock = open("lock", "w")
 fcntl.flock(lock, fcntl.LOCK_EX)
 if os.fork() == 0:
-    while True:
+    while time.monotonic() < end:
         {step}
         if os.fork():
             os._exit(0)
+    os._exit(0)
 lock.close()
 """
     async with running(tmp_path) as supervisor:
