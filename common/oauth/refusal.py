@@ -16,12 +16,19 @@ class Refusal(Enum):
         " have sent it. Use an address that starts with https:// and a current browser. On a site"
         " without HTTPS, an administrator can set --allow-plain-http."
     )
+    WORKER = (
+        "A script that another page of this site has left in your browser (a service worker) could"
+        " read this page. Delete this site's data in the browser's settings, open this page again,"
+        " and tell an administrator."
+    )
     OUTDATED_PAGE = "This page is out of date. Reload it and try again."
     NO_ACCESS = "You are signed in, but you do not have access to this service."
 
 
 def refuse_read(fetch: Fetch, *, allow_frames: bool, allow_plain_http: bool) -> Refusal | None:
     """Why a read without the XSRF token that it needs is refused; None if the settings allow it."""
+    if fetch.by_worker:
+        return Refusal.WORKER
     if fetch.is_unknown:
         return None if allow_plain_http else Refusal.PLAIN_HTTP
     if fetch.mode == "navigate" and fetch.in_frame:

@@ -35,22 +35,33 @@ class Fetch(NamedTuple):
     """What a browser says about a request: the headers Sec-Fetch-Mode, -Site and -Dest.
 
     No page can set or remove them (https://www.w3.org/TR/fetch-metadata/). They are None on plain
-    HTTP, except on the local machine, and in programs.
+    HTTP, except on the local machine, and in programs. ``preload``: the browser opens a page, but
+    gives it to a service worker first (https://www.w3.org/TR/service-workers/#navigation-preload).
     """
 
     mode: str | None = None
     site: str | None = None
     dest: str | None = None
+    preload: bool = False
 
     @classmethod
     def of(cls, headers: Mapping[str, str]) -> "Fetch":
         """The values in a request's headers."""
-        return cls(*(headers.get(f"Sec-Fetch-{name}") for name in ("Mode", "Site", "Dest")))
+        mode, site, dest = (headers.get(f"Sec-Fetch-{name}") for name in ("Mode", "Site", "Dest"))
+        return cls(mode, site, dest, "Service-Worker-Navigation-Preload" in headers)
 
     @property
     def is_page(self) -> bool:
         """Whether a user opens a page in a tab or a window."""
-        return self.mode == "navigate" and self.dest == "document"
+        return self.mode == "navigate" and self.dest == "document" and not self.preload
+
+    @property
+    def by_worker(self) -> bool:
+        """Whether a service worker opens a page in place of the browser, and can read it.
+
+        A page's server can let its worker control the whole origin (Service-Worker-Allowed).
+        """
+        return self.preload or (self.mode == "navigate" and self.dest == "empty")
 
     @property
     def in_frame(self) -> bool:

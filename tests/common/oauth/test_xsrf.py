@@ -31,6 +31,7 @@ PICTURE = Fetch("no-cors", "same-origin", "image")
         pytest.param("HEAD", PAGE_IN_TAB, PRIVATE, False, id="head"),
         pytest.param("GET", Fetch(), PRIVATE, True, id="client-without-fetch-headers"),
         pytest.param("GET", Fetch("navigate"), PRIVATE, True, id="no-destination"),
+        pytest.param("GET", PAGE_IN_TAB._replace(preload=True), PRIVATE, True, id="preload"),
         pytest.param("POST", PAGE_IN_TAB, PRIVATE, True, id="form"),
         pytest.param("post", PAGE_IN_TAB, PRIVATE, True, id="lower-case"),
         *(
@@ -79,6 +80,12 @@ FRAME = PAGE_IN_TAB._replace(dest="iframe")
         pytest.param(Fetch(), True, False, Refusal.PLAIN_HTTP, id="plain-http"),
         pytest.param(Fetch("navigate"), True, False, Refusal.PLAIN_HTTP, id="old-browser"),
         pytest.param(Fetch(), False, True, None, id="plain-http-allowed"),
+        pytest.param(
+            PAGE_IN_TAB._replace(preload=True), True, True, Refusal.WORKER, id="worker-preloads"
+        ),
+        pytest.param(
+            PAGE_IN_TAB._replace(dest="empty"), True, True, Refusal.WORKER, id="worker-fetches"
+        ),
         pytest.param(
             Fetch("no-cors", "same-origin", "empty"), True, True, Refusal.OUTDATED_PAGE, id="fetch"
         ),
@@ -281,6 +288,19 @@ async def test_page_in_another_page(cull: Site, dest: str) -> None:
         answer = await browser.request("GET", path, headers=fetch)
         assert answer.status == 403
         assert token not in answer.text
+
+
+@pytest.mark.attack("page_read_by_a_worker_of_the_origin")
+async def test_page_opened_by_a_service_worker(cull: Site) -> None:
+    """The worker of another page could read it, also if the browser itself opens it."""
+    browser, token = await signed_in(cull)
+    page = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "none", "Sec-Fetch-Dest": "document"}
+    assert (await browser.request("GET", PAGE, headers=page)).status == 200
+    for changed in ({"Service-Worker-Navigation-Preload": "true"}, {"Sec-Fetch-Dest": "empty"}):
+        answer = await browser.request("GET", PAGE, headers=page | changed)
+        assert answer.status == 403
+        assert token not in answer.text
+        assert "service worker" in answer.text
 
 
 @pytest.mark.attack("frames")
