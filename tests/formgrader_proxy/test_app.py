@@ -113,7 +113,7 @@ def test_check_courses_without_a_mechanism(tmp_path: Path) -> None:
     file.write_text(COURSES.replace("/srv/sums", str(tmp_path)) + 'sandbox = "bubblewrap"\n')
     _, output, _ = run(tmp_path, "check-courses", str(file), PATH="/nonexistent")
     assert "sandbox: autograding is refused. Submissions cannot be isolated" in output
-    assert "bubblewrap is not installed" in output
+    assert "bubblewrap (bwrap) is not installed" in output
 
 
 def test_help_shows_examples(tmp_path: Path) -> None:

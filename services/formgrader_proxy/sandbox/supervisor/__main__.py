@@ -201,9 +201,12 @@ def main() -> int:
     supervisor = Supervisor(plan)
     try:
         alive = supervisor.run()
-    except BaseException:
+    except BaseException as error:
         processes.end_all()
         supervisor.give_back()
+        if isinstance(error, OSError):  # for example a program that is not installed
+            print(error, file=sys.stderr)
+            return 1
         raise
     if not alive:
         disk.remove(plan.run)
