@@ -80,10 +80,12 @@ def make_plan(
     *,
     environment: Mapping[str, str],
     readable: Sequence[Path] = (),
+    private: Sequence[Path] = (),
 ) -> Plan:
     """The plan for a command that works in ``folder``. ``settings.mechanism`` is not None.
 
-    ``environment`` is added to what is passed on from this process.
+    ``environment`` is added to what is passed on from this process. ``private`` paths are not
+    readable, even if they are in a folder of software.
 
     :raises SandboxUnavailable: the folder is part of what every submission may read
     """
@@ -91,7 +93,7 @@ def make_plan(
     assert mechanism is not None  # noqa: S101
     mounts = mechanism is Mechanism.BUBBLEWRAP
     real = os.path.realpath(folder)
-    found = software.find(command, (), network=settings.network)
+    found = software.find(command, (), network=settings.network, private=private)
     if found.covers(real):
         raise SandboxUnavailable(
             f"{real} is inside the installed software, which all submissions may read. Move the "
@@ -100,8 +102,9 @@ def make_plan(
     for path in (*settings.readable, *readable):
         found.add(path)
     account = _account(mechanism, (real, str(run), *found.paths))
-    if account:
-        run.chmod(0o711)
+    if account:  # other accounts must not meet the code in its folders for temporary files
+        os.chown(run, -1, account.uid)
+        run.chmod(0o710)
     _write_etc(run, os.getuid() if account is None else account.uid, network=settings.network)
     temporary = "/tmp" if mounts else str(run / TEMPORARY)  # noqa: S108 - the sandbox's own
     scoped = mounts or landlock.version() >= landlock.SIGNALS_SINCE

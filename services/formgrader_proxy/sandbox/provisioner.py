@@ -136,6 +136,7 @@ class SandboxProvisioner(LocalProvisioner):
             folder,
             environment={name: environment[name] for name in self.kernel_spec.env},
             readable=readable,
+            private=self._exchange(),
         )
         self._outcome = None
         status = os.stat(folder)
@@ -201,6 +202,11 @@ class SandboxProvisioner(LocalProvisioner):
         if self._run is not None and not restart:
             await asyncio.to_thread(launch.remove_run, self._run)
             self._run = None
+
+    def _exchange(self) -> list[Path]:
+        """The root of nbgrader's exchange, if the configuration of this kernel names it."""
+        root = getattr(self.parent, "config", {}).get("Exchange", {}).get("root")
+        return [Path(root)] if isinstance(root, str) and root else []
 
     def _collect(self, plan: Plan) -> Mapping[str, Any]:
         found = launch.read_outcome(plan)

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +27,9 @@ _ETC = (
     ),
 )
 _ETC_WITH_NETWORK = ("resolv.conf", "hosts", "nsswitch.conf", "gai.conf", "host.conf")
+#: nbgrader's default exchange is here, in the middle of the software. Students' submissions are in
+#: it, and the formgrader can list and read them.
+_EXCHANGE = "/usr/local/share/nbgrader"
 #: Folders of an environment that may contain a service's settings and data.
 _NOT_SOFTWARE = frozenset(
     ("boot", "dev", "etc", "home", "media", "mnt", "proc", "root", "run", "srv", "state", "sys")
@@ -38,16 +42,27 @@ class Software:
 
     paths: dict[str, None] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
+    #: Real paths that are not readable although they are in a folder of software.
+    private: frozenset[str] = frozenset()
 
     def add(self, path: str | Path) -> None:
-        """Add a path, if it exists, and the symlink that it is."""
+        """Add a path, if it exists, and the symlink that it is.
+
+        Of a folder that contains a private path, everything else is added.
+        """
         name = os.path.abspath(path)
         real = os.path.realpath(name)
-        if not os.path.exists(real):
+        if not os.path.exists(real) or any(_within(real, one) for one in self.private):
             return
         if real != name and not self.covers(name):
             self.links[name] = real
-        if not self.covers(real):
+        if self.covers(real):
+            return
+        if any(_within(one, real) for one in self.private):
+            with suppress(PermissionError):  # what cannot be listed is left out
+                for inner in sorted(os.listdir(real)):
+                    self.add(os.path.join(real, inner))
+        else:
             self.paths[real] = None
 
     def covers(self, path: str) -> bool:
@@ -56,12 +71,24 @@ class Software:
         return any("/".join(parts[:end]) in self.paths for end in range(2, len(parts) + 1))
 
 
-def find(command: Iterable[str], more: Iterable[str | Path], *, network: bool) -> Software:
+def _within(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
+def find(
+    command: Iterable[str],
+    more: Iterable[str | Path],
+    *,
+    network: bool,
+    private: Iterable[str | Path] = (),
+) -> Software:
     """The system's software, this Python's, and the environment of a kernel's command.
 
-    ``more`` are further paths, such as the kernel's own folder.
+    ``more`` are further paths, such as the kernel's own folder. ``private`` paths are left out, as
+    nbgrader's default exchange is.
     """
-    found = Software()
+    hidden = (_EXCHANGE, *private)
+    found = Software(private=frozenset(os.path.realpath(one) for one in hidden))
     for name in _SYSTEM:
         for folder in ("/usr", "/usr/local"):
             found.add(f"{folder}/{name}")
