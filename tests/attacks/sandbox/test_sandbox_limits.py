@@ -123,7 +123,7 @@ time.sleep(1000)
 """,
     "memory in sockets": """
 kept = []
-for _ in range(50):
+for _ in range(8):
     if not os.fork():
         for _ in range(400):
             pair = socket.socketpair()
