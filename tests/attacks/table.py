@@ -316,6 +316,17 @@ SANDBOX: dict[str, Attack] = {
         "fills the disk, also with files that have no name",
         "everything is stopped and the files are removed",
     ),
+    "sandbox-hidden-files": Attack(
+        "a student's code in autograding",
+        "keeps files where they are hard to count: below a path that is too long, in a closed "
+        "folder, in a socket's queue, in processes that hide in turns",
+        "the notebook is stopped, and the files are removed",
+    ),
+    "sandbox-default-exchange": Attack(
+        "a student's code in autograding",
+        "reads submissions in nbgrader's default exchange, /usr/local/share/nbgrader",
+        "it is not part of the software that the code may read",
+    ),
     "sandbox-many-files": Attack(
         "a student's code in autograding",
         "creates thousands of files and very deep folders",

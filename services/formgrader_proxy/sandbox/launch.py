@@ -98,8 +98,9 @@ def make_plan(
     for path in (*settings.readable, *readable):
         found.add(path)
     account = _account(mechanism, (real, str(run), *found.paths))
-    if account:
-        run.chmod(0o711)
+    if account:  # other accounts must not meet the code in its folders for temporary files
+        os.chown(run, -1, account.uid)
+        run.chmod(0o710)
     _write_etc(run, os.getuid() if account is None else account.uid, network=settings.network)
     temporary = "/tmp" if mounts else str(run / TEMPORARY)  # noqa: S108 - the sandbox's own
     scoped = mounts or landlock.version() >= landlock.SIGNALS_SINCE

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,9 +62,9 @@ class Software:
         if not any(_is_below(one, real) for one in self.private):
             self.paths[real] = None
             return
-        with os.scandir(real) as entries:
-            for entry in sorted(entries, key=lambda one: one.name):
-                self.add(entry.path)
+        with suppress(PermissionError):  # what cannot be listed is left out
+            for name in sorted(os.listdir(real)):
+                self.add(os.path.join(real, name))
 
     def covers(self, path: str) -> bool:
         """Whether a path is one of the paths or below one."""

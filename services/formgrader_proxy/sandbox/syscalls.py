@@ -45,10 +45,14 @@ write writev
 """
 #: Only with a file system of its own.
 WITH_MOUNTS = """
-chmod chown connect fchmod fchmodat fchmodat2 fchown fchownat fgetxattr flistxattr fremovexattr
-fsetxattr futimesat getxattr inotify_add_watch inotify_init inotify_init1 inotify_rm_watch lchown
-lgetxattr listxattr llistxattr lremovexattr lsetxattr mknod mknodat removexattr setxattr utime
-utimensat utimes
+chmod chown connect fchmod fchmodat fchmodat2 fchown fchownat fgetxattr flistxattr futimesat
+getxattr inotify_add_watch inotify_init inotify_init1 inotify_rm_watch lchown lgetxattr listxattr
+llistxattr mknod mknodat utime utimensat utimes
+"""
+#: Answered as by a file system without attributes. An access control list (acl(5)) would outlast
+#: the run and let another account change the submission later; other attributes hide data.
+CHANGE_ATTRIBUTES = """
+fremovexattr fsetxattr lremovexattr lsetxattr removexattr setxattr
 """
 #: Without one these do nothing and report success: programs that copy files rely on them.
 PRETENDED = "chmod fchmod fchmodat fchmodat2 futimesat utime utimensat utimes"
@@ -57,6 +61,7 @@ _CLONE_NEW = 0x7E020080  # sched.h: every CLONE_NEW* that clone(2) accepts
 _UNIX, _INET, _INET6, _NETLINK = 1, 2, 10, 16  # socket.h
 _TYPE_MASK, _STREAM, _OTHER_TYPES = 0xF, 1, (2, 3, 4, 5, 6, 10)
 _TIOCSTI, _TIOCLINUX, _FIOSETOWN, _SIOCSPGRP = 0x5412, 0x541C, 0x8901, 0x8902  # ioctls.h
+_SOL_SOCKET, _SO_SNDBUF = 1, 7  # socket.h
 _SETLEASE, _NOTIFY = 1024, 1026  # fcntl.h: let a process delay or observe the files of others
 _SETOWN, _SETSIG, _SETOWN_EX = 8, 10, 15  # fcntl.h: send any signal to any process
 _LOW = 0xFFFFFFFF  # the kernel ignores the upper half of an int
@@ -91,6 +96,8 @@ def programs(rules: Rules) -> tuple[bytes, bytes]:
     for name in names:
         _add(allow, pyseccomp.ALLOW, name)
     _add(allow, pyseccomp.ERRNO(0), "sync")  # would stall the whole machine
+    for name in CHANGE_ATTRIBUTES.split():
+        _add(allow, pyseccomp.ERRNO(errno.EOPNOTSUPP), name)
     if not rules.mounts:
         for name in PRETENDED.split():
             _add(allow, pyseccomp.ERRNO(0), name)
@@ -118,6 +125,8 @@ def _denied(rules: Rules) -> Iterator[tuple[Any, ...]]:
         yield errno.EPERM, "ioctl", (1, MASKED_EQ, _LOW, request)
     for command in (_SETLEASE, _NOTIFY, *(() if rules.mounts else (_SETOWN, _SETSIG, _SETOWN_EX))):
         yield errno.EPERM, "fcntl", (1, MASKED_EQ, _LOW, command)
+    # What a socket holds is in no process's memory; it keeps its size, which the supervisor knows.
+    yield 0, "setsockopt", (1, MASKED_EQ, _LOW, _SOL_SOCKET), (2, MASKED_EQ, _LOW, _SO_SNDBUF)
     families = {_INET, _INET6} if rules.network else {_UNIX}
     if rules.mounts and not rules.network:
         families = {_UNIX, _INET, _INET6}

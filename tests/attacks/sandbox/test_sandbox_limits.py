@@ -82,6 +82,66 @@ while True:
 while True:
     os.mkdir("deep"); os.chdir("deep")
 """,
+    "folders with a long path": """
+for _ in range(20):
+    os.mkdir("d" * 255); os.chdir("d" * 255)
+number = 0
+while True:
+    with open(f"large{number}", "wb") as file:
+        file.write(bytes(2**22))
+    number = (number + 1) % 40
+    time.sleep(0.05)
+""",
+    "a closed folder of its own": """
+for number in range(1000):
+    open(f"file{number}", "w").close()
+os.chmod(".", 0)
+while True:
+    pass
+""",
+    "files that wait in sockets": """
+kept = []
+while True:
+    one, two = socket.socketpair()
+    with open("none", "wb") as file:
+        os.unlink("none")
+        file.write(bytes(2**20)); file.flush()
+        socket.send_fds(one, [b"x"], [file.fileno()])
+    kept += [one, two]
+    time.sleep(0.2)
+""",
+    "hiding in turns": """
+libc.prctl(4, 0)
+kept = []
+if not os.fork():
+    while True:
+        kept.append(open("none", "wb")); os.unlink("none")
+        kept[-1].write(bytes(2**20)); kept[-1].flush()
+        time.sleep(0.3)
+        if os.fork():
+            os._exit(0)
+libc.prctl(4, 1)
+time.sleep(1000)
+""",
+    "memory in sockets": """
+kept = []
+for _ in range(8):
+    if not os.fork():
+        for _ in range(400):
+            pair = socket.socketpair()
+            for one in pair:
+                one.setblocking(False)
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**22)
+                try:
+                    while True:
+                        one.send(bytes(2**16))
+                except BlockingIOError:
+                    pass
+            kept.append(pair)
+        time.sleep(1000)
+    time.sleep(0.05)
+time.sleep(1000)
+""",
     "a closed folder": """
 os.mkdir("closed", 0o300)
 number = 0
@@ -155,6 +215,19 @@ def execute(place: tuple[str, Course], code: str, **limits: int) -> Result:
         pytest.param("files without a name", "disk", marks=pytest.mark.attack("sandbox-fill-disk")),
         pytest.param(
             "a mapped file without a name", "disk", marks=pytest.mark.attack("sandbox-fill-disk")
+        ),
+        pytest.param(
+            "folders with a long path", "files", marks=pytest.mark.attack("sandbox-hidden-files")
+        ),
+        pytest.param(
+            "a closed folder of its own", "files", marks=pytest.mark.attack("sandbox-hidden-files")
+        ),
+        pytest.param(
+            "files that wait in sockets", "files", marks=pytest.mark.attack("sandbox-hidden-files")
+        ),
+        pytest.param("hiding in turns", "files", marks=pytest.mark.attack("sandbox-hidden-files")),
+        pytest.param(
+            "memory in sockets", "memory", marks=pytest.mark.attack("sandbox-exhaust-memory")
         ),
         pytest.param("temporary files", "disk", marks=pytest.mark.attack("sandbox-fill-disk")),
         pytest.param("many files", "files", marks=pytest.mark.attack("sandbox-many-files")),

@@ -31,6 +31,25 @@ def test_settings_of_services_are_no_software(
         assert not found.covers(str(tmp_path / name))
 
 
+@pytest.mark.attack("sandbox-default-exchange")
+def test_nbgraders_exchange_is_no_software(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its default place is in /usr/local/share; the configured one may be anywhere."""
+    share, other = tmp_path / "share", tmp_path / "lib" / "exchange"
+    for name in ("nbgrader/exchange/inbound", "jupyter/kernels"):
+        (share / name).mkdir(parents=True)
+    other.mkdir(parents=True)
+    (tmp_path / "lib" / "link").symlink_to(other)
+    monkeypatch.setattr(software, "_EXCHANGE", str(share / "nbgrader"))
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    found = software.find([sys.executable], (), network=False, private=[other])
+    assert found.covers(str(share / "jupyter" / "kernels"))
+    for path in (share, share / "nbgrader", share / "nbgrader/exchange/inbound", other):
+        assert not found.covers(str(path))
+        found.add(path)  # of a further kind of software
+        assert not found.covers(str(path))
+    assert str(tmp_path / "lib" / "link") not in found.links
+
+
 def test_only_harmless_files_of_etc() -> None:
     """Neither accounts nor secrets; name servers only with a network."""
     found = software.find([sys.executable], (), network=False)

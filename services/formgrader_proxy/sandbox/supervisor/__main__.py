@@ -16,15 +16,13 @@ from types import FrameType
 
 from services.formgrader_proxy.sandbox.plan import CONNECTION, OUTCOME, SHARED, TEMPORARY, Plan
 from services.formgrader_proxy.sandbox.settings import Mechanism
-from services.formgrader_proxy.sandbox.supervisor import confine, disk, processes
+from services.formgrader_proxy.sandbox.supervisor import confine, disk, hidden, processes
 from services.formgrader_proxy.sandbox.supervisor.outcome import MOST_OUTPUT, Outcome, sentence
 
 #: Seconds between two measurements of the processes.
 INTERVAL = 0.05
 #: Files are measured in at most this part of the time.
 FILES_SHARE = 0.1
-#: A process that cannot be looked into for longer than this hides its files on purpose.
-HIDING_SECONDS = 1.0
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -41,7 +39,7 @@ class Supervisor:
         self._usage = processes.Usage()
         self._next_processes = self._next_files = 0.0
         self._may_look = plan.account is None or processes.may_look_into_others()
-        self._hiding: dict[tuple[int, int], float] = {}
+        self._hidden = hidden.Watch(plan.limits, self._folders())
         status = os.stat(plan.folder)
         self._owner = (status.st_uid, status.st_gid)
         self._before = disk.measure(plan.folder, sys.maxsize)
@@ -143,7 +141,10 @@ class Supervisor:
             return "processes"
         if now < self._next_files:
             return None
-        found = self._files_exceeded() or self._hidden()
+        # Root in a container cannot look into processes of other accounts.
+        found = self._hidden.exceeded() if self._may_look else None
+        if not self._hidden.in_round:
+            found = found or self._files_exceeded()
         took = time.monotonic() - now
         self._next_files = now + max(INTERVAL, took / FILES_SHARE)
         return found
@@ -159,36 +160,15 @@ class Supervisor:
             return "files"
         return "disk" if sum(tree.disk for tree in trees) > limits.disk else None
 
-    def _hidden(self) -> str | None:
-        """Files without a name, and shared memory that no process maps at the moment."""
-        if not self._may_look:
-            return None
-        found: dict[tuple[str, int], int] = {}
-        hiding = {}
-        for one in processes.descendants(os.getpid()):
-            try:
-                found |= processes.unlinked(one)
-            except PermissionError:  # for a moment also while a process starts or ends
-                key = (one.pid, one.started)
-                hiding[key] = self._hiding.get(key, time.monotonic())
-        self._hiding = hiding
-        if any(time.monotonic() - since > HIDING_SECONDS for since in hiding.values()):
-            return "files"
-        memory = sum(size for (device, _), size in found.items() if device == "memory")
-        if memory > self.plan.limits.memory:
-            return "memory"
-        return "disk" if sum(found.values()) - memory > self.plan.limits.disk else None
-
     def _end(self, reading: int) -> None:
         ended = processes.end_all()
         while self._read(reading) and select.select([reading], [], [], 0)[0]:
             pass
         if self.limit is None and ended:
             self.limit = self._files_exceeded()
-        removed: list[str] = []
+        removed = self.give_back()  # first, because it opens folders without permissions
         if self.limit in {"files", "disk"}:
             removed += disk.undo(self.plan.folder, self._before.sizes)
-        removed += self.give_back()
         message = sentence(self.limit, self.plan.limits) if self.limit else None
         text = self.output.decode(errors="replace")
         Outcome(self.limit, message, removed, self.exit_code, text).write(self.plan.in_run(OUTCOME))

@@ -70,7 +70,8 @@ def _files(plan: Plan) -> list[str]:
     mounts |= dict.fromkeys(ways - mounts.keys() - {"/"}, ("--dir",))
     ordered = sorted(mounts.items(), key=lambda item: item[0].count("/"))
     arguments = [word for path, mount in ordered for word in (*mount, path)]
-    return [*arguments, "--remount-ro", "/dev", "--remount-ro", "/"]
+    # In /proc the code could choose another process to be ended when memory runs out.
+    return [*arguments, *(w for path in ("/proc", "/dev", "/") for w in ("--remount-ro", path))]
 
 
 def _as_account(uid: int) -> list[str]:

@@ -19,10 +19,13 @@ from services.formgrader_proxy.sandbox.supervisor import bubblewrap, landlock
 from services.formgrader_proxy.sandbox.supervisor.processes import threads_of_account
 
 OPEN_FILES = 1024
+#: Many busy processes must not keep the supervisor from watching them.
+NICENESS = 10
 #: A process's private memory is limited far above the limit for all of them, which the supervisor
 #: watches: libraries for linear algebra reserve memory for each core of the machine.
 _SPARE_MEMORY = 4 * 2**30
-_SPARE_PROCESSES = 16
+#: More of the account's processes may start meanwhile, also in other containers.
+_SPARE_PROCESSES = 256
 
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 #: About the machine, not about processes.
@@ -71,6 +74,7 @@ def _prepare(
     with suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
         file.write("1000")  # if the machine's memory runs out, end this and not the formgrader
     os.umask(0o022)
+    os.nice(NICENESS)
     for which, soft, hard in limits:
         most = resource.getrlimit(which)[1]
         if most != resource.RLIM_INFINITY:
@@ -87,7 +91,7 @@ def _end_with_supervisor(supervisor: int) -> None:  # pragma: no cover
 def _limits(plan: Plan) -> Iterator[tuple[int, int, int]]:
     """Limits for each process, soft and hard. The supervisor watches the sums."""
     most = plan.limits
-    own = 0 if plan.account else threads_of_account(os.getuid())
+    own = 0 if plan.account else threads_of_account()
     yield resource.RLIMIT_CORE, 0, 0
     yield resource.RLIMIT_NOFILE, OPEN_FILES, OPEN_FILES
     yield resource.RLIMIT_FSIZE, most.disk, most.disk

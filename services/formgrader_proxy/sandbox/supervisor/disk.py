@@ -15,7 +15,11 @@ from dataclasses import dataclass, field
 
 #: Deeper folders are refused: many programs fail on them.
 MOST_DEPTH = 32
-_SET_ID = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX
+#: Folders with a longer path are refused, too: the system accepts 4096 bytes (PATH_MAX), including
+#: a name in the folder, and what is beyond cannot be measured by its path.
+MOST_PATH = 3072
+#: Special bits, and what lets other accounts change a file later.
+_UNSAFE = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX | stat.S_IWGRP | stat.S_IWOTH
 
 
 @dataclass
@@ -24,7 +28,8 @@ class Tree:
 
     sizes: dict[str, int] = field(default_factory=dict)
     folders: int = 0
-    #: The folder is deeper than :data:`MOST_DEPTH`, or parts of it cannot be read.
+    #: The folder is deeper than :data:`MOST_DEPTH` or :data:`MOST_PATH`, or parts of it cannot be
+    #: read.
     unreadable: bool = False
 
     @property
@@ -65,11 +70,15 @@ def _walk(root: str, found: Tree) -> Iterator[tuple[str, "os.DirEntry[str]"]]:
                     yield path, entry
                     if entry.is_dir(follow_symlinks=False):
                         todo.append((path, depth + 1))
-                        found.unreadable |= depth >= MOST_DEPTH
-        except PermissionError:
-            found.unreadable = True
-        except OSError:  # removed meanwhile
+                        found.unreadable |= _too_deep(entry.path, depth)
+        except (FileNotFoundError, NotADirectoryError):  # removed or replaced meanwhile
             pass
+        except OSError:
+            found.unreadable = True
+
+
+def _too_deep(path: str, depth: int) -> bool:
+    return depth >= MOST_DEPTH or len(os.fsencode(path)) > MOST_PATH
 
 
 def give(root: str, uid: int) -> None:
@@ -93,7 +102,7 @@ def sweep(root: str, owner: tuple[int, int] | None = None) -> list[str]:
         for name in os.listdir(folder):
             path = os.path.join(folder, name)
             mode = os.lstat(path).st_mode
-            if not _ordinary(name, mode) or (stat.S_ISDIR(mode) and depth >= MOST_DEPTH):
+            if not _ordinary(name, mode) or (stat.S_ISDIR(mode) and _too_deep(path, depth)):
                 remove(path)
                 removed.append(os.path.join(below, name))
             elif stat.S_ISDIR(mode):
@@ -112,12 +121,12 @@ def _ordinary(name: str, mode: int) -> bool:
 
 
 def _give(path: str, owner: tuple[int, int] | None, least: int) -> None:
-    """Change the owner and remove special bits. ``path`` is no symlink."""
+    """Change the owner, and let nobody else change it later. ``path`` is no symlink."""
     status = os.lstat(path)
     if owner is not None and (status.st_uid, status.st_gid) != owner:
         os.chown(path, *owner, follow_symlinks=False)
     mode = stat.S_IMODE(status.st_mode)
-    wanted = mode & ~_SET_ID | least
+    wanted = mode & ~_UNSAFE | least
     if mode != wanted:
         os.chmod(path, wanted)
 

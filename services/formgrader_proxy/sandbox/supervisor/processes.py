@@ -7,7 +7,7 @@ supervisor, so nothing leaves the tree below it.
 import os
 import resource
 import signal
-import stat
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -23,6 +23,8 @@ END_SECONDS = 10.0
 MOST_REAPED = 1000
 #: More processes than any limit allows.
 MOST_DESCENDANTS = 10_000
+#: More threads than an account has.
+MOST_OF_ACCOUNT = 2**20
 
 
 @dataclass(frozen=True)
@@ -135,39 +137,6 @@ def _proportional(process: Stat) -> int:
     return 0
 
 
-def unlinked(process: Stat) -> dict[tuple[str, int], int]:
-    """Bytes that a process keeps in files which have no name any more, by device and inode.
-
-    Anonymous memory shared between processes is reported as the device "memory": after
-    madvise(2) it is resident in no process.
-
-    :raises PermissionError: the process hides its files
-    """
-    if process.state == "Z" and process.threads <= 1:  # nobody has waited for it yet
-        return {}
-    found: dict[tuple[str, int], int] = {}
-    folder = f"/proc/{process.pid}/fd"
-    try:
-        for name in os.listdir(folder):
-            with suppress(FileNotFoundError):
-                status = os.stat(f"{folder}/{name}")
-                if not status.st_nlink and stat.S_ISREG(status.st_mode):
-                    found[str(status.st_dev), status.st_ino] = status.st_blocks * 512
-        for line in Path(f"/proc/{process.pid}/maps").read_bytes().splitlines():
-            if not line.endswith(b"(deleted)"):
-                continue
-            span, modes, _, device, inode, name_of_file = line.split(maxsplit=5)
-            first, last = (int(one, 16) for one in span.split(b"-"))
-            if modes.endswith(b"s"):
-                shared = name_of_file.startswith(b"/dev/zero")
-                number = os.makedev(*(int(one, 16) for one in device.split(b":")))
-                key = ("memory" if shared else str(number), int(inode))
-                found[key] = max(found.get(key, 0), last - first)
-    except (FileNotFoundError, ProcessLookupError):
-        return {}
-    return found
-
-
 def may_look_into_others() -> bool:
     """Whether this process may see the open files of other accounts' processes.
 
@@ -179,15 +148,43 @@ def may_look_into_others() -> bool:
     return False
 
 
-def threads_of_account(uid: int) -> int:
-    """The processes and threads of an account, as RLIMIT_NPROC counts them."""
-    total = 0
-    for name in os.listdir("/proc"):
-        with suppress(OSError):
-            if name.isdigit() and os.stat(f"/proc/{name}").st_uid == uid:
-                found = Stat.read(int(name))
-                total += found.threads if found else 0
-    return total
+def threads_of_account() -> int:
+    """The processes and threads of this account, as RLIMIT_NPROC counts them.
+
+    The Linux kernel counts them on the whole machine: also in other containers, and those that
+    ``/proc`` hides. So the kernel is asked, by threads that it refuses when the limit is reached.
+    For accounts without a limit, such as root, the result is 0.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+    most = MOST_OF_ACCOUNT if hard == resource.RLIM_INFINITY else hard
+    low, high = -1, 1
+    try:
+        while high < most and not _may_start_thread(high):
+            low, high = high, high * 2
+        high = min(high, most)
+        while high - low > 1:
+            middle = (low + high) // 2
+            if _may_start_thread(middle):
+                high = middle
+            else:
+                low = middle
+    finally:
+        resource.setrlimit(resource.RLIMIT_NPROC, (soft, hard))
+    # It starts a thread if fewer than "high" exist already.
+    return max(0, high - 1)
+
+
+def _may_start_thread(limit: int) -> bool:
+    """Whether this account may have one more thread under this limit."""
+    hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+    resource.setrlimit(resource.RLIMIT_NPROC, (limit, hard))
+    try:
+        thread = threading.Thread(target=int)
+        thread.start()
+    except RuntimeError:
+        return False
+    thread.join()
+    return True
 
 
 def end_all() -> bool:

@@ -34,6 +34,37 @@ def test_deep_folders_are_noticed(tmp_path: Path) -> None:
     assert disk.measure(str(tmp_path), 1000).unreadable
 
 
+def long_path(folder: Path) -> None:
+    """A file whose path is longer than the system accepts, in few folders."""
+    here = os.open(folder, os.O_RDONLY)
+    for _ in range(20):
+        os.mkdir("d" * 255, dir_fd=here)
+        inner = os.open("d" * 255, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inner
+    os.close(os.open("large", os.O_WRONLY | os.O_CREAT, dir_fd=here))
+    os.close(here)
+
+
+def test_folders_with_a_long_path_are_noticed_and_removed(tmp_path: Path) -> None:
+    """What is in them cannot be measured by its path."""
+    long_path(tmp_path)
+    assert disk.measure(str(tmp_path), 1000).unreadable
+    assert disk.sweep(str(tmp_path)) != []
+    assert not disk.measure(str(tmp_path), 1000).unreadable
+
+
+def test_nobody_else_can_change_the_files_later(tmp_path: Path) -> None:
+    """The code may have opened them to every account of the machine."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "file").touch()
+    for path in (tmp_path, tmp_path / "folder", tmp_path / "folder" / "file"):
+        path.chmod(0o777)
+    disk.sweep(str(tmp_path))
+    modes = {path.stat().st_mode & 0o777 for path in (tmp_path, *tmp_path.rglob("*"))}
+    assert modes == {0o755}
+
+
 def test_a_large_sparse_file_counts(tmp_path: Path) -> None:
     """A later copy would fill the holes."""
     with (tmp_path / "sparse").open("wb") as file:
