@@ -39,7 +39,7 @@ def test_nbgraders_exchange_is_no_software(tmp_path: Path, monkeypatch: pytest.M
         (share / name).mkdir(parents=True)
     other.mkdir(parents=True)
     (tmp_path / "lib" / "link").symlink_to(other)
-    monkeypatch.setattr(software, "_EXCHANGE", str(share / "nbgrader"))
+    monkeypatch.setattr(software, "_NOT_READABLE", (str(share / "nbgrader"),))
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     found = software.find([sys.executable], (), network=False, private=[other])
     assert found.covers(str(share / "jupyter" / "kernels"))
