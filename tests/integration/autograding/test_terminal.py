@@ -117,7 +117,7 @@ def test_without_a_sandbox_autograding_is_refused(
     with formgrader(course.path, settings(sandbox="bubblewrap")) as running:
         result = running.autograde("mallet")
         assert not result["success"]
-        assert "bubblewrap is not installed" in result["error"]
+        assert "bubblewrap (bwrap) is not installed" in result["error"]
         assert 'sandbox = "none"' in result["error"]
         assert not course.autograded("mallet").exists()
 
