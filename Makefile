@@ -101,6 +101,7 @@ $(STAMP): $(SCRIPTS)/package-lock.json $(SCRIPTS_INSTALLED)
 	else \
 	  $$pip -r requirements.lock; \
 	fi; \
+	rm -rf jupyterhub_classroom.egg-info; \
 	$$pip --no-deps --editable .; \
 	if ! cmp -s examples/demo/package-lock.json '$(NODE_MODULES)/.made-of'; then \
 	  echo "Setting up $(VENV): configurable-http-proxy ..."; \

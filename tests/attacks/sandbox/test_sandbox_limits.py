@@ -253,7 +253,9 @@ def test_a_limit_ends_the_sandbox(place: tuple[str, Course], name: str, limit: s
     # on that, the supervisor may have nothing to stop.
     refused = any(one in result.outputs[-1] for one in ("File too large", "unavailable"))
     if result.outcome["limit"] is not None or not refused:
-        assert result.outcome["limit"] == limit, result
+        # What is hidden is noticed as such, or by the free space that it takes.
+        found = {limit, "disk"} if name == "hiding in turns" else {limit}
+        assert result.outcome["limit"] in found, result
         assert result.outcome["message"].endswith("It was stopped.")
     assert result.error is not None or refused
     assert {path.name for path in place[1].folder.iterdir()} <= {"data.csv", "large", "none"}

@@ -70,6 +70,8 @@ class SandboxedExecution(ExecutePreprocessor):
         if self._stopped is not None:
             self.report.add(name, f"{self._stopped} The rest of the notebook was not executed.")
         outcome = self._manager.outcome or {}
+        if self._stopped is None and outcome.get("message"):  # found only after the last cell
+            self.report.add(name, str(outcome["message"]))
         for path in [*outcome.get("removed", ()), *removed]:
             self.report.add(name, f"Its code left {shown(path)}, which was removed.")
         for path in changed:

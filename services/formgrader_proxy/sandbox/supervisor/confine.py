@@ -24,6 +24,9 @@ NICENESS = 10
 #: A process's private memory is limited far above the limit for all of them, which the supervisor
 #: watches: libraries for linear algebra reserve memory for each core of the machine.
 _SPARE_MEMORY = 4 * 2**30
+#: A file may grow a little beyond the limit, so that the supervisor can see it and say why it ends
+#: the code. Otherwise writing fails, and nobody learns of the limit.
+_SPARE_DISK = 64 * 2**20
 #: More of the account's processes may start meanwhile, also in other containers.
 _SPARE_PROCESSES = 256
 
@@ -94,7 +97,8 @@ def _limits(plan: Plan) -> Iterator[tuple[int, int, int]]:
     own = 0 if plan.account else threads_of_account()
     yield resource.RLIMIT_CORE, 0, 0
     yield resource.RLIMIT_NOFILE, OPEN_FILES, OPEN_FILES
-    yield resource.RLIMIT_FSIZE, most.disk, most.disk
+    disk = most.disk + _SPARE_DISK
+    yield resource.RLIMIT_FSIZE, disk, disk
     yield resource.RLIMIT_CPU, most.cpu_seconds + 5, most.cpu_seconds + 10
     memory = 2 * most.memory + _SPARE_MEMORY
     yield resource.RLIMIT_DATA, memory, memory

@@ -95,9 +95,10 @@ def _add_mapped(pid: int, found: Held) -> None:
         number = os.makedev(*(int(one, 16) for one in device.split(b":")))
         if name.startswith(b"/dev/zero") and modes.endswith(b"s"):
             key = ("memory", int(inode))
-        else:  # a small part of a file keeps all of it
+        else:
             key = (str(number), int(inode))
-            found.unknown = True
+            # A small part of a file keeps all of it. Semaphores and shared memory are in no file.
+            found.unknown |= not name.startswith(b"/dev/shm/")
         found.files[key] = max(found.files.get(key, 0), last - first)
 
 
