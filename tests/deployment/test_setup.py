@@ -302,6 +302,14 @@ def test_plain_http_needs_a_decision(folder: Folder, url: str) -> None:
     assert problem == "- ALLOW_PLAIN_HTTP=true in .env is not valid: use yes or no"
 
 
+def test_plain_http_can_be_allowed_in_the_environment(folder: Folder) -> None:
+    """Like every other setting."""
+    settings = {"PUBLIC_URL": "http://class.test", "ALLOW_PLAIN_HTTP": "yes", "PORT": free_port()}
+    (no_docker,) = folder.setup("--defaults", **settings)
+    assert no_docker.startswith(NO_DOCKER)
+    assert "ALLOW_PLAIN_HTTP=yes" in (folder.path / ".env").read_text().splitlines()
+
+
 def test_google_needs_https_and_a_client(folder: Folder) -> None:
     """Each message says where to create the client and which redirect URI to enter there."""
     url = "http://class.test:18766"

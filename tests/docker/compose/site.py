@@ -61,7 +61,8 @@ class Site:
 
     def setup(self, *words: str, **settings: str) -> str:
         """Return the output of docker/setup. :raises CommandError: setup found a problem"""
-        environment = {**self.engine.environment, "PUBLIC_URL": self.url, **settings}
+        own = {"PUBLIC_URL": self.url, "ALLOW_PLAIN_HTTP": "yes"}
+        environment = {**self.engine.environment, **own, **settings}
         return run(["sh", "./setup", *words], env=environment, cwd=self.directory)
 
     def configure(self, **settings: str) -> None:

@@ -189,6 +189,7 @@ class Site:
         settings = {
             "STACK": STACK,
             "PUBLIC_URL": self.url,
+            "ALLOW_PLAIN_HTTP": "yes",
             "PORT": self._port,
             "DOCKER_SOCKET": self.engine.environment["DOCKER_HOST"].removeprefix("unix://"),
             "FILES_TYPE": "none",
