@@ -43,7 +43,7 @@ class SafeFormgrader(FormgradeExtension):  # type: ignore[misc]
 
 
 class _WithNonces:
-    """Takes nbgrader's routes and adds them to the application with handlers of ours."""
+    """Takes nbgrader's routes and adds them to the application with this project's handlers."""
 
     def __init__(self, webapp: Any) -> None:
         self._webapp = webapp

@@ -2,8 +2,8 @@
 
 nbformat accepts nearly anything as metadata, and reads invalid notebooks with a warning. nbconvert
 and nbgrader rely on types that nobody checks: a string as width, an object as tag or widgets
-without a state either end the page with an error or appear in its HTML. Here a notebook is built
-anew from the known parts of the old one; everything else is left out.
+without a state either end the page with an error or appear in its HTML. This module builds a new
+notebook from the known parts of the old one, and leaves out everything else.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""What a supervisor is told to run: one JSON object on the first line of its standard input.
+"""What a supervisor runs: one JSON object on the first line of its standard input.
 
 The supervisor runs until its command ends or its standard input is closed. Then it ends every
 process of the sandbox and writes ``outcome.json`` into ``run``.
