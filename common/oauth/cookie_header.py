@@ -1,8 +1,8 @@
 """The Cookie header as the browser sent it: repeated names, and the paths they may be set for.
 
 A page on another path of the same origin, or on a subdomain, can add a second cookie with the same
-name as one of this service and a longer path. Which of the two a parser returns is not defined (RFC 6265 5.4),
-so neither is used.
+name as one of this service and a longer path. Which of the two a parser returns is not defined
+(RFC 6265 5.4), so neither is used.
 """
 
 from collections.abc import Iterator

@@ -11,8 +11,8 @@ from services.formgrader_proxy.sandbox.settings import Limits
 from services.formgrader_proxy.sandbox.supervisor import processes
 from services.formgrader_proxy.sandbox.supervisor.processes import Stat
 
-#: Code that hides its files for longer than this, at this many looks in a row, does so on purpose. For
-#: a moment files are also hidden while a process starts or ends, or descriptors are passed on.
+#: Code that hides its files for longer than this, at this many looks in a row, does so on purpose.
+#: For a moment files are also hidden while a process starts or ends, or descriptors are passed on.
 HIDING_SECONDS, HIDING_ROUNDS = 1.0, 3
 #: A round is interrupted after this time, and continued later: meanwhile nothing else is watched.
 SLICE_SECONDS = 0.02
