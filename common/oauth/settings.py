@@ -53,8 +53,14 @@ class OAuthSettings:
 
     @property
     def own_origin(self) -> bool:
-        """Whether browsers reach the service on another host than the Hub and users' servers."""
-        return bool(urlsplit(self.public_hub_url).netloc)
+        """Whether browsers reach the service on another host than the Hub and users' servers.
+
+        Only if both addresses are known and differ: cookies for a shared host's path / would be
+        sent to users' servers. The Hub's address alone says nothing, because JupyterHub passes it
+        on whenever ``public_url`` is set.
+        """
+        own, hub = urlsplit(self.redirect_path).hostname, urlsplit(self.public_hub_url).hostname
+        return bool(own and hub and own != hub)
 
     @property
     def base_url(self) -> str:

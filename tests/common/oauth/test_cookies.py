@@ -131,7 +131,9 @@ async def test_state_cookie_is_cleared(cull: Site) -> None:
 
 # -- cookies set by others
 
-OWN: dict[str, Any] = {"public_hub_url": "https://hub.example.org/hub/"}
+HUB_ADDRESS: dict[str, Any] = {"public_hub_url": "https://hub.example.org/hub/"}
+OWN = HUB_ADDRESS | {"redirect_path": f"https://cull.example.org{PREFIX}oauth_callback"}
+SAME = HUB_ADDRESS | {"redirect_path": f"https://hub.example.org:443{PREFIX}oauth_callback"}
 TLS: dict[str, Any] = {"X_Forwarded_Proto": "https"}
 
 
@@ -141,6 +143,9 @@ TLS: dict[str, Any] = {"X_Forwarded_Proto": "https"}
         pytest.param(OWN, TLS, True, id="own-origin-https"),
         pytest.param(OWN, {}, False, id="own-origin-http"),
         pytest.param({}, TLS, False, id="shared-origin-https"),
+        # JupyterHub names its own address whenever public_url is set.
+        pytest.param(HUB_ADDRESS, TLS, False, id="shared-origin-with-an-address"),
+        pytest.param(SAME, TLS, False, id="same-host"),
         pytest.param({"cookie_host_prefix": True}, {}, True, id="setting"),
     ],
 )
@@ -225,13 +230,15 @@ async def test_repeated_cookies_of_others_are_ignored(cull: Site) -> None:
 async def test_sign_in_without_a_session_id() -> None:
     """On an origin of its own, a service need not see the Hub's session id."""
     async with site(**OWN) as made:
+        made.hub.redirect_uri = OWN["redirect_path"]
         browser = await made.browser("ada")
         began = await browser.go(PAGE, follow=False, **TLS)
         path = began.headers["Location"].partition("hub.example.org")[2]
         back = await browser.go(path, follow=False)
         ((name, state),) = began.cookies.items()
         line = f"{name}={state.coded_value}"
-        ended = await browser.go(back.headers["Location"], follow=False, Cookie=line, **TLS)
+        path = back.headers["Location"].partition("cull.example.org")[2]
+        ended = await browser.go(path, follow=False, Cookie=line, **TLS)
         token = ended.cookies["__Host-service-cull"].coded_value
         line = f"__Host-service-cull={token}"
         assert (await browser.go(PAGE, Cookie=line, **TLS)).json()["name"] == "ada"
