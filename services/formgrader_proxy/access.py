@@ -1,4 +1,4 @@
-"""Who may do what: a user's role in a course, from Hub groups and scopes.
+"""Permissions: a user's role in a course, from Hub groups and scopes.
 
 :mod:`.allow_list` states which requests each role may send.
 """

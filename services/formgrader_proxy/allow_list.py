@@ -152,7 +152,7 @@ _FILES = {"files", "view", "nbconvert"}
 def find_rule(
     method: str, segments: Collection[str], mode: Mode = Mode.LISTED, query: str = ""
 ) -> Rule | Refusal:
-    """The rule that applies to a request, whoever sends it, or why there is none.
+    """The rule that applies to a request from any user, or why there is none.
 
     ``segments`` are those of the path below the course's prefix, decoded and free of separators,
     and ``query`` is the raw query (see :mod:`.proxy.target`). A rule of the allow-list takes

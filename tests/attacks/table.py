@@ -106,7 +106,7 @@ PAGES: dict[str, Attack] = {
     "fuzz-pieces": Attack(
         "a student",
         "HTML, Markdown and formulas with a script, in each field of a cell and of an output",
-        "the page has no script, event attribute, address, id or field of theirs",
+        "the page contains none of these scripts, event attributes, addresses, ids or fields",
     ),
     "fuzz-widgets": Attack(
         "a student",

@@ -74,6 +74,14 @@ async def chromium() -> AsyncIterator[Browser]:
 
 
 @pytest.fixture
+async def context(chromium: Browser) -> AsyncIterator[BrowserContext]:
+    """A browser profile, in which several pages share their cookies."""
+    context = await chromium.new_context()
+    yield context
+    await context.close()
+
+
+@pytest.fixture
 async def visit(chromium: Browser) -> AsyncIterator[Visit]:
     """Signs a user in at a hub and opens a page of it, in a browser profile of their own.
 

@@ -1,11 +1,11 @@
 """Attacks on the formgrader by a page on a student's own server, in a grader's browser."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, expect
+from playwright.async_api import BrowserContext, Page, expect
 
 from tests.browser.conftest import CHROMIUM
 from tests.browser.hostile_page import READS, open_hostile_page, run, sign_in, start_hostile_server
@@ -31,13 +31,6 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealHub]:
     course: Path = course_by_nbgrader(tmp_path_factory.mktemp("attacked") / "course")
     with formgrader_hub(tmp_path_factory.mktemp("attacked-hub"), course) as hub:
         yield hub
-
-
-@pytest.fixture
-async def context(chromium: Browser) -> AsyncIterator[BrowserContext]:
-    context = await chromium.new_context()
-    yield context
-    await context.close()
 
 
 @pytest.fixture

@@ -4,12 +4,11 @@ Each way to read is first shown to work on a page without protection, of the sam
 """
 
 import re
-from collections.abc import AsyncIterator
 from urllib.parse import quote, urlsplit
 
 import aiohttp
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+from playwright.async_api import BrowserContext, Page, async_playwright, expect
 
 from tests.browser.conftest import ARGUMENTS, CHROMIUM
 from tests.browser.hostile_page import (
@@ -29,13 +28,6 @@ from tests.integration.realhub import RealHub
 CULL = "services/cull/"
 PATHS = ("", "holds", "logout", "api/holds")
 POLICIES = ("", "unsafe-none", "same-origin", "same-origin-allow-popups", "noopener-allow-popups")
-
-
-@pytest.fixture
-async def context(chromium: Browser) -> AsyncIterator[BrowserContext]:
-    context = await chromium.new_context()
-    yield context
-    await context.close()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Who may read the metrics of the three services, with tokens of a real Hub."""
+"""Access to the metrics of the three services, with tokens of a real Hub."""
 
 import json
 from collections.abc import Iterator

@@ -37,7 +37,7 @@ _SELECTIVE = ("Accept-Encoding", "If-Modified-Since", "If-None-Match", "If-Range
 
 @dataclass(frozen=True, slots=True)
 class Additions:
-    """What the proxy changes in a response: header fields, redirects, and bytes after the body.
+    """What the proxy changes in a response: redirects, security headers, and bytes after the body.
 
     ``surroundings`` are where it may redirect to. ``append`` follows the body of a response with
     status 200, of any length. The upstream is then asked for the complete, uncompressed body; so
@@ -46,7 +46,6 @@ class Additions:
     """
 
     surroundings: Surroundings
-    headers: tuple[tuple[str, str], ...] = ()
     append: bytes = b""
     policy: Callable[[Sequence[str]], tuple[tuple[str, str], ...]] | None = None
     result: bool = False
@@ -86,9 +85,9 @@ async def forward_http(
         raise UpstreamUnreachable(type(error).__name__) from error
     # Leaving without release() closes the connection, which makes the upstream stop.
     try:
-        added = additions.headers
+        added: tuple[tuple[str, str], ...] = ()
         if additions.policy is not None:
-            added += additions.policy(received.headers.getall(NONCE_HEADER, ()))
+            added = additions.policy(received.headers.getall(NONCE_HEADER, ()))
         headers = to_client(received.status, received.headers, additions.surroundings, added=added)
         response = await _send_back(request, received, headers, additions)
     except BaseException:

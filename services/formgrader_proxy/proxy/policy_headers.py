@@ -5,7 +5,7 @@ header ``Formgrader-Nonce`` (see :mod:`..rendering`). The policy allows scripts 
 no others: not even ``'self'``, because students' servers may share the origin. A formgrader that
 runs elsewhere and sends no nonce has nbgrader's inline scripts and loads MathJax from a CDN, which
 its policy has to allow. A student's attachment is sandboxed, without scripts and without an origin,
-so it cannot act on behalf of the grader who opens it.
+so it cannot act as the grader who opens it.
 """
 
 import re

@@ -82,7 +82,7 @@ def measured(running: Formgrader, student: str) -> Sample:
 
 @contextmanager
 def start(name: str, course: Path) -> Iterator[Formgrader]:
-    """A formgrader with this mechanism, or nbgrader's own without anything of ours."""
+    """A formgrader with this mechanism, or plain nbgrader."""
     if name != BARE:
         settings = replace(AutogradingSettings(), sandbox=SandboxSettings(Mechanism(name)))
         with formgrader(course, settings.to_json()) as running:

@@ -19,6 +19,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from tests.browser.formgrader.content import enrich
+from tests.integration.formgrader_proxy.course import graded_cell
 
 GRADED, DRAFT, SUBMITTED = "ps1", "ps2", "ps3"
 NOTEBOOK = "sums"
@@ -80,20 +81,6 @@ def submit(directory: Path, assignment: str, student: str) -> None:
     (submitted / "timestamp.txt").write_text("2026-01-15 12:00:00 UTC")
     # Written by nbgrader when a student submits. Releasing feedback requires it.
     (submitted / "submission_secret.txt").write_text(f"secret of {student}")
-
-
-def graded_cell(name: str, **changes: Any) -> dict[str, Any]:
-    """The metadata of a cell with a score."""
-    standard = {
-        "grade": True,
-        "grade_id": name,
-        "locked": False,
-        "points": 3,
-        "schema_version": 3,
-        "solution": False,
-        "task": False,
-    }
-    return {"nbgrader": standard | changes}
 
 
 def _graded() -> NotebookNode:

@@ -75,7 +75,7 @@ async def relay() -> AsyncIterator[Relay]:
                         if name.lower() not in {"host", "transfer-encoding", "connection"}
                     )
                 ),
-                Additions(surroundings(request), (("X-Added", "ours"),), made.append),
+                Additions(surroundings(request), made.append, lambda _: (("X-Added", "ours"),)),
                 body=await read_body(request, FULL),
             )
         except UpstreamUnreachable as error:

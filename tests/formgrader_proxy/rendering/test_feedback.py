@@ -44,7 +44,7 @@ def test_only_its_own_scripts_have_the_nonce_of_its_policy() -> None:
 
 
 def test_every_file_has_its_own_nonce() -> None:
-    """A student who has one file cannot write a script for the next."""
+    """The nonce in one file is useless for a script in another."""
     first, second = (Elements(feedback("x")).of("script")[0]["nonce"] for _ in range(2))
     assert first != second
 

@@ -60,7 +60,8 @@ def _succeed(result: dict[str, Any]) -> None:
         raise RuntimeError(f"{result.get('error')}\n{result.get('log')}")
 
 
-def _grade_cell(name: str, **changes: Any) -> dict[str, Any]:
+def graded_cell(name: str, **changes: Any) -> dict[str, Any]:
+    """The metadata of a cell with a score."""
     metadata = {
         "grade": True,
         "grade_id": name,
@@ -81,12 +82,12 @@ def _source_notebook() -> NotebookNode:
         cells=[
             new_markdown_cell("# Sums"),
             new_code_cell(
-                answer, metadata=_grade_cell("total", grade=False, solution=True, points=0)
+                answer, metadata=graded_cell("total", grade=False, solution=True, points=0)
             ),
             new_code_cell(
-                "assert total([1, 2]) == 3", metadata=_grade_cell("test_total", locked=True)
+                "assert total([1, 2]) == 3", metadata=graded_cell("test_total", locked=True)
             ),
-            new_markdown_cell("Why?", metadata=_grade_cell("why", solution=True, points=5)),
+            new_markdown_cell("Why?", metadata=graded_cell("why", solution=True, points=5)),
         ],
         metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
     )

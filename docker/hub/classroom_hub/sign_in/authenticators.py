@@ -129,7 +129,7 @@ def with_roster(base: type[Authenticator]) -> type[Authenticator]:
             return self._roster_file.roster
 
         async def authenticate(self, handler: Any, data: Any) -> Any:
-            """Authenticate a user; first reload the roster, which decides who is staff."""
+            """Authenticate a user, after reloading the roster, which lists the staff."""
             self._roster()
             return await super().authenticate(handler, data)
 
