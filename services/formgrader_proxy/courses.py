@@ -42,6 +42,7 @@ RESERVED_IDS = frozenset(
         "metrics",
         "static",
         "api",
+        "courses",
         "oauth_callback",
         "login",
         "logout",

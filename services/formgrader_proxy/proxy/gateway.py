@@ -171,7 +171,7 @@ class Gateway:
             if upstream is None:
                 self._metrics.request(course.id, role, Outcome.STARTING)
                 return waiting_page(passage.request, formgrader)
-            with formgrader.in_use():
+            with formgrader.in_use(upstream):
                 response = await self._pass_on(passage, upstream, body)
         except (UpstreamUnreachable, RedirectRefused) as error:
             return self._failed(passage, error)

@@ -1,6 +1,7 @@
 """Where a course's formgrader listens, and the connections to it."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from ssl import create_default_context
 from urllib.parse import unquote, urlsplit
 
@@ -12,6 +13,13 @@ from services.formgrader_proxy.upstream.connection_pool import ConnectionPool
 READ_BUFFER_BYTES = 256 * 1024
 #: Autograding responds after minutes, so only connecting has a time limit.
 TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=None)
+
+
+class Work(StrEnum):
+    """PAGES: a page, its data, or a score. JOBS: a long change, such as autograding."""
+
+    PAGES = "pages"
+    JOBS = "jobs"
 
 
 class UpstreamUnreachable(Exception):

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from common.config.settings_file import Reload
 from services.formgrader_proxy.access import Mode
 from services.formgrader_proxy.courses import Course, CoursesFile
-from services.formgrader_proxy.upstream.endpoint import Upstream, UpstreamUnreachable
+from services.formgrader_proxy.upstream.endpoint import Upstream, UpstreamUnreachable, Work
 from services.formgrader_proxy.upstream.launch import LaunchSettings, read_secret
 from services.formgrader_proxy.upstream.process import may_switch_user
 from services.formgrader_proxy.upstream.supervisor import State, Supervisor
@@ -46,7 +46,7 @@ class Formgrader:
             )
             on_state(None, self.supervisor.state)
 
-    def ready(self) -> Upstream | None:
+    def ready(self, work: Work = Work.PAGES) -> Upstream | None:
         """Where to send a request; None while a managed formgrader is not running.
 
         In that case it is started, unless it has to wait for its next start.
@@ -67,9 +67,30 @@ class Formgrader:
             self._external = Upstream.at(self.course.url, token)
         return self._external
 
-    def in_use(self) -> AbstractContextManager[None]:
-        """A request is being handled: a managed formgrader is not idle, however long it takes."""
+    async def until_ready(self, work: Work, seconds: float) -> Upstream | None:
+        """Wait for :meth:`ready`. None: the formgrader does not run within this time.
+
+        :raises UpstreamUnreachable: as :meth:`ready`
+        """
+        upstream = self.ready(work)
+        if upstream is None and self.supervisor is not None:
+            await self.supervisor.until_running(seconds)
+            return self.ready(work)
+        return upstream
+
+    def in_use(self, upstream: Upstream) -> AbstractContextManager[None]:
+        """``upstream`` is handling a request: it is not idle, however long that takes."""
         return self.supervisor.in_use() if self.supervisor is not None else nullcontext()
+
+    @property
+    def job_concurrency(self) -> int:
+        """How many requests of :attr:`Work.JOBS` it handles at the same time."""
+        return 1
+
+    async def interrupt(self, upstream: Upstream) -> None:
+        """Stop the process of ``upstream``, with what it is doing. An external one goes on."""
+        if self.supervisor is not None:
+            await self.supervisor.stop()
 
     @property
     def state(self) -> str:

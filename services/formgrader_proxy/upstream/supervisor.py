@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 
 from common.clock import Clock, SystemClock
@@ -77,6 +77,7 @@ class Supervisor:
         self._task: asyncio.Task[None] | None = None
         self._upstream: Upstream | None = None
         self._stop = asyncio.Event()
+        self._changed = asyncio.Event()
         self._stuck: str | None = None
         self._failures = 0
         self._not_before = 0.0
@@ -117,6 +118,17 @@ class Supervisor:
             )
         return None
 
+    async def until_running(self, seconds: float) -> None:
+        """Wait until the process serves, and start it again if it fails, for a limited time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self.ready() is None:
+                    if self._task is None:
+                        await self._clock.sleep(self.paused_for)
+                    else:
+                        self._changed.clear()
+                        await self._changed.wait()
+
     @contextmanager
     def in_use(self) -> Iterator[None]:
         """A request is being handled, so the process is not idle, however long it takes."""
@@ -136,6 +148,7 @@ class Supervisor:
 
     def _enter(self, state: State) -> None:
         old, self._state = self._state, state
+        self._changed.set()
         if old is not state:
             self._on_state(old, state)
 
@@ -149,8 +162,7 @@ class Supervisor:
         finally:
             self._upstream = None
             self._task = None
-            if self._state is not State.PAUSING:
-                self._enter(State.STOPPED)
+            self._enter(State.PAUSING if self._state is State.PAUSING else State.STOPPED)
 
     async def _supervise(self, life: Life) -> None:
         try:

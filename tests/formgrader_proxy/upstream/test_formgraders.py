@@ -70,10 +70,10 @@ async def test_only_a_course_with_a_directory_is_supervised(formgraders: Formgra
     assert managed.state == "stopped"
     assert external.supervisor is None
     assert external.state == "elsewhere"
-    with external.in_use():
-        upstream = external.ready()
+    upstream = external.ready()
     assert upstream is not None
-    assert upstream is external.ready()
+    with external.in_use(upstream):
+        assert upstream is external.ready()
 
 
 async def test_a_changed_file_replaces_only_changed_courses(
