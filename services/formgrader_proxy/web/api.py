@@ -13,6 +13,7 @@ from services.formgrader_proxy.settings import Site
 from services.formgrader_proxy.upstream.endpoint import UpstreamUnreachable
 from services.formgrader_proxy.upstream.formgraders import Formgrader, Formgraders
 from services.formgrader_proxy.upstream.supervisor import State
+from services.formgrader_proxy.web.trouble import sentence, trouble_of
 
 #: The list of courses waits no longer than this for a formgrader that is busy.
 COUNT_SECONDS = 2.0
@@ -32,6 +33,11 @@ class CourseSummary:
     may_read_log: bool
     assignments: int | None
     submissions: int | None
+
+    @property
+    def trouble_sentence(self) -> str:
+        """The trouble as the page shows it; empty without any."""
+        return sentence(self.trouble)
 
 
 class Api:
@@ -71,7 +77,7 @@ async def summarize_courses(
             title=formgrader.course.title,
             role=_ROLES[role],
             state=formgrader.state,
-            trouble=formgrader.supervisor.trouble if formgrader.supervisor else None,
+            trouble=trouble_of(formgrader, role),
             may_read_audit=role >= Role.INSTRUCTOR,
             may_read_log=role is Role.ADMIN and formgrader.supervisor is not None,
             assignments=count[0] if count else None,

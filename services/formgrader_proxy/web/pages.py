@@ -8,6 +8,7 @@ from services.formgrader_proxy.courses import is_course_id
 from services.formgrader_proxy.settings import Site
 from services.formgrader_proxy.upstream.formgraders import Formgraders
 from services.formgrader_proxy.web.api import summarize_courses
+from services.formgrader_proxy.web.trouble import sentence
 
 
 class Pages:
@@ -45,7 +46,7 @@ class Pages:
             "formgrader_log.html",
             course=formgrader.course,
             state=formgrader.state,
-            trouble=formgrader.supervisor.trouble,
+            trouble=sentence(formgrader.supervisor.trouble),
             lines=formgrader.supervisor.log_tail(),
         )
 
