@@ -155,6 +155,9 @@ class Gateway:
             raise self._refused(
                 course, role, error_response(request, 403, "You do not grade this course.")
             )
+        if segments in {(), ("",)} and request.method in _READ:
+            # The address of a course as the documentation gives it. Jupyter has nothing else there.
+            raise web.HTTPFound(f"{self._site.course_path(course.id)}formgrader")
         rule = check_role(rule, role)
         if isinstance(rule, Rule) and is_websocket(request) and not rule.websocket:
             rule = Refusal.WEBSOCKET
@@ -170,7 +173,7 @@ class Gateway:
             upstream = formgrader.ready()
             if upstream is None:
                 self._metrics.request(course.id, role, Outcome.STARTING)
-                return waiting_page(passage.request, formgrader)
+                return waiting_page(passage.request, formgrader, role)
             with formgrader.in_use(upstream):
                 response = await self._pass_on(passage, upstream, body)
         except (UpstreamUnreachable, RedirectRefused) as error:
