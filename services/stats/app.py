@@ -252,21 +252,29 @@ class StatsApp(ServiceApp):
 
     async def report(self, _words: Sequence[str], options: Mapping[str, str]) -> int:
         """``report``"""
-        from services.stats.commands.report import report
-        from services.stats.database import open_store
+        from services.stats.commands.report import ReportOptions, report
+        from services.stats.database import missing_database, open_store
 
+        problems = missing_database(self.db_url)
+        parsed = ReportOptions.parse(options, problems)
+        if problems:
+            raise ConfigError(problems)
         database = self._database()
         async with open_store(database) as store:
-            print(await report(store, options, database.pseudonyms), end="")
+            print(await report(store, parsed, database.pseudonyms), end="")
         return 0
 
     async def export(self, words: Sequence[str], options: Mapping[str, str]) -> int:
         """``export DIRECTORY``"""
-        from services.stats.commands.export import export
-        from services.stats.database import open_store
+        from services.stats.commands.export import ExportOptions, export
+        from services.stats.database import missing_database, open_store
 
+        problems = missing_database(self.db_url)
+        parsed = ExportOptions.parse(options, problems)
+        if problems:
+            raise ConfigError(problems)
         async with open_store(self._database()) as store:
-            print(await export(store, Path(words[0]), options), end="")
+            print(await export(store, Path(words[0]), parsed), end="")
         return 0
 
     async def import_activity(self, words: Sequence[str], _options: Mapping[str, str]) -> int:
@@ -282,8 +290,10 @@ class StatsApp(ServiceApp):
     async def forget_user(self, words: Sequence[str], _options: Mapping[str, str]) -> int:
         """``forget-user NAME``"""
         from services.stats.commands.forget_user import forget_user
-        from services.stats.database import open_store
+        from services.stats.database import missing_database, open_store
 
+        if problems := missing_database(self.db_url):
+            raise ConfigError(problems)
         database = self._database()
         async with open_store(database) as store:
             found, text = await forget_user(store, words[0], database.pseudonyms)

@@ -30,6 +30,17 @@ class DatabaseSettings:
     pseudonyms: Pseudonyms | None = None
 
 
+def missing_database(url: str) -> list[str]:
+    """A problem if there is no database at this URL. A command that reads must not create one."""
+    address = parse_address(url)
+    if not address.is_sqlite or address.file is None or address.file.exists():
+        return []
+    return [
+        f"--db-url: there is no database {address.file}; write the URL of the service's database,"
+        " such as sqlite:////var/lib/jupyterhub/stats.sqlite."
+    ]
+
+
 @asynccontextmanager
 async def open_store(settings: DatabaseSettings, *, wait: bool = False) -> AsyncIterator[Store]:
     """Open the database and close it at exit.

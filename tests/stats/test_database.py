@@ -16,7 +16,7 @@ from tests.stats.conftest import Run
 
 def test_no_migrate(run: Run) -> None:
     """With --no-migrate, a database without tables is rejected."""
-    code, _, err = run("report", "--no-migrate")
+    code, _, err = run("demo-data", "--no-migrate")
     assert code == 1
     assert "no tables yet and --no-migrate is set" in err
 

@@ -80,6 +80,12 @@ class Queries:
                 GroupRow(row.name, row.members) for row in rows if viewer.may_see_group(row.name)
             ]
 
+    async def knows_user(self, name: str) -> bool:
+        """Whether there is, or was, a user with this name or pseudonym."""
+        async with self._select(Individual(name), date.max, date.min) as selection:
+            assert isinstance(selection.audience, Individual)  # noqa: S101 - with the stored name
+            return await selection.person(selection.audience) is not None
+
     async def days(self, audience: Audience, first: date, last: date) -> list[GroupDay]:
         """A row for each day that was observed at least in part, or has records."""
         async with self._select(audience, first, last) as selection:
