@@ -117,7 +117,8 @@ class StatsApp(ServiceApp):
         help="Seconds between polls that list all users, to find deleted users and changed groups.",
     ).tag(config=True)
     timezone = Unicode(
-        "UTC", help="The time zone in which days begin and end, for example Europe/Berlin."
+        help="The time zone in which days begin and end, for example Europe/Berlin. Default: the"
+        " zone that the database was kept in; UTC for a new one.",
     ).tag(config=True)
     retention = Int(
         0,
@@ -175,7 +176,7 @@ class StatsApp(ServiceApp):
         found = super().problems()
         found += database_problems(self.db_url)
         try:
-            ZoneInfo(self.timezone)
+            self._zone()
         except (ZoneInfoNotFoundError, ValueError, OSError):
             found.append(
                 f"--timezone: unknown time zone {self.timezone!r}; write, for example,"
@@ -199,12 +200,15 @@ class StatsApp(ServiceApp):
 
         return Pseudonyms.from_file(self.pseudonym_key_file)
 
+    def _zone(self) -> ZoneInfo | None:
+        return ZoneInfo(self.timezone) if self.timezone else None
+
     def _database(self) -> "DatabaseSettings":
         from services.stats.database import DatabaseSettings
 
         return DatabaseSettings(
             url=self.db_url,
-            zone=ZoneInfo(self.timezone),
+            zone=self._zone(),
             migrate=self.migrate,
             pseudonyms=self._pseudonyms(),
         )
