@@ -126,9 +126,9 @@ class StatsApp(ServiceApp):
         max=36500,  # a date that many days ago must exist
         help="Days to keep detailed records; 0 keeps them forever. Daily totals are always kept.",
     ).tag(config=True)
-    pseudonymise = Bool(False, help="Store pseudonyms (keyed hashes) in place of user names.").tag(
-        config=True
-    )
+    pseudonymise = Bool(
+        False, help="Store keyed hashes in place of the names of users, servers and profiles."
+    ).tag(config=True)
     pseudonym_key_file = Unicode(help="File with the secret key for --pseudonymise.").tag(
         config=True
     )
