@@ -29,7 +29,7 @@ from services.stats.store.upsert import batches, insert_missing, upsert
 
 SCHEMA = Schema(
     migrations=Path(__file__).parent / "migrations",
-    revisions=("0001",),
+    revisions=("0001", "0002"),
     version_table="alembic_version",
 )
 

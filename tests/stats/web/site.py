@@ -46,7 +46,7 @@ NAMES = [
 ]
 """User names that would break a careless page, address or spreadsheet."""
 
-FIGURES = ("active", "newcomers", "servers", "sessions", "hours", "lengths", "week")
+FIGURES = ("active", "newcomers", "servers", "sessions", "hours", "savings", "lengths", "week")
 """The figures of the overview, by the name of their CSV file."""
 
 

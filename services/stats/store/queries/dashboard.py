@@ -27,13 +27,13 @@ from services.stats.intervals import Interval
 from services.stats.pseudonyms import is_pseudonym
 from services.stats.query.access import Audience, Individual, Viewer, WholeHub
 from services.stats.query.people import GroupRow, PersonRow
-from services.stats.query.periods import Summary, summarise
+from services.stats.query.periods import Summary, day_lengths, summarise
 from services.stats.query.question import Span
 from services.stats.query.timeline import Timeline
 from services.stats.records import GroupDay
 from services.stats.store import tables as t
 from services.stats.store.daily_rows import LiveDays
-from services.stats.store.queries import days, people, timelines
+from services.stats.store.queries import days, observation, people, timelines
 from services.stats.store.queries.selection import Selection
 from services.stats.store.store import Store
 from services.stats.store.tables import FOREVER
@@ -134,7 +134,7 @@ class Queries:
     async def gaps(self, first: date, last: date) -> list[Interval]:
         """When nothing was observed; known for as long as the raw polls are kept."""
         async with self._select(WholeHub(), first, last) as selection:
-            return await timelines.gaps(selection)
+            return await observation.gaps(selection)
 
     async def servers_at(
         self, audience: Audience, first: date, last: date, points: int = 500
@@ -180,5 +180,5 @@ async def _summary(selection: Selection, rows: Sequence[GroupDay], period: Perio
         period,
         [row for row in rows if period.first <= row.day <= period.last],
         await people.count_active(selection, period),
-        days.day_lengths(selection, period),
+        day_lengths(period.first, period.last, selection.now, selection.zone),
     )
