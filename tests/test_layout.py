@@ -96,6 +96,7 @@ PURE = (
     "services/formgrader_proxy/proxy/target.py",
     "services/formgrader_proxy/upstream/keeper/log_lines.py",
     "services/formgrader_proxy/upstream/keeper/plan.py",
+    "services/formgrader_proxy/upstream/pool/balance.py",
     "services/stats/commands/report_formats.py",
     "services/stats/intervals.py",
     "services/stats/query",

@@ -158,7 +158,7 @@ class FormgraderProxy(ServiceApp):
     def courses_file(self, path: str = "") -> "CoursesFile":
         """The courses file at ``path``, by default that of the settings. Raises ConfigError."""
         from services.formgrader_proxy.courses import CoursesFile, load_courses
-        from services.formgrader_proxy.upstream.process import may_switch_user
+        from services.formgrader_proxy.upstream.process.process import may_switch_user
 
         def load(text: str) -> "dict[str, Course]":
             instructors = frozenset(self.instructor_groups)
