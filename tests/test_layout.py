@@ -38,11 +38,14 @@ SERVICE_IMPORTS: dict[str, set[str]] = {
     "stats/web": {"query", "store"},
     "stats/commands": {"query", "record", "store"},
     "formgrader_proxy/store": set(),
-    "formgrader_proxy/rendering": set(),
+    "formgrader_proxy/export": set(),
+    "formgrader_proxy/gradebook": {"autograding", "export"},
+    "formgrader_proxy/rendering": {"gradebook"},
     "formgrader_proxy/sandbox": set(),
     "formgrader_proxy/autograding": {"sandbox"},
     "formgrader_proxy/upstream": {"autograding", "rendering", "sandbox"},
-    "formgrader_proxy/web": {"store", "upstream"},
+    "formgrader_proxy/web": {"export", "store", "upstream"},
+    "formgrader_proxy/commands": {"export", "upstream"},
     "formgrader_proxy/proxy": {"store", "upstream", "web"},
 }
 #: Who may know traitlets: the applications, and a Jupyter server's own configuration.
@@ -50,6 +53,7 @@ TRAITLETS = (
     "common/config",
     *(f"services/{name}/app.py" for name in SERVICES),
     "services/formgrader_proxy/autograding",
+    "services/formgrader_proxy/gradebook",
     "services/formgrader_proxy/rendering",
     "services/formgrader_proxy/sandbox/provisioner.py",
     "services/formgrader_proxy/upstream/server.py",
@@ -60,6 +64,7 @@ DATABASE = (
     "services/cull/store",
     "services/stats/store",
     "services/formgrader_proxy/store",
+    "services/formgrader_proxy/gradebook",
 )
 #: Decisions: no waiting, logging, clock or network.
 PURE = (
@@ -87,6 +92,8 @@ PURE = (
     "services/cull/web/server_table.py",
     "services/formgrader_proxy/access.py",
     "services/formgrader_proxy/allow_list.py",
+    "services/formgrader_proxy/export",
+    "services/formgrader_proxy/gradebook/grades/summary.py",
     "services/formgrader_proxy/names.py",
     "services/formgrader_proxy/proxy/headers.py",
     "services/formgrader_proxy/proxy/additions/notebook_links.py",

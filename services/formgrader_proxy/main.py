@@ -27,6 +27,7 @@ from services.formgrader_proxy.store.audit import Audit
 from services.formgrader_proxy.upstream.formgraders import Formgraders
 from services.formgrader_proxy.web.api import Api
 from services.formgrader_proxy.web.audit_pages import AuditPages
+from services.formgrader_proxy.web.grade_files import GradeFiles
 from services.formgrader_proxy.web.pages import Pages, add_course_redirects
 
 log = logging.getLogger("formgrader")
@@ -118,6 +119,7 @@ class Service:
         formgraders, audit = self.formgraders, self.audit
         Pages(site, formgraders, sign_in).setup(app)
         AuditPages(site, formgraders, sign_in, audit).setup(app)
+        GradeFiles(site, formgraders, sign_in, audit, self.clock).setup(app)
         Api(site, formgraders, sign_in).setup(app)
         self.gateway.setup(app)
         add_course_redirects(app, settings.services_path, site)

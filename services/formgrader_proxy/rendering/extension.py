@@ -9,6 +9,7 @@ from nbgrader.server_extensions.formgrader.handlers import template_path
 from tornado.web import StaticFileHandler
 from traitlets import Unicode
 
+from services.formgrader_proxy.gradebook.grades.handlers import ROUTES
 from services.formgrader_proxy.rendering.exporter import SubmissionExporter
 from services.formgrader_proxy.rendering.handlers import with_nonce
 from services.formgrader_proxy.rendering.nonce import NO_SCRIPTS, NONCE_HEADER
@@ -38,7 +39,8 @@ class SafeFormgrader(FormgradeExtension):  # type: ignore[misc]
 
     def init_handlers(self, webapp: Any) -> None:
         files = url_path_join(webapp.settings["base_url"], STATIC_PATH) + "(.*)"
-        webapp.add_handlers(".*$", [(files, StaticFileHandler, {"path": str(STATIC_FILES)})])
+        own = [(url_path_join(webapp.settings["base_url"], path), get) for path, get in ROUTES]
+        webapp.add_handlers(".*$", [(files, StaticFileHandler, {"path": str(STATIC_FILES)}), *own])
         super().init_handlers(_WithNonces(webapp))
 
 
