@@ -15,6 +15,7 @@ from common.clock import Clock
 from common.errors import ConfigError, StoreError
 from common.oauth.sign_in import Identity, SignIn
 from common.web.error_pages import error_response
+from common.web.pages import render
 from services.formgrader_proxy.access import Role, role_in
 from services.formgrader_proxy.export.file import export, file_name
 from services.formgrader_proxy.export.grades import Grades
@@ -57,15 +58,20 @@ class GradeFiles:
 
     def setup(self, app: web.Application) -> None:
         """Add the routes."""
-        app.router.add_get(self._site.prefix + "courses/{course:[^/]+}/grades.csv", self.download)
+        path = self._site.prefix + "courses/{course:[^/]+}/grades"
+        app.router.add_get(path, self.page)
+        app.router.add_get(path + ".csv", self.download)
+
+    async def page(self, request: web.Request) -> web.Response:
+        """GET courses/COURSE/grades: a form with the options."""
+        identity = await self._sign_in.require(request)
+        formgrader, _ = self._permit(request, identity)
+        return render(request, "formgrader_grades.html", course=formgrader.course)
 
     async def download(self, request: web.Request) -> web.Response:
         """GET courses/COURSE/grades.csv"""
         identity = await self._sign_in.require(request, fresh=True)
-        formgrader = self._formgraders.get(request.match_info["course"])
-        role = self._role(identity, formgrader)
-        if formgrader is None or role < Role.INSTRUCTOR:
-            raise web.HTTPForbidden(text="Only an instructor of a course may export its grades.")
+        formgrader, role = self._permit(request, identity)
         try:
             options = read_options(request.query)
         except ConfigError as error:
@@ -81,10 +87,14 @@ class GradeFiles:
         # No grades leave without an entry, and every entry gets its outcome.
         return await asyncio.shield(self._record(request, change, formgrader, options))
 
-    def _role(self, identity: Identity, formgrader: Formgrader | None) -> Role:
-        if formgrader is None:
-            return Role.NOBODY
-        return role_in(identity, formgrader.course.groups, self._site.administrators)
+    def _permit(self, request: web.Request, identity: Identity) -> tuple[Formgrader, Role]:
+        """The course's formgrader, for an instructor of the course."""
+        formgrader = self._formgraders.get(request.match_info["course"])
+        if formgrader is not None:
+            role = role_in(identity, formgrader.course.groups, self._site.administrators)
+            if role >= Role.INSTRUCTOR:
+                return formgrader, role
+        raise web.HTTPForbidden(text="Only an instructor of a course may export its grades.")
 
     async def _record(
         self, request: web.Request, change: Change, formgrader: Formgrader, options: Options
@@ -159,4 +169,5 @@ async def _read(formgrader: Formgrader) -> Grades:
 
 
 def _path(query: Mapping[str, str]) -> str:
-    return "grades.csv" + (f"?{urlencode(query)}" if query else "")
+    given = {name: value for name, value in query.items() if value}
+    return "grades.csv" + (f"?{urlencode(given)}" if given else "")

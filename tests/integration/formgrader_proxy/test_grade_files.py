@@ -13,6 +13,7 @@ import pytest
 
 from services.formgrader_proxy.access import Mode
 from services.formgrader_proxy.courses import load_courses
+from services.formgrader_proxy.upstream.endpoint import Work
 from tests.fakes.oauth import Answer, Browser
 from tests.formgrader_proxy.program import environment
 from tests.formgrader_proxy.site import COURSE, GRADER, INSTRUCTOR, PREFIX, Site, formgrader_site
@@ -76,6 +77,24 @@ async def test_an_instructor_downloads_the_grades(site: Site) -> None:
         ("export", "grades.csv?format=canvas&missing=zero", INSTRUCTOR, 200),
         ("export", "grades.csv", INSTRUCTOR, 200),
     ]
+
+
+async def test_the_course_list_shows_what_is_left_to_grade(site: Site) -> None:
+    """As of the last time that the formgrader ran; the list does not start it."""
+    browser = await site.browser(INSTRUCTOR)
+    formgrader = site.formgraders.get("course101")
+    assert formgrader is not None
+    await formgrader.until_ready(Work.PAGES, 60)
+    page = (await browser.go(PREFIX)).text
+    assert "3 to autograde" in page
+    assert "1 to grade by hand" in page
+    await formgrader.interrupt(await formgrader.until_ready(Work.PAGES, 60))  # type: ignore[arg-type]
+    site.clock.advance(600)
+    page = (await browser.go(PREFIX)).text
+    assert "3 to autograde" in page
+    assert "as of" in page
+    assert "10 min ago" in page
+    assert formgrader.state == "stopped"
 
 
 async def test_others_get_no_grades(site: Site) -> None:

@@ -59,6 +59,14 @@ def find_folders(course: Any, assignments: Collection[str]) -> Folders:
     )
 
 
+def source_assignments(course: Any) -> set[str]:
+    """The assignments with a source folder, as in nbgrader's ``get_source_assignments``."""
+    step = course.source_directory
+    pattern = course.format_path(step, ".", "(?P<assignment>.*)", escape=True)
+    paths = (path for path in glob(course.format_path(step, ".", "*")) if os.path.isdir(path))
+    return {found["assignment"] for path in paths if (found := re.fullmatch(pattern, path))}
+
+
 def _walk(directory: Path, assignments: Collection[str]) -> Iterator[Key]:
     for student in _directories(directory):
         if not student.name.startswith("."):  # as in nbgrader's glob pattern

@@ -16,6 +16,7 @@ from nbgrader.plugins.export import CsvExportPlugin
 
 from services.formgrader_proxy.export import table
 from services.formgrader_proxy.export.options import Missing, Options
+from services.formgrader_proxy.gradebook.grades.folders import source_assignments
 from services.formgrader_proxy.gradebook.grades.read import NoGradebook, read_grades
 from services.formgrader_proxy.gradebook.grades.summary import summarize
 from tests.formgrader_proxy.gradebook.grades.sample_course import (
@@ -93,6 +94,16 @@ def test_what_is_left_to_grade(course: Any) -> None:
     assert (first.name, first.submitted) == ("ps1", 6)
     assert (first.needs_autograde, first.needs_manual_grade) == (3, 1)
     assert (second.submitted, second.needs_autograde, second.needs_manual_grade) == (2, 0, 0)
+
+
+def test_drafts_are_counted_as_assignments(course: Any) -> None:
+    """They have a source folder and are not in the gradebook yet."""
+    for name in ("ps1", "draft"):
+        folder = Path(course.format_path(course.source_directory, ".", name))
+        folder.mkdir(parents=True, exist_ok=True)
+    assert source_assignments(course) == {"ps1", "draft"}
+    names = [one.name for one in summarize(read_grades(course), source_assignments(course))]
+    assert names == ["ps1", "ps2", "draft"]
 
 
 def test_a_course_without_a_gradebook_gets_none(tmp_path: Path) -> None:
