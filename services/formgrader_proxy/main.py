@@ -65,6 +65,7 @@ class Service:
             self.audit,
             self.metrics,
             self.clock,
+            stopping,
         )
 
     async def run(self) -> int:
