@@ -76,6 +76,7 @@ class Service:
             self.metrics,
             self.clock,
             self.activity,
+            stopping,
         )
 
     async def run(self) -> int:

@@ -23,7 +23,42 @@ class Work(StrEnum):
 
 
 class UpstreamUnreachable(Exception):
-    """The upstream could not be reached, or closed the connection before it responded."""
+    """The upstream could not be reached, or closed the connection before it responded.
+
+    ``sent``: the request may have reached it, so its effect is unknown.
+    """
+
+    def __init__(self, text: str, *, sent: bool = False) -> None:
+        self.sent = sent
+        super().__init__(text)
+
+
+class RequestFailed(aiohttp.ClientError):
+    """A request over :attr:`Upstream.session` has no response.
+
+    ``sent``: the upstream may have received it.
+    """
+
+    def __init__(self, reason: str, *, sent: bool) -> None:
+        self.sent = sent
+        super().__init__(reason)
+
+
+async def _once(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """A middleware of aiohttp's client: send a request once.
+
+    Otherwise aiohttp repeats a PUT or DELETE by itself, and the error is only that of the last
+    attempt. aiohttp raises ClientConnectionError, and no subclass of it, if it was closed before it
+    sent the request.
+    """
+    try:
+        return await handler(request)
+    except (aiohttp.ClientConnectionError, OSError) as error:
+        sent = not isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
+        sent = sent and type(error) is not aiohttp.ClientConnectionError
+        raise RequestFailed(type(error).__name__, sent=sent) from error
 
 
 @dataclass(frozen=True)
@@ -70,6 +105,7 @@ def _session(connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
     """A session that forwards what it receives: no cookies, no decompression, no proxies."""
     return aiohttp.ClientSession(
         connector=connector,
+        middlewares=(_once,),
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
         read_bufsize=READ_BUFFER_BYTES,
