@@ -43,6 +43,7 @@ from services.formgrader_proxy.store.audit import Audit, Change
 from services.formgrader_proxy.upstream.endpoint import Upstream, UpstreamUnreachable, Work
 from services.formgrader_proxy.upstream.formgrader import Formgrader
 from services.formgrader_proxy.upstream.formgraders import Formgraders
+from services.formgrader_proxy.web.activity import Activity
 from services.formgrader_proxy.web.refusals import redirect_page, refusal_page, unreachable_page
 from services.formgrader_proxy.web.waiting import waiting_page
 
@@ -87,6 +88,7 @@ class Gateway:
         audit: Audit,
         metrics: FormgraderMetrics,
         clock: Clock,
+        activity: Activity,
     ) -> None:
         self._site = site
         self._prefix = tuple(unquote(part) for part in site.prefix.split("/") if part)
@@ -95,6 +97,7 @@ class Gateway:
         self._audit = audit
         self._metrics = metrics
         self._clock = clock
+        self._activity = activity
         self._heads = HeadCache(clock)
 
     def setup(self, app: web.Application) -> None:
@@ -169,6 +172,7 @@ class Gateway:
     async def _answer(self, passage: _Passage, body: Body | None) -> web.StreamResponse:
         """Forward, audit and answer."""
         course, role, formgrader = passage.course, passage.role, passage.formgrader
+        self._activity.seen(course.id, passage.identity.name)
         try:
             upstream = formgrader.ready()
             if upstream is not None:  # it may be busy, and another process free soon
