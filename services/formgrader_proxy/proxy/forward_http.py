@@ -97,7 +97,8 @@ async def forward_http(
         if additions.policy is not None:
             added = additions.policy(received.headers.getall(NONCE_HEADER, ()))
         headers = to_client(received.status, received.headers, additions.surroundings, added=added)
-        response = await _send_back(request, received, headers, additions)
+        with upstream.streaming():
+            response = await _send_back(request, received, headers, additions)
     except BaseException:
         received.close()
         raise

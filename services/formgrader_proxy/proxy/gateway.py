@@ -45,7 +45,7 @@ from services.formgrader_proxy.proxy.response_headers import RedirectRefused, Su
 from services.formgrader_proxy.proxy.target import PathRefused, Target, read_target
 from services.formgrader_proxy.settings import Site
 from services.formgrader_proxy.store.audit import Audit, Change
-from services.formgrader_proxy.upstream.endpoint import Upstream, UpstreamUnreachable
+from services.formgrader_proxy.upstream.endpoint import Upstream, UpstreamUnreachable, Work
 from services.formgrader_proxy.upstream.formgrader import Formgrader
 from services.formgrader_proxy.upstream.formgraders import Formgraders
 from services.formgrader_proxy.web.activity import Activity
@@ -59,6 +59,8 @@ from services.formgrader_proxy.web.waiting import waiting_page
 
 log = logging.getLogger("formgrader")
 
+#: Seconds that a request waits for its turn.
+TURN_SECONDS = 60.0
 #: Seconds between two checks whether the user of an open WebSocket still has access.
 WEBSOCKET_CHECK_SECONDS = 30.0
 _READ = frozenset({"GET", "HEAD"})
@@ -229,6 +231,8 @@ class Gateway:
         self._activity.seen(course.id, passage.identity.name)
         try:
             upstream = formgrader.ready()
+            if upstream is not None:  # it may be busy, and another process free soon
+                upstream = await formgrader.until_ready(Work.PAGES, TURN_SECONDS)
             if upstream is None:
                 self._metrics.request(course.id, role, Outcome.STARTING)
                 return waiting_page(passage.request, formgrader)
