@@ -1,1 +1,1 @@
-"""The subcommands of the formgrader proxy."""
+"""Commands for courses, which run as the accounts of their formgraders."""

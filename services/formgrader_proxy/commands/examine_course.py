@@ -18,8 +18,8 @@ from services.formgrader_proxy.course_check.findings import (
 from services.formgrader_proxy.course_check.start_errors import launch_failed
 from services.formgrader_proxy.course_check.time_limit import too_slow
 from services.formgrader_proxy.courses import Course
-from services.formgrader_proxy.upstream.launch import INHERITED, read_secret
-from services.formgrader_proxy.upstream.process import Account
+from services.formgrader_proxy.upstream.process.launch import INHERITED, read_secret
+from services.formgrader_proxy.upstream.process.process import Account
 
 #: -B: do not write compiled modules into the course's directory.
 _COMMAND = (sys.executable, "-I", "-B", "-m", "services.formgrader_proxy.course_check")

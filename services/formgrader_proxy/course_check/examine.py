@@ -60,8 +60,9 @@ def _examine_course(subject: Subject, files: Any, *, names: bool) -> list[Findin
         examine_gradebook,
         examine_names_in,
     )
-    from services.formgrader_proxy.course_check.gradebook.url import files_of, gradebook_url
+    from services.formgrader_proxy.course_check.gradebook.url import files_of
     from services.formgrader_proxy.course_check.settings_files import SettingsFiles
+    from services.formgrader_proxy.gradebook.database.address import gradebook_url
 
     try:
         db_url = subject.db_url and gradebook_url(subject.db_url)

@@ -1,6 +1,6 @@
 """A Jupyter server that serves nbgrader's formgrader and nothing else.
 
-:mod:`.launch` runs it as ``python -I -m services.formgrader_proxy.upstream.server`` in the
+:mod:`.process.launch` runs it as ``python -I -m services.formgrader_proxy.upstream.server`` in the
 course's directory and writes one JSON object to its standard input: ``{"course_id", "base_url",
 "listener", "token", "db_url", "db_url_file", "autograding"}``. "listener" is the descriptor of a
 listening socket.
@@ -26,7 +26,7 @@ from common.prctl import end_with_parent, hide_process
 from services.formgrader_proxy.autograding import guards
 from services.formgrader_proxy.autograding.settings import AutogradingSettings
 from services.formgrader_proxy.course_check.at_start import refuse_broken_course
-from services.formgrader_proxy.course_check.gradebook.url import gradebook_url
+from services.formgrader_proxy.gradebook.database.address import gradebook_url
 from services.formgrader_proxy.rendering import configure as rendering
 
 

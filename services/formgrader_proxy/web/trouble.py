@@ -1,7 +1,7 @@
 """Why a formgrader does not run, in a sentence for the user who sees it."""
 
 from services.formgrader_proxy.access import Role
-from services.formgrader_proxy.upstream.formgraders import Formgrader
+from services.formgrader_proxy.upstream.formgrader import Formgrader
 
 
 def trouble_of(formgrader: Formgrader, role: Role) -> str | None:
@@ -9,12 +9,9 @@ def trouble_of(formgrader: Formgrader, role: Role) -> str | None:
 
     Those are detailed for instructors and administrators only.
     """
-    supervisor = formgrader.supervisor
-    if supervisor is None:
-        return None
-    finding = supervisor.finding
+    finding = formgrader.finding
     if finding is None:
-        return supervisor.trouble
+        return formgrader.trouble
     return finding.text if role >= Role.INSTRUCTOR else finding.mild
 
 

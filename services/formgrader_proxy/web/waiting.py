@@ -7,7 +7,7 @@ from common.web.application import PREFIX
 from common.web.error_pages import error_response
 from common.web.pages import render
 from services.formgrader_proxy.access import Role
-from services.formgrader_proxy.upstream.formgraders import Formgrader
+from services.formgrader_proxy.upstream.formgrader import Formgrader
 from services.formgrader_proxy.upstream.supervisor import State
 from services.formgrader_proxy.web.trouble import sentence, trouble_of
 
@@ -23,11 +23,11 @@ def waiting_page(request: web.Request, formgrader: Formgrader, role: Role) -> we
     A course that is broken is checked again as soon as its files change, so its page refreshes
     every few seconds.
     """
-    supervisor = formgrader.supervisor
-    assert supervisor is not None  # noqa: S101 - an external formgrader is never waited for
-    pausing = supervisor.state is State.PAUSING
-    next_start = max(1, round(supervisor.paused_for)) if pausing else 1
-    broken = supervisor.finding is not None
+    pool = formgrader.pool
+    assert pool is not None  # noqa: S101 - an external formgrader is never waited for
+    pausing = pool.state is State.PAUSING
+    next_start = max(1, round(pool.paused_for)) if pausing else 1
+    broken = pool.finding is not None
     retry_after = min(next_start, LOOK_SECONDS) if broken else next_start
     trouble = sentence(trouble_of(formgrader, role))
     headers = {"Retry-After": str(retry_after)}
@@ -45,6 +45,6 @@ def waiting_page(request: web.Request, formgrader: Formgrader, role: Role) -> we
         trouble=trouble,
         retry_after=retry_after,
         next_start=next_start,
-        elapsed=round(supervisor.starting_for),
+        elapsed=round(pool.starting_for),
         usual=USUAL_START_SECONDS,
     )

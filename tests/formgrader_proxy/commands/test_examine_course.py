@@ -20,7 +20,7 @@ from services.formgrader_proxy.course_check.findings import Finding, Kind
 from services.formgrader_proxy.course_check.gradebook.revisions import Upgrade
 from services.formgrader_proxy.course_check.gradebook.sqlite_file import examine_file
 from services.formgrader_proxy.courses import Course
-from services.formgrader_proxy.upstream.process import Account
+from services.formgrader_proxy.upstream.process.process import Account
 
 CONFIG = "nbgrader_config.py"
 PROTECT = (

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from services.formgrader_proxy.courses import load_courses
-from services.formgrader_proxy.upstream import life
+from services.formgrader_proxy.upstream.process import life
 from services.formgrader_proxy.upstream.supervisor import State
 from tests.formgrader_proxy.site import COURSE, GRADER, Site, formgrader_site
 
@@ -56,13 +56,13 @@ async def test_a_page_while_it_waits_for_a_restart(
     await manage(site, tmp_path)
     formgrader = site.formgraders.get("course101")
     assert formgrader is not None
-    assert formgrader.supervisor is not None
+    assert formgrader.pool is not None
     for _ in range(3):  # failures, so that the delay is long enough to be seen
         async with asyncio.timeout(60):
-            while formgrader.supervisor.paused_for:
+            while formgrader.pool.paused_for:
                 await asyncio.sleep(0.01)
             formgrader.ready()
-            while formgrader.supervisor.state is not State.PAUSING:
+            while formgrader.pool.state is not State.PAUSING:
                 await asyncio.sleep(0.01)
     page = await browser.go(COURSE + "formgrader")
     assert page.status == 503

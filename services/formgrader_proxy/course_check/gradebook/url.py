@@ -1,27 +1,10 @@
 """Where a course's gradebook is."""
 
 import os
-from importlib.util import find_spec
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
-
-
-def gradebook_url(url: str) -> str:
-    """The URL with the PostgreSQL driver that is installed.
-
-    SQLAlchemy's choice for a URL without a driver depends on its version.
-
-    :raises SystemExit: no driver is installed; the message says what to install
-    """
-    scheme, _, rest = url.partition("://")
-    if scheme not in {"postgresql", "postgres"}:
-        return url
-    for driver in ("psycopg", "psycopg2"):
-        if find_spec(driver):
-            return f"postgresql+{driver}://{rest}"
-    raise SystemExit("A gradebook in PostgreSQL needs a driver: pip install 'psycopg[binary]'")
 
 
 def sqlite_path(db_url: str) -> Path | None:
