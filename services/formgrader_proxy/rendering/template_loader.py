@@ -1,5 +1,6 @@
 """Loads templates through :mod:`.template_source`, and the environment of nbgrader's own pages."""
 
+import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 from jinja2 import BaseLoader, Environment, FileSystemLoader, TemplateNotFound
 from markupsafe import Markup, escape
 
+from services.formgrader_proxy.new_names import for_scripts
+from services.formgrader_proxy.rendering import notices
 from services.formgrader_proxy.rendering.nonce import csp_nonce
 from services.formgrader_proxy.rendering.template_source import (
     Origin,
@@ -16,6 +19,8 @@ from services.formgrader_proxy.rendering.template_source import (
 
 log = logging.getLogger("formgrader")
 
+#: The scripts of every page, in order.
+SCRIPTS = ("formgrader.js", "failures.js", "new_names.js")
 #: Files that are templates; others, such as style sheets, are inserted unchanged.
 _TEMPLATES = (".tpl", ".j2")
 #: What a loader returns: the source, its file, and whether it is still up to date.
@@ -70,12 +75,19 @@ def add_page_parts(environment: Environment, static_url: str, notice: str) -> No
     ``static_url`` ends in a slash. ``notice`` is plain text, empty for none.
     """
     style = Markup('<link rel="stylesheet" href="{}formgrader.css">').format(static_url)
+    names = Markup('<meta name="classroom-names" content="{}">').format(json.dumps(for_scripts()))
     script = Markup('<script nonce="{}" src="{}{}"></script>')
     shown = Markup('<div class="alert alert-danger" id="course-notice" role="alert">{}</div>')
     environment.globals.update(
         csp_nonce=csp_nonce,
         classroom_head_start=lambda: "",
-        classroom_head_end=lambda: style + script.format(csp_nonce(), static_url, "formgrader.js"),
-        classroom_body_start=lambda: shown.format(escape(notice)) if notice else "",
+        classroom_head_end=lambda: (
+            style
+            + names
+            + Markup("").join(script.format(csp_nonce(), static_url, name) for name in SCRIPTS)
+        ),
+        classroom_body_start=lambda: Markup("").join(
+            shown.format(escape(text)) for text in (notice, *notices.current()) if text
+        ),
         classroom_formulas=lambda: script.format(csp_nonce(), static_url, "formulas.js"),
     )
