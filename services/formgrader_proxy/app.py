@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
+from urllib.parse import urljoin
 
 from traitlets import List, Unicode, default
 
@@ -102,6 +103,12 @@ class FormgraderProxy(ServiceApp):
         " users' servers, 'self' lets the page of any of them read what its visitors may grade.",
     ).tag(config=True)
 
+    stats_url = Unicode(
+        help="The address of the statistics (services.stats), for links from nbgrader's Manage"
+        " Students: a URL, a path such as /services/stats/, or a path below the Hub's services,"
+        " such as stats/. Default: no links."
+    ).tag(config=True)
+
     aliases: dict[str, str] = ServiceApp.aliases | {
         name.replace("_", "-"): f"FormgraderProxy.{name}"
         for name in (
@@ -114,6 +121,7 @@ class FormgraderProxy(ServiceApp):
             "proxy_token_file",
             "register_target",
             "frame_ancestors",
+            "stats_url",
         )
     }
 
@@ -147,7 +155,21 @@ class FormgraderProxy(ServiceApp):
                 "--frame-ancestors: use sources separated by spaces, such as 'self'"
                 " https://lms.example.org."
             )
+        url = self.statistics_url
+        if url and not is_http_url(url) and not is_path(url):
+            found.append("--stats-url: use a URL or a path such as /services/stats/.")
         return found
+
+    @property
+    def services_path(self) -> str:
+        """The path below which the Hub's services are."""
+        return f"{self.base_url.rstrip('/')}/services/"
+
+    @property
+    def statistics_url(self) -> str:
+        """The address of the statistics with a slash at the end; empty without them."""
+        url = self.stats_url and urljoin(self.services_path, self.stats_url)
+        return url and f"{url.rstrip('/')}/"
 
     def _register_problems(self) -> list[str]:
         found = []
@@ -237,8 +259,9 @@ class FormgraderProxy(ServiceApp):
                 self.public_hub_url,
                 self.frame_ancestors,
                 Administrators(frozenset(self.admin_groups)),
+                self.statistics_url,
             ),
-            services_path=f"{self.base_url.rstrip('/')}/services/",
+            services_path=self.services_path,
             oauth=self.oauth_settings(allow_frames=self.frame_ancestors != "'none'"),
             bind=Bind(self.ip, self.port or 0, tls.server_context() if tls else None),
             courses=self.courses_file(),
