@@ -43,7 +43,7 @@ SERVICE_IMPORTS: dict[str, set[str]] = {
     "formgrader_proxy/rendering": {"gradebook"},
     "formgrader_proxy/sandbox": set(),
     "formgrader_proxy/autograding": {"sandbox"},
-    "formgrader_proxy/upstream": {"autograding", "rendering", "sandbox"},
+    "formgrader_proxy/upstream": {"autograding", "gradebook", "rendering", "sandbox"},
     "formgrader_proxy/web": {"export", "store", "upstream"},
     "formgrader_proxy/commands": {"export", "upstream"},
     "formgrader_proxy/proxy": {"store", "upstream", "web"},
@@ -63,8 +63,8 @@ DATABASE = (
     "common/db",
     "services/cull/store",
     "services/stats/store",
-    "services/formgrader_proxy/store",
     "services/formgrader_proxy/gradebook",
+    "services/formgrader_proxy/store",
 )
 #: Decisions: no waiting, logging, clock or network.
 PURE = (
@@ -103,6 +103,7 @@ PURE = (
     "services/formgrader_proxy/proxy/target.py",
     "services/formgrader_proxy/upstream/keeper/log_lines.py",
     "services/formgrader_proxy/upstream/keeper/plan.py",
+    "services/formgrader_proxy/upstream/pool/balance.py",
     "services/stats/commands/report_formats.py",
     "services/stats/intervals.py",
     "services/stats/query",

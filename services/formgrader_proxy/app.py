@@ -62,6 +62,12 @@ class FormgraderProxy(ServiceApp):
             grades stats101 --courses=courses.toml --format=moodle --assignment=ps1 > ps1.csv
             """,
         ),
+        "gradebook-indexes": Command(
+            help="Create the indexes of a course's gradebook. Formgraders do so when they start.",
+            run="gradebook_indexes",
+            words=("FILE", "COURSE"),
+            switches={"remove": "Remove them instead. A formgrader that runs creates them again."},
+        ),
     }
 
     courses = Unicode(
@@ -198,7 +204,7 @@ class FormgraderProxy(ServiceApp):
     def courses_file(self, path: str = "") -> "CoursesFile":
         """The courses file at ``path``, by default that of the settings. Raises ConfigError."""
         from services.formgrader_proxy.courses import CoursesFile, load_courses
-        from services.formgrader_proxy.upstream.process import may_switch_user
+        from services.formgrader_proxy.upstream.process.process import may_switch_user
 
         def load(text: str) -> "dict[str, Course]":
             instructors = frozenset(self.instructor_groups)
@@ -239,6 +245,17 @@ class FormgraderProxy(ServiceApp):
             hint = did_you_mean(course_id, tuple(courses)) or f"; there are {', '.join(courses)}"
             raise ConfigError([f"{self.courses} contains no course {course_id}{hint}"])
         return courses[course_id]
+
+    def gradebook_indexes(self, words: "Sequence[str]", options: Mapping[str, str]) -> int:
+        """``gradebook-indexes FILE COURSE [--remove]``. Raises ConfigError."""
+        from services.formgrader_proxy.commands.gradebook_indexes import gradebook_indexes
+
+        path, course_id = words
+        course = self.courses_file(path).courses.get(course_id)
+        if course is None:
+            raise ConfigError([f'there is no course "{course_id}" in {path}'])
+        print(gradebook_indexes(course, remove="remove" in options))
+        return 0
 
     def new_loop(self) -> "AbstractEventLoop":
         """A uvloop, with which a request takes less CPU than with asyncio's own event loop."""

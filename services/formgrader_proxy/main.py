@@ -58,7 +58,10 @@ class Service:
         self.readiness = Readiness()
         self.audit = Audit(settings.db_url)
         self.formgraders = Formgraders(
-            settings.courses, settings.site.course_path, self.metrics.state
+            settings.courses,
+            settings.site.course_path,
+            self.metrics.state,
+            self.metrics.process,
         )
         self.activity = Activity(self.clock)
         self.courses = CourseList(

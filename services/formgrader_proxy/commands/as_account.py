@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from services.formgrader_proxy.upstream.launch import INHERITED
-from services.formgrader_proxy.upstream.process import Account
+from services.formgrader_proxy.upstream.process.launch import INHERITED
+from services.formgrader_proxy.upstream.process.process import Account
 
 
 class NotRun(Exception):

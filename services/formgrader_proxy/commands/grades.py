@@ -10,7 +10,7 @@ from services.formgrader_proxy.courses import Course
 from services.formgrader_proxy.export.file import export
 from services.formgrader_proxy.export.grades import Grades
 from services.formgrader_proxy.export.options import read_options
-from services.formgrader_proxy.upstream.launch import read_secret
+from services.formgrader_proxy.upstream.process.launch import read_secret
 
 _MODULE = "services.formgrader_proxy.gradebook.grades.report"
 #: Seconds. A course with 1,100 students and ten assignments needs about two.

@@ -11,7 +11,8 @@ from services.formgrader_proxy.access import Role, role_in
 from services.formgrader_proxy.export.grades import AssignmentWork
 from services.formgrader_proxy.settings import Site
 from services.formgrader_proxy.store.audit import Audit, Change
-from services.formgrader_proxy.upstream.formgraders import Formgrader, Formgraders
+from services.formgrader_proxy.upstream.formgrader import Formgrader
+from services.formgrader_proxy.upstream.formgraders import Formgraders
 from services.formgrader_proxy.web.activity import Activity
 from services.formgrader_proxy.web.figures import Figures, KnownFigures
 
@@ -116,7 +117,7 @@ class CourseList:
             return {}
 
     def _summary(self, formgrader: Formgrader, role: Role, change: Change | None) -> CourseSummary:
-        course, supervisor = formgrader.course, formgrader.supervisor
+        course = formgrader.course
         figures: Figures | None = self._figures.of(formgrader)
         may_read_audit = role >= Role.INSTRUCTOR
         return CourseSummary(
@@ -124,9 +125,9 @@ class CourseList:
             title=course.title,
             role=_ROLES[role],
             state=formgrader.state,
-            trouble=supervisor.trouble if supervisor else None,
+            trouble=formgrader.trouble,
             may_read_audit=may_read_audit,
-            may_read_log=role is Role.ADMIN and supervisor is not None,
+            may_read_log=role is Role.ADMIN and formgrader.pool is not None,
             assignments=figures.assignments if figures else None,
             submissions=figures.submissions if figures else None,
             may_export=role >= Role.INSTRUCTOR,

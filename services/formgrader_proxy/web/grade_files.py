@@ -23,7 +23,8 @@ from services.formgrader_proxy.export.options import Options, read_options
 from services.formgrader_proxy.settings import Site
 from services.formgrader_proxy.store.audit import Audit, Change
 from services.formgrader_proxy.upstream.endpoint import UpstreamUnreachable, Work
-from services.formgrader_proxy.upstream.formgraders import Formgrader, Formgraders
+from services.formgrader_proxy.upstream.formgrader import Formgrader
+from services.formgrader_proxy.upstream.formgraders import Formgraders
 
 #: Seconds that a download waits for a formgrader that is not running, and then for the grades.
 START_SECONDS, READ_SECONDS = 60.0, 120.0
