@@ -28,6 +28,7 @@ from services.formgrader_proxy.upstream.formgraders import Formgraders
 from services.formgrader_proxy.web.api import Api
 from services.formgrader_proxy.web.audit_pages import AuditPages
 from services.formgrader_proxy.web.pages import Pages, add_course_redirects
+from services.formgrader_proxy.web.sign_in_again import SignInAgain
 
 log = logging.getLogger("formgrader")
 
@@ -120,6 +121,7 @@ class Service:
         Pages(site, formgraders, sign_in).setup(app)
         AuditPages(site, formgraders, sign_in, audit).setup(app)
         Api(site, formgraders, sign_in).setup(app)
+        SignInAgain(site, formgraders, sign_in, audit).setup(app)
         self.gateway.setup(app)
         add_course_redirects(app, settings.services_path, site)
         return app
