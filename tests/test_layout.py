@@ -42,8 +42,9 @@ SERVICE_IMPORTS: dict[str, set[str]] = {
     "formgrader_proxy/sandbox": set(),
     "formgrader_proxy/autograding": {"sandbox"},
     "formgrader_proxy/upstream": {"autograding", "rendering", "sandbox"},
-    "formgrader_proxy/web": {"store", "upstream"},
-    "formgrader_proxy/proxy": {"store", "upstream", "web"},
+    "formgrader_proxy/jobs": {"store", "upstream"},
+    "formgrader_proxy/web": {"jobs", "store", "upstream"},
+    "formgrader_proxy/proxy": {"jobs", "store", "upstream", "web"},
 }
 #: Who may know traitlets: the applications, and a Jupyter server's own configuration.
 TRAITLETS = (
@@ -87,6 +88,10 @@ PURE = (
     "services/cull/web/server_table.py",
     "services/formgrader_proxy/access.py",
     "services/formgrader_proxy/allow_list.py",
+    "services/formgrader_proxy/jobs/choice.py",
+    "services/formgrader_proxy/jobs/progress.py",
+    "services/formgrader_proxy/jobs/requests.py",
+    "services/formgrader_proxy/jobs/result.py",
     "services/formgrader_proxy/names.py",
     "services/formgrader_proxy/proxy/headers.py",
     "services/formgrader_proxy/proxy/additions/notebook_links.py",
@@ -94,8 +99,10 @@ PURE = (
     "services/formgrader_proxy/proxy/policy_headers.py",
     "services/formgrader_proxy/proxy/response_headers.py",
     "services/formgrader_proxy/proxy/target.py",
+    "services/formgrader_proxy/store/job.py",
     "services/formgrader_proxy/upstream/keeper/log_lines.py",
     "services/formgrader_proxy/upstream/keeper/plan.py",
+    "services/formgrader_proxy/web/job_views.py",
     "services/stats/commands/report_formats.py",
     "services/stats/intervals.py",
     "services/stats/query",

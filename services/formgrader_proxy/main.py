@@ -19,14 +19,17 @@ from common.web.application import create_app
 from common.web.metrics import Metrics
 from common.web.pages import add_templates
 from common.web.server import serve
+from services.formgrader_proxy.jobs.jobs import Jobs
 from services.formgrader_proxy.metrics import FormgraderMetrics
 from services.formgrader_proxy.proxy.gateway import Gateway
 from services.formgrader_proxy.scopes import ADMIN_SCOPE
 from services.formgrader_proxy.settings import Settings
 from services.formgrader_proxy.store.audit import Audit
+from services.formgrader_proxy.store.jobs import JobStore
 from services.formgrader_proxy.upstream.formgraders import Formgraders
 from services.formgrader_proxy.web.api import Api
 from services.formgrader_proxy.web.audit_pages import AuditPages
+from services.formgrader_proxy.web.jobs_pages import JobsPages
 from services.formgrader_proxy.web.pages import Pages, add_course_redirects
 
 log = logging.getLogger("formgrader")
@@ -57,6 +60,8 @@ class Service:
         self.formgraders = Formgraders(
             settings.courses, settings.site.course_path, self.metrics.state
         )
+        self.job_store = JobStore(self.audit)
+        self.jobs = Jobs(self.formgraders, self.job_store, self.audit, self.metrics, self.clock)
         self.sign_in = SignIn(settings.oauth, self.clock)
         self.gateway = Gateway(
             settings.site,
@@ -65,6 +70,7 @@ class Service:
             self.audit,
             self.metrics,
             self.clock,
+            self.jobs,
         )
 
     async def run(self) -> int:
@@ -73,8 +79,10 @@ class Service:
             await self._open_audit()
             stack.push_async_callback(self.formgraders.close)
             await self.formgraders.replace(self.settings.courses.courses)
+            await self.jobs.settle_all(list(self.settings.courses.courses))
             serving = serve(self.application(), self.settings.bind, cancel_with_client=True)
             port = await stack.enter_async_context(serving)
+            stack.push_async_callback(self.jobs.close)  # answers those who wait for a job
             count = len(self.settings.courses.courses)
             log.info(
                 "Serving %d %s at %s",
@@ -118,6 +126,7 @@ class Service:
         formgraders, audit = self.formgraders, self.audit
         Pages(site, formgraders, sign_in).setup(app)
         AuditPages(site, formgraders, sign_in, audit).setup(app)
+        JobsPages(site, formgraders, sign_in, self.jobs, self.job_store, self.clock).setup(app)
         Api(site, formgraders, sign_in).setup(app)
         self.gateway.setup(app)
         add_course_redirects(app, settings.services_path, site)

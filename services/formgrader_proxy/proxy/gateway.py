@@ -6,6 +6,7 @@ an earlier step allowed.
 
 import asyncio
 import logging
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -20,14 +21,17 @@ from common.web.error_pages import error_response
 from services.formgrader_proxy.access import Content, Mode, Refusal, Role, role_in
 from services.formgrader_proxy.allow_list import OTHER, Rule, check_role, find_rule
 from services.formgrader_proxy.courses import Course
+from services.formgrader_proxy.jobs.jobs import Jobs, User
+from services.formgrader_proxy.jobs.requests import ACTIONS
 from services.formgrader_proxy.metrics import FormgraderMetrics, Outcome
 from services.formgrader_proxy.proxy.additions.notebook_links import appended_script
 from services.formgrader_proxy.proxy.additions.xsrf import exposure_of, token_element, token_script
-from services.formgrader_proxy.proxy.changes import ACTIONS_WITH_RESULT, forward_change
+from services.formgrader_proxy.proxy.changes import forward_change
 from services.formgrader_proxy.proxy.forward_http import Additions, forward_http
 from services.formgrader_proxy.proxy.forward_ws import UpstreamRefusedWebSocket, forward_ws
 from services.formgrader_proxy.proxy.headers import HeadersRefused
-from services.formgrader_proxy.proxy.policy_headers import security_headers
+from services.formgrader_proxy.proxy.long_actions import run_as_job
+from services.formgrader_proxy.proxy.policy_headers import NONCE_HEADER, security_headers
 from services.formgrader_proxy.proxy.request_body import (
     FULL,
     LISTED,
@@ -36,12 +40,17 @@ from services.formgrader_proxy.proxy.request_body import (
     read_body,
 )
 from services.formgrader_proxy.proxy.request_head import HeadCache, RequestHead
-from services.formgrader_proxy.proxy.response_headers import RedirectRefused, Surroundings
+from services.formgrader_proxy.proxy.response_headers import (
+    RedirectRefused,
+    Surroundings,
+    to_client,
+)
 from services.formgrader_proxy.proxy.target import PathRefused, Target, read_target
 from services.formgrader_proxy.settings import Site
 from services.formgrader_proxy.store.audit import Audit, Change
 from services.formgrader_proxy.upstream.endpoint import Upstream, UpstreamUnreachable
 from services.formgrader_proxy.upstream.formgraders import Formgrader, Formgraders
+from services.formgrader_proxy.web.jobs_api import JobsApi
 from services.formgrader_proxy.web.refusals import redirect_page, refusal_page, unreachable_page
 from services.formgrader_proxy.web.waiting import waiting_page
 
@@ -50,6 +59,9 @@ log = logging.getLogger("formgrader")
 #: Seconds between two checks whether the user of an open WebSocket still has access.
 WEBSOCKET_CHECK_SECONDS = 30.0
 _READ = frozenset({"GET", "HEAD"})
+
+#: Makes security headers from the nonces in a response.
+Policy = Callable[[Sequence[str]], tuple[tuple[str, str], ...]]
 
 
 class _Passage(NamedTuple):
@@ -84,6 +96,7 @@ class Gateway:
         audit: Audit,
         metrics: FormgraderMetrics,
         clock: Clock,
+        jobs: Jobs,
     ) -> None:
         self._site = site
         self._prefix = tuple(unquote(part) for part in site.prefix.split("/") if part)
@@ -92,6 +105,8 @@ class Gateway:
         self._audit = audit
         self._metrics = metrics
         self._clock = clock
+        self._jobs = jobs
+        self._jobs_api = JobsApi(site, jobs, clock)
         self._heads = HeadCache(clock)
 
     def setup(self, app: web.Application) -> None:
@@ -167,6 +182,8 @@ class Gateway:
         """Forward, audit and answer."""
         course, role, formgrader = passage.course, passage.role, passage.formgrader
         try:
+            if passage.rule.served or passage.rule.action in ACTIONS:
+                return await self._answer_about_jobs(passage)
             upstream = formgrader.ready()
             if upstream is None:
                 self._metrics.request(course.id, role, Outcome.STARTING)
@@ -177,6 +194,27 @@ class Gateway:
             return self._failed(passage, error)
         self._metrics.request(course.id, role, Outcome.of(response.status))
         return response
+
+    async def _answer_about_jobs(self, passage: _Passage) -> web.StreamResponse:
+        """Run a long change as a job, or answer a request about jobs.
+
+        :raises RedirectRefused: the formgrader redirects to an address outside the course
+        """
+        course, role, formgrader = passage.course, passage.role, passage.formgrader
+        request, user = passage.request, User(passage.identity.name, role.name.lower())
+        if passage.rule.served:
+            return await self._jobs_api.answer(request, formgrader, user, passage.segments)
+        found = await run_as_job(request, self._jobs, course.id, user, passage.segments)
+        if found is None:
+            self._metrics.request(course.id, role, Outcome.AWAY)
+            return unreachable_page(request, course)
+        self._metrics.request(course.id, role, Outcome.of(found.status))
+        if isinstance(found, web.Response):
+            return found
+        added = self._policy(passage)(found.headers.getall(NONCE_HEADER, ()))
+        headers = to_client(found.status, found.headers, self._surroundings(passage), added=added)
+        headers.popall("Content-Length", None)
+        return web.Response(status=found.status, headers=headers, body=found.body)
 
     def _split(self, target: Target) -> tuple[str, tuple[str, ...]]:
         """The course's id, and the segments below its prefix."""
@@ -250,12 +288,6 @@ class Gateway:
                 append = token_element(token)
             if passage.course.mode is Mode.FULL:
                 self._sign_in.set_xsrf_cookie(passage.request, passage.course.id, course_path)
-        policy = partial(
-            security_headers,
-            content,
-            course_url=f"{head.outside.scheme}://{head.outside.host}{course_path}",
-            frame_ancestors=self._site.frame_ancestors,
-        )
         started = self._clock.monotonic()
         response = await forward_http(
             passage.request,
@@ -263,21 +295,31 @@ class Gateway:
             passage.target.raw_target,
             head.to_upstream(upstream.token),
             Additions(
-                self._surroundings(passage, upstream),
+                self._surroundings(passage, upstream.origin),
                 append=append,
-                policy=policy,
-                result=passage.rule.action in ACTIONS_WITH_RESULT,
+                policy=self._policy(passage),
             ),
             body=body,
         )
         self._metrics.first_byte(self._clock.monotonic() - started)
         return response
 
-    def _surroundings(self, passage: _Passage, upstream: Upstream) -> Surroundings:
-        """Where the response may redirect to."""
+    def _policy(self, passage: _Passage) -> Policy:
+        """Makes the security headers of a response."""
         outside = passage.head.outside
-        origins = frozenset({f"{outside.scheme}://{outside.host}", upstream.origin})
-        return Surroundings(passage.target, len(self._prefix) + 1, origins)
+        course_path = self._site.course_path(passage.course.id)
+        return partial(
+            security_headers,
+            passage.rule.content,
+            course_url=f"{outside.scheme}://{outside.host}{course_path}",
+            frame_ancestors=self._site.frame_ancestors,
+        )
+
+    def _surroundings(self, passage: _Passage, *origins: str) -> Surroundings:
+        """Where the response may redirect to: within the course, here or at these origins."""
+        outside = passage.head.outside
+        here = f"{outside.scheme}://{outside.host}"
+        return Surroundings(passage.target, len(self._prefix) + 1, frozenset({here, *origins}))
 
     async def _forward_websocket(self, passage: _Passage, upstream: Upstream) -> web.StreamResponse:
         with self._metrics.websocket():

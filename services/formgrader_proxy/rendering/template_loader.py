@@ -75,7 +75,11 @@ def add_page_parts(environment: Environment, static_url: str, notice: str) -> No
     environment.globals.update(
         csp_nonce=csp_nonce,
         classroom_head_start=lambda: "",
-        classroom_head_end=lambda: style + script.format(csp_nonce(), static_url, "formgrader.js"),
+        classroom_head_end=lambda: (
+            style
+            + script.format(csp_nonce(), static_url, "formgrader.js")
+            + script.format(csp_nonce(), static_url, "jobs.js")
+        ),
         classroom_body_start=lambda: shown.format(escape(notice)) if notice else "",
         classroom_formulas=lambda: script.format(csp_nonce(), static_url, "formulas.js"),
     )

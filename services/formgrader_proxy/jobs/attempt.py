@@ -1,0 +1,127 @@
+"""One item of a job: wait for the formgrader, record the change, send it, read the response."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from common.clock import Clock
+from common.errors import StoreError
+from services.formgrader_proxy.jobs.recorder import Recorder
+from services.formgrader_proxy.jobs.requests import Wanted, segments_of
+from services.formgrader_proxy.jobs.result import read_result
+from services.formgrader_proxy.jobs.send import Reply, send
+from services.formgrader_proxy.store.audit import Audit, Change
+from services.formgrader_proxy.store.job import Item, Job, State
+from services.formgrader_proxy.upstream.endpoint import Upstream, UpstreamUnreachable, Work
+from services.formgrader_proxy.upstream.formgraders import Formgrader
+
+log = logging.getLogger("formgrader")
+
+#: Seconds that a job waits for its formgrader to start.
+START_SECONDS = 300.0
+
+#: Finds the formgrader of the course as it is now; None if the course is no longer served.
+Find = Callable[[], Formgrader | None]
+#: Is called right before a request is sent: its formgrader and the process that gets it.
+OnSend = Callable[[Formgrader, Upstream], None]
+
+_ENDED = (
+    "The formgrader's process ended, or closed the connection, before it responded."
+    " It is unknown whether this was done."
+)
+
+
+class NotSent(Exception):
+    """A request was not sent. The text says why, for a user.
+
+    ``recordable`` is False if the audit is unavailable.
+    """
+
+    def __init__(self, reason: str, *, recordable: bool = True) -> None:
+        self.recordable = recordable
+        super().__init__(reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an item ended. ``reply`` is the formgrader's response, None if there was none.
+
+    ``not_sent`` is why its request was not sent.
+    """
+
+    state: State
+    lines: tuple[str, ...] = ()
+    reply: Reply | None = None
+    not_sent: NotSent | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Where it is recorded what a job does."""
+
+    audit: Audit
+    recorder: Recorder
+    clock: Clock
+
+
+async def attempt(job: Job, item: Item, find: Find, records: Records, on_send: OnSend) -> Outcome:
+    """Run an item. Only cancelling the task ends it earlier than the formgrader."""
+    try:
+        formgrader, upstream = await _ready(find)
+        number = await _begin(job, item, records)
+    except NotSent as reason:
+        return Outcome(State.FAILED, (str(reason),), not_sent=reason)
+    on_send(formgrader, upstream)
+    with formgrader.in_use(upstream):
+        try:
+            reply = await send(upstream, formgrader.base_url, segments_of(_wanted(job, item)))
+        except UpstreamUnreachable as error:
+            log.warning("course %s: a request of job %d failed: %s", job.course, job.id, error)
+            return Outcome(State.FAILED, (_ENDED,))
+    result = read_result(reply.status, reply.body)
+    records.recorder.finished(number, reply.status, result.reported)
+    return Outcome(State.DONE if result.succeeded else State.FAILED, result.lines, reply)
+
+
+def _wanted(job: Job, item: Item) -> Wanted:
+    return Wanted(job.action, job.assignment, item.student)
+
+
+async def _ready(find: Find) -> tuple[Formgrader, Upstream]:
+    """The formgrader of the course, when it runs. :raises NotSent: it does not start in time"""
+    while True:
+        formgrader = find()
+        if formgrader is None:
+            raise NotSent("The course is no longer served.")
+        try:
+            upstream = await formgrader.until_ready(Work.JOBS, START_SECONDS)
+        except UpstreamUnreachable as error:
+            if find() is formgrader:
+                raise NotSent(f"The formgrader cannot be reached: {error}.") from error
+            continue  # it was replaced while this waited
+        if upstream is not None:
+            return formgrader, upstream
+        if find() is formgrader:
+            why = formgrader.supervisor.trouble if formgrader.supervisor else None
+            minutes = round(START_SECONDS / 60)
+            raise NotSent(
+                f"The formgrader did not start within {minutes} minutes{f': {why}' if why else ''}."
+            )
+
+
+async def _begin(job: Job, item: Item, records: Records) -> int:
+    """Record the change that is about to be made. :raises NotSent: it cannot be recorded"""
+    change = Change(
+        at=records.clock.now(),
+        course=job.course,
+        user=job.user,
+        role=job.role,
+        action=job.action,
+        path="/".join(segments_of(_wanted(job, item))),
+    )
+    try:
+        return await records.audit.begin(change)
+    except StoreError as error:
+        log.error("%s; a request of job %d was not sent", error, job.id)
+        text = "The audit log is unavailable, so nothing was changed. Try again later."
+        raise NotSent(text, recordable=False) from error
