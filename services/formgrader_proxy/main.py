@@ -58,7 +58,10 @@ class Service:
         self.readiness = Readiness()
         self.audit = Audit(settings.db_url)
         self.formgraders = Formgraders(
-            settings.courses, settings.site.course_path, self.metrics.state
+            settings.courses,
+            settings.site.course_path,
+            self.metrics.state,
+            self.metrics.process,
         )
         self.job_store = JobStore(self.audit)
         self.jobs = Jobs(self.formgraders, self.job_store, self.audit, self.metrics, self.clock)

@@ -13,17 +13,17 @@ from services.formgrader_proxy.jobs.send import Reply, send
 from services.formgrader_proxy.store.audit import Audit, Change
 from services.formgrader_proxy.store.job import Item, Job, State
 from services.formgrader_proxy.upstream.endpoint import Upstream, UpstreamUnreachable, Work
-from services.formgrader_proxy.upstream.formgraders import Formgrader
+from services.formgrader_proxy.upstream.formgrader import Formgrader
 
 log = logging.getLogger("formgrader")
 
 #: Seconds that a job waits for its formgrader to start.
 START_SECONDS = 300.0
 
-#: Finds the formgrader of the course as it is now; None if the course is no longer served.
-Find = Callable[[], Formgrader | None]
-#: Is called right before a request is sent: its formgrader and the process that gets it.
-OnSend = Callable[[Formgrader, Upstream], None]
+#: Is called right before a request is sent to this process.
+OnSend = Callable[[Upstream], None]
+#: Whether other requests of jobs in this course are being processed.
+Busy = Callable[[], bool]
 
 _ENDED = (
     "The formgrader's process ended, or closed the connection, before it responded."
@@ -64,20 +64,21 @@ class Records:
     clock: Clock
 
 
-async def attempt(job: Job, item: Item, find: Find, records: Records, on_send: OnSend) -> Outcome:
+async def attempt(
+    job: Job, item: Item, formgrader: Formgrader, records: Records, on_send: OnSend, busy: Busy
+) -> Outcome:
     """Run an item. Only cancelling the task ends it earlier than the formgrader."""
     try:
-        formgrader, upstream = await _ready(find)
-        number = await _begin(job, item, records)
+        upstream = await _ready(formgrader, busy)
+        with formgrader.in_use(upstream):
+            number = await _begin(job, item, records)
+            on_send(upstream)
+            reply = await send(upstream, formgrader.base_url, segments_of(_wanted(job, item)))
     except NotSent as reason:
         return Outcome(State.FAILED, (str(reason),), not_sent=reason)
-    on_send(formgrader, upstream)
-    with formgrader.in_use(upstream):
-        try:
-            reply = await send(upstream, formgrader.base_url, segments_of(_wanted(job, item)))
-        except UpstreamUnreachable as error:
-            log.warning("course %s: a request of job %d failed: %s", job.course, job.id, error)
-            return Outcome(State.FAILED, (_ENDED,))
+    except UpstreamUnreachable as error:
+        log.warning("course %s: a request of job %d failed: %s", job.course, job.id, error)
+        return Outcome(State.FAILED, (_ENDED,))
     result = read_result(reply.status, reply.body)
     records.recorder.finished(number, reply.status, result.reported)
     return Outcome(State.DONE if result.succeeded else State.FAILED, result.lines, reply)
@@ -87,25 +88,23 @@ def _wanted(job: Job, item: Item) -> Wanted:
     return Wanted(job.action, job.assignment, item.student)
 
 
-async def _ready(find: Find) -> tuple[Formgrader, Upstream]:
-    """The formgrader of the course, when it runs. :raises NotSent: it does not start in time"""
+async def _ready(formgrader: Formgrader, busy: Busy) -> Upstream:
+    """The process for a request, when it runs. :raises NotSent: it does not start in time
+
+    While other requests are ``busy``, it may have to wait for them: processes with new settings of
+    the course get jobs when those with the previous settings have ended.
+    """
     while True:
-        formgrader = find()
-        if formgrader is None:
-            raise NotSent("The course is no longer served.")
         try:
             upstream = await formgrader.until_ready(Work.JOBS, START_SECONDS)
         except UpstreamUnreachable as error:
-            if find() is formgrader:
-                raise NotSent(f"The formgrader cannot be reached: {error}.") from error
-            continue  # it was replaced while this waited
+            raise NotSent(f"The formgrader cannot be reached: {error}.") from error
         if upstream is not None:
-            return formgrader, upstream
-        if find() is formgrader:
-            why = formgrader.supervisor.trouble if formgrader.supervisor else None
-            minutes = round(START_SECONDS / 60)
+            return upstream
+        if not busy():
+            why = f": {formgrader.trouble}" if formgrader.trouble else ""
             raise NotSent(
-                f"The formgrader did not start within {minutes} minutes{f': {why}' if why else ''}."
+                f"The formgrader did not start within {round(START_SECONDS / 60)} minutes{why}."
             )
 
 

@@ -237,7 +237,7 @@ class Jobs:
                 self._records.recorder.changed(job, *job.items)
                 await self._records.recorder.write()
                 raise
-            queue.add(job)
+            await queue.add(job)
         self._records.recorder.finished(number, _OK, None)
         await self._records.recorder.write()
         return job, True
@@ -256,7 +256,7 @@ class Jobs:
             job = Job(course, *user, wanted.action, wanted.assignment, now, [item])
             job.id = await self._store.add(job)
             waiter = queue.waiter(item)
-            queue.add(job)
+            await queue.add(job)
             return job, waiter
 
     def _refuse_if_closed(self) -> None:

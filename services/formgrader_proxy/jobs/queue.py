@@ -3,15 +3,17 @@
 import asyncio
 import logging
 from collections.abc import Callable, Collection
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
-from services.formgrader_proxy.jobs.attempt import Find, Outcome, Records, attempt
+from services.formgrader_proxy.jobs.attempt import NotSent, Outcome, Records, attempt
 from services.formgrader_proxy.jobs.choice import choose
 from services.formgrader_proxy.jobs.requests import Wanted
 from services.formgrader_proxy.store.job import Item, Job, State
 from services.formgrader_proxy.upstream.endpoint import Upstream
-from services.formgrader_proxy.upstream.formgraders import Formgrader
+from services.formgrader_proxy.upstream.formgrader import Formgrader
 
 log = logging.getLogger("formgrader")
 
@@ -21,14 +23,15 @@ RECENT = 5
 #: A job or an item goes from one state to another; None before it exists, and after a job's end.
 OnJob = Callable[[State | None, State | None], None]
 OnItem = Callable[[State], None]
+#: Finds the formgrader of the course as it is now; None if the course is no longer served.
+Find = Callable[[], Formgrader | None]
 
 
 @dataclass(slots=True)
 class _Run:
-    """A running item. ``formgrader`` and ``upstream`` are None until its request is sent."""
+    """A running item. ``upstream`` is None until its request is sent."""
 
     task: asyncio.Task[None]
-    formgrader: Formgrader | None = None
     upstream: Upstream | None = None
 
 
@@ -45,19 +48,29 @@ class CourseQueue:
         self.recent: list[Job] = []
         #: Increases with every change.
         self.version = 0
+        #: Those of the jobs. They are used to a job's end, even if the course is removed.
+        self._formgraders: dict[Job, tuple[Formgrader, ExitStack]] = {}
         self._runs: dict[Item, _Run] = {}
         self._waiting: dict[Item, list[asyncio.Future[Outcome]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    def add(self, job: Job) -> None:
-        """Run a stored job, whose items are queued. One that was marked as ended stays ended."""
+    async def add(self, job: Job) -> None:
+        """Run a stored job, whose items are queued. Those that have ended already stay so."""
         self.jobs.insert(0, job)
         self._on_job(None, job.state)
         for item in job.items:
             self._touch(job, item)
             if item.state.ended:
                 self._on_item(item.state)
+        formgrader, held = self._find(), ExitStack()
+        if formgrader is None or formgrader.closed:
+            why = NotSent("The course is no longer served.")
+            queued = [item for item in job.items if item.state is State.QUEUED]
+            await self._finish(job, queued, Outcome(State.FAILED, (str(why),), not_sent=why))
+            return
+        held.enter_context(formgrader.job())
+        self._formgraders[job] = formgrader, held
         self._settle(job)
         self._pump()
 
@@ -90,9 +103,11 @@ class CourseQueue:
                 run.task.cancel()
         queued = [item for item in job.items if item.state is State.QUEUED]
         await self._finish(job, queued, _cancelled(job))
-        sent = [run for item in job.items if (run := self._runs.get(item)) and run.upstream]
-        if now:
-            await asyncio.gather(*(_interrupt(run) for run in sent))
+        if now and job in self._formgraders:
+            formgrader, _ = self._formgraders[job]
+            runs = (self._runs[item] for item in job.items if item in self._runs)
+            sent = [run.upstream for run in runs if run.upstream is not None]
+            await asyncio.gather(*(formgrader.interrupt(upstream) for upstream in sent))
 
     async def close(self) -> None:
         """Interrupt everything, because the service stops."""
@@ -109,11 +124,11 @@ class CourseQueue:
     def _pump(self) -> None:
         """Start as many items as may run now."""
         while not self._closed:
-            formgrader = self._find()
-            if len(self._runs) >= (formgrader.job_concurrency if formgrader else 1):
-                return
             chosen = choose(self.jobs)
             if chosen is None:
+                return
+            formgrader, _ = self._formgraders[chosen[0]]
+            if len(self._runs) >= formgrader.job_concurrency:
                 return
             self._start(*chosen)
 
@@ -139,13 +154,15 @@ class CourseQueue:
         await self._finish(job, ended, outcome)
 
     async def _attempt(self, job: Job, item: Item, run: _Run) -> Outcome:
-        def sent(formgrader: Formgrader, upstream: Upstream) -> None:
-            run.formgrader, run.upstream = formgrader, upstream
+        def sent(upstream: Upstream) -> None:
+            run.upstream = upstream
             item.started_at = self._now()
             self._touch(job, item)
 
+        formgrader, _ = self._formgraders[job]
+        busy = partial(self._others, run)
         try:
-            outcome = await attempt(job, item, self._find, self._records, sent)
+            outcome = await attempt(job, item, formgrader, self._records, sent, busy)
         except asyncio.CancelledError:
             return Outcome(State.INTERRUPTED) if self._closed else _cancelled(job)
         except Exception:
@@ -179,6 +196,11 @@ class CourseQueue:
             self._touch(job)
             self.recent = [job, *self.recent][:RECENT]
             self._on_job(job.state, None)
+            if held := self._formgraders.pop(job, None):
+                held[1].close()
+
+    def _others(self, run: _Run) -> bool:
+        return any(one is not run and one.upstream is not None for one in self._runs.values())
 
     def _enter(self, job: Job, state: State) -> None:
         old, job.state = job.state, state
@@ -206,8 +228,3 @@ def end_of(job: Job) -> State:
 
 def _cancelled(job: Job) -> Outcome:
     return Outcome(State.CANCELLED, (f"Cancelled by {job.cancelled_by}.",))
-
-
-async def _interrupt(run: _Run) -> None:
-    if run.formgrader is not None and run.upstream is not None:
-        await run.formgrader.interrupt(run.upstream)

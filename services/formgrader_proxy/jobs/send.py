@@ -11,7 +11,7 @@ from multidict import CIMultiDictProxy
 from yarl import URL
 
 from services.formgrader_proxy.upstream.endpoint import Upstream, UpstreamUnreachable, Work
-from services.formgrader_proxy.upstream.formgraders import Formgrader
+from services.formgrader_proxy.upstream.formgrader import Formgrader
 
 #: The longest response that is read. It contains nbgrader's log.
 REPLY_BYTES = 32 * 1024 * 1024

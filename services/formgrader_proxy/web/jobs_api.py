@@ -21,7 +21,7 @@ from services.formgrader_proxy.jobs.requests import PER_STUDENT, Wanted, segment
 from services.formgrader_proxy.jobs.send import SubmissionsUnknown, students_of
 from services.formgrader_proxy.settings import Site
 from services.formgrader_proxy.store.job import Job, Summary
-from services.formgrader_proxy.upstream.formgraders import Formgrader
+from services.formgrader_proxy.upstream.formgrader import Formgrader
 from services.formgrader_proxy.web.job_views import item_json, job_json
 
 log = logging.getLogger("formgrader")

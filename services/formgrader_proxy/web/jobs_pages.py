@@ -18,9 +18,9 @@ from services.formgrader_proxy.jobs.jobs import Jobs, User
 from services.formgrader_proxy.settings import Site
 from services.formgrader_proxy.store.job import Failure, Summary
 from services.formgrader_proxy.store.jobs import JobStore
-from services.formgrader_proxy.upstream.endpoint import UpstreamUnreachable
-from services.formgrader_proxy.upstream.formgraders import Formgrader, Formgraders
-from services.formgrader_proxy.upstream.supervisor import State
+from services.formgrader_proxy.upstream.endpoint import UpstreamUnreachable, Work
+from services.formgrader_proxy.upstream.formgrader import Formgrader
+from services.formgrader_proxy.upstream.formgraders import Formgraders
 from services.formgrader_proxy.web.job_views import view_of
 from services.formgrader_proxy.web.jobs_api import JobError, JobsApi, job_number, jobs_path, refused
 
@@ -196,20 +196,20 @@ class _Assignment(msgspec.Struct):
 
 async def _assignments(formgrader: Formgrader) -> list[str]:
     """The names of the assignments; empty if no formgrader reports them now."""
-    supervisor = formgrader.supervisor
-    if supervisor is not None and supervisor.state is not State.RUNNING:
+    if formgrader.pool is not None and not formgrader.pool.serves(Work.PAGES):
         return []
     try:
         upstream = formgrader.ready()
         if upstream is None:
             return []
-        async with upstream.session.get(
-            f"{upstream.origin}{formgrader.base_url}formgrader/api/assignments",
-            headers=upstream.authorization,
-            timeout=aiohttp.ClientTimeout(total=NAMES_SECONDS),
-            allow_redirects=False,
-        ) as response:
-            found = msgspec.json.decode(await response.read(), type=list[_Assignment])
+        with formgrader.in_use(upstream):
+            async with upstream.session.get(
+                f"{upstream.origin}{formgrader.base_url}formgrader/api/assignments",
+                headers=upstream.authorization,
+                timeout=aiohttp.ClientTimeout(total=NAMES_SECONDS),
+                allow_redirects=False,
+            ) as response:
+                found = msgspec.json.decode(await response.read(), type=list[_Assignment])
     except (TimeoutError, UpstreamUnreachable, aiohttp.ClientError, OSError, msgspec.MsgspecError):
         return []
     return sorted(one.name for one in found)

@@ -14,7 +14,10 @@ from services.formgrader_proxy.store.audit import Audit
 from services.formgrader_proxy.store.job import Job, State
 from services.formgrader_proxy.store.jobs import JobStore
 from services.formgrader_proxy.upstream.endpoint import Upstream
-from services.formgrader_proxy.upstream.formgraders import Formgrader, Formgraders
+from services.formgrader_proxy.upstream.formgrader import Formgrader
+from services.formgrader_proxy.upstream.formgraders import Formgraders
+from services.formgrader_proxy.upstream.pool.changes import Changes
+from services.formgrader_proxy.upstream.pool.draining import Draining
 from tests.fakes.formgrader import until
 from tests.fakes.nbgrader import FakeNbgrader, fake_nbgrader
 
@@ -102,7 +105,9 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
             url=nbgrader.url,
             token_file=token,
         )
-        formgrader = Several(course, "/services/formgrader/course101/", lambda old, new: None)
+        changes = Changes()
+        path = "/services/formgrader/course101/"
+        formgrader = Several(course, path, changes, Draining(changes))
         formgraders = Fixed(tmp_path)
         formgraders.courses["course101"] = formgrader
         audit = Audit(f"sqlite:///{tmp_path}/audit.sqlite")
@@ -111,5 +116,5 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         jobs = Jobs(formgraders, store, audit, counted, SystemClock())
         yield World(nbgrader, formgraders, formgrader, audit, store, counted, jobs)
         await jobs.close()
-        await formgrader.close()
+        await formgrader.stop()
         await audit.close()

@@ -70,18 +70,18 @@ async def test_a_formgrader_that_cannot_be_reached(world: World) -> None:
     assert [one.action for one in await world.audit.newest("course101")] == ["job_start"]
 
 
-async def test_a_formgrader_that_is_replaced_while_a_job_runs(world: World) -> None:
-    """The next request goes to the new one."""
+async def test_a_course_that_is_removed_while_a_job_runs(world: World) -> None:
+    """The job runs to its end, and no other is started."""
     world.nbgrader.held = {"ana"}
     made = await world.start("ana", "ben")
     await world.nbgrader.until_begun("autograde/ana")
-    old = world.formgrader
-    new = type(old)(old.course, old.base_url, lambda old, new: None)
-    world.formgraders.courses["course101"] = new
-    await old.close()
-    found = await world.until_ended(made)
-    assert states(found) == {"ana": State.FAILED, "ben": State.DONE}
-    await new.close()
+    world.formgraders.courses.clear()
+    retiring = asyncio.create_task(world.formgrader.retire())
+    refused = await world.until_ended(await world.start("cleo"))
+    assert refused.items[0].lines == ("The course is no longer served.",)
+    world.nbgrader.release("ana")
+    assert set(states(await world.until_ended(made)).values()) == {State.DONE}
+    await retiring
 
 
 async def test_cancel(world: World) -> None:
