@@ -159,6 +159,11 @@ class Jobs:
         job = Job(course, *user, action, assignment, self._clock.now(), items)
         return await self._begin(job, user, "job_start")
 
+    async def broken_off(self, course: str, wanted: Wanted) -> set[str]:
+        """The students whose last such request did not succeed. :raises StoreError:"""
+        await self.settle(course)
+        return await self._store.broken_off(course, wanted.action, wanted.assignment)
+
     async def run(self, course: str, user: User, wanted: Wanted) -> tuple[Job, Outcome]:
         """Run one request as a job and wait until it has ended.
 

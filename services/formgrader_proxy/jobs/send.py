@@ -66,12 +66,9 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     return b"".join(parts)
 
 
-async def students_of(
-    formgrader: Formgrader, assignment: str, *, needing_autograde: bool = False
-) -> list[str]:
-    """The students who have submitted an assignment, sorted.
-
-    With ``needing_autograde`` only those whose latest submission is not autograded.
+async def submissions_of(formgrader: Formgrader, assignment: str) -> dict[str, bool]:
+    """The students who have submitted an assignment, sorted: whether their latest submission is
+    autograded.
 
     :raises SubmissionsUnknown: the formgrader does not run or does not list them
     """
@@ -88,7 +85,7 @@ async def students_of(
                 allow_redirects=False,
             ) as response:
                 if response.status == web.HTTPNotFound.status_code:
-                    return []
+                    return {}
                 body = await response.read()
                 found = msgspec.json.decode(body, type=list[_Submission])
     except (UpstreamUnreachable, aiohttp.ClientError, OSError, TimeoutError) as error:
@@ -97,4 +94,4 @@ async def students_of(
     except msgspec.MsgspecError as error:
         text = "The formgrader did not list the submissions of this assignment."
         raise SubmissionsUnknown(text) from error
-    return sorted(one.student for one in found if not (needing_autograde and one.autograded))
+    return {one.student: one.autograded for one in sorted(found, key=lambda one: one.student)}

@@ -92,6 +92,27 @@ class JobStore:
             rows = (await connection.execute(query.limit(limit))).all()
         return [Failure(row.job_id, row.student, tuple(row.lines.split("\n"))) for row in rows]
 
+    async def broken_off(self, course: str, action: str, assignment: str) -> set[str]:
+        """The students whose last such request was sent, but did not succeed.
+
+        nbgrader may count their submissions as processed: if its process ends while it autogrades
+        one, the gradebook has it already.
+        """
+        query = (
+            sa.select(items.c.student, items.c.state)
+            .join(jobs, items.c.job_id == jobs.c.id)
+            .where(
+                jobs.c.course == course,
+                jobs.c.action == action,
+                jobs.c.assignment == assignment,
+                items.c.started_at.is_not(None),
+            )
+            .order_by(jobs.c.id)
+        )
+        async with self._audit.database.reading() as connection:
+            last = {row.student: State(row.state) for row in await connection.execute(query)}
+        return {student for student, state in last.items() if state.ended and state != State.DONE}
+
     async def find(self, course: str, job_id: int) -> Job | None:
         """A job of this course with its items; None if the course has no such job."""
         query = sa.select(jobs).where(jobs.c.course == course, jobs.c.id == job_id)

@@ -18,7 +18,7 @@ from services.formgrader_proxy.access import Refusal, Role
 from services.formgrader_proxy.allow_list import find_rule
 from services.formgrader_proxy.jobs.jobs import JobRefused, Jobs, User
 from services.formgrader_proxy.jobs.requests import PER_STUDENT, Wanted, segments_of
-from services.formgrader_proxy.jobs.send import SubmissionsUnknown, students_of
+from services.formgrader_proxy.jobs.send import SubmissionsUnknown, submissions_of
 from services.formgrader_proxy.settings import Site
 from services.formgrader_proxy.store.job import Job, Summary
 from services.formgrader_proxy.upstream.formgrader import Formgrader
@@ -85,12 +85,17 @@ class JobsApi:
         # The rule for any student's request shows whether the assignment's name is accepted.
         if isinstance(find_rule("POST", segments_of(Wanted(action, assignment, "x"))), Refusal):
             raise JobRefused("There is no assignment with this name.")
+        course = formgrader.course.id
+        found = await submissions_of(formgrader, assignment)
         needed = which == NEEDED and action == "autograde"
-        students = await students_of(formgrader, assignment, needing_autograde=needed)
+        if needed:
+            broken_off = await self._jobs.broken_off(course, Wanted(action, assignment))
+            found = {one: done for one, done in found.items() if not done or one in broken_off}
+        students = list(found)
         if not students:
             kind = "need autograding" if needed else "have been submitted"
             raise JobRefused(f"No submissions of “{assignment}” {kind}, so there is nothing to do.")
-        return await self._jobs.start(formgrader.course.id, user, action, assignment, students)
+        return await self._jobs.start(course, user, action, assignment, students)
 
     async def answer(
         self, request: web.Request, formgrader: Formgrader, user: User, segments: Sequence[str]

@@ -87,6 +87,22 @@ async def test_what_an_earlier_process_did_not_finish(store: JobStore) -> None:
     assert await store.interrupt("course101", NOON, running=[current.id]) == 0
 
 
+async def test_requests_that_were_broken_off(store: JobStore) -> None:
+    """The last one of each student that was sent counts, for this action and assignment."""
+    failed, done = State.FAILED, State.DONE
+    for made in (
+        job(items=[ended("a", 0, 1, failed), ended("b", 0, 1, failed), ended("c", 0, 1)]),
+        job(items=[ended("a", 2, 3, done), ended("c", 2, 3, State.INTERRUPTED)]),
+        job(items=[Item("d", State.CANCELLED), Item("b", State.CANCELLED)]),
+        job(items=[ended("e", 0, 1, failed)], assignment="ps2"),
+        job(items=[ended("e", 0, 1, failed)], action="generate_feedback"),
+        job(items=[ended("e", 0, 1, failed)], course="other"),
+        job(items=[Item("f", State.RUNNING, NOON)]),
+    ):
+        await store.add(made)
+    assert await store.broken_off("course101", "autograde", "ps1") == {"b", "c"}
+
+
 async def test_old_jobs_are_forgotten(store: JobStore) -> None:
     """Those with one item do not displace those with several, nor jobs that still run."""
     several = await store.add(job("a", "b", state=State.DONE))
