@@ -11,6 +11,7 @@ from common.web.metrics import Metrics
 from services.formgrader_proxy.access import Refusal, Role
 from services.formgrader_proxy.proxy.headers import HeaderFault
 from services.formgrader_proxy.proxy.target import PathFault
+from services.formgrader_proxy.upstream.endpoint import Work
 from services.formgrader_proxy.upstream.supervisor import State
 
 
@@ -35,6 +36,23 @@ class Outcome(StrEnum):
         return cls.CLIENT_ERROR if status >= 400 else cls.OK
 
 
+class Held(StrEnum):
+    """The outcome of a change that was held. A closed set, used as a metric label.
+
+    RESENT: forwarded once more, because the formgrader stopped in between. UNKNOWN: the formgrader
+    stopped, and the change may have been made. FULL: too many were held already. STOPPING: the
+    service shut down. REFUSED: the sender was not permitted, or not any more.
+    """
+
+    FORWARDED = "forwarded"
+    RESENT = "resent"
+    UNKNOWN = "unknown"
+    TIMED_OUT = "timed_out"
+    FULL = "full"
+    STOPPING = "stopping"
+    REFUSED = "refused"
+
+
 class FormgraderMetrics:
     """The service's own series. Those of a course are created with its first request."""
 
@@ -49,12 +67,21 @@ class FormgraderMetrics:
         self._upstreams = metrics.gauge(
             "upstreams", "Formgraders that this service runs, by state.", {"state": list(State)}
         )
+        self._processes = metrics.gauge(
+            "processes", "Running processes of formgraders, by kind.", {"kind": list(Work)}
+        )
         self._websockets = metrics.gauge("websockets_open", "Open WebSockets.")
         self._routes = metrics.counter(
             "route_events_total",
             "Events of the registered route.",
             {"event": list(RouteEvent)},
         )
+        self._held = metrics.counter(
+            "held_changes_total",
+            "Changes that waited for their formgrader or the Hub, by outcome.",
+            {"outcome": list(Held)},
+        )
+        self._holding = metrics.gauge("changes_waiting", "Changes that are held now.")
         reasons = [reason.value for kind in (PathFault, HeaderFault, Refusal) for reason in kind]
         self._refused = metrics.counter(
             "refused_total", "Refused requests, by reason.", {"reason": reasons}
@@ -83,6 +110,18 @@ class FormgraderMetrics:
             self._upstreams.labels(old.value).dec()
         if new is not None:
             self._upstreams.labels(new.value).inc()
+
+    def process(self, kind: Work, change: int) -> None:
+        """A process has started to serve (1), or no longer does (-1)."""
+        self._processes.labels(kind.value).inc(change)
+
+    def held(self, outcome: Held) -> None:
+        """Count a change that was held, at its end."""
+        self._held.labels(outcome.value).inc()
+
+    def holding(self, number: int) -> None:
+        """Set how many changes are held now."""
+        self._holding.set(number)
 
     def route(self, event: RouteEvent) -> None:
         """Count an event of the service's route."""

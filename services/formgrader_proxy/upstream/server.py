@@ -1,6 +1,6 @@
 """A Jupyter server that serves nbgrader's formgrader and nothing else.
 
-:mod:`.launch` runs it as ``python -I -m services.formgrader_proxy.upstream.server`` in the
+:mod:`.process.launch` runs it as ``python -I -m services.formgrader_proxy.upstream.server`` in the
 course's directory and writes one JSON object to its standard input: ``{"course_id", "base_url",
 "listener", "token", "db_url", "autograding"}``. "listener" is the descriptor of a listening socket.
 In its own container it gets "address" and "port" instead, "parent", the process id of its parent,
