@@ -18,8 +18,15 @@ log = logging.getLogger("formgrader")
 
 #: Files that are templates; others, such as style sheets, are inserted unchanged.
 _TEMPLATES = (".tpl", ".j2")
-#: The scripts of every page.
-SCRIPTS = ("formgrader.js",)
+#: What every page loads at the end of its head, in this order.
+_STYLES = ("formgrader.css", "saving.css")
+_SCRIPTS = (
+    "formgrader.js",
+    "saving.js",
+    "saving_notice.js",
+    "saving_drafts.js",
+    "saving_fields.js",
+)
 #: What a loader returns: the source, its file, and whether it is still up to date.
 _Source = tuple[str, str | None, Callable[[], bool] | None]
 
@@ -62,19 +69,21 @@ def page_environment(nbgrader: str, static_url: str, notice: str) -> Environment
     """The environment of nbgrader's pages. ``nbgrader`` is the folder of its templates."""
     loader = SafeLoader(FileSystemLoader([nbgrader]), nbgrader)
     environment = Environment(loader=loader, autoescape=True)
-    add_page_parts(environment, static_url, notice, (*SCRIPTS, "tables.js"))
+    add_page_parts(environment, static_url, notice, (*_SCRIPTS, "tables.js"))
     return environment
 
 
 def add_page_parts(
-    environment: Environment, static_url: str, notice: str, scripts: Sequence[str] = SCRIPTS
+    environment: Environment, static_url: str, notice: str, scripts: Sequence[str] = _SCRIPTS
 ) -> None:
     """What :mod:`.template_source` inserts into a page: scripts, a style sheet and the notice.
 
     ``static_url`` ends in a slash. ``notice`` is plain text, empty for none. ``scripts`` are files
     of ``static/``, which are loaded after nbgrader's.
     """
-    style = Markup('<link rel="stylesheet" href="{}formgrader.css">').format(static_url)
+    style = Markup("").join(
+        Markup('<link rel="stylesheet" href="{}{}">').format(static_url, name) for name in _STYLES
+    )
     script = Markup('<script nonce="{}" src="{}{}"></script>')
     shown = Markup('<div class="alert alert-danger" id="course-notice" role="alert">{}</div>')
     environment.globals.update(
