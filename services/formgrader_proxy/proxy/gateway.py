@@ -253,6 +253,9 @@ class Gateway:
             raise self._refused(
                 course, role, error_response(request, 403, "You do not grade this course.")
             )
+        if segments in {(), ("",)} and request.method in _READ:
+            # The address of a course as the documentation gives it. Jupyter has nothing else there.
+            raise web.HTTPFound(f"{self._site.course_path(course.id)}formgrader")
         rule = check_role(rule, role)
         if isinstance(rule, Rule) and is_websocket(request) and not rule.websocket:
             rule = Refusal.WEBSOCKET
@@ -273,7 +276,7 @@ class Gateway:
                 upstream = await formgrader.until_ready(Work.PAGES, TURN_SECONDS)
             if upstream is None:
                 self._metrics.request(course.id, role, Outcome.STARTING)
-                return waiting_page(passage.request, formgrader)
+                return waiting_page(passage.request, formgrader, role)
             with formgrader.in_use(upstream):
                 response = await self._forward(passage, upstream, None)
         except (UpstreamUnreachable, RedirectRefused) as error:
