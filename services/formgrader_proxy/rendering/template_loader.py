@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from jinja2 import BaseLoader, Environment, FileSystemLoader, TemplateNotFound
@@ -19,10 +19,20 @@ from services.formgrader_proxy.rendering.template_source import (
 
 log = logging.getLogger("formgrader")
 
-#: The scripts of every page, in order.
-SCRIPTS = ("formgrader.js", "failures.js", "new_names.js")
 #: Files that are templates; others, such as style sheets, are inserted unchanged.
 _TEMPLATES = (".tpl", ".j2")
+#: What every page loads at the end of its head, in this order.
+_STYLES = ("formgrader.css", "saving.css")
+_SCRIPTS = (
+    "formgrader.js",
+    "saving.js",
+    "saving_notice.js",
+    "saving_drafts.js",
+    "saving_fields.js",
+    "jobs.js",
+    "failures.js",
+    "new_names.js",
+)
 #: What a loader returns: the source, its file, and whether it is still up to date.
 _Source = tuple[str, str | None, Callable[[], bool] | None]
 
@@ -65,16 +75,21 @@ def page_environment(nbgrader: str, static_url: str, notice: str) -> Environment
     """The environment of nbgrader's pages. ``nbgrader`` is the folder of its templates."""
     loader = SafeLoader(FileSystemLoader([nbgrader]), nbgrader)
     environment = Environment(loader=loader, autoescape=True)
-    add_page_parts(environment, static_url, notice)
+    add_page_parts(environment, static_url, notice, (*_SCRIPTS, "tables.js"))
     return environment
 
 
-def add_page_parts(environment: Environment, static_url: str, notice: str) -> None:
-    """What :mod:`.template_source` inserts into a page: a script, a style sheet and the notice.
+def add_page_parts(
+    environment: Environment, static_url: str, notice: str, scripts: Sequence[str] = _SCRIPTS
+) -> None:
+    """What :mod:`.template_source` inserts into a page: scripts, a style sheet and the notice.
 
-    ``static_url`` ends in a slash. ``notice`` is plain text, empty for none.
+    ``static_url`` ends in a slash. ``notice`` is plain text, empty for none. ``scripts`` are files
+    of ``static/``, which are loaded after nbgrader's.
     """
-    style = Markup('<link rel="stylesheet" href="{}formgrader.css">').format(static_url)
+    style = Markup("").join(
+        Markup('<link rel="stylesheet" href="{}{}">').format(static_url, name) for name in _STYLES
+    )
     names = Markup('<meta name="classroom-names" content="{}">').format(json.dumps(for_scripts()))
     script = Markup('<script nonce="{}" src="{}{}"></script>')
     shown = Markup('<div class="alert alert-danger" id="course-notice" role="alert">{}</div>')
@@ -84,7 +99,7 @@ def add_page_parts(environment: Environment, static_url: str, notice: str) -> No
         classroom_head_end=lambda: (
             style
             + names
-            + Markup("").join(script.format(csp_nonce(), static_url, name) for name in SCRIPTS)
+            + Markup("").join(script.format(csp_nonce(), static_url, name) for name in scripts)
         ),
         classroom_body_start=lambda: Markup("").join(
             shown.format(escape(text)) for text in (notice, *notices.current()) if text
