@@ -114,6 +114,12 @@ class Formgrader:
             await self._changes.wait(min(deadline - now, self._runner.pause(work)))
         return self.ready(work)
 
+    @property
+    def busy(self) -> bool:
+        """Whether it runs, but a page would have to wait for another request."""
+        serves = not self._closed and self._runner.serves(Work.PAGES)
+        return serves and self._runner.turn(Work.PAGES, 0.0) is None
+
     def _admits(self, work: Work) -> bool:
         """Whether requests may be sent. :raises UpstreamUnreachable: never again"""
         if self._closed and not (work is Work.JOBS and self._open_jobs):

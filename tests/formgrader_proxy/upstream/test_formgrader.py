@@ -233,7 +233,9 @@ async def test_requests_are_spread_over_the_free_processes(
     tasks = [await begin(formgrader, await ready(formgrader))]
     upstreams = {id(await ready(formgrader)) for _ in range(3)}  # the second process
     assert len(upstreams) == 1
+    assert not formgrader.busy
     tasks.append(await begin(formgrader, await ready(formgrader)))
+    assert formgrader.busy
     waiting = asyncio.create_task(formgrader.until_ready(Work.PAGES, 60))
     done, _ = await asyncio.wait({waiting}, timeout=0.5)
     assert not done
