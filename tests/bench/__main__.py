@@ -12,6 +12,7 @@ from tests.bench import report
 from tests.bench.cull import fake_hub as cull_fake
 from tests.bench.cull import real_hub as cull_real
 from tests.bench.formgrader_proxy import autograde as formgrader_autograde
+from tests.bench.formgrader_proxy import class_load as formgrader_load
 from tests.bench.formgrader_proxy import compare as formgrader
 from tests.bench.formgrader_proxy import page as formgrader_page
 from tests.bench.measure import BenchError, Stolen
@@ -26,6 +27,8 @@ BENCHMARKS: dict[str, Callable[[int], list[Table]]] = {
     "cull-250-stops": cull_fake.slow_stops,
     "formgrader": formgrader.relay,
     "formgrader-autograde": formgrader_autograde.autograde,
+    "formgrader-load": partial(formgrader_load.while_autograding, 220),
+    "formgrader-load-1100": partial(formgrader_load.while_autograding, 1_100),
     "formgrader-page": formgrader_page.rendering,
     "hub-list": cull_real.listing,
     "hub-stop": partial(cull_real.stops, "hub-stop", cull_real.IDLE, 0.0, 0.8),
