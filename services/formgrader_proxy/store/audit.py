@@ -14,13 +14,14 @@ from common.db.address import parse_address
 from common.db.schema import Schema, open_database
 from common.db.transactions import Database
 from common.errors import StoreUnavailable
+from services.formgrader_proxy.store.secret import lasting_secret
 from services.formgrader_proxy.store.tables import Change, audit, change_from, change_values
 
 __all__ = ["Audit", "Change"]
 
 SCHEMA = Schema(
     migrations=Path(__file__).parent / "migrations",
-    revisions=("0001", "0002"),
+    revisions=("0001", "0002", "0003", "0004"),
     version_table="formgrader_alembic_version",
     earlier_table="formgrader_schema",
 )
@@ -36,6 +37,8 @@ class Audit:
         """:raises ConfigError: the URL cannot be used"""
         self._address = parse_address(db_url)
         self._database: Database | None = None
+        #: What the keys of pages are made from, since :meth:`open`.
+        self.page_secret = b""
 
     async def open(self) -> None:
         """Connect, and create or migrate the tables where that is due.
@@ -43,7 +46,13 @@ class Audit:
         :raises ConfigError: a newer release created the database
         :raises StoreUnavailable: the database is out of reach; call open again later
         """
-        self._database = await open_database(self._address, SCHEMA)
+        database = await open_database(self._address, SCHEMA)
+        try:
+            self.page_secret = await lasting_secret(database, "pages")
+        except BaseException:
+            await database.close()
+            raise
+        self._database = database
 
     async def close(self) -> None:
         """Close all connections."""
@@ -54,13 +63,13 @@ class Audit:
     async def begin(self, change: Change) -> int:
         """Record a change that is about to be made; the number of its row."""
         values = change_values(replace(change, status=None, succeeded=None))
-        async with self._opened.writing() as connection:
+        async with self.database.writing() as connection:
             statement = sa.insert(audit).values(values).returning(audit.c.id)
             return int((await connection.execute(statement)).scalar_one())
 
     async def finish(self, number: int, status: int, succeeded: bool | None = None) -> None:
         """Record the formgrader's response to a change."""
-        async with self._opened.writing() as connection:
+        async with self.database.writing() as connection:
             await connection.execute(
                 sa.update(audit)
                 .where(audit.c.id == number)
@@ -70,7 +79,7 @@ class Audit:
     async def newest(self, course: str, *, limit: int = 200) -> Sequence[Change]:
         """The newest changes of a course, newest first."""
         query = sa.select(audit).where(audit.c.course == course).order_by(audit.c.id.desc())
-        async with self._opened.reading() as connection:
+        async with self.database.reading() as connection:
             return [change_from(row) for row in await connection.execute(query.limit(limit))]
 
     async def latest(self, courses: Iterable[str]) -> dict[str, Change]:
@@ -80,7 +89,7 @@ class Audit:
             .where(audit.c.course.in_(list(courses)))
             .group_by(audit.c.course)
         )
-        async with self._opened.reading() as connection:
+        async with self.database.reading() as connection:
             rows = await connection.execute(sa.select(audit).where(audit.c.id.in_(newest)))
             return {row.course: change_from(row) for row in rows}
 
@@ -94,7 +103,7 @@ class Audit:
                 .order_by(audit.c.id)
                 .limit(step)
             )
-            async with self._opened.reading() as connection:
+            async with self.database.reading() as connection:
                 rows = (await connection.execute(query)).all()
             if not rows:
                 return
@@ -102,7 +111,8 @@ class Audit:
             yield [change_from(row) for row in rows]
 
     @property
-    def _opened(self) -> Database:
+    def database(self) -> Database:
+        """The open database. :raises StoreUnavailable: it is not open"""
         if self._database is None:
             raise StoreUnavailable(f"database {self._address.shown}: not open")
         return self._database
