@@ -161,7 +161,10 @@ def _table(students: int, name: str, kind: str, samples: dict[str, list[Sample]]
     if ratio:
         least = f", target {LEAST_TIMES:.0f}" if students == max(MOST_SECONDS) else ""
         verdict = "Met" if not least or 1 / ratio >= LEAST_TIMES else "MISSED"
-        table.notes.append(f"{verdict}: submissions takes {1 / ratio:.0f} times less{least}.")
+        times = f"{1 / ratio:.0f} times less"
+        table.notes.append(
+            f"{verdict}: the request submissions takes {times} than with {BARE}{least}."
+        )
     return table
 
 

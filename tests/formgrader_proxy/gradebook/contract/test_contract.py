@@ -4,9 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nbgrader.apps.api import NbGraderAPI
 from traitlets.config import Config
 
-from services.formgrader_proxy.gradebook.reads.agreement import agreement, agrees
+from services.formgrader_proxy.commands.check_courses import check_courses
+from services.formgrader_proxy.gradebook import handlers
+from services.formgrader_proxy.gradebook.reads import agreement
+from services.formgrader_proxy.gradebook.reads.agreement import agreement_warning, agrees
+from services.formgrader_proxy.gradebook.reads.course_api import CourseAPI
 from services.formgrader_proxy.gradebook.reads.fast_gradebook import FastGradebook
 from tests.fakes.postgres import postgres, postgres_url
 from tests.formgrader_proxy.gradebook.contract.comparison import differences
@@ -99,8 +104,13 @@ def test_a_difference_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert any(line.startswith("get_students(): ") for line in differences(made.root, made.url))
 
 
-def test_only_known_versions_of_nbgrader_are_read_quickly() -> None:
+def test_only_known_versions_of_nbgrader_are_read_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """With any other, nbgrader's own answers are used, and check-courses reports it."""
     assert agrees()
-    assert not agrees("0.10.0")
-    assert agreement().endswith(", read quickly")
+    assert agreement_warning() == ""
+    assert handlers.settings()["classroom_api"] is CourseAPI
+    monkeypatch.setattr(agreement, "installed", lambda _: "0.10.0")
+    lines: list[str] = []
+    assert check_courses("courses.toml", {}, lines.append) == 0
+    assert "nbgrader 0.10.0 is not one of the versions" in lines[1]
+    assert handlers.settings()["classroom_api"] is NbGraderAPI
