@@ -26,6 +26,7 @@ _SCRIPTS = (
     "saving_notice.js",
     "saving_drafts.js",
     "saving_fields.js",
+    "jobs.js",
 )
 #: What a loader returns: the source, its file, and whether it is still up to date.
 _Source = tuple[str, str | None, Callable[[], bool] | None]
