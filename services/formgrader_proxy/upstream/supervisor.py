@@ -168,6 +168,8 @@ class Supervisor:
         try:
             if await life.until_serving(self._start_seconds, self._clock):
                 self._upstream, self.trouble = life.upstream, None
+                # The request that it was started for is about to be sent.
+                self._last_used = self._clock.monotonic()
                 self._enter(State.RUNNING)
                 await self._serve(life)
         finally:
