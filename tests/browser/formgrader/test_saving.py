@@ -13,7 +13,7 @@ from tests.browser.conftest import Visit
 from tests.browser.formgrader.conftest import PAGES, Site, site_of
 from tests.browser.formgrader.course import GRADED, RICH, RIGHT, WRONG
 from tests.browser.formgrader.test_grading import loaded
-from tests.integration.formgrader_proxy.hub import COURSE, GRADER
+from tests.integration.formgrader_proxy.hub import COURSE, GRADER, INSTRUCTOR
 
 #: Seconds after which the formgrader stops. Writing a comment takes longer.
 IDLE_SECONDS = 8
@@ -22,7 +22,9 @@ SERVICE = "services.formgrader_proxy"
 CHANGES = re.compile(r"/formgrader/api/(grade|comment)/")
 GROUP = f"formgrade-{COURSE}"
 
-Submission = Callable[[str], Awaitable[Page]]
+Submission = Callable[..., Awaitable[Page]]
+#: The names of what the pages keep in the browser's storage.
+DRAFTS = "() => Object.keys(localStorage).filter((name) => name.startsWith('classroom-draft'))"
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +38,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture
 def submission(site: Site, visit: Visit) -> Submission:
-    """Opens the page of a student's notebook as the grader."""
+    """Opens the page of a student's notebook, by default as the grader."""
 
-    async def open_page(student: str) -> Page:
+    async def open_page(student: str, user: str = GRADER) -> Page:
         path = f"{PAGES}submissions/{site.submission(student, GRADED)}/"
-        page = await visit(site.hub, GRADER, path, expected="Failed to load resource")
+        page = await visit(site.hub, user, path, expected="Failed to load resource")
         await expect(page.locator("input.score").first).to_be_visible(timeout=60_000)
         await loaded(page)
         return page
@@ -50,13 +52,20 @@ def submission(site: Site, visit: Visit) -> Submission:
 
 def programs(site: Site, words: str) -> list[psutil.Process]:
     """The processes of the hub with this word in their command line."""
-    found = []
+    found = {}
     for pid in site.hub.processes():
         with suppress(psutil.Error):
             for one in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True)):
                 if words in one.cmdline():
-                    found.append(one)
-    return found
+                    found[one.pid] = one
+    return list(found.values())
+
+
+async def drafts(page: Page, number: int) -> None:
+    """Wait until the browser's storage has this number of drafts."""
+    async with asyncio.timeout(20):
+        while len(await page.evaluate(DRAFTS)) != number:
+            await asyncio.sleep(0.05)
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -224,7 +233,7 @@ async def test_a_lost_permission(submission: Submission, site: Site) -> None:
         await comment.blur()
         await expect(alert(page)).to_contain_text("You do not grade this course any more.")
         await expect(alert(page)).to_contain_text("Copy what is not saved")
-        await page.get_by_text("What is not saved").click()
+        await page.locator("#classroom-saving summary").click()
         shown = page.locator("#classroom-saving li")
         await expect(shown).to_contain_text("Comment on draw: Keep this.")
         await expect(comment).to_have_value("Keep this.")
@@ -270,19 +279,12 @@ async def test_text_survives_a_reload(submission: Submission, site: Site) -> Non
     page = await submission(RICH)
     comment = page.locator("textarea#why-comment")
     page.on("dialog", lambda dialog: dialog.accept())
-    stored = "() => Object.entries(localStorage).filter(([name]) => name.startsWith('classroom-'))"
     async with offline(page):
         await comment.fill("Survives the crash.")
         await comment.blur()
         await expect(alert(page)).to_contain_text("not saved")
-        await page.wait_for_function(f"({stored})().length === 1")
-        assert "Survives" not in str(await page.evaluate(stored))
-        # Planted by another page of the same origin; it is not restored.
-        await page.evaluate(
-            f"() => {{ const [[name, value]] = ({stored})();"
-            " const grade = name.replace(/comment.[^/]+$/, 'comment/planted');"
-            " localStorage.setItem(grade, value); }"
-        )
+        await drafts(page, 1)
+        assert "Survives" not in await page.evaluate("() => Object.values(localStorage).join()")
         assert "Survives the crash." not in comments(site, RICH)
         address = page.url
         await page.goto("about:blank")
@@ -290,7 +292,7 @@ async def test_text_survives_a_reload(submission: Submission, site: Site) -> Non
     await expect(state(page)).to_have_text("Saved", timeout=60_000)
     await expect(comment).to_have_value("Survives the crash.")
     assert "Survives the crash." in comments(site, RICH)
-    await page.wait_for_function(f"({stored})().length <= 1")
+    await drafts(page, 0)
 
 
 async def test_a_restored_text_does_not_replace_a_newer_one(
@@ -303,21 +305,46 @@ async def test_a_restored_text_does_not_replace_a_newer_one(
     async with offline(page):
         await comment.fill("Mine.")
         await comment.blur()
-        await page.wait_for_function(
-            "() => Object.keys(localStorage).some((name) => name.startsWith('classroom-draft'))"
-        )
+        await drafts(page, 1)
         address = page.url
         await page.goto("about:blank")
-    site.change(
-        "update comment set manual_comment = 'Theirs.' where notebook_id = ?"
-        " and cell_id = (select id from base_cell where name = 'draw')",
-        site.submission(WRONG, GRADED),
-    )
+    other = await submission(WRONG, INSTRUCTOR)
+    await other.locator("textarea#draw-comment").fill("Theirs.")
+    await other.locator("textarea#draw-comment").blur()
+    await expect(state(other, "draw")).to_have_text("Saved", timeout=60_000)
     await page.goto(address)
     await expect(alert(page)).to_contain_text("It was changed since", timeout=60_000)
     await expect(comment).to_have_value("Theirs.")
-    await page.get_by_text("What is not saved").click()
+    await page.locator("#classroom-saving summary").click()
     await expect(page.locator("#classroom-saving li")).to_contain_text("Mine.")
     await page.get_by_role("button", name="Discard").click()
     await expect(page.locator("#classroom-saving")).to_be_hidden()
     assert "Theirs." in comments(site, WRONG)
+
+
+async def test_nobody_can_plant_a_score(submission: Submission, site: Site) -> None:
+    """What another page of the origin writes into the browser's storage is not restored."""
+    page = await submission(RICH)
+    page.on("dialog", lambda dialog: dialog.accept())
+    before = comments(site, RICH)
+    async with offline(page):
+        await page.locator("textarea#why-comment").fill("Moved.")
+        await page.locator("textarea#why-comment").blur()
+        await drafts(page, 1)
+        # A valid draft of another field, and one that was made without the key.
+        grade = await page.evaluate(
+            "() => formgrader.comments.find((one) => one.get('name') === 'draw').url()"
+        )
+        await page.evaluate(
+            "([grade]) => { const [name] = Object.keys(localStorage).filter((one) =>"
+            " one.startsWith('classroom-draft')); const value = localStorage.getItem(name);"
+            " localStorage.setItem(name.replace(/ \\S+$/, ' ' + grade), value);"
+            " localStorage.setItem(name, Date.now() + ' ' + btoa('x'.repeat(100))); }",
+            [grade],
+        )
+        address = page.url
+        await page.goto("about:blank")
+    await page.goto(address)
+    await loaded(page)
+    await drafts(page, 0)
+    assert comments(site, RICH) == before
