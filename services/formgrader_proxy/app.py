@@ -2,15 +2,18 @@
 
 import os
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
+from urllib.parse import urljoin
 
 from traitlets import List, Unicode, default
 
 from common.config.application import ServiceApp
 from common.config.command import Command
 from common.config.environment import header_safe, is_http_url, is_path
+from common.config.suggestions import did_you_mean
 from common.db.checks import database_problems
 from common.errors import ConfigError
 from services.formgrader_proxy.access import Administrators
@@ -43,6 +46,28 @@ class FormgraderProxy(ServiceApp):
             run="check_courses",
             words=("FILE",),
         ),
+        "grades": Command(
+            help="Print the grades of a course as CSV, or in an import format of Moodle or Canvas.",
+            run="print_grades",
+            words=("COURSE",),
+            options={
+                "format": "csv, moodle or canvas. Default: csv.",
+                "assignment": "Only this assignment. Default: all.",
+                "missing": "Scores of what was not submitted: empty or zero. Default: empty.",
+                "unfinished": "Scores in import files while something is left to grade: empty, or"
+                " the score so far. Default: empty.",
+            },
+            examples="""
+            grades stats101 --courses=/etc/jupyterhub/courses.toml > grades.csv
+            grades stats101 --courses=courses.toml --format=moodle --assignment=ps1 > ps1.csv
+            """,
+        ),
+        "gradebook-indexes": Command(
+            help="Create the indexes of a course's gradebook. Formgraders do so when they start.",
+            run="gradebook_indexes",
+            words=("FILE", "COURSE"),
+            switches={"remove": "Remove them instead. A formgrader that runs creates them again."},
+        ),
     }
 
     courses = Unicode(
@@ -61,7 +86,8 @@ class FormgraderProxy(ServiceApp):
     admin_groups = List(
         Unicode(),
         help="Hub groups whose members may do everything in every course and read the"
-        f" formgraders' logs. So may users with the scope {ADMIN_SCOPE}.",
+        " formgraders' logs. So may the Hub's administrators, and users with the scope"
+        f" {ADMIN_SCOPE}.",
     ).tag(config=True)
     register = Unicode(
         help="Register this path, such as /services/formgrader, at the Hub's proxy and keep it"
@@ -84,6 +110,12 @@ class FormgraderProxy(ServiceApp):
         " users' servers, 'self' lets the page of any of them read what its visitors may grade.",
     ).tag(config=True)
 
+    stats_url = Unicode(
+        help="The address of the statistics (services.stats), for links from nbgrader's Manage"
+        " Students: a URL, a path such as /services/stats/, or a path below the Hub's services,"
+        " such as stats/. Default: no links."
+    ).tag(config=True)
+
     aliases: dict[str, str] = ServiceApp.aliases | {
         name.replace("_", "-"): f"FormgraderProxy.{name}"
         for name in (
@@ -96,6 +128,7 @@ class FormgraderProxy(ServiceApp):
             "proxy_token_file",
             "register_target",
             "frame_ancestors",
+            "stats_url",
         )
     }
 
@@ -129,7 +162,21 @@ class FormgraderProxy(ServiceApp):
                 "--frame-ancestors: use sources separated by spaces, such as 'self'"
                 " https://lms.example.org."
             )
+        url = self.statistics_url
+        if url and not is_http_url(url) and not is_path(url):
+            found.append("--stats-url: use a URL or a path such as /services/stats/.")
         return found
+
+    @property
+    def services_path(self) -> str:
+        """The path below which the Hub's services are."""
+        return f"{self.base_url.rstrip('/')}/services/"
+
+    @property
+    def statistics_url(self) -> str:
+        """The address of the statistics with a slash at the end; empty without them."""
+        url = self.stats_url and urljoin(self.services_path, self.stats_url)
+        return url and f"{url.rstrip('/')}/"
 
     def _register_problems(self) -> list[str]:
         found = []
@@ -158,7 +205,7 @@ class FormgraderProxy(ServiceApp):
     def courses_file(self, path: str = "") -> "CoursesFile":
         """The courses file at ``path``, by default that of the settings. Raises ConfigError."""
         from services.formgrader_proxy.courses import CoursesFile, load_courses
-        from services.formgrader_proxy.upstream.process import may_switch_user
+        from services.formgrader_proxy.upstream.process.process import may_switch_user
 
         def load(text: str) -> "dict[str, Course]":
             instructors = frozenset(self.instructor_groups)
@@ -168,19 +215,37 @@ class FormgraderProxy(ServiceApp):
 
     def check_courses(self, words: "Sequence[str]", _options: Mapping[str, str]) -> int:
         """``check-courses FILE``"""
-        from services.formgrader_proxy.upstream.isolation import isolation
+        from services.formgrader_proxy.commands.check_courses import check_courses
 
         courses = self.courses_file(words[0]).courses  # the caller reports a ConfigError
-        print(f"{words[0]} is valid:")
-        for course in courses.values():
-            where = course.directory or course.url
-            instructors = ", ".join(sorted(course.groups.instructors)) or "the graders"
-            print(f"{course.id}: {where}")
-            print(f"     graders: {', '.join(sorted(course.groups.graders))}")
-            print(f"     instructors: {instructors}")
-            if course.directory is not None:
-                how = isolation(course.directory, course.user, course.autograding)
-                print(f"     sandbox: {how}")
+        return check_courses(words[0], courses, lambda line: print(line, flush=True))
+
+    def print_grades(self, words: "Sequence[str]", options: Mapping[str, str]) -> int:
+        """``grades COURSE``"""
+        from services.formgrader_proxy.commands.grades import grades
+
+        sys.stdout.write(grades(self._course(words[0]), options))
+        return 0
+
+    def _course(self, course_id: str) -> "Course":
+        """A course of the courses file. :raises ConfigError: there is none"""
+        if not self.courses:
+            raise ConfigError(["--courses is missing: use --courses=FILE.toml."])
+        courses = self.courses_file().courses
+        if course_id not in courses:
+            hint = did_you_mean(course_id, tuple(courses)) or f"; there are {', '.join(courses)}"
+            raise ConfigError([f"{self.courses} contains no course {course_id}{hint}"])
+        return courses[course_id]
+
+    def gradebook_indexes(self, words: "Sequence[str]", options: Mapping[str, str]) -> int:
+        """``gradebook-indexes FILE COURSE [--remove]``. Raises ConfigError."""
+        from services.formgrader_proxy.commands.gradebook_indexes import gradebook_indexes
+
+        path, course_id = words
+        course = self.courses_file(path).courses.get(course_id)
+        if course is None:
+            raise ConfigError([f'there is no course "{course_id}" in {path}'])
+        print(gradebook_indexes(course, remove="remove" in options))
         return 0
 
     def new_loop(self) -> "AbstractEventLoop":
@@ -202,8 +267,9 @@ class FormgraderProxy(ServiceApp):
                 self.public_hub_url,
                 self.frame_ancestors,
                 Administrators(frozenset(self.admin_groups)),
+                self.statistics_url,
             ),
-            services_path=f"{self.base_url.rstrip('/')}/services/",
+            services_path=self.services_path,
             oauth=self.oauth_settings(allow_frames=self.frame_ancestors != "'none'"),
             bind=Bind(self.ip, self.port or 0, tls.server_context() if tls else None),
             courses=self.courses_file(),

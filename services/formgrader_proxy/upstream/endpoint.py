@@ -1,6 +1,8 @@
 """Where a course's formgrader listens, and the connections to it."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from enum import StrEnum
 from ssl import create_default_context
 from urllib.parse import unquote, urlsplit
@@ -61,6 +63,13 @@ async def _once(
         raise RequestFailed(type(error).__name__, sent=sent) from error
 
 
+@dataclass
+class Streams:
+    """Responses whose first part has arrived: for these the upstream computes nothing more."""
+
+    count: int = 0
+
+
 @dataclass(frozen=True)
 class Upstream:
     """The formgrader of a course.
@@ -74,6 +83,7 @@ class Upstream:
     token: str | None
     session: aiohttp.ClientSession
     pool: ConnectionPool
+    streams: Streams = field(default_factory=Streams)
 
     @classmethod
     def at(cls, url: str, token: str | None) -> "Upstream":
@@ -94,6 +104,18 @@ class Upstream:
     def authorization(self) -> dict[str, str]:
         """The header field with which this service itself sends requests."""
         return {"Authorization": f"token {self.token}"} if self.token else {}
+
+    @contextmanager
+    def streaming(self) -> Iterator[None]:
+        """A response or WebSocket is being passed on, which may take as long as the client likes.
+
+        Meanwhile the upstream can handle other requests.
+        """
+        self.streams.count += 1
+        try:
+            yield
+        finally:
+            self.streams.count -= 1
 
     async def close(self) -> None:
         """Close the connections."""

@@ -1,22 +1,30 @@
-"""Supervises a course's own formgrader: started on demand, stopped when idle.
+"""Supervises one formgrader process: started on demand, stopped when idle.
 
-The process gets a listening socket, a directory for its runtime files and a random token. If it
-exits unexpectedly or is stuck, the next request starts it again, after a delay that doubles with
-each failure. Every wait for the process is limited.
+A course may have several (see :mod:`.pool.pool`). Each gets a listening socket, a directory for its
+runtime files and a random token. If it exits unexpectedly or is stuck, the next request starts it
+again, after a delay that doubles with each failure. Every wait for the process is limited.
 """
 
 import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from enum import StrEnum
 
 from common.clock import Clock, SystemClock
+from services.formgrader_proxy.course_check.findings import Finding
+from services.formgrader_proxy.course_check.start_errors import (
+    EXPLAINED,
+    launch_failed,
+    process_ended,
+)
+from services.formgrader_proxy.course_check.versions import any_changed
 from services.formgrader_proxy.upstream.endpoint import Upstream
-from services.formgrader_proxy.upstream.health import Patience
-from services.formgrader_proxy.upstream.launch import LaunchSettings
-from services.formgrader_proxy.upstream.life import Life, live
+from services.formgrader_proxy.upstream.pool.balance import Load
+from services.formgrader_proxy.upstream.process.health import Patience
+from services.formgrader_proxy.upstream.process.launch import LaunchSettings
+from services.formgrader_proxy.upstream.process.life import Life, live
 
 log = logging.getLogger("formgrader")
 
@@ -46,10 +54,11 @@ def restart_delay(failures: int, *, first: float = 1.0, longest: float = 300.0) 
 
 
 class Supervisor:
-    """One course's formgrader process.
+    """One formgrader process of a course.
 
     Never raises for what the process does: :attr:`state` and :attr:`trouble` report it, and
-    :meth:`log_tail` returns what the process printed.
+    :meth:`log_tail` returns what the process printed. ``finding`` is what is wrong with the course
+    itself, if that is the trouble.
     """
 
     def __init__(
@@ -61,24 +70,33 @@ class Supervisor:
         patience: Patience | None = None,
         clock: Clock | None = None,
         on_state: Callable[[State, State], None] = lambda old, new: None,
+        on_line: Callable[[str], None] = lambda line: None,
     ) -> None:
         """``idle_seconds`` of zero keeps the process running. It is given up if it does not
-        respond within ``start_seconds``.
+        respond within ``start_seconds``. ``on_line`` receives the lines that it prints.
+        ``on_state`` receives the previous and the new state, which are equal if only
+        :attr:`startable` has changed.
         """
         self.settings = settings
         self.trouble: str | None = None
+        self.finding: Finding | None = None
         self._idle_seconds = idle_seconds
         self._start_seconds = start_seconds
         self._patience = patience or Patience()
         self._clock = clock or SystemClock()
         self._on_state = on_state
+        self._on_line = on_line
         self._state = State.STOPPED
         self._log: deque[str] = deque(maxlen=LOG_LINES)
         self._task: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
         self._upstream: Upstream | None = None
         self._stop = asyncio.Event()
-        self._changed = asyncio.Event()
+        self._reconsider = asyncio.Event()
+        self._finished = asyncio.Event()
+        self._draining = False
         self._stuck: str | None = None
+        self._unexplained = False
         self._failures = 0
         self._not_before = 0.0
         self._started_at = 0.0
@@ -99,35 +117,65 @@ class Supervisor:
         """Seconds until the process may be started again."""
         return max(0.0, self._not_before - self._clock.monotonic())
 
+    @property
+    def upstream(self) -> Upstream | None:
+        """The formgrader while it runs and accepts requests."""
+        return None if self._stop.is_set() else self._upstream
+
+    @property
+    def load(self) -> Load:
+        """The requests whose responses have not begun yet."""
+        streams = self._upstream.streams.count if self._upstream is not None else 0
+        # Which of the requests these are is not known: probably the oldest ones.
+        waiting = list(self._in_flight.values())[streams:]
+        return Load(len(waiting), self._clock.monotonic() - waiting[0] if waiting else 0.0)
+
+    @property
+    def idle_seconds(self) -> float:
+        """Seconds without a request after which it is stopped; zero keeps it running."""
+        return self._idle_seconds
+
+    @idle_seconds.setter
+    def idle_seconds(self, seconds: float) -> None:
+        self._idle_seconds = seconds
+        self._reconsider.set()
+
     def log_tail(self) -> list[str]:
         """The last lines that the process printed, oldest first."""
         return list(self._log)
 
     def ready(self) -> Upstream | None:
         """The running formgrader. Otherwise None, and it is started unless it has to wait."""
-        self._last_used = self._clock.monotonic()
-        if self._upstream is not None:
-            return self._upstream
-        if self._task is None and self.paused_for == 0.0:
-            self._started_at = self._clock.monotonic()
-            self._stop.clear()
-            self._stuck = None
-            self._enter(State.STARTING)
-            self._task = asyncio.create_task(
-                self._run(), name=f"formgrader {self.settings.course_id}"
-            )
-        return None
+        self.touch()
+        if self.upstream is None:
+            self.start()
+        return self.upstream
 
-    async def until_running(self, seconds: float) -> None:
-        """Wait until the process serves, and start it again if it fails, for a limited time."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while self.ready() is None:
-                    if self._task is None:
-                        await self._clock.sleep(self.paused_for)
-                    else:
-                        self._changed.clear()
-                        await self._changed.wait()
+    @property
+    def startable(self) -> bool:
+        """Whether there is no process, and one may be started now."""
+        return self._task is None and not self.paused_for and not self._draining
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is no process."""
+        return self._task is None
+
+    def touch(self) -> None:
+        """Postpone the idle timeout, as a request would."""
+        self._last_used = self._clock.monotonic()
+
+    def start(self) -> None:
+        """Start the process if that is possible now."""
+        if self.finding is not None and self.paused_for:
+            self._look_for_changes(self.finding)
+        if not self.startable:
+            return
+        self._started_at = self._last_used = self._clock.monotonic()
+        self._stop.clear()
+        self._stuck, self._unexplained = None, False
+        self._enter(State.STARTING)
+        self._task = asyncio.create_task(self._run(), name=f"formgrader {self.settings.course_id}")
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
@@ -139,6 +187,20 @@ class Supervisor:
         finally:
             del self._in_flight[request]
             self._last_used = self._clock.monotonic()
+            if not self._in_flight:
+                self._finished.set()
+
+    async def drain(self) -> None:
+        """Accept no further requests, wait for those in flight, and stop the process for good."""
+        self._draining = True
+        while self._in_flight and self._task is not None:
+            self._finished.clear()
+            finished = asyncio.create_task(self._finished.wait())
+            try:
+                await asyncio.wait({finished, self._task}, return_when="FIRST_COMPLETED")
+            finally:
+                finished.cancel()
+        await self.stop()
 
     async def stop(self) -> None:
         """Stop the process, if there is one, and wait until it has ended, for 11 s at most."""
@@ -146,19 +208,28 @@ class Supervisor:
         if self._task is not None:
             await asyncio.wait({self._task}, timeout=STOP_SECONDS)
 
+    def _print(self, line: str) -> None:
+        self._log.append(line)
+        self._on_line(line)
+
     def _enter(self, state: State) -> None:
         old, self._state = self._state, state
-        self._changed.set()
-        if old is not state:
-            self._on_state(old, state)
+        self._on_state(old, state)
 
     async def _run(self) -> None:
         """One life of the process, from its start to its end."""
         try:
-            async with live(self.settings, self._stop, self._log.append) as life:
+            async with live(self.settings, self._stop, self._print) as life:
                 await self._supervise(life)
+            # Now its log is complete.
+            if self._unexplained:
+                finding = process_ended(life.exit_code, self._log, str(self.settings.directory))
+                self._fail(
+                    finding.text if finding else f"it exited with code {life.exit_code}", finding
+                )
         except (OSError, LookupError, ValueError) as error:
-            self._fail(f"it could not be started: {error}")
+            finding = launch_failed(error, str(self.settings.directory), self.settings.user)
+            self._fail(finding.text if finding else f"it could not be started: {error}", finding)
         finally:
             self._upstream = None
             self._task = None
@@ -167,9 +238,8 @@ class Supervisor:
     async def _supervise(self, life: Life) -> None:
         try:
             if await life.until_serving(self._start_seconds, self._clock):
-                self._upstream, self.trouble = life.upstream, None
-                # The request that it was started for is about to be sent.
-                self._last_used = self._clock.monotonic()
+                self._upstream, self.trouble, self.finding = life.upstream, None, None
+                self.touch()  # the request that it was started for is about to be sent
                 self._enter(State.RUNNING)
                 await self._serve(life)
         finally:
@@ -180,20 +250,27 @@ class Supervisor:
         """Wait until the process exits, is stuck, is idle for too long or has to stop."""
         health = life.health(self._clock, self._patience)
         watching = asyncio.create_task(health.watch(self._oldest_request))
+        reconsidering = asyncio.create_task(self._reconsider.wait())
         try:
             while not life.due and not watching.done():
+                if reconsidering.done():
+                    self._reconsider.clear()
+                    reconsidering = asyncio.create_task(self._reconsider.wait())
                 remaining = self._idle_remaining()
                 if remaining is not None and remaining <= 0:
                     self._stop.set()
-                await life.wait(remaining, watching)
+                await life.wait(remaining, watching, reconsidering)
             self._stuck = watching.result() if watching.done() else None
         finally:
             watching.cancel()
+            reconsidering.cancel()
 
     def _note_end(self, life: Life) -> None:
         if life.stopping.done():
             self._failures = 0
             self._enter(State.STOPPING)
+        elif life.exit_code in EXPLAINED and self._state is State.STARTING:
+            self._unexplained = True  # its log may say why
         elif life.exited.done():
             self._fail(f"it exited with code {life.exited.result()}")
         elif self._stuck is not None:
@@ -201,11 +278,22 @@ class Supervisor:
         else:
             self._fail(f"it did not respond within {self._start_seconds:.0f} s")
 
-    def _fail(self, why: str) -> None:
+    def _look_for_changes(self, finding: Finding) -> None:
+        """Start again at once if a file that the finding depends on has changed."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._start_if_changed(finding))
+
+    async def _start_if_changed(self, finding: Finding) -> None:
+        # In a thread, because a file server may not respond.
+        changed = await asyncio.to_thread(any_changed, finding.watched)
+        if changed and self.finding is finding:
+            self._failures, self._not_before = 0, self._clock.monotonic()
+
+    def _fail(self, why: str, finding: Finding | None = None) -> None:
         lived = self._clock.monotonic() - self._started_at
         self._failures = 1 if lived > PROVEN_SECONDS else self._failures + 1
         self._not_before = self._clock.monotonic() + restart_delay(self._failures)
-        self.trouble = why
+        self.trouble, self.finding = why, finding
         log.warning("course %s: its formgrader failed: %s", self.settings.course_id, why)
         self._enter(State.PAUSING)
 

@@ -12,7 +12,7 @@ import aiohttp
 import psutil
 import pytest
 
-from services.formgrader_proxy.upstream.launch import LaunchSettings
+from services.formgrader_proxy.upstream.process.launch import LaunchSettings
 from services.formgrader_proxy.upstream.supervisor import State, Supervisor, restart_delay
 
 #: A stand-in that serves only the status page, and a page on which it dies.
@@ -50,22 +50,6 @@ async def until(condition: Callable[[], object], seconds: float = 20) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_waiting_until_it_runs(tmp_path: Path) -> None:
-    """Several waiters are released when the process serves."""
-    supervisor = supervised(tmp_path)
-    await asyncio.gather(*(supervisor.until_running(30) for _ in range(3)))
-    assert state_of(supervisor) is State.RUNNING
-    await supervisor.stop()
-
-
-async def test_waiting_until_it_runs_is_limited(tmp_path: Path) -> None:
-    """A process that never serves does not hold a request for longer than the limit."""
-    supervisor = supervised(tmp_path, "raise SystemExit(1)")
-    await supervisor.until_running(0.5)
-    assert supervisor.ready() is None
-    await supervisor.stop()
-
-
 async def test_it_is_started_on_demand_and_ended_when_stopped(tmp_path: Path) -> None:
     """No process runs before the first request or after the end."""
     supervisor = supervised(tmp_path)
@@ -99,7 +83,8 @@ async def test_a_start_that_takes_longer_than_the_idle_timeout(tmp_path: Path) -
     """The request that started it reaches it; it does not stop as soon as it runs."""
     slow = "import time\ntime.sleep(1.5)\n" + SERVER
     supervisor = supervised(tmp_path, slow, idle_seconds=1)
-    await supervisor.until_running(60)
+    assert supervisor.ready() is None
+    await until(lambda: supervisor.state is State.RUNNING)
     with pytest.raises(TimeoutError):  # half of the idle timeout
         await until(lambda: supervisor.state is not State.RUNNING, 0.5)
     await supervisor.stop()
@@ -140,8 +125,8 @@ async def test_a_missing_directory_is_reported(tmp_path: Path) -> None:
     supervisor = supervised(tmp_path / "nowhere")
     supervisor.ready()
     await until(lambda: supervisor.state is State.PAUSING)
-    assert supervisor.trouble is not None
-    assert "could not be started" in supervisor.trouble
+    assert supervisor.finding is not None
+    assert f"{tmp_path}/nowhere does not exist" in str(supervisor.trouble)
 
 
 async def test_it_is_given_up_if_it_never_responds(tmp_path: Path) -> None:

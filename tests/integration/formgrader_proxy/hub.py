@@ -63,6 +63,7 @@ def formgrader_hub(directory: Path, course: Path, *, more: str = "") -> Iterator
     options = {
         "courses": str(courses),
         "db_url": f"sqlite:///{directory}/audit.sqlite",
+        "stats_url": "stats/",
         "environment": {"HOME": str(course.parent / "home")},
     }
     config = (

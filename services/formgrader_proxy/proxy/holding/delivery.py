@@ -9,7 +9,7 @@ from services.formgrader_proxy.metrics import Held
 from services.formgrader_proxy.proxy.holding.hold import HeldChange
 from services.formgrader_proxy.proxy.holding.not_saved import NotSaved
 from services.formgrader_proxy.upstream.endpoint import Upstream, UpstreamUnreachable, Work
-from services.formgrader_proxy.upstream.formgraders import Formgrader
+from services.formgrader_proxy.upstream.formgrader import Formgrader
 
 #: Changes, by their name in the audit log, that have the same effect if they are made twice.
 IDEMPOTENT = frozenset({"grade", "comment", "assignment", "student"})

@@ -97,7 +97,7 @@ class Holding:
         turn.changes += 1
         try:
             if turn.lock.locked():
-                await held.wait(turn.lock.acquire(), "An earlier change of the same field waits.")
+                await self._wait_for(turn.lock, held)
             else:
                 await turn.lock.acquire()
             try:
@@ -108,6 +108,16 @@ class Holding:
             turn.changes -= 1
             if not turn.changes:
                 self._turns.pop(target, None)
+
+    async def _wait_for(self, lock: asyncio.Lock, held: "HeldChange") -> None:
+        acquiring = asyncio.ensure_future(lock.acquire())
+        try:
+            await held.wait(acquiring, "An earlier change of the same field waits.")
+        except BaseException:
+            # It may be acquired at the very moment at which the time is over.
+            if acquiring.done() and not acquiring.cancelled():
+                lock.release()
+            raise
 
     def take(self, course: str, size: int) -> None:
         """Count a change that begins to wait.

@@ -5,22 +5,29 @@ import json
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from services.formgrader_proxy.courses import load_courses
-from services.formgrader_proxy.upstream.launch import LaunchSettings
-from services.formgrader_proxy.upstream.supervisor import State, Supervisor
+from services.formgrader_proxy.upstream import formgrader as module
+from services.formgrader_proxy.upstream.endpoint import Work
+from services.formgrader_proxy.upstream.formgrader import Formgrader
+from services.formgrader_proxy.upstream.process.launch import LaunchSettings
+from services.formgrader_proxy.upstream.supervisor import State
 from tests.fakes.oauth import Answer, Browser
 from tests.formgrader_proxy.site import COURSE, GRADER, Site, formgrader_site
 
-#: Saves changes as lines of a file. A comment "die" ends it after it was saved, once.
+#: Saves changes as lines of a file. A comment "die" ends it after it was saved, once. It does not
+#: start where there is a file "broken".
 SERVER = """
 import json, os, pathlib, socket, sys
 from aiohttp import web
 start = json.load(sys.stdin)
+if pathlib.Path("broken").exists():
+    sys.exit(1)
 saved, died = pathlib.Path("saved"), pathlib.Path("died")
 async def status(request):
     return web.json_response({"status": True})
@@ -50,7 +57,20 @@ class Course:
 
     site: Site
     directory: Path
-    supervisor: Supervisor
+
+    @property
+    def formgrader(self) -> Formgrader:
+        """The one that the courses file has now."""
+        found = self.site.formgraders.get("course101")
+        assert found is not None
+        return found
+
+    @property
+    def state(self) -> str:
+        return self.formgrader.state
+
+    async def run(self) -> None:
+        assert await self.formgrader.until_ready(Work.PAGES, 60)
 
     def saved(self) -> list[str]:
         path = self.directory / "saved"
@@ -67,27 +87,20 @@ class Course:
         return float(answer.text.partition(line)[2].split()[0])
 
 
-async def manage(site: Site, directory: Path, **options: Any) -> Supervisor:
-    """Let the site's course have a formgrader of its own: a process of :data:`SERVER`."""
+async def manage(site: Site, directory: Path, settings: str = "") -> None:
+    """Let the site's course have a formgrader of its own, with more settings."""
     text = f'[[course]]\nid = "course101"\ndirectory = "{directory}"\nidle_seconds = 0\n'
-    if options:
-        text += f'title = "{options.pop("title")}"\n'
-    await site.formgraders.replace(load_courses(text))
-    formgrader = site.formgraders.get("course101")
-    assert formgrader is not None
-    settings = LaunchSettings(
-        "course101", directory, COURSE, command=(sys.executable, "-c", SERVER)
-    )
-    formgrader.supervisor = Supervisor(settings)
-    return formgrader.supervisor
+    await site.formgraders.replace(load_courses(text + settings))
 
 
 @pytest.fixture
-async def course(tmp_path: Path) -> AsyncIterator[Course]:
+async def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Course]:
+    command = (sys.executable, "-c", SERVER)
+    monkeypatch.setattr(module, "LaunchSettings", partial(LaunchSettings, command=command))
     directory = tmp_path / "course"
     directory.mkdir()
     async with formgrader_site(tmp_path) as site:
-        supervisor = await manage(site, directory)
+        await manage(site, directory)
 
         async def tick() -> None:
             while True:
@@ -95,16 +108,18 @@ async def course(tmp_path: Path) -> AsyncIterator[Course]:
                 site.clock.advance(0.01)
 
         ticking = asyncio.create_task(tick())
-        yield Course(site, directory, supervisor)
+        yield Course(site, directory)
         ticking.cancel()
 
 
 @pytest.fixture
 async def grader(course: Course) -> Browser:
     """A grader with a page that is open; the formgrader was stopped since."""
-    await course.supervisor.until_running(60)
+    await course.run()
     browser = await course.site.browser(GRADER)
-    await course.supervisor.stop()
+    upstream = course.formgrader.ready()
+    assert upstream is not None
+    await course.formgrader.interrupt(upstream)
     return browser
 
 
@@ -157,11 +172,9 @@ async def test_a_flag_is_not_sent_again(course: Course, grader: Browser) -> None
 
 async def test_a_formgrader_that_does_not_start(course: Course, grader: Browser) -> None:
     """When the time is over, the user reads that the change was not saved, and why."""
-    course.supervisor.settings = LaunchSettings(
-        "course101", course.directory, COURSE, command=(sys.executable, "-c", "exit(1)")
-    )
+    (course.directory / "broken").touch()
     sending = asyncio.create_task(course.send(grader, "PUT", GRADE, {"manual_score": 3}))
-    await until(lambda: course.supervisor.state is State.PAUSING)
+    await until(lambda: course.state == State.PAUSING)
     course.site.clock.advance(60)
     answer = await sending
     assert answer.status == 503
@@ -192,7 +205,7 @@ async def test_a_permission_lost_while_the_formgrader_starts(
 ) -> None:
     """It was permitted when it arrived, and is not any more when the formgrader runs."""
     sending = asyncio.create_task(course.send(grader, "PUT", GRADE, {"manual_score": 3}))
-    await until(lambda: course.supervisor.state is State.STARTING)
+    await until(lambda: course.state == State.STARTING)
     course.site.hub.users[GRADER].groups.clear()
     assert (await sending).status == 403
     assert course.saved() == []
@@ -213,10 +226,10 @@ async def test_a_hub_that_is_away_for_a_moment(course: Course, grader: Browser) 
 
 async def test_a_course_that_is_replaced(course: Course, grader: Browser) -> None:
     """The change goes to the formgrader that the courses file now has."""
-    await course.supervisor.until_running(60)
-    replaced = await manage(course.site, course.directory, title="Sums for all")
+    await course.run()
+    await manage(course.site, course.directory, "limits = { seconds = 60 }")
     assert (await course.send(grader, "PUT", GRADE, {"manual_score": 3})).status == 200
-    assert replaced.state is State.RUNNING
+    assert course.state == State.RUNNING
     assert len(course.saved()) == 1
 
 
@@ -225,8 +238,8 @@ async def test_a_course_that_is_replaced_while_a_change_waits(
 ) -> None:
     """It is made once, by the new formgrader."""
     sending = asyncio.create_task(course.send(grader, "PUT", GRADE, {"manual_score": 3}))
-    await until(lambda: course.supervisor.state is State.STARTING)
-    await manage(course.site, course.directory, title="Sums for all")
+    await until(lambda: course.state == State.STARTING)
+    await manage(course.site, course.directory, "limits = { seconds = 60 }")
     assert (await sending).status == 200
     assert len(course.saved()) == 1
 
@@ -234,7 +247,7 @@ async def test_a_course_that_is_replaced_while_a_change_waits(
 async def test_a_removed_course(course: Course, grader: Browser) -> None:
     """A change that waits gets a clear response at once."""
     sending = asyncio.create_task(course.send(grader, "PUT", GRADE, {"manual_score": 3}))
-    await until(lambda: course.supervisor.state is State.STARTING)
+    await until(lambda: course.state == State.STARTING)
     await course.site.formgraders.replace({})
     assert (await sending).status in {403, 404}  # the sign-in was that of the course's page
     assert course.saved() == []
@@ -243,7 +256,7 @@ async def test_a_removed_course(course: Course, grader: Browser) -> None:
 async def test_a_shutdown_responds_to_what_waits(course: Course, grader: Browser) -> None:
     """503 at once, so that the browser knows that it was not saved."""
     sending = asyncio.create_task(course.send(grader, "PUT", GRADE, {"manual_score": 3}))
-    await until(lambda: course.supervisor.state is State.STARTING)
+    await until(lambda: course.state == State.STARTING)
     course.site.stopping.set()
     answer = await sending
     assert answer.status == 503

@@ -1,0 +1,1 @@
+"""Commands for courses, which run as the accounts of their formgraders."""
