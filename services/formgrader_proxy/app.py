@@ -203,21 +203,28 @@ class FormgraderProxy(ServiceApp):
 
     def courses_file(self, path: str = "") -> "CoursesFile":
         """The courses file at ``path``, by default that of the settings. Raises ConfigError."""
-        from services.formgrader_proxy.courses import CoursesFile, load_courses
+        from services.formgrader_proxy.course_folders.scan import Folders
+        from services.formgrader_proxy.courses import CoursesFile, is_course_id, load_courses
         from services.formgrader_proxy.upstream.process.process import may_switch_user
+
+        root = may_switch_user()
+        folders = Folders(root, is_course_id)
 
         def load(text: str) -> "dict[str, Course]":
             instructors = frozenset(self.instructor_groups)
-            return load_courses(text, instructors=instructors, root=may_switch_user())
+            return load_courses(text, instructors=instructors, root=root, folders=folders)
 
-        return CoursesFile(Path(path or self.courses), load)
+        return CoursesFile(Path(path or self.courses), load, folders)
 
     def check_courses(self, words: "Sequence[str]", _options: Mapping[str, str]) -> int:
         """``check-courses FILE``"""
         from services.formgrader_proxy.upstream.isolation import isolation
 
-        courses = self.courses_file(words[0]).courses  # the caller reports a ConfigError
+        file = self.courses_file(words[0])  # the caller reports a ConfigError
+        courses = file.courses
         print(f"{words[0]} is valid:")
+        for problem in file.folder_problems:
+            print(f"warning: {problem}")
         for course in courses.values():
             where = course.directory or course.url
             instructors = ", ".join(sorted(course.groups.instructors)) or "the graders"
