@@ -46,7 +46,7 @@ SERVICE_IMPORTS: dict[str, set[str]] = {
     "formgrader_proxy/autograding": {"sandbox"},
     "formgrader_proxy/upstream": {"autograding", "gradebook", "rendering", "sandbox"},
     "formgrader_proxy/web": {"export", "store", "upstream"},
-    "formgrader_proxy/commands": {"export", "upstream"},
+    "formgrader_proxy/commands": {"course_folders", "export", "upstream"},
     "formgrader_proxy/proxy": {"store", "upstream", "web"},
 }
 #: Who may know traitlets: the applications, and a Jupyter server's own configuration.
@@ -93,6 +93,7 @@ PURE = (
     "services/cull/web/server_table.py",
     "services/formgrader_proxy/access.py",
     "services/formgrader_proxy/allow_list.py",
+    "services/formgrader_proxy/commands/new_course/plan.py",
     "services/formgrader_proxy/course_folders/pattern.py",
     "services/formgrader_proxy/export",
     "services/formgrader_proxy/gradebook/grades/summary.py",
