@@ -32,4 +32,6 @@ async def test_the_waiting_page_of_a_broken_course(tmp_path: Path, visit: Visit)
         await expect(grader.get_by_role("alert")).to_contain_text("are not available")
         await expect(grader.get_by_text("SyntaxError")).to_have_count(0)
         config.write_text("")
-        await expect(page.get_by_role("link", name="Add new assignment...")).to_be_visible(timeout=60_000)
+        await expect(page.get_by_role("link", name="Add new assignment...")).to_be_visible(
+            timeout=60_000
+        )
