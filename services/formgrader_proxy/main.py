@@ -27,10 +27,14 @@ from services.formgrader_proxy.settings import Settings
 from services.formgrader_proxy.store.audit import Audit
 from services.formgrader_proxy.store.jobs import JobStore
 from services.formgrader_proxy.upstream.formgraders import Formgraders
+from services.formgrader_proxy.web.activity import Activity
 from services.formgrader_proxy.web.api import Api
 from services.formgrader_proxy.web.audit_pages import AuditPages
-from services.formgrader_proxy.web.jobs_pages import JobsPages
+from services.formgrader_proxy.web.course_list import CourseList
+from services.formgrader_proxy.web.grade_files import GradeFiles
+from services.formgrader_proxy.web.jobs.pages import JobsPages
 from services.formgrader_proxy.web.pages import Pages, add_course_redirects
+from services.formgrader_proxy.web.sign_in_again import SignInAgain
 
 log = logging.getLogger("formgrader")
 
@@ -65,6 +69,10 @@ class Service:
         )
         self.job_store = JobStore(self.audit)
         self.jobs = Jobs(self.formgraders, self.job_store, self.audit, self.metrics, self.clock)
+        self.activity = Activity(self.clock)
+        self.courses = CourseList(
+            settings.site, self.formgraders, self.audit, self.activity, self.clock
+        )
         self.sign_in = SignIn(settings.oauth, self.clock)
         self.gateway = Gateway(
             settings.site,
@@ -73,6 +81,8 @@ class Service:
             self.audit,
             self.metrics,
             self.clock,
+            self.activity,
+            stopping,
             self.jobs,
         )
 
@@ -81,6 +91,7 @@ class Service:
             stack.push_async_callback(self.audit.close)
             await self._open_audit()
             stack.push_async_callback(self.formgraders.close)
+            stack.push_async_callback(self.courses.close)
             await self.formgraders.replace(self.settings.courses.courses)
             await self.jobs.settle_all(list(self.settings.courses.courses))
             serving = serve(self.application(), self.settings.bind, cancel_with_client=True)
@@ -127,10 +138,12 @@ class Service:
         )
         add_templates(app, "services.formgrader_proxy.web", "formgrader_proxy")
         formgraders, audit = self.formgraders, self.audit
-        Pages(site, formgraders, sign_in).setup(app)
+        Pages(site, formgraders, sign_in, self.courses, self.clock).setup(app)
         AuditPages(site, formgraders, sign_in, audit).setup(app)
         JobsPages(site, formgraders, sign_in, self.jobs, self.job_store, self.clock).setup(app)
-        Api(site, formgraders, sign_in).setup(app)
+        GradeFiles(site, formgraders, sign_in, audit, self.clock).setup(app)
+        Api(site, sign_in, self.courses).setup(app)
+        SignInAgain(site, formgraders, sign_in, audit).setup(app)
         self.gateway.setup(app)
         add_course_redirects(app, settings.services_path, site)
         return app

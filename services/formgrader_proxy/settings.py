@@ -13,17 +13,23 @@ class Site:
     """The public addresses of the service, and its administrators.
 
     ``prefix`` and ``hub_url`` end in a slash. ``frame_ancestors`` is a value of the directive of
-    the same name in a Content-Security-Policy.
+    the same name in a Content-Security-Policy. ``stats_url`` is the address of the statistics, with
+    a slash at the end; empty without them.
     """
 
     prefix: str
     hub_url: str
     frame_ancestors: str = "'none'"
     administrators: Administrators = field(default_factory=Administrators)
+    stats_url: str = ""
 
     def course_path(self, course_id: str) -> str:
         """The path of a course, with a slash at the end."""
         return f"{self.prefix}{course_id}/"
+
+    def own_path(self, course_id: str) -> str:
+        """The path of the service's own pages of a course, with a slash at the end."""
+        return f"{self.prefix}courses/{course_id}/"
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,7 @@ class Site:
     gateway: Gateway
     seen: list[Seen]
     stack: AsyncExitStack
+    stopping: asyncio.Event
     jobs: Jobs
     jobs_store: JobStore
     status: int = 200
@@ -147,7 +148,8 @@ async def formgrader_site(
             version="0",
             authenticate_prometheus=False,
         )
-        parts = Service(settings, asyncio.Event(), clock=clock)
+        stopping = asyncio.Event()
+        parts = Service(settings, stopping, clock=clock)
         stack.push_async_callback(parts.audit.close)
         await parts.audit.open()
         stack.push_async_callback(parts.formgraders.close)
@@ -165,6 +167,7 @@ async def formgrader_site(
             parts.gateway,
             seen,
             stack,
+            stopping,
             parts.jobs,
             parts.job_store,
         )

@@ -4,7 +4,7 @@ The row is written before the change goes to the formgrader and completed afterw
 change that was made has a row. A row without a status is a change whose end was not seen.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,13 +14,14 @@ from common.db.address import parse_address
 from common.db.schema import Schema, open_database
 from common.db.transactions import Database
 from common.errors import StoreUnavailable
+from services.formgrader_proxy.store.secret import lasting_secret
 from services.formgrader_proxy.store.tables import Change, audit, change_from, change_values
 
 __all__ = ["Audit", "Change"]
 
 SCHEMA = Schema(
     migrations=Path(__file__).parent / "migrations",
-    revisions=("0001", "0002", "0003"),
+    revisions=("0001", "0002", "0003", "0004"),
     version_table="formgrader_alembic_version",
     earlier_table="formgrader_schema",
 )
@@ -36,6 +37,8 @@ class Audit:
         """:raises ConfigError: the URL cannot be used"""
         self._address = parse_address(db_url)
         self._database: Database | None = None
+        #: What the keys of pages are made from, since :meth:`open`.
+        self.page_secret = b""
 
     async def open(self) -> None:
         """Connect, and create or migrate the tables where that is due.
@@ -43,7 +46,13 @@ class Audit:
         :raises ConfigError: a newer release created the database
         :raises StoreUnavailable: the database is out of reach; call open again later
         """
-        self._database = await open_database(self._address, SCHEMA)
+        database = await open_database(self._address, SCHEMA)
+        try:
+            self.page_secret = await lasting_secret(database, "pages")
+        except BaseException:
+            await database.close()
+            raise
+        self._database = database
 
     async def close(self) -> None:
         """Close all connections."""
@@ -72,6 +81,17 @@ class Audit:
         query = sa.select(audit).where(audit.c.course == course).order_by(audit.c.id.desc())
         async with self.database.reading() as connection:
             return [change_from(row) for row in await connection.execute(query.limit(limit))]
+
+    async def latest(self, courses: Iterable[str]) -> dict[str, Change]:
+        """The newest change of each of these courses that has one, by course."""
+        newest = (
+            sa.select(sa.func.max(audit.c.id))
+            .where(audit.c.course.in_(list(courses)))
+            .group_by(audit.c.course)
+        )
+        async with self.database.reading() as connection:
+            rows = await connection.execute(sa.select(audit).where(audit.c.id.in_(newest)))
+            return {row.course: change_from(row) for row in rows}
 
     async def every(self, course: str, *, step: int = 1000) -> AsyncIterator[Sequence[Change]]:
         """All changes of a course, oldest first, at most ``step`` at a time."""
