@@ -67,9 +67,9 @@ class Service:
             self.metrics.state,
             self.metrics.process,
         )
+        self.activity = Activity(self.clock)
         self.job_store = JobStore(self.audit)
         self.jobs = Jobs(self.formgraders, self.job_store, self.audit, self.metrics, self.clock)
-        self.activity = Activity(self.clock)
         self.courses = CourseList(
             settings.site, self.formgraders, self.audit, self.activity, self.clock
         )
@@ -82,8 +82,8 @@ class Service:
             self.metrics,
             self.clock,
             self.activity,
-            stopping,
             self.jobs,
+            stopping,
         )
 
     async def run(self) -> int:
@@ -140,8 +140,8 @@ class Service:
         formgraders, audit = self.formgraders, self.audit
         Pages(site, formgraders, sign_in, self.courses, self.clock).setup(app)
         AuditPages(site, formgraders, sign_in, audit).setup(app)
-        JobsPages(site, formgraders, sign_in, self.jobs, self.job_store, self.clock).setup(app)
         GradeFiles(site, formgraders, sign_in, audit, self.clock).setup(app)
+        JobsPages(site, formgraders, sign_in, self.jobs, self.job_store, self.clock).setup(app)
         Api(site, sign_in, self.courses).setup(app)
         SignInAgain(site, formgraders, sign_in, audit).setup(app)
         self.gateway.setup(app)

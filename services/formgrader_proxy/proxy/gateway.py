@@ -117,8 +117,8 @@ class Gateway:
         metrics: FormgraderMetrics,
         clock: Clock,
         activity: Activity,
-        stopping: asyncio.Event,
         jobs: Jobs,
+        stopping: asyncio.Event,
     ) -> None:
         self._site = site
         self._prefix = tuple(unquote(part) for part in site.prefix.split("/") if part)
@@ -174,15 +174,25 @@ class Gateway:
         with self._holding.change("", 0) as held:
             passage = await held.despite_hub(partial(permit, fresh=False))
         body = await read_body(request, FULL if passage.rule.action == OTHER else LISTED)
-        if passage.rule.served or passage.rule.action in ACTIONS:
-            if body is not None:
-                body.close()  # nbgrader reads none
-            with self._holding.change(passage.course.id, 0, held.spent) as again:
-                passage = await again.despite_hub(partial(permit, fresh=True))
-            self._activity.seen(passage.course.id, passage.identity.name)
-            return await self._answer_about_jobs(passage)
+        is_job = passage.rule.served or passage.rule.action in ACTIONS
+        deliver = self._start_job if is_job else self._deliver
         # Completed even if the browser disconnects now.
-        return await asyncio.shield(self._deliver(passage, body, partial(permit, fresh=True), held))
+        return await asyncio.shield(deliver(passage, body, partial(permit, fresh=True), held))
+
+    async def _start_job(
+        self,
+        passage: _Passage,
+        body: Body | None,
+        permit: Callable[[], Awaitable[_Passage]],
+        before: HeldChange,
+    ) -> web.StreamResponse:
+        """Run a long change as a job. Its requests have no body, so this one is not used."""
+        if body is not None:
+            body.close()
+        with self._holding.change(passage.course.id, 0, before.spent) as held:
+            passage = await held.despite_hub(permit)
+        self._activity.seen(passage.course.id, passage.identity.name)
+        return await self._answer_about_jobs(passage)
 
     async def _deliver(
         self,
@@ -241,6 +251,9 @@ class Gateway:
             raise self._refused(
                 course, role, error_response(request, 403, "You do not grade this course.")
             )
+        if segments in {(), ("",)} and request.method in _READ:
+            # The address of a course as the documentation gives it. Jupyter has nothing else there.
+            raise web.HTTPFound(f"{self._site.course_path(course.id)}formgrader")
         rule = check_role(rule, role)
         if isinstance(rule, Rule) and is_websocket(request) and not rule.websocket:
             rule = Refusal.WEBSOCKET
@@ -253,15 +266,15 @@ class Gateway:
         """Forward a read."""
         course, role, formgrader = passage.course, passage.role, passage.formgrader
         self._activity.seen(course.id, passage.identity.name)
-        if passage.rule.served:
-            return await self._answer_about_jobs(passage)
         try:
+            if passage.rule.served:
+                return await self._answer_about_jobs(passage)
             upstream = formgrader.ready()
             if upstream is not None:  # it may be busy, and another process free soon
                 upstream = await formgrader.until_ready(Work.PAGES, TURN_SECONDS)
             if upstream is None:
                 self._metrics.request(course.id, role, Outcome.STARTING)
-                return waiting_page(passage.request, formgrader)
+                return waiting_page(passage.request, formgrader, role)
             with formgrader.in_use(upstream):
                 response = await self._forward(passage, upstream, None)
         except (UpstreamUnreachable, RedirectRefused) as error:
