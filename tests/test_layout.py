@@ -130,7 +130,7 @@ PURE = (
     "services/formgrader_proxy/upstream/keeper/log_lines.py",
     "services/formgrader_proxy/upstream/keeper/plan.py",
     "services/formgrader_proxy/upstream/pool/balance.py",
-    "services/formgrader_proxy/web/job_views.py",
+    "services/formgrader_proxy/web/jobs/views.py",
     "services/stats/commands/report_formats.py",
     "services/stats/intervals.py",
     "services/stats/query",
