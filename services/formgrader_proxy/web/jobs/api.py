@@ -22,7 +22,7 @@ from services.formgrader_proxy.jobs.send import SubmissionsUnknown, submissions_
 from services.formgrader_proxy.settings import Site
 from services.formgrader_proxy.store.job import Job, Summary
 from services.formgrader_proxy.upstream.formgrader import Formgrader
-from services.formgrader_proxy.web.job_views import item_json, job_json
+from services.formgrader_proxy.web.jobs.views import item_json, job_json
 
 log = logging.getLogger("formgrader")
 
@@ -154,4 +154,4 @@ def job_number(text: str) -> int:
 
 def jobs_path(site: Site, course: str) -> str:
     """The path of the page that shows the jobs of a course."""
-    return f"{site.prefix}courses/{course}/jobs"
+    return f"{site.own_path(course)}jobs"
