@@ -39,6 +39,7 @@ SERVICE_IMPORTS: dict[str, set[str]] = {
     "stats/commands": {"query", "record", "store"},
     "formgrader_proxy/store": set(),
     "formgrader_proxy/export": set(),
+    "formgrader_proxy/course_folders": set(),
     "formgrader_proxy/gradebook": {"autograding", "export"},
     "formgrader_proxy/course_check": {"gradebook"},
     "formgrader_proxy/rendering": {"course_check", "gradebook"},
@@ -53,7 +54,13 @@ SERVICE_IMPORTS: dict[str, set[str]] = {
     },
     "formgrader_proxy/jobs": {"store", "upstream"},
     "formgrader_proxy/web": {"export", "jobs", "store", "upstream"},
-    "formgrader_proxy/commands": {"course_check", "export", "upstream"},
+    "formgrader_proxy/commands": {
+        "course_check",
+        "course_folders",
+        "export",
+        "gradebook",
+        "upstream",
+    },
     "formgrader_proxy/proxy": {"jobs", "store", "upstream", "web"},
 }
 #: Who may know traitlets: the applications, and a Jupyter server's own configuration.
@@ -102,7 +109,9 @@ PURE = (
     "services/cull/web/server_table.py",
     "services/formgrader_proxy/access.py",
     "services/formgrader_proxy/allow_list.py",
+    "services/formgrader_proxy/commands/new_course/plan.py",
     "services/formgrader_proxy/course_check/findings.py",
+    "services/formgrader_proxy/course_folders/pattern.py",
     "services/formgrader_proxy/export",
     "services/formgrader_proxy/gradebook/grades/summary.py",
     "services/formgrader_proxy/jobs/choice.py",
