@@ -79,7 +79,8 @@ def _folders(directory: Path, assignment: str, people: list[str]) -> None:
         text = small
         if assignment == ASSIGNMENT:
             text = json.dumps(page_of_cells(15, CELLS, author=f"{student}, {number}"))
-        for folder in ("submitted", "autograded"):
+        # What nobody reads here is left out: ten thousand folders take a busy disk minutes.
+        for folder in ("submitted", "autograded") if assignment == ASSIGNMENT else ("autograded",):
             made = directory / folder / student / assignment
             made.mkdir(parents=True)
             (made / f"{NOTEBOOK}.ipynb").write_text(text)
