@@ -93,7 +93,7 @@ def while_autograding(students: int, repeats: int) -> list[Table]:
             records[name].append(record)
             before = _cpu_of_children()
             peak = asyncio.run(load(copy, record))
-            _check(copy, record)
+            check(copy, record)
             shutil.rmtree(copy.parent)
             return Sample(wall=record.p95, cpu=_cpu_of_children() - before, peak_mb=peak)
 
@@ -135,7 +135,7 @@ def _cpu_of_children() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _check(course: Path, record: Record) -> None:
+def check(course: Path, record: Record) -> None:
     """:raises BenchError: a request failed, or a saved score is not in the gradebook"""
     if record.failed:
         raise BenchError(f"{len(record.failed)} requests failed, such as {record.failed[0]}")
