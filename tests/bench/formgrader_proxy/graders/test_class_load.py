@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.formgrader_proxy.class_load import Record, check
+from tests.bench.formgrader_proxy.graders.class_load import Record, check
 from tests.bench.measure import BenchError
 
 
