@@ -90,10 +90,12 @@ class JobsApi:
         needed = which == NEEDED and action == "autograde"
         if needed:
             broken_off = await self._jobs.broken_off(course, Wanted(action, assignment))
-            found = {one: done for one, done in found.items() if not done or one in broken_off}
-        students = list(found)
+            students = [one for one, done in found.items() if not done or one in broken_off]
+        else:  # feedback is made of what autograding has written
+            students = [one for one, done in found.items() if done or action == "autograde"]
         if not students:
             kind = "need autograding" if needed else "have been submitted"
+            kind = kind if action == "autograde" else "are autograded"
             raise JobRefused(f"No submissions of “{assignment}” {kind}, so there is nothing to do.")
         return await self._jobs.start(course, user, action, assignment, students)
 

@@ -156,6 +156,17 @@ async def test_from_start_to_end(site: Site, nbgrader: FakeNbgrader) -> None:
     assert (await browser.fetch(f"{JOBS}/99", headers=headers)).status == 404
 
 
+async def test_feedback_is_for_what_is_autograded(site: Site, nbgrader: FakeNbgrader) -> None:
+    """As nbgrader's own request for all feedback."""
+    browser = await site.browser(INSTRUCTOR)
+    fields = {"action": "generate_feedback", "assignment": "ps1", "which": "needed"}
+    assert (await post(browser, JOBS, **fields)).status == 303
+    await until_ended(browser)
+    assert nbgrader.begun == ["generate_feedback/ben"]
+    nbgrader.students = {"ana": False}
+    assert "are autograded" in (await post(browser, JOBS, **fields)).text
+
+
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
