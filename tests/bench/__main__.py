@@ -12,12 +12,12 @@ from tests.bench import report
 from tests.bench.cull import fake_hub as cull_fake
 from tests.bench.cull import real_hub as cull_real
 from tests.bench.formgrader_proxy import autograde as formgrader_autograde
-from tests.bench.formgrader_proxy import class_load as formgrader_load
 from tests.bench.formgrader_proxy import compare as formgrader
 from tests.bench.formgrader_proxy import data as formgrader_data
 from tests.bench.formgrader_proxy import next_page as formgrader_next
 from tests.bench.formgrader_proxy import page as formgrader_page
 from tests.bench.formgrader_proxy import tables as formgrader_tables
+from tests.bench.formgrader_proxy.graders import class_load as formgrader_load
 from tests.bench.measure import BenchError, Stolen
 from tests.bench.report import Table
 from tests.bench.stats import measure as stats

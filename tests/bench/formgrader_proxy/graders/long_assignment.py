@@ -1,7 +1,7 @@
 """Adds an assignment to a course, with one submission that takes a minute to autograde.
 
-``python -m tests.bench.formgrader_proxy.long_assignment DIRECTORY COURSE_ID`` creates it. nbgrader
-runs alembic by name, so PATH must contain the environment's programs.
+``python -m tests.bench.formgrader_proxy.graders.long_assignment DIRECTORY COURSE_ID`` creates it.
+nbgrader runs alembic by name, so PATH must contain the environment's programs.
 """
 
 import os

@@ -25,7 +25,8 @@ import psutil
 from services.formgrader_proxy.courses import load_courses
 from services.formgrader_proxy.sandbox.mechanisms import available
 from services.formgrader_proxy.upstream.endpoint import Work
-from tests.bench.formgrader_proxy import class_course, long_assignment
+from tests.bench.formgrader_proxy import class_course
+from tests.bench.formgrader_proxy.graders import long_assignment
 from tests.bench.measure import BenchError, Sample, in_turns
 from tests.bench.report import Table
 from tests.fakes.oauth import Browser
@@ -83,7 +84,9 @@ def while_autograding(students: int, repeats: int) -> list[Table]:
     with tempfile.TemporaryDirectory() as directory:
         new = Path(directory) / "new"
         course_by_nbgrader(new, str(students), "tests.bench.formgrader_proxy.class_course")
-        course_by_nbgrader(new, class_course.COURSE, "tests.bench.formgrader_proxy.long_assignment")
+        course_by_nbgrader(
+            new, class_course.COURSE, "tests.bench.formgrader_proxy.graders.long_assignment"
+        )
         records: dict[str, list[Record]] = {BARE: [], OURS: []}
 
         def run(name: str, load: Callable[[Path, Record], Coroutine[None, None, float]]) -> Sample:
@@ -93,7 +96,7 @@ def while_autograding(students: int, repeats: int) -> list[Table]:
             records[name].append(record)
             before = _cpu_of_children()
             peak = asyncio.run(load(copy, record))
-            _check(copy, record)
+            check(copy, record)
             shutil.rmtree(copy.parent)
             return Sample(wall=record.p95, cpu=_cpu_of_children() - before, peak_mb=peak)
 
@@ -135,7 +138,7 @@ def _cpu_of_children() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _check(course: Path, record: Record) -> None:
+def check(course: Path, record: Record) -> None:
     """:raises BenchError: a request failed, or a saved score is not in the gradebook"""
     if record.failed:
         raise BenchError(f"{len(record.failed)} requests failed, such as {record.failed[0]}")
