@@ -13,8 +13,9 @@ from services.formgrader_proxy.settings import Site
 from services.formgrader_proxy.store.audit import Audit, Change
 from services.formgrader_proxy.upstream.formgrader import Formgrader
 from services.formgrader_proxy.upstream.formgraders import Formgraders
-from services.formgrader_proxy.web.activity import Activity
-from services.formgrader_proxy.web.figures import Figures, KnownFigures
+from services.formgrader_proxy.web.courses.activity import Activity
+from services.formgrader_proxy.web.courses.figures import Figures, KnownFigures
+from services.formgrader_proxy.web.trouble import sentence, trouble_of
 
 #: A course is recently used for this long after its last change.
 RECENT = timedelta(days=14)
@@ -35,7 +36,7 @@ class CourseSummary:
     """One course in a user's list.
 
     The figures are None while they are unknown; otherwise ``as_of`` is their time. ``to_grade`` is
-    also None if the formgrader does not report it. ``jobs`` is the number of running jobs.
+    also None if the formgrader does not report it. ``jobs`` counts the jobs that have not ended.
     """
 
     id: str
@@ -52,7 +53,12 @@ class CourseSummary:
     as_of: datetime | None = None
     last_change: LastChange | None = None
     grading_now: tuple[str, ...] = ()
-    jobs: int | None = None
+    jobs: int = 0
+
+    @property
+    def trouble_sentence(self) -> str:
+        """The trouble as the page shows it; empty without any."""
+        return sentence(self.trouble)
 
     @property
     def left(self) -> tuple[AssignmentWork, ...]:
@@ -78,9 +84,9 @@ class CourseList:
         activity: Activity,
         clock: Clock,
         *,
-        running_jobs: Callable[[str], int] | None = None,
+        running_jobs: Callable[[str], int],
     ) -> None:
-        """``running_jobs`` is the number of a course's running jobs, where there are jobs."""
+        """``running_jobs`` is the number of a course's jobs that have not ended."""
         self._site = site
         self._formgraders = formgraders
         self._audit = audit
@@ -125,7 +131,7 @@ class CourseList:
             title=course.title,
             role=_ROLES[role],
             state=formgrader.state,
-            trouble=formgrader.trouble,
+            trouble=trouble_of(formgrader, role),
             may_read_audit=may_read_audit,
             may_read_log=role is Role.ADMIN and formgrader.pool is not None,
             assignments=figures.assignments if figures else None,
@@ -135,7 +141,7 @@ class CourseList:
             as_of=figures.at if figures else None,
             last_change=_last_change(change, with_user=may_read_audit) if change else None,
             grading_now=self._activity.present(course.id),
-            jobs=self._running_jobs(course.id) if self._running_jobs else None,
+            jobs=self._running_jobs(course.id),
         )
 
 
