@@ -54,7 +54,13 @@ SERVICE_IMPORTS: dict[str, set[str]] = {
     },
     "formgrader_proxy/jobs": {"store", "upstream"},
     "formgrader_proxy/web": {"export", "jobs", "store", "upstream"},
-    "formgrader_proxy/commands": {"course_check", "course_folders", "export", "upstream"},
+    "formgrader_proxy/commands": {
+        "course_check",
+        "course_folders",
+        "export",
+        "gradebook",
+        "upstream",
+    },
     "formgrader_proxy/proxy": {"jobs", "store", "upstream", "web"},
 }
 #: Who may know traitlets: the applications, and a Jupyter server's own configuration.
@@ -104,8 +110,8 @@ PURE = (
     "services/formgrader_proxy/access.py",
     "services/formgrader_proxy/allow_list.py",
     "services/formgrader_proxy/commands/new_course/plan.py",
-    "services/formgrader_proxy/course_folders/pattern.py",
     "services/formgrader_proxy/course_check/findings.py",
+    "services/formgrader_proxy/course_folders/pattern.py",
     "services/formgrader_proxy/export",
     "services/formgrader_proxy/gradebook/grades/summary.py",
     "services/formgrader_proxy/jobs/choice.py",
@@ -124,7 +130,7 @@ PURE = (
     "services/formgrader_proxy/upstream/keeper/log_lines.py",
     "services/formgrader_proxy/upstream/keeper/plan.py",
     "services/formgrader_proxy/upstream/pool/balance.py",
-    "services/formgrader_proxy/web/job_views.py",
+    "services/formgrader_proxy/web/jobs/views.py",
     "services/stats/commands/report_formats.py",
     "services/stats/intervals.py",
     "services/stats/query",

@@ -240,7 +240,7 @@ class FormgraderProxy(ServiceApp):
 
         file = self.courses_file(words[0])  # the caller reports a ConfigError
         for problem in file.folder_problems:
-            print(f"warning: {problem}")
+            print(f"warning: {problem}", flush=True)
         return check_courses(words[0], file.courses, lambda line: print(line, flush=True))
 
     def print_grades(self, words: "Sequence[str]", options: Mapping[str, str]) -> int:

@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -150,12 +151,13 @@ def _other_user() -> str | None:
     return None
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    """A running server, shared by all tests; each creates its own database."""
+@contextmanager
+def temporary_postgres() -> Iterator[Postgres | None]:
+    """A running server; None if PostgreSQL is not installed."""
     binaries = _binaries()
     if binaries is None:
-        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+        yield None
+        return
     user = _other_user() if os.getuid() == 0 else None
     # Outside pytest's directory, which other users may not enter; and a socket's path must be
     # short.
@@ -164,6 +166,15 @@ def postgres() -> Iterator[Postgres]:
             shutil.chown(directory, user)
         with Postgres(binaries, Path(directory), user) as server:
             yield server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A running server, shared by all tests; each creates its own database."""
+    with temporary_postgres() as server:
+        if server is None:
+            pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+        yield server
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import psutil
 import pytest
 
 from services.formgrader_proxy.access import CourseGroups, Mode
@@ -85,6 +86,22 @@ async def begin(formgrader: Formgrader, upstream: Upstream) -> "asyncio.Task[int
     return task
 
 
+async def no_job_process(formgrader: Formgrader) -> None:
+    """A job has to wait, and no process is started for it. Its keeper would be there at once."""
+    before = set(psutil.Process().children())
+    assert await formgrader.until_ready(Work.JOBS, 0.5) is None
+    assert set(psutil.Process().children()) <= before
+
+
+def serves_jobs(formgrader: Formgrader) -> bool:
+    """Whether it accepts requests of jobs."""
+    try:
+        formgrader.ready(Work.JOBS)
+    except UpstreamUnreachable:
+        return False
+    return True
+
+
 def without_sandbox(course: Course) -> Course:
     """The course with a setting that a process has from its start."""
     sandbox = replace(course.autograding.sandbox, mechanism=Mechanism.NONE)
@@ -125,7 +142,7 @@ async def test_a_change_of_the_process_lets_running_work_finish(
     running = await begin(formgrader, job)
     await formgraders.replace({"c1": without_sandbox(course)})
     assert await ready(formgrader) is not page
-    assert await formgrader.until_ready(Work.JOBS, 0.5) is None
+    await no_job_process(formgrader)
     assert not running.done()
     (tmp_path / "done").touch()
     assert await running
@@ -203,7 +220,7 @@ async def test_a_course_that_returns_waits_for_its_previous_jobs(
     returned = formgraders.get("c2")
     assert returned is not None
     await ready(returned)
-    assert await returned.until_ready(Work.JOBS, 0.5) is None
+    await no_job_process(returned)
     (tmp_path / "done").touch()
     assert await running
     await ready(returned, Work.JOBS)
@@ -220,6 +237,8 @@ async def test_the_service_does_not_wait_for_running_work(
         await formgraders.replace({})
         async with asyncio.timeout(12):
             await formgraders.close()
+        assert not serves_jobs(formgrader)
+    assert not serves_jobs(formgrader)
     for task in tasks:
         with pytest.raises(aiohttp.ClientError):
             await task
@@ -233,7 +252,9 @@ async def test_requests_are_spread_over_the_free_processes(
     tasks = [await begin(formgrader, await ready(formgrader))]
     upstreams = {id(await ready(formgrader)) for _ in range(3)}  # the second process
     assert len(upstreams) == 1
+    busy = [formgrader.busy]
     tasks.append(await begin(formgrader, await ready(formgrader)))
+    assert [*busy, formgrader.busy] == [False, True]
     waiting = asyncio.create_task(formgrader.until_ready(Work.PAGES, 60))
     done, _ = await asyncio.wait({waiting}, timeout=0.5)
     assert not done
