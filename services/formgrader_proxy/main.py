@@ -27,11 +27,11 @@ from services.formgrader_proxy.settings import Settings
 from services.formgrader_proxy.store.audit import Audit
 from services.formgrader_proxy.store.jobs import JobStore
 from services.formgrader_proxy.upstream.formgraders import Formgraders
-from services.formgrader_proxy.web.activity import Activity
 from services.formgrader_proxy.web.api import Api
 from services.formgrader_proxy.web.audit_pages import AuditPages
-from services.formgrader_proxy.web.course_list import CourseList
-from services.formgrader_proxy.web.grade_files import GradeFiles
+from services.formgrader_proxy.web.courses.activity import Activity
+from services.formgrader_proxy.web.courses.course_list import CourseList
+from services.formgrader_proxy.web.courses.grade_files import GradeFiles
 from services.formgrader_proxy.web.jobs.pages import JobsPages
 from services.formgrader_proxy.web.pages import Pages, add_course_redirects
 from services.formgrader_proxy.web.sign_in_again import SignInAgain
@@ -71,7 +71,12 @@ class Service:
         self.job_store = JobStore(self.audit)
         self.jobs = Jobs(self.formgraders, self.job_store, self.audit, self.metrics, self.clock)
         self.courses = CourseList(
-            settings.site, self.formgraders, self.audit, self.activity, self.clock
+            settings.site,
+            self.formgraders,
+            self.audit,
+            self.activity,
+            self.clock,
+            running_jobs=lambda course: len(self.jobs.queue(course).jobs),
         )
         self.sign_in = SignIn(settings.oauth, self.clock)
         self.gateway = Gateway(

@@ -57,7 +57,7 @@ from services.formgrader_proxy.store.audit import Audit, Change
 from services.formgrader_proxy.upstream.endpoint import Upstream, UpstreamUnreachable, Work
 from services.formgrader_proxy.upstream.formgrader import Formgrader
 from services.formgrader_proxy.upstream.formgraders import Formgraders
-from services.formgrader_proxy.web.activity import Activity
+from services.formgrader_proxy.web.courses.activity import Activity
 from services.formgrader_proxy.web.jobs.api import JobsApi
 from services.formgrader_proxy.web.page_keys import page_element, page_key
 from services.formgrader_proxy.web.refusals import (

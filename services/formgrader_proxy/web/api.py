@@ -5,7 +5,7 @@ from aiohttp import web
 
 from common.oauth.sign_in import SignIn
 from services.formgrader_proxy.settings import Site
-from services.formgrader_proxy.web.course_list import CourseList
+from services.formgrader_proxy.web.courses.course_list import CourseList
 
 
 class Api:

@@ -11,7 +11,7 @@ from common.web.pages import render
 from services.formgrader_proxy.courses import is_course_id
 from services.formgrader_proxy.settings import Site
 from services.formgrader_proxy.upstream.formgraders import Formgraders
-from services.formgrader_proxy.web.course_list import CourseList, in_order, matching
+from services.formgrader_proxy.web.courses.course_list import CourseList, in_order, matching
 from services.formgrader_proxy.web.trouble import sentence
 
 #: With more courses, the list has a filter.

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from services.formgrader_proxy.web import activity, figures
+from services.formgrader_proxy.web.courses import activity, figures
 from tests.fakes.oauth import Browser
 from tests.formgrader_proxy.site import (
     ADMIN,
@@ -97,7 +97,7 @@ async def test_a_users_courses(site: Site, user: str, role: str, may_read_audit:
                 "as_of": "2026-03-02T12:00:00Z",
                 "last_change": None,
                 "grading_now": [user],
-                "jobs": None,
+                "jobs": 0,
             }
         ]
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from services.formgrader_proxy.export.grades import AssignmentWork
-from services.formgrader_proxy.web.course_list import (
+from services.formgrader_proxy.web.courses.course_list import (
     CourseSummary,
     LastChange,
     in_order,

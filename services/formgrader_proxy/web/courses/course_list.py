@@ -13,8 +13,8 @@ from services.formgrader_proxy.settings import Site
 from services.formgrader_proxy.store.audit import Audit, Change
 from services.formgrader_proxy.upstream.formgrader import Formgrader
 from services.formgrader_proxy.upstream.formgraders import Formgraders
-from services.formgrader_proxy.web.activity import Activity
-from services.formgrader_proxy.web.figures import Figures, KnownFigures
+from services.formgrader_proxy.web.courses.activity import Activity
+from services.formgrader_proxy.web.courses.figures import Figures, KnownFigures
 from services.formgrader_proxy.web.trouble import sentence, trouble_of
 
 #: A course is recently used for this long after its last change.
@@ -36,7 +36,7 @@ class CourseSummary:
     """One course in a user's list.
 
     The figures are None while they are unknown; otherwise ``as_of`` is their time. ``to_grade`` is
-    also None if the formgrader does not report it. ``jobs`` is the number of running jobs.
+    also None if the formgrader does not report it. ``jobs`` counts the jobs that have not ended.
     """
 
     id: str
@@ -53,7 +53,7 @@ class CourseSummary:
     as_of: datetime | None = None
     last_change: LastChange | None = None
     grading_now: tuple[str, ...] = ()
-    jobs: int | None = None
+    jobs: int = 0
 
     @property
     def trouble_sentence(self) -> str:
@@ -84,9 +84,9 @@ class CourseList:
         activity: Activity,
         clock: Clock,
         *,
-        running_jobs: Callable[[str], int] | None = None,
+        running_jobs: Callable[[str], int],
     ) -> None:
-        """``running_jobs`` is the number of a course's running jobs, where there are jobs."""
+        """``running_jobs`` is the number of a course's jobs that have not ended."""
         self._site = site
         self._formgraders = formgraders
         self._audit = audit
@@ -141,7 +141,7 @@ class CourseList:
             as_of=figures.at if figures else None,
             last_change=_last_change(change, with_user=may_read_audit) if change else None,
             grading_now=self._activity.present(course.id),
-            jobs=self._running_jobs(course.id) if self._running_jobs else None,
+            jobs=self._running_jobs(course.id),
         )
 
 
