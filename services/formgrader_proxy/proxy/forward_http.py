@@ -69,6 +69,8 @@ async def forward_http(
     """
     if additions.append or additions.result:
         fields = fields.without(_SELECTIVE)
+    if upstream.session.closed:  # it was stopped a moment ago
+        raise UpstreamUnreachable("its connections are closed")
     received: UpstreamResponse | aiohttp.ClientResponse
     try:
         if request.method in METHODS and body is None:
