@@ -38,10 +38,12 @@ SERVICE_IMPORTS: dict[str, set[str]] = {
     "stats/web": {"query", "store"},
     "stats/commands": {"query", "record", "store"},
     "formgrader_proxy/store": set(),
-    "formgrader_proxy/rendering": set(),
+    "formgrader_proxy/gradebook": set(),
+    "formgrader_proxy/rendering": {"gradebook"},
     "formgrader_proxy/sandbox": set(),
     "formgrader_proxy/autograding": {"sandbox"},
-    "formgrader_proxy/upstream": {"autograding", "rendering", "sandbox"},
+    "formgrader_proxy/upstream": {"autograding", "gradebook", "rendering", "sandbox"},
+    "formgrader_proxy/commands": {"upstream"},
     "formgrader_proxy/web": {"store", "upstream"},
     "formgrader_proxy/proxy": {"store", "upstream", "web"},
 }
@@ -50,6 +52,7 @@ TRAITLETS = (
     "common/config",
     *(f"services/{name}/app.py" for name in SERVICES),
     "services/formgrader_proxy/autograding",
+    "services/formgrader_proxy/gradebook/database/address.py",
     "services/formgrader_proxy/rendering",
     "services/formgrader_proxy/sandbox/provisioner.py",
     "services/formgrader_proxy/upstream/server.py",
@@ -59,6 +62,7 @@ DATABASE = (
     "common/db",
     "services/cull/store",
     "services/stats/store",
+    "services/formgrader_proxy/gradebook",
     "services/formgrader_proxy/store",
 )
 #: Decisions: no waiting, logging, clock or network.
@@ -96,6 +100,7 @@ PURE = (
     "services/formgrader_proxy/proxy/target.py",
     "services/formgrader_proxy/upstream/keeper/log_lines.py",
     "services/formgrader_proxy/upstream/keeper/plan.py",
+    "services/formgrader_proxy/upstream/pool/balance.py",
     "services/stats/commands/report_formats.py",
     "services/stats/intervals.py",
     "services/stats/query",

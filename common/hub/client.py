@@ -134,7 +134,8 @@ class HubClient:
         async def read(offset: int) -> Page[User]:
             return await self._page("users", "/users", query, offset, self._decode_page)
 
-        async with aclosing(pages(read, filtered=state == "ready")) as listing:
+        counted = state is None and name_filter is None
+        async with aclosing(pages(read, filtered=state == "ready", counted=counted)) as listing:
             async for page in listing:
                 self.broken_items += len(page.broken)
                 self.gaps += page.gap

@@ -3,8 +3,9 @@
 The Hub's offsets apply to a live query. If an item of an earlier page leaves the listing, all items
 behind it move up and the next page would begin too late, so that items are missed. Therefore each
 page is requested a few items early: as long as one of the last items of the previous page is found
-again, nothing was missed in between. Otherwise the page is marked with ``Page.gap``. If an item is
-added in front, items appear twice; they are only returned once.
+again, nothing was missed in between. Otherwise the page is marked with ``Page.gap``, and so is the
+last page of a listing that has fewer items than its total. If an item is added in front, items
+appear twice; they are only returned once.
 """
 
 import asyncio
@@ -30,12 +31,13 @@ def start_of_next(offset: int, announced: int) -> int:
 
 
 async def pages(
-    read: Callable[[int], Awaitable[Page[T]]], *, filtered: bool = False
+    read: Callable[[int], Awaitable[Page[T]]], *, filtered: bool = False, counted: bool = False
 ) -> AsyncGenerator[Page[T]]:
     """Every page of a listing, each item once. One page is read ahead of the caller.
 
     ``read`` is called with the offset. ``filtered`` is whether the Hub removes items from a page
-    after cutting it, so that an empty page is no sign of a gap.
+    after cutting it, so that an empty page is no sign of a gap. ``counted`` is whether its total is
+    the number of items. Of filtered listings, older Hubs count some items repeatedly.
 
     :raises HubBadResponse: a page announces a next page that is not ahead; the pages up to and
         including that one are returned first
@@ -43,7 +45,7 @@ async def pages(
     # Hashes, not names: of a listing of 200,000 users, only these stay in memory.
     seen: set[int] = set()
     last: frozenset[str] = frozenset()
-    offset = announced = 0
+    offset = announced = broken = 0
     coming: asyncio.Future[Page[T]] | None = asyncio.ensure_future(read(0))
     try:
         while coming is not None:
@@ -62,6 +64,9 @@ async def pages(
                     fresh.append(item)
             joins = not last or any(item.name in last for item in page.items)
             gap = not joins and bool(page.items or not filtered)
+            broken += len(page.broken)
+            if ahead is None and counted:
+                gap = gap or len(seen) + broken < (page.total or 0)
             if coming is not None:
                 last = frozenset(item.name for item in page.items[-OVERLAP:] if overlaps)
             yield replace(page, items=fresh, gap=gap)

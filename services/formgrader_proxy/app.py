@@ -43,6 +43,12 @@ class FormgraderProxy(ServiceApp):
             run="check_courses",
             words=("FILE",),
         ),
+        "gradebook-indexes": Command(
+            help="Create the indexes of a course's gradebook. Formgraders do so when they start.",
+            run="gradebook_indexes",
+            words=("FILE", "COURSE"),
+            switches={"remove": "Remove them instead. A formgrader that runs creates them again."},
+        ),
     }
 
     courses = Unicode(
@@ -158,7 +164,7 @@ class FormgraderProxy(ServiceApp):
     def courses_file(self, path: str = "") -> "CoursesFile":
         """The courses file at ``path``, by default that of the settings. Raises ConfigError."""
         from services.formgrader_proxy.courses import CoursesFile, load_courses
-        from services.formgrader_proxy.upstream.process import may_switch_user
+        from services.formgrader_proxy.upstream.process.process import may_switch_user
 
         def load(text: str) -> "dict[str, Course]":
             instructors = frozenset(self.instructor_groups)
@@ -181,6 +187,17 @@ class FormgraderProxy(ServiceApp):
             if course.directory is not None:
                 how = isolation(course.directory, course.user, course.autograding)
                 print(f"     sandbox: {how}")
+        return 0
+
+    def gradebook_indexes(self, words: "Sequence[str]", options: Mapping[str, str]) -> int:
+        """``gradebook-indexes FILE COURSE [--remove]``. Raises ConfigError."""
+        from services.formgrader_proxy.commands.gradebook_indexes import gradebook_indexes
+
+        path, course_id = words
+        course = self.courses_file(path).courses.get(course_id)
+        if course is None:
+            raise ConfigError([f'there is no course "{course_id}" in {path}'])
+        print(gradebook_indexes(course, remove="remove" in options))
         return 0
 
     def new_loop(self) -> "AbstractEventLoop":

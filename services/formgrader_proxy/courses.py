@@ -3,6 +3,7 @@
 All problems are reported at once. docs/formgrader.md is the reference.
 """
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -28,10 +29,17 @@ KEYS = (
     "user",
     "db_url_file",
     "idle_seconds",
+    "workers",
+    "job_workers",
     "mode",
     "lab_directory",
     *autograding.KEYS,
 )
+#: Keys of a course with a directory; those for autograding are the others.
+MANAGED_KEYS = ("user", "db_url_file", "idle_seconds", "workers", "job_workers")
+#: The processes of a course, by default: no more than the machine has processors, and at most four.
+WORKERS = min(4, len(os.sched_getaffinity(0)))
+MOST_WORKERS = 64
 #: A course id is one plain segment of a URL and part of group names.
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 #: Names that the service itself uses in URLs.
@@ -58,6 +66,7 @@ class Course:
 
     With a ``directory`` this service runs the formgrader there. Otherwise an external one runs at
     ``url``, with its token in ``token_file``. ``idle_seconds`` of zero keeps a formgrader running.
+    It has at most ``workers`` processes for pages, and ``job_workers`` for jobs.
     ``lab_directory`` is the course's directory as seen in a grader's own JupyterLab; without it
     the links that open files there are plain text. ``autograding`` only applies to a course with
     a ``directory``.
@@ -72,6 +81,8 @@ class Course:
     user: str | None = None
     db_url_file: Path | None = None
     idle_seconds: float = 1800.0
+    workers: int = WORKERS
+    job_workers: int = WORKERS
     mode: Mode = Mode.LISTED
     lab_directory: str | None = None
     autograding: AutogradingSettings = field(default_factory=AutogradingSettings)
@@ -136,7 +147,7 @@ class _Reader:
         user = self._text("user")
         if user is not None and not root:
             self.wrong("user", "only applies to a service that runs as root")
-        for key in ("user", "db_url_file", "idle_seconds", *autograding.KEYS):
+        for key in (*MANAGED_KEYS, *autograding.KEYS):
             if key in self.table and url is not None:
                 self.wrong(key, "only applies to a course with a directory")
         if "token_file" in self.table and url is None:
@@ -154,6 +165,8 @@ class _Reader:
             user=user,
             db_url_file=self._path("db_url_file"),
             idle_seconds=self._seconds("idle_seconds", 1800.0),
+            workers=self._workers("workers"),
+            job_workers=self._workers("job_workers"),
             mode=self._mode(),
             lab_directory=self._lab_directory(),
             autograding=autograding.read_settings(self.table, self.wrong),
@@ -221,6 +234,13 @@ class _Reader:
             self.wrong(key, "use a number of seconds; 0 keeps the formgrader running")
             return default
         return float(value)
+
+    def _workers(self, key: str) -> int:
+        value = self.table.get(key, WORKERS)
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_WORKERS:
+            self.wrong(key, f"use a whole number of processes from 1 to {MOST_WORKERS}")
+            return WORKERS
+        return value
 
     def _mode(self) -> Mode:
         value = self.table.get("mode", Mode.LISTED)

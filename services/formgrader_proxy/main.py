@@ -55,7 +55,10 @@ class Service:
         self.readiness = Readiness()
         self.audit = Audit(settings.db_url)
         self.formgraders = Formgraders(
-            settings.courses, settings.site.course_path, self.metrics.state
+            settings.courses,
+            settings.site.course_path,
+            self.metrics.state,
+            self.metrics.process,
         )
         self.sign_in = SignIn(settings.oauth, self.clock)
         self.gateway = Gateway(

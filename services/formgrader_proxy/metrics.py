@@ -11,6 +11,7 @@ from common.web.metrics import Metrics
 from services.formgrader_proxy.access import Refusal, Role
 from services.formgrader_proxy.proxy.headers import HeaderFault
 from services.formgrader_proxy.proxy.target import PathFault
+from services.formgrader_proxy.upstream.endpoint import Work
 from services.formgrader_proxy.upstream.supervisor import State
 
 
@@ -49,6 +50,9 @@ class FormgraderMetrics:
         self._upstreams = metrics.gauge(
             "upstreams", "Formgraders that this service runs, by state.", {"state": list(State)}
         )
+        self._processes = metrics.gauge(
+            "processes", "Running processes of formgraders, by kind.", {"kind": list(Work)}
+        )
         self._websockets = metrics.gauge("websockets_open", "Open WebSockets.")
         self._routes = metrics.counter(
             "route_events_total",
@@ -83,6 +87,10 @@ class FormgraderMetrics:
             self._upstreams.labels(old.value).dec()
         if new is not None:
             self._upstreams.labels(new.value).inc()
+
+    def process(self, kind: Work, change: int) -> None:
+        """A process has started to serve (1), or no longer does (-1)."""
+        self._processes.labels(kind.value).inc(change)
 
     def route(self, event: RouteEvent) -> None:
         """Count an event of the service's route."""

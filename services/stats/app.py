@@ -117,7 +117,8 @@ class StatsApp(ServiceApp):
         help="Seconds between polls that list all users, to find deleted users and changed groups.",
     ).tag(config=True)
     timezone = Unicode(
-        "UTC", help="The time zone in which days begin and end, for example Europe/Berlin."
+        help="The time zone in which days begin and end, for example Europe/Berlin. Default: the"
+        " zone that the database was kept in; UTC for a new one.",
     ).tag(config=True)
     retention = Int(
         0,
@@ -125,9 +126,9 @@ class StatsApp(ServiceApp):
         max=36500,  # a date that many days ago must exist
         help="Days to keep detailed records; 0 keeps them forever. Daily totals are always kept.",
     ).tag(config=True)
-    pseudonymise = Bool(False, help="Store pseudonyms (keyed hashes) in place of user names.").tag(
-        config=True
-    )
+    pseudonymise = Bool(
+        False, help="Store keyed hashes in place of the names of users, servers and profiles."
+    ).tag(config=True)
     pseudonym_key_file = Unicode(help="File with the secret key for --pseudonymise.").tag(
         config=True
     )
@@ -175,7 +176,7 @@ class StatsApp(ServiceApp):
         found = super().problems()
         found += database_problems(self.db_url)
         try:
-            ZoneInfo(self.timezone)
+            self._zone()
         except (ZoneInfoNotFoundError, ValueError, OSError):
             found.append(
                 f"--timezone: unknown time zone {self.timezone!r}; write, for example,"
@@ -199,12 +200,15 @@ class StatsApp(ServiceApp):
 
         return Pseudonyms.from_file(self.pseudonym_key_file)
 
+    def _zone(self) -> ZoneInfo | None:
+        return ZoneInfo(self.timezone) if self.timezone else None
+
     def _database(self) -> "DatabaseSettings":
         from services.stats.database import DatabaseSettings
 
         return DatabaseSettings(
             url=self.db_url,
-            zone=ZoneInfo(self.timezone),
+            zone=self._zone(),
             migrate=self.migrate,
             pseudonyms=self._pseudonyms(),
         )
@@ -252,21 +256,29 @@ class StatsApp(ServiceApp):
 
     async def report(self, _words: Sequence[str], options: Mapping[str, str]) -> int:
         """``report``"""
-        from services.stats.commands.report import report
-        from services.stats.database import open_store
+        from services.stats.commands.report import ReportOptions, report
+        from services.stats.database import missing_database, open_store
 
+        problems = missing_database(self.db_url)
+        parsed = ReportOptions.parse(options, problems)
+        if problems:
+            raise ConfigError(problems)
         database = self._database()
         async with open_store(database) as store:
-            print(await report(store, options, database.pseudonyms), end="")
+            print(await report(store, parsed, database.pseudonyms), end="")
         return 0
 
     async def export(self, words: Sequence[str], options: Mapping[str, str]) -> int:
         """``export DIRECTORY``"""
-        from services.stats.commands.export import export
-        from services.stats.database import open_store
+        from services.stats.commands.export import ExportOptions, export
+        from services.stats.database import missing_database, open_store
 
+        problems = missing_database(self.db_url)
+        parsed = ExportOptions.parse(options, problems)
+        if problems:
+            raise ConfigError(problems)
         async with open_store(self._database()) as store:
-            print(await export(store, Path(words[0]), options), end="")
+            print(await export(store, Path(words[0]), parsed), end="")
         return 0
 
     async def import_activity(self, words: Sequence[str], _options: Mapping[str, str]) -> int:
@@ -282,8 +294,10 @@ class StatsApp(ServiceApp):
     async def forget_user(self, words: Sequence[str], _options: Mapping[str, str]) -> int:
         """``forget-user NAME``"""
         from services.stats.commands.forget_user import forget_user
-        from services.stats.database import open_store
+        from services.stats.database import missing_database, open_store
 
+        if problems := missing_database(self.db_url):
+            raise ConfigError(problems)
         database = self._database()
         async with open_store(database) as store:
             found, text = await forget_user(store, words[0], database.pseudonyms)

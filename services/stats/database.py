@@ -23,23 +23,39 @@ class DatabaseSettings:
     """Which database, and how to use it."""
 
     url: str = field(repr=False)  # it may contain a password
-    zone: ZoneInfo
-    """The time zone in which days begin and end."""
+    zone: ZoneInfo | None = None
+    """The time zone in which days begin and end. None: that of the database, or UTC."""
     migrate: bool = True
     """Whether to create or migrate its tables if necessary."""
     pseudonyms: Pseudonyms | None = None
+
+
+def missing_database(url: str) -> list[str]:
+    """A problem if there is no database at this URL. A command that reads must not create one."""
+    address = parse_address(url)
+    if not address.is_sqlite or address.file is None or address.file.exists():
+        return []
+    return [
+        f"--db-url: there is no database {address.file}; write the URL of the service's database,"
+        " such as sqlite:////var/lib/jupyterhub/stats.sqlite."
+    ]
 
 
 @asynccontextmanager
 async def open_store(settings: DatabaseSettings, *, wait: bool = False) -> AsyncIterator[Store]:
     """Open the database and close it at exit.
 
-    With ``wait``, retry for as long as a PostgreSQL server cannot be reached. Raises ConfigError
-    if the database cannot be opened, has another schema, or stores names in another form.
+    ``wait`` is for the service: retry for as long as a PostgreSQL server cannot be reached, and
+    accept another time zone, in which the service counts the days again.
+
+    :raises ConfigError: the database cannot be opened, has another schema, stores names in another
+        form, or counts its days in another time zone
     """
     store = await _connect(settings, wait=wait)
     pseudonyms = settings.pseudonyms
     try:
+        if not wait:
+            await _check_zone(store)
         await store.keep_names_as(pseudonyms.fingerprint() if pseudonyms else PLAIN)
         gc.freeze()  # most objects by now are imported modules: collections can skip them
         yield store
@@ -47,6 +63,17 @@ async def open_store(settings: DatabaseSettings, *, wait: bool = False) -> Async
         raise ConfigError([str(exc)]) from exc
     finally:
         await store.close()
+
+
+async def _check_zone(store: Store) -> None:
+    kept = await store.kept_zone()
+    if kept is not None and kept.key != store.zone.key:
+        raise ConfigError(
+            [
+                f"--timezone: this database counts its days in {kept.key}; leave --timezone out."
+                " To change the zone, start the service with another --timezone."
+            ]
+        )
 
 
 async def _connect(settings: DatabaseSettings, *, wait: bool) -> Store:

@@ -63,6 +63,34 @@ def overlap_seconds(left: Sequence[Interval], right: Sequence[Interval]) -> floa
     return seconds
 
 
+def common(left: Sequence[Interval], right: Sequence[Interval]) -> list[Interval]:
+    """The time common to both, which must be unions (sorted, not overlapping)."""
+    parts = []
+    i = j = 0
+    while i < len(left) and j < len(right):
+        start, end = max(left[i].start, right[j].start), min(left[i].end, right[j].end)
+        if end > start:
+            parts.append(Interval(start, end))
+        if left[i].end <= right[j].end:
+            i += 1
+        else:
+            j += 1
+    return parts
+
+
+def without(whole: Interval, holes: Iterable[Interval]) -> list[Interval]:
+    """What is left of an interval without the holes, which must be a union."""
+    parts = []
+    start = whole.start
+    for hole in holes:
+        if hole.start > start:
+            parts.append(Interval(start, min(hole.start, whole.end)))
+        start = max(start, hole.end)
+    if start < whole.end:
+        parts.append(Interval(start, whole.end))
+    return [part for part in parts if part.start < part.end]
+
+
 def add_to(
     known: Sequence[Interval], piece: Interval, longest: timedelta
 ) -> tuple[list[Interval], list[Interval], list[Interval]]:

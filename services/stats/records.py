@@ -168,6 +168,9 @@ class Changes:
         )
 
 
+NO_HOURS = "[" + ",".join(["0"] * 24) + "]"
+"""``observed_hours`` of a day on which no hour was observed, or none is known."""
+
 HUB = 0
 """The group id of the hub's own rollup; those of groups begin at 1."""
 
@@ -182,10 +185,15 @@ class UserDay(NamedTuple):
     """Time in which a server ran and the user did not work; overlapping servers count once."""
     sessions: int
     was_active: bool
+    unobserved_seconds: int = 0
+    """Time in which a server ran and nothing was observed, so that the user may have worked."""
 
 
 class GroupDay(NamedTuple):
-    """A day of a group or of the hub. Totals are over its members, and over all their servers."""
+    """A day of a group or of the hub. Totals are over its members, and over all their servers.
+
+    What is not known is None: everything about servers on imported days, for example.
+    """
 
     day: date
     group_id: int
@@ -195,13 +203,15 @@ class GroupDay(NamedTuple):
     active_7: int
     active_30: int
     active_seconds: int
-    idle_seconds: int
-    server_seconds: int
-    after_seconds: int
+    idle_seconds: int | None
+    """Observed time in which a user had a running server and did not work."""
+    server_seconds: int | None
+    after_seconds: int | None
     """How long the servers that ended on this day ran after their last activity."""
-    saved_seconds: int
-    """How much longer stopped idle servers would have run: until used again, at most 24 hours."""
-    sessions: int
+    saved_seconds: int | None
+    """How much longer the servers that stopped while idle would have run: until used again, at
+    most 24 hours. Without those that may have been used or stopped in a gap."""
+    sessions: int | None
     observed_seconds: int
     mean_running: float | None
     """Over the observed time; None (like the peak) if no time was observed."""
@@ -211,3 +221,9 @@ class GroupDay(NamedTuple):
     """Sessions that ended, by their length in minutes (``length_class``), as JSON."""
     hours: str
     """Users active in each of the 24 hours of the local clock, as a JSON list."""
+    unobserved_seconds: int | None = 0
+    """Time in which a user had a running server and nothing was observed."""
+    observed_hours: str = ""
+    """How much of each of the 24 hours was observed, in percent, as a JSON list; empty: all."""
+    servers_known: bool = True
+    """Whether servers were observed; an imported file has none."""

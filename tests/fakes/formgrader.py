@@ -8,11 +8,12 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 
-from services.formgrader_proxy.upstream.launch import LaunchSettings
+from services.formgrader_proxy.upstream.endpoint import Upstream
+from services.formgrader_proxy.upstream.process.launch import LaunchSettings
 from services.formgrader_proxy.upstream.supervisor import Supervisor
 
 BASE = "/services/formgrader/c1/"
@@ -74,10 +75,21 @@ async def running(directory: Path, **options: Any) -> AsyncIterator[Supervisor]:
         yield supervisor
 
 
-async def do(supervisor: Supervisor, code: str, *, seconds: float = 60) -> Any:
+class Ready(Protocol):
+    """A supervisor, or a course's formgrader."""
+
+    def ready(self) -> Upstream | None: ...
+
+
+async def do(formgrader: Ready, code: str, *, seconds: float = 60) -> Any:
     """Execute code in the formgrader; its answer. None if it does not respond within this time."""
-    upstream = supervisor.ready()
+    upstream = formgrader.ready()
     assert upstream is not None
+    return await do_in(upstream, code, seconds=seconds)
+
+
+async def do_in(upstream: Upstream, code: str, *, seconds: float = 60) -> Any:
+    """As :func:`do`, in this process."""
     timeout = aiohttp.ClientTimeout(total=seconds)
     with suppress(TimeoutError):
         async with upstream.session.post(

@@ -63,6 +63,8 @@ class FakeHub:
         self.stopping = 0
         self.most_stopping = 0
         self.deleted_users: list[str] = []
+        #: Users that listings count and leave out, as when rows change during the Hub's query.
+        self.hidden: set[str] = set()
         self.stopped: list[tuple[str, str]] = []
         self.removed: list[tuple[str, str]] = []
         self.before: Callable[[web.Request], None] = lambda request: None
@@ -247,7 +249,7 @@ class FakeHub:
         except ValueError:
             raise web.HTTPBadRequest(reason="offset and limit must be integers") from None
         shown = [model(item) for item in items[offset : offset + limit]]
-        shown = [item for item in shown if item is not None]
+        shown = [item for item in shown if item is not None and item.get("name") not in self.hidden]
         if not paginated:
             return web.json_response(shown)
         following = None

@@ -21,6 +21,8 @@ graders = ["tutors", "staff"]
 instructors = "staff"
 db_url_file = "/run/secrets/sums"
 idle_seconds = 60
+workers = 3
+job_workers = 2
 mode = "full"
 lab_directory = "courses/sums"
 
@@ -49,6 +51,7 @@ def test_every_key_is_used() -> None:
     assert sums.groups.graders == {"tutors", "staff"}
     assert sums.groups.instructors == {"staff"}
     assert (sums.idle_seconds, sums.lab_directory) == (60, "courses/sums")
+    assert (sums.workers, sums.job_workers) == (3, 2)
     assert sums.managed
     assert remote.url == "http+unix://%2Frun%2Fformgrader.sock"
     assert not remote.managed
@@ -61,6 +64,7 @@ def test_defaults() -> None:
     assert course.groups.graders == {"formgrade-sums"}
     assert course.groups.instructors == set()
     assert (course.mode, course.idle_seconds) == (Mode.LISTED, 1800)
+    assert 1 <= course.workers == course.job_workers <= 4
 
 
 def test_autograding() -> None:
@@ -116,6 +120,10 @@ def test_the_services_instructors_apply_to_courses_without_their_own() -> None:
         ("idle_seconds = true", "number of seconds"),
         ("idle_seconds = -1", "number of seconds"),
         ("idle_seconds = nan", "number of seconds"),
+        ("workers = 0", "whole number of processes from 1 to 64"),
+        ("workers = true", "whole number of processes"),
+        ("job_workers = 2.0", "whole number of processes"),
+        ("job_workers = 65", "whole number of processes"),
         ('lab_directory = "../x"', "relative to a home directory"),
         ('lab_directory = "/x"', "relative to a home directory"),
         ('user = "other"', "runs as root"),
@@ -170,6 +178,16 @@ def test_all_problems_are_reported_together() -> None:
 def test_an_invalid_file(text: str) -> None:
     """It is refused with a message, never a traceback."""
     assert problems(text)
+
+
+def test_an_external_formgrader_has_no_processes_here() -> None:
+    """Their numbers are settings of a course with a directory."""
+    text = '[[course]]\nid = "c"\nurl = "http://x"\nworkers = 2\njob_workers = 2\n'
+    found = problems(text)
+    assert [one.partition(":")[0] for one in found] == [
+        'course "c", workers',
+        'course "c", job_workers',
+    ]
 
 
 def test_another_user_requires_root() -> None:

@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from common.proxy.route_keeper import RouteEvent
 from services.formgrader_proxy.courses import load_courses
+from services.formgrader_proxy.upstream.endpoint import Work
 from services.formgrader_proxy.upstream.supervisor import State
 from tests.formgrader_proxy.site import COURSE, GRADER, PREFIX, STUDENT, Site, formgrader_site
 
@@ -47,6 +48,8 @@ async def test_every_series_exists_before_its_first_event(site: Site) -> None:
     samples = await scraped(site)
     for state in State:
         assert value(samples, "upstreams", state=state.value) == 0
+    for kind in Work:
+        assert value(samples, "processes", kind=kind.value) == 0
     for event in RouteEvent:
         assert ("route_events_total", frozenset({("event", event.value)})) in samples
     for reason in ("path_query", "dot_segment", "doubled_header", "not_listed", "role"):

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from services.stats.intervals import Interval
-from services.stats.records import GroupDay, Poll, Session
+from services.stats.records import GroupDay, Session
 from services.stats.store.rollup import DayRecords, roll_up
 
 DAY = date(2026, 3, 2)
@@ -16,9 +16,7 @@ START = datetime(2026, 3, 2, tzinfo=UTC)
 WINDOW = Interval(START, START + timedelta(days=1))
 
 
-ALL_DAY = [
-    Poll(START + timedelta(minutes=5 * n), 300, 1, whole=True, full=False) for n in range(289)
-]
+ALL_DAY = [Interval(START - timedelta(days=2), START + timedelta(days=1))]
 
 
 def at(hour: float) -> datetime:
@@ -38,7 +36,7 @@ BASE = DayRecords(
     zone=ZoneInfo("UTC"),
     sessions=[session(1, 10, 11, 12)],
     activity=[(1, Interval(at(10), at(11)))],
-    polls=ALL_DAY,
+    seen=ALL_DAY,
     people=3,
     members={7: {1, 2}, 8: {3}},
 )

@@ -1,6 +1,7 @@
 """Opening the database, or refusing to."""
 
 import sqlite3
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,13 +11,14 @@ import pytest
 from common.errors import ConfigError, StoreError
 from services.stats.database import DatabaseSettings, open_store
 from services.stats.pseudonyms import Pseudonyms
+from services.stats.records import Changes, Poll
 from services.stats.store.store import Store
 from tests.stats.conftest import Run
 
 
 def test_no_migrate(run: Run) -> None:
     """With --no-migrate, a database without tables is rejected."""
-    code, _, err = run("report", "--no-migrate")
+    code, _, err = run("demo-data", "--no-migrate")
     assert code == 1
     assert "no tables yet and --no-migrate is set" in err
 
@@ -70,3 +72,33 @@ async def test_an_error_of_the_store_becomes_a_message(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="not now"):
         async with open_store(settings(tmp_path / "stats.sqlite")):
             raise StoreError("not now")
+
+
+async def test_the_zone_of_the_database_is_the_default(tmp_path: Path) -> None:
+    """A command without --timezone counts days as the service does; a new database is in UTC."""
+    path = tmp_path / "stats.sqlite"
+    async with open_store(DatabaseSettings(f"sqlite:///{path}")) as store:
+        assert store.zone.key == "UTC"
+    await keep_in_berlin(path)
+    async with open_store(DatabaseSettings(f"sqlite:///{path}")) as store:
+        assert store.zone.key == "Europe/Berlin"
+
+
+async def test_a_command_does_not_change_the_zone(tmp_path: Path) -> None:
+    """A report in another zone would shift hours between days; only the service counts again."""
+    path = tmp_path / "stats.sqlite"
+    await keep_in_berlin(path)
+    with pytest.raises(ConfigError, match="counts its days in Europe/Berlin"):
+        async with open_store(settings(path)):
+            pass
+    async with open_store(settings(path), wait=True) as store:
+        assert store.zone.key == "UTC"
+
+
+async def keep_in_berlin(path: Path) -> None:
+    """Write a poll to a database, with days in Berlin."""
+    store = await Store.open(f"sqlite:///{path}", ZoneInfo("Europe/Berlin"))
+    now = datetime(2026, 3, 2, 23, 30, tzinfo=UTC)
+    poll = Poll(now, 300, 10, whole=True, full=True, users=0, servers=0, active=0)
+    await store.write(Changes(polls={now: poll}), leader=await store.take_leadership())
+    await store.close()

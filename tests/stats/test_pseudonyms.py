@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from common.errors import ConfigError
-from common.hub.models import User
+from common.hub.models import Server, User
 from services.stats.pseudonyms import Pseudonyms, is_pseudonym
 
 KEY = b"0123456789abcdef0123456789abcdef"
@@ -21,11 +21,24 @@ def test_a_name_has_one_pseudonym_for_each_key() -> None:
     assert len(pseudonyms.name("名前")) == 26
 
 
-def test_only_the_name_of_a_user_is_replaced() -> None:
-    """A user keeps their groups and everything else."""
-    user = Pseudonyms(KEY).user(User(name="ana", groups=("x",)))
-    assert user.name == Pseudonyms(KEY).name("ana")
-    assert user.groups == ("x",)
+def test_names_that_a_user_chose_are_replaced() -> None:
+    """The user's own name, and those of servers and profiles; groups are the Hub's."""
+    pseudonyms = Pseudonyms(KEY)
+    options = {"profile": "for ana", "password": "x"}
+    servers = {
+        "": Server(name="", ready=True),
+        "ana-thesis": Server(name="ana-thesis", ready=True, user_options=options),
+    }
+    user = pseudonyms.user(User(name="ana", groups=("x",), servers=servers))
+    assert (user.name, user.groups) == (pseudonyms.name("ana"), ("x",))
+    assert set(user.servers) == {"", pseudonyms.name("ana-thesis")}
+    assert user.servers[""] == servers[""]
+    named = user.servers[pseudonyms.name("ana-thesis")]
+    assert (named.name, named.profile) == (
+        pseudonyms.name("ana-thesis"),
+        pseudonyms.name("for ana"),
+    )
+    assert named.ready
 
 
 def test_fingerprint_identifies_the_key() -> None:

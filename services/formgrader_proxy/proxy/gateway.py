@@ -41,7 +41,8 @@ from services.formgrader_proxy.proxy.target import PathRefused, Target, read_tar
 from services.formgrader_proxy.settings import Site
 from services.formgrader_proxy.store.audit import Audit, Change
 from services.formgrader_proxy.upstream.endpoint import Upstream, UpstreamUnreachable
-from services.formgrader_proxy.upstream.formgraders import Formgrader, Formgraders
+from services.formgrader_proxy.upstream.formgrader import Formgrader
+from services.formgrader_proxy.upstream.formgraders import Formgraders
 from services.formgrader_proxy.web.refusals import redirect_page, refusal_page, unreachable_page
 from services.formgrader_proxy.web.waiting import waiting_page
 
@@ -296,12 +297,14 @@ class Gateway:
         """Return when the user's role becomes lower than it was when the WebSocket opened."""
         while True:
             await self._clock.sleep(WEBSOCKET_CHECK_SECONDS)
+            if passage.formgrader.closed:
+                return
             try:
                 found = await self._sign_in.identify(passage.request, fresh=True, read_form=False)
             except RequestError as error:
                 log.warning("a WebSocket stays open because the Hub is unavailable: %s", error)
                 continue
-            if found is None or self._role(found, passage.course) < passage.role:
+            if found is None or self._role(found, passage.formgrader.course) < passage.role:
                 return
 
     def _failed(

@@ -1,7 +1,8 @@
 """Exports notebooks as nbgrader's pages and feedback: nbconvert's exporter, made safe.
 
-Everything that a template inserts is escaped, except what :mod:`.markdown` and :mod:`.sanitizer`
-have made. A template of a future nbconvert that inserts something else shows it as text.
+Everything that a template inserts is escaped, except what :mod:`.content.markdown` and
+:mod:`.content.sanitizer` have made. A template of a future nbconvert that inserts something
+else shows it as text.
 """
 
 from pathlib import Path
@@ -18,14 +19,14 @@ from nbformat import NotebookNode
 from nbgrader.server_extensions.formgrader import handlers
 from traitlets import Unicode
 
-from services.formgrader_proxy.rendering.markdown import (
+from services.formgrader_proxy.rendering.content.markdown import (
     highlighted,
     markdown_to_html,
     terminal_to_html,
 )
-from services.formgrader_proxy.rendering.sanitizer import sanitize
+from services.formgrader_proxy.rendering.content.sanitizer import sanitize
+from services.formgrader_proxy.rendering.content.well_formed import well_formed
 from services.formgrader_proxy.rendering.template_loader import SafeLoader, add_page_parts
-from services.formgrader_proxy.rendering.well_formed import well_formed
 
 _OWN_TEMPLATES = str(Path(__file__).parent / "templates")
 
@@ -65,6 +66,13 @@ class SubmissionExporter(HTMLExporter):
         style = resources.get("inlining", {}).get("css", [])
         resources.setdefault("inlining", {})["css"] = [Markup(css) for css in style]  # noqa: S704 - of Pygments
         return nb, resources
+
+    def _validate_preprocessor(self, nbc: Any, preprocessor: Any) -> None:
+        """Nothing: :mod:`.content.well_formed` leaves only what is valid.
+
+        nbconvert validates the notebook after each of twelve preprocessors, which takes longer than
+        its templates.
+        """
 
     def _create_environment(self) -> Environment:
         environment: Environment = super()._create_environment()

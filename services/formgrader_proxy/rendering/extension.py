@@ -1,5 +1,6 @@
 """The server extension that replaces nbgrader's formgrader: the same pages, rendered safely."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,10 @@ from nbgrader.server_extensions.formgrader.handlers import template_path
 from tornado.web import StaticFileHandler
 from traitlets import Unicode
 
+from services.formgrader_proxy.gradebook.configuration import ConfigurationFiles
+from services.formgrader_proxy.gradebook.database.opened import prepare_existing
+from services.formgrader_proxy.gradebook.handlers import settings as gradebook_settings
+from services.formgrader_proxy.gradebook.handlers import with_gradebook
 from services.formgrader_proxy.rendering.exporter import SubmissionExporter
 from services.formgrader_proxy.rendering.handlers import with_nonce
 from services.formgrader_proxy.rendering.nonce import NO_SCRIPTS, NONCE_HEADER
@@ -24,12 +29,25 @@ class SafeFormgrader(FormgradeExtension):  # type: ignore[misc]
 
     notice = Unicode(help="Plain text at the top of every page.").tag(config=True)
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._files = ConfigurationFiles()
+
+    @property
+    def url_prefix(self) -> str:
+        """The course's directory, seen from the server's. Configuration is read if it changed."""
+        if self._files.changed(self):
+            return str(super().url_prefix)
+        return str(os.path.relpath(self.coursedir.root, self.root_dir))
+
     def init_tornado_settings(self, webapp: Any) -> None:
         super().init_tornado_settings(webapp)
         static_url = url_path_join(webapp.settings["base_url"], STATIC_PATH)
         headers = webapp.settings.setdefault("headers", {})
         headers[NONCE_HEADER] = NO_SCRIPTS  # unless a handler of a page replaces it
+        prepare_existing(self.coursedir.db_url)
         webapp.settings.update(
+            gradebook_settings(),
             nbgrader_jinja2_env=page_environment(template_path, static_url, self.notice),
             nbgrader_exporter=SubmissionExporter(
                 config=self.config, static_url=static_url, notice=self.notice
@@ -51,7 +69,11 @@ class _WithNonces:
 
     def add_handlers(self, host: str, routes: list[tuple[Any, ...]]) -> None:
         self._webapp.add_handlers(
-            host, [(pattern, with_nonce(handler), *rest) for pattern, handler, *rest in routes]
+            host,
+            [
+                (pattern, with_nonce(with_gradebook(handler)), *rest)
+                for pattern, handler, *rest in routes
+            ],
         )
 
 

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from services.formgrader_proxy.autograding.settings import AutogradingSettings
-from services.formgrader_proxy.upstream.launch import INHERITED
-from services.formgrader_proxy.upstream.process import Account
+from services.formgrader_proxy.upstream.process.launch import INHERITED
+from services.formgrader_proxy.upstream.process.process import Account
 
 _COMMAND = (sys.executable, "-I", "-m", "services.formgrader_proxy.autograding.probe")
 #: Seconds for trying all mechanisms, which takes less than one.

@@ -1,6 +1,6 @@
 """A Jupyter server that serves nbgrader's formgrader and nothing else.
 
-:mod:`.launch` runs it as ``python -I -m services.formgrader_proxy.upstream.server`` in the
+:mod:`.process.launch` runs it as ``python -I -m services.formgrader_proxy.upstream.server`` in the
 course's directory and writes one JSON object to its standard input: ``{"course_id", "base_url",
 "listener", "token", "db_url", "autograding"}``. "listener" is the descriptor of a listening socket.
 In its own container it gets "address" and "port" instead, "parent", the process id of its parent,
@@ -16,7 +16,6 @@ import os
 import secrets
 import socket
 import sys
-from importlib.util import find_spec
 from typing import Any
 
 from jupyter_server.serverapp import ServerApp
@@ -25,6 +24,7 @@ from traitlets.config import Config
 from common.prctl import end_with_parent, hide_process
 from services.formgrader_proxy.autograding import guards
 from services.formgrader_proxy.autograding.settings import AutogradingSettings
+from services.formgrader_proxy.gradebook.database.address import gradebook_url
 from services.formgrader_proxy.rendering import configure as rendering
 
 
@@ -98,22 +98,6 @@ def inherited_socket(descriptor: int) -> socket.socket:
     inherited = socket.socket(fileno=descriptor)
     inherited.set_inheritable(False)
     return inherited
-
-
-def gradebook_url(url: str) -> str:
-    """The URL with the PostgreSQL driver that is installed.
-
-    SQLAlchemy's choice for a URL without a driver depends on its version.
-
-    :raises SystemExit: no driver is installed; the message says what to install
-    """
-    scheme, _, rest = url.partition("://")
-    if scheme not in {"postgresql", "postgres"}:
-        return url
-    for driver in ("psycopg", "psycopg2"):
-        if find_spec(driver):
-            return f"postgresql+{driver}://{rest}"
-    raise SystemExit("A gradebook in PostgreSQL needs a driver: pip install 'psycopg[binary]'")
 
 
 def main() -> None:

@@ -1,22 +1,23 @@
-"""Supervises a course's own formgrader: started on demand, stopped when idle.
+"""Supervises one formgrader process: started on demand, stopped when idle.
 
-The process gets a listening socket, a directory for its runtime files and a random token. If it
-exits unexpectedly or is stuck, the next request starts it again, after a delay that doubles with
-each failure. Every wait for the process is limited.
+A course may have several (see :mod:`.pool.pool`). Each gets a listening socket, a directory for its
+runtime files and a random token. If it exits unexpectedly or is stuck, the next request starts it
+again, after a delay that doubles with each failure. Every wait for the process is limited.
 """
 
 import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from enum import StrEnum
 
 from common.clock import Clock, SystemClock
 from services.formgrader_proxy.upstream.endpoint import Upstream
-from services.formgrader_proxy.upstream.health import Patience
-from services.formgrader_proxy.upstream.launch import LaunchSettings
-from services.formgrader_proxy.upstream.life import Life, live
+from services.formgrader_proxy.upstream.pool.balance import Load
+from services.formgrader_proxy.upstream.process.health import Patience
+from services.formgrader_proxy.upstream.process.launch import LaunchSettings
+from services.formgrader_proxy.upstream.process.life import Life, live
 
 log = logging.getLogger("formgrader")
 
@@ -46,7 +47,7 @@ def restart_delay(failures: int, *, first: float = 1.0, longest: float = 300.0) 
 
 
 class Supervisor:
-    """One course's formgrader process.
+    """One formgrader process of a course.
 
     Never raises for what the process does: :attr:`state` and :attr:`trouble` report it, and
     :meth:`log_tail` returns what the process printed.
@@ -61,9 +62,12 @@ class Supervisor:
         patience: Patience | None = None,
         clock: Clock | None = None,
         on_state: Callable[[State, State], None] = lambda old, new: None,
+        on_line: Callable[[str], None] = lambda line: None,
     ) -> None:
         """``idle_seconds`` of zero keeps the process running. It is given up if it does not
-        respond within ``start_seconds``.
+        respond within ``start_seconds``. ``on_line`` receives the lines that it prints.
+        ``on_state`` receives the previous and the new state, which are equal if only
+        :attr:`startable` has changed.
         """
         self.settings = settings
         self.trouble: str | None = None
@@ -72,12 +76,15 @@ class Supervisor:
         self._patience = patience or Patience()
         self._clock = clock or SystemClock()
         self._on_state = on_state
+        self._on_line = on_line
         self._state = State.STOPPED
         self._log: deque[str] = deque(maxlen=LOG_LINES)
         self._task: asyncio.Task[None] | None = None
         self._upstream: Upstream | None = None
         self._stop = asyncio.Event()
-        self._changed = asyncio.Event()
+        self._reconsider = asyncio.Event()
+        self._finished = asyncio.Event()
+        self._draining = False
         self._stuck: str | None = None
         self._failures = 0
         self._not_before = 0.0
@@ -99,35 +106,62 @@ class Supervisor:
         """Seconds until the process may be started again."""
         return max(0.0, self._not_before - self._clock.monotonic())
 
+    @property
+    def upstream(self) -> Upstream | None:
+        """The formgrader while it runs and accepts requests."""
+        return None if self._stop.is_set() else self._upstream
+
+    @property
+    def load(self) -> Load:
+        """The requests that it is handling."""
+        oldest = self._oldest_request()
+        busy_for = 0.0 if oldest is None else self._clock.monotonic() - oldest
+        return Load(len(self._in_flight), busy_for)
+
+    @property
+    def idle_seconds(self) -> float:
+        """Seconds without a request after which it is stopped; zero keeps it running."""
+        return self._idle_seconds
+
+    @idle_seconds.setter
+    def idle_seconds(self, seconds: float) -> None:
+        self._idle_seconds = seconds
+        self._reconsider.set()
+
     def log_tail(self) -> list[str]:
         """The last lines that the process printed, oldest first."""
         return list(self._log)
 
     def ready(self) -> Upstream | None:
         """The running formgrader. Otherwise None, and it is started unless it has to wait."""
-        self._last_used = self._clock.monotonic()
-        if self._upstream is not None:
-            return self._upstream
-        if self._task is None and self.paused_for == 0.0:
-            self._started_at = self._clock.monotonic()
-            self._stop.clear()
-            self._stuck = None
-            self._enter(State.STARTING)
-            self._task = asyncio.create_task(
-                self._run(), name=f"formgrader {self.settings.course_id}"
-            )
-        return None
+        self.touch()
+        if self.upstream is None:
+            self.start()
+        return self.upstream
 
-    async def until_running(self, seconds: float) -> None:
-        """Wait until the process serves, and start it again if it fails, for a limited time."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while self.ready() is None:
-                    if self._task is None:
-                        await self._clock.sleep(self.paused_for)
-                    else:
-                        self._changed.clear()
-                        await self._changed.wait()
+    @property
+    def startable(self) -> bool:
+        """Whether there is no process, and one may be started now."""
+        return self._task is None and not self.paused_for and not self._draining
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is no process."""
+        return self._task is None
+
+    def touch(self) -> None:
+        """Postpone the idle timeout, as a request would."""
+        self._last_used = self._clock.monotonic()
+
+    def start(self) -> None:
+        """Start the process if that is possible now."""
+        if not self.startable:
+            return
+        self._started_at = self._last_used = self._clock.monotonic()
+        self._stop.clear()
+        self._stuck = None
+        self._enter(State.STARTING)
+        self._task = asyncio.create_task(self._run(), name=f"formgrader {self.settings.course_id}")
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
@@ -139,6 +173,20 @@ class Supervisor:
         finally:
             del self._in_flight[request]
             self._last_used = self._clock.monotonic()
+            if not self._in_flight:
+                self._finished.set()
+
+    async def drain(self) -> None:
+        """Accept no further requests, wait for those in flight, and stop the process for good."""
+        self._draining = True
+        while self._in_flight and self._task is not None:
+            self._finished.clear()
+            finished = asyncio.create_task(self._finished.wait())
+            try:
+                await asyncio.wait({finished, self._task}, return_when="FIRST_COMPLETED")
+            finally:
+                finished.cancel()
+        await self.stop()
 
     async def stop(self) -> None:
         """Stop the process, if there is one, and wait until it has ended, for 11 s at most."""
@@ -146,16 +194,18 @@ class Supervisor:
         if self._task is not None:
             await asyncio.wait({self._task}, timeout=STOP_SECONDS)
 
+    def _print(self, line: str) -> None:
+        self._log.append(line)
+        self._on_line(line)
+
     def _enter(self, state: State) -> None:
         old, self._state = self._state, state
-        self._changed.set()
-        if old is not state:
-            self._on_state(old, state)
+        self._on_state(old, state)
 
     async def _run(self) -> None:
         """One life of the process, from its start to its end."""
         try:
-            async with live(self.settings, self._stop, self._log.append) as life:
+            async with live(self.settings, self._stop, self._print) as life:
                 await self._supervise(life)
         except (OSError, LookupError, ValueError) as error:
             self._fail(f"it could not be started: {error}")
@@ -178,15 +228,20 @@ class Supervisor:
         """Wait until the process exits, is stuck, is idle for too long or has to stop."""
         health = life.health(self._clock, self._patience)
         watching = asyncio.create_task(health.watch(self._oldest_request))
+        reconsidering = asyncio.create_task(self._reconsider.wait())
         try:
             while not life.due and not watching.done():
+                if reconsidering.done():
+                    self._reconsider.clear()
+                    reconsidering = asyncio.create_task(self._reconsider.wait())
                 remaining = self._idle_remaining()
                 if remaining is not None and remaining <= 0:
                     self._stop.set()
-                await life.wait(remaining, watching)
+                await life.wait(remaining, watching, reconsidering)
             self._stuck = watching.result() if watching.done() else None
         finally:
             watching.cancel()
+            reconsidering.cancel()
 
     def _note_end(self, life: Life) -> None:
         if life.stopping.done():

@@ -10,9 +10,9 @@ from aiohttp import web
 from common.oauth.sign_in import Identity, SignIn
 from services.formgrader_proxy.access import Role, role_in
 from services.formgrader_proxy.settings import Site
-from services.formgrader_proxy.upstream.endpoint import UpstreamUnreachable
-from services.formgrader_proxy.upstream.formgraders import Formgrader, Formgraders
-from services.formgrader_proxy.upstream.supervisor import State
+from services.formgrader_proxy.upstream.endpoint import UpstreamUnreachable, Work
+from services.formgrader_proxy.upstream.formgrader import Formgrader
+from services.formgrader_proxy.upstream.formgraders import Formgraders
 
 #: The list of courses waits no longer than this for a formgrader that is busy.
 COUNT_SECONDS = 2.0
@@ -71,9 +71,9 @@ async def summarize_courses(
             title=formgrader.course.title,
             role=_ROLES[role],
             state=formgrader.state,
-            trouble=formgrader.supervisor.trouble if formgrader.supervisor else None,
+            trouble=formgrader.trouble,
             may_read_audit=role >= Role.INSTRUCTOR,
-            may_read_log=role is Role.ADMIN and formgrader.supervisor is not None,
+            may_read_log=role is Role.ADMIN and formgrader.pool is not None,
             assignments=count[0] if count else None,
             submissions=count[1] if count else None,
         )
@@ -87,20 +87,20 @@ class _Assignment(msgspec.Struct):
 
 async def _count(formgrader: Formgrader) -> tuple[int, int] | None:
     """The numbers of assignments and submissions; None if no formgrader reports them now."""
-    supervisor = formgrader.supervisor
-    if supervisor is not None and supervisor.state is not State.RUNNING:
+    if formgrader.pool is not None and not formgrader.pool.serves(Work.PAGES):
         return None
     try:
         upstream = formgrader.ready()
         if upstream is None:
             return None
-        async with upstream.session.get(
-            f"{upstream.origin}{formgrader.base_url}formgrader/api/assignments",
-            headers=upstream.authorization,
-            timeout=aiohttp.ClientTimeout(total=COUNT_SECONDS),
-            allow_redirects=False,
-        ) as response:
-            found = msgspec.json.decode(await response.read(), type=list[_Assignment])
+        with formgrader.in_use(upstream):
+            async with upstream.session.get(
+                f"{upstream.origin}{formgrader.base_url}formgrader/api/assignments",
+                headers=upstream.authorization,
+                timeout=aiohttp.ClientTimeout(total=COUNT_SECONDS),
+                allow_redirects=False,
+            ) as response:
+                found = msgspec.json.decode(await response.read(), type=list[_Assignment])
     except (
         UpstreamUnreachable,
         aiohttp.ClientError,

@@ -10,7 +10,8 @@ from common.web.pages import render
 from services.formgrader_proxy.access import Role, role_in
 from services.formgrader_proxy.settings import Site
 from services.formgrader_proxy.store.audit import Audit, Change
-from services.formgrader_proxy.upstream.formgraders import Formgrader, Formgraders
+from services.formgrader_proxy.upstream.formgrader import Formgrader
+from services.formgrader_proxy.upstream.formgraders import Formgraders
 
 CSV_HEADER = ("when", "who", "role", "action", "path", "fields", "status", "succeeded")
 

@@ -38,15 +38,15 @@ class Pages:
         if not self._site.administrators.include(identity):
             raise web.HTTPForbidden(text="Only an administrator may read this log.")
         formgrader = self._formgraders.get(request.match_info["course"])
-        if formgrader is None or formgrader.supervisor is None:
+        if formgrader is None or formgrader.pool is None:
             raise web.HTTPNotFound(text="This service runs no formgrader for such a course.")
         return render(
             request,
             "formgrader_log.html",
             course=formgrader.course,
             state=formgrader.state,
-            trouble=formgrader.supervisor.trouble,
-            lines=formgrader.supervisor.log_tail(),
+            trouble=formgrader.trouble,
+            lines=formgrader.pool.log_tail(),
         )
 
 

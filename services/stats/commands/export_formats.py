@@ -3,7 +3,6 @@
 Rows are written in batches, so memory does not grow with the database.
 """
 
-import csv
 import json
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -12,10 +11,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from common.csv_table import csv_rows
 from common.errors import ConfigError
 from services.stats.store.export import ExportTable, Rows
 
-Write = Callable[[Rows], None]
+Write = Callable[[Rows], object]
 
 
 class ExportFormat(StrEnum):
@@ -78,9 +78,10 @@ def writer(form: ExportFormat, table: ExportTable, path: Path) -> AbstractContex
 @contextmanager
 def _csv(path: Path, names: Sequence[str]) -> Any:
     with path.open("w", encoding="utf-8", newline="") as file:
-        out = csv.writer(file)
-        out.writerow(names)
-        yield lambda rows: out.writerows([_text(row[name]) for name in names] for row in rows)
+        file.write(csv_rows([names], newline="\r\n"))
+        yield lambda rows: file.write(
+            csv_rows(([row[name] for name in names] for row in rows), newline="\r\n")
+        )
 
 
 @contextmanager

@@ -1,8 +1,10 @@
 """``report``: use of the hub by day, week or month, or a list of inactive users."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 
+from common.config.suggestions import did_you_mean
 from common.errors import ConfigError
 from services.stats.commands import report_formats as formats
 from services.stats.commands.report_formats import Format
@@ -15,31 +17,72 @@ from services.stats.store.queries.dashboard import Queries
 from services.stats.store.store import Store
 
 
-async def report(store: Store, options: Mapping[str, str], pseudonyms: Pseudonyms | None) -> str:
-    """The report as text. Raises ConfigError, listing all invalid options.
+@dataclass(frozen=True)
+class ReportOptions:
+    """What to report, from the command line."""
 
-    ``options`` are those of the command line: ``since``, ``until``, ``by``, ``group``, ``user``,
-    ``inactive-since`` and ``format``, each optional.
+    range: Range
+    by: By
+    form: Format
+    group: str = ""
+    user: str = ""
+    inactive_since: date | None = None
+
+    @classmethod
+    def parse(cls, options: Mapping[str, str], problems: list[str]) -> "ReportOptions":
+        """From ``since``, ``until``, ``by``, ``group``, ``user``, ``inactive-since``, ``format``.
+
+        Each is optional. Appends mistakes to ``problems``.
+        """
+        inactive = options.get("inactive-since", "")
+        return cls(
+            range=Range.parse(options, problems),
+            by=By(one_of("--by", options.get("by", "day"), list(By), problems)),
+            form=Format(one_of("--format", options.get("format", "table"), list(Format), problems)),
+            group=options.get("group", ""),
+            user=options.get("user", ""),
+            inactive_since=(
+                parse_day("--inactive-since", inactive, problems) if inactive else None
+            ),
+        )
+
+
+async def report(store: Store, options: ReportOptions, pseudonyms: Pseudonyms | None) -> str:
+    """The report as text.
+
+    :raises ConfigError: the database has no such group or user
     """
-    problems: list[str] = []
-    requested = Range.parse(options, problems)
-    by = By(one_of("--by", options.get("by", "day"), list(By), problems))
-    form = Format(one_of("--format", options.get("format", "table"), list(Format), problems))
-    inactive = options.get("inactive-since", "")
-    inactive_since = parse_day("--inactive-since", inactive, problems) if inactive else None
+    queries = Queries(store, name_of=pseudonyms.name if pseudonyms else str)
+    problems = await _unknown_names(queries, options)
     if problems:
         raise ConfigError(problems)
-    queries = Queries(store, name_of=pseudonyms.name if pseudonyms else str)
-    audience = OPERATOR.audience(group=options.get("group", ""), user=options.get("user", ""))
-    if inactive_since is not None:
-        return formats.people(await queries.inactive(audience, inactive_since), form)
+    audience = OPERATOR.audience(group=options.group, user=options.user)
+    if options.inactive_since is not None:
+        return formats.people(
+            await queries.inactive(audience, options.inactive_since), options.form
+        )
     span = await queries.span()
-    first, last = requested.days(span.last_day if span else day_of(datetime.now(UTC), store.zone))
-    if span and requested.since is None:
+    first, last = options.range.days(
+        span.last_day if span else day_of(datetime.now(UTC), store.zone)
+    )
+    if span and options.range.since is None:
         first = max(first, span.first_day)
-    if by is By.DAY and span and first <= last:
+    if options.by is By.DAY and span and first <= last:
         days = await queries.days(audience, first, last)
         rows = by_day(days, first, last, span.last_poll, store.zone)
     else:
-        rows = await queries.summaries(audience, periods(first, last, by))
-    return formats.summaries(rows, form, store.zone)
+        rows = await queries.summaries(audience, periods(first, last, options.by))
+    return formats.summaries(rows, options.form, store.zone)
+
+
+async def _unknown_names(queries: Queries, options: ReportOptions) -> list[str]:
+    """A misspelled name must not look like one without activity."""
+    problems = []
+    if options.group:
+        known = [group.name for group in await queries.groups(OPERATOR)]
+        if options.group not in known:
+            hint = did_you_mean(options.group, known)
+            problems.append(f"--group: no group named {options.group} has been seen{hint or '.'}")
+    if options.user and not await queries.knows_user(options.user):
+        problems.append(f"--user: no user named {options.user} has been seen.")
+    return problems

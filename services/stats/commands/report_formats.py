@@ -47,6 +47,7 @@ SUMMARY_COLUMNS = tuple(
         ("p99", "p99_minutes"),
         ("active h", "active_hours"),
         ("idle h", "idle_hours"),
+        ("unseen h", "unobserved_hours"),
         ("server h", "server_hours"),
         ("mean", "mean_servers"),
         ("peak", "peak_servers"),
@@ -63,11 +64,14 @@ in the last 7 and 30 days of the period. d/m: daily divided by monthly. new: acc
 in the period.
 sessions: servers started in the period. median, p90, p99: percentiles of the length, in minutes,
 of the sessions that ended in it.
-active h: hours in which users were active. idle h: hours in which their servers ran but they
-were not active. server h: total running time of all servers.
+active h: hours in which users were active. idle h: observed hours in which their servers ran but
+they were not active. unseen h: hours in which their servers ran and nothing was observed.
+server h: total running time of all servers.
 mean, peak: number of servers running at the same time.
 after h: server hours between the last activity and the stop, for stopped servers.
-saved h: hours between an idle server's stop and its next start, up to a day for each stop."""
+saved h: an estimate: hours between an idle server's stop and its next start, up to a day for each
+stop. Periods that are not over, or observed for less than 90 %, show lower bounds, and do not count
+in daily."""
 
 PERSON_COLUMNS = (
     _Column("user", "name"),

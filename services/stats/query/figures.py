@@ -4,7 +4,7 @@ A cell is None where nothing was observed: a dash on the page, an empty cell in 
 the chart, never zero.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -60,6 +60,8 @@ class Figure:
     columns: tuple[Column, ...]
     rows: Sequence[Sequence[Any]]
     draw: Draw | None = None
+    incomplete: frozenset[int] = frozenset()
+    """The numbers of the rows whose counts are lower bounds, as of today."""
 
     @property
     def unobserved_rows(self) -> int:
@@ -67,10 +69,16 @@ class Figure:
         drawn = [i for i, column in enumerate(self.columns) if column.scale]
         return sum(all(row[i] is None for i in drawn) for row in self.rows) if drawn else 0
 
+    @property
+    def incomplete_rows(self) -> int:
+        """The number of rows with lower bounds, which the chart does not connect."""
+        return len(self.incomplete)
+
 
 _DAY = Column("first", "Day", Kind.DAY)
 _FROM, _TO = Column("first", "From", Kind.DAY), Column("last", "To", Kind.DAY)
 _OBSERVED = Column("observed_percent", "Observed", Kind.PERCENT)
+_COMPLETE = Column("complete", "Complete", Kind.TEXT)
 _IN_PERIOD = {By.DAY: "on that day", By.WEEK: "in that week", By.MONTH: "in that month"}
 
 OVER_TIME: Mapping[str, tuple[str, str, Draw, tuple[Column, ...]]] = {
@@ -115,17 +123,25 @@ OVER_TIME: Mapping[str, tuple[str, str, Draw, tuple[Column, ...]]] = {
         ),
     ),
     "hours": (
-        "Hours and culler savings",
-        "Active: users worked. Idle: users had a running server but did not work. Saved: how much"
-        " longer the stopped servers would have run until their next use, at most 24 h each.",
+        "Hours",
+        "Active: users worked. Idle: users had a running server but did not work. Not observed:"
+        " users had a running server, and whether they worked is not known.",
         Draw.LINES,
         (
             Column("active_hours", "Active", Kind.HOURS, scale="y"),
             Column("idle_hours", "Idle", Kind.HOURS, scale="y"),
-            Column("saved_hours", "Saved", Kind.HOURS, scale="y"),
+            Column("unobserved_hours", "Not observed", Kind.HOURS, scale="y"),
             Column("server_hours", "All servers", Kind.HOURS),
             Column("after_hours", "After last activity", Kind.HOURS),
         ),
+    ),
+    "savings": (
+        "Stopped while idle (estimate)",
+        "How much longer the servers that stopped while idle would have run: until their next use,"
+        " at most 24 h each. Servers that may have been used or stopped while nothing was observed"
+        " do not count.",
+        Draw.BARS,
+        (Column("saved_hours", "Saved", Kind.HOURS, scale="y"),),
     ),
 }
 """By key: title, note, chart type, and the fields of a Summary that the figure shows."""
@@ -137,15 +153,24 @@ LENGTHS = (5, 15, 30, 60, 120, 240, 480, 1440)
 """Upper bounds of the histogram's bins, in minutes (exclusive)."""
 
 
-def over_time(key: str, summaries: Iterable[Summary], by: By) -> Figure:
+def over_time(key: str, summaries: Sequence[Summary], by: By) -> Figure:
     """One of OVER_TIME, with a row for each summary."""
     title, note, draw, columns = OVER_TIME[key]
     period: tuple[Column, ...] = (_DAY,) if by is By.DAY else (_FROM, _TO)
-    columns = (*period, *columns, _OBSERVED)
-    rows = [[getattr(summary, column.key) for column in columns] for summary in summaries]
+    columns = (*period, *columns, _OBSERVED, _COMPLETE)
+    rows = [
+        [getattr(summary, column.key) for column in columns[:-1]]
+        + ["yes" if summary.complete else "no"]
+        for summary in summaries
+    ]
     if key == "active":
         note = f"{note} “Active” counts users {_IN_PERIOD[by]}."
-    return Figure(key, title, note, columns, rows, draw)
+    incomplete = frozenset(
+        number
+        for number, summary in enumerate(summaries)
+        if not summary.complete and summary.active_users is not None
+    )
+    return Figure(key, title, note, columns, rows, draw, incomplete)
 
 
 def running_servers(points: Sequence[tuple[datetime, int | None]]) -> Figure:
@@ -234,15 +259,20 @@ def facts(total: Summary, *, personal: bool) -> list[Fact]:
     of_one = [
         Fact("Active", total.active_hours, Kind.HOURS),
         Fact("Idle", total.idle_hours, Kind.HOURS),
+        *(
+            [Fact("Not observed", total.unobserved_hours, Kind.HOURS)]
+            if total.unobserved_hours
+            else []
+        ),
         Fact("Sessions", total.sessions),
         Fact("Median session", total.median_minutes if observed else None, Kind.MINUTES),
     ]
     of_many = [
         Fact("Active users", total.active_users),
-        Fact("Active per day", total.daily_active, note="on average"),
+        Fact("Active per day", total.daily_active, note="on average over complete days"),
         Fact("New users", total.newcomers),
         Fact("Most servers at once", total.peak_servers, at=total.peak_at),
-        Fact("Saved by the culler", total.saved_hours, Kind.HOURS),
+        Fact("Saved by stopping idle servers", total.saved_hours, Kind.HOURS, "estimated"),
     ]
     share = Fact("Observed", total.observed_percent, Kind.PERCENT, "of the time")
     return [*(() if personal else of_many), *of_one, share]

@@ -27,8 +27,9 @@ class PersonRow(NamedTuple):
     name: str
     deleted: bool
     active_seconds: int
-    idle_seconds: int
-    sessions: int
+    idle_seconds: int | None
+    """None, like ``sessions``: no servers were recorded on any of the days."""
+    sessions: int | None
     days_active: int
     last_active: date | None
     """The last of the requested days on which the user was active."""
@@ -129,13 +130,14 @@ def paginate(rows: Sequence[PersonRow], page: int) -> TablePage:
 def _key(row: PersonRow, sort: Sort) -> float:
     if sort is Sort.LAST_ACTIVE:
         return (row.last_active or date.min).toordinal()
-    by: dict[Sort, float] = {
+    by: dict[Sort, float | None] = {
         Sort.DAYS_ACTIVE: row.days_active,
         Sort.SESSIONS: row.sessions,
         Sort.ACTIVE_HOURS: row.active_seconds,
         Sort.IDLE_HOURS: row.idle_seconds,
     }
-    return by[sort]
+    value = by[sort]
+    return -1 if value is None else value
 
 
 def figure(key: str, rows: Sequence[PersonRow]) -> Figure:
@@ -164,5 +166,5 @@ def figure(key: str, rows: Sequence[PersonRow]) -> Figure:
     return Figure(key, "Users", "", columns, cells)
 
 
-def _hours(seconds: float) -> float:
-    return round(seconds / 3600, 1)
+def _hours(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds / 3600, 1)

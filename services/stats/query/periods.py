@@ -6,7 +6,7 @@ Where nothing was observed a number is None, never zero.
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -23,11 +23,13 @@ class Summary(NamedTuple):
     first: date
     last: date
     observed_percent: float
-    """The share of the period that was observed, from 0 to 100."""
+    """The share of the time that has passed that was observed, from 0 to 100."""
+    complete: bool = False
+    """Whether the period is over, and at least 90 % of it was observed."""
     active_users: int | None = None
     """Distinct users who were active in the period."""
     daily_active: float | None = None
-    """Active users per day: the mean over observed days."""
+    """Active users per day: the mean over complete days."""
     weekly_active: int | None = None
     """Distinct users who were active in the 7 days that end with the period."""
     monthly_active: int | None = None
@@ -41,7 +43,9 @@ class Summary(NamedTuple):
     p99_minutes: int | None = None
     active_hours: float | None = None
     idle_hours: float | None = None
-    """Time in which a user had a running server but was not active."""
+    """Observed time in which a user had a running server but was not active."""
+    unobserved_hours: float | None = None
+    """Time in which a user had a running server and nothing was observed."""
     server_hours: float | None = None
     mean_servers: float | None = None
     peak_servers: int | None = None
@@ -49,48 +53,90 @@ class Summary(NamedTuple):
     after_hours: float | None = None
     """How long the servers that stopped had kept running after their last activity."""
     saved_hours: float | None = None
-    """How much longer they would have run without a culler: until used again, 24 h at most."""
+    """An estimate: how much longer the servers that stopped while idle would have run, which is
+    until they were used again, 24 h at most. Without those that were idle or stopped in a gap."""
+
+
+class DayLength(NamedTuple):
+    """How long a day is, 23 to 25 hours, and how much of it has passed; in seconds."""
+
+    whole: float
+    passed: float
+
+
+COVERAGE = 0.9
+"""A day or period of which less was observed is incomplete: its counts are lower bounds."""
+
+
+def is_complete(observed: float, length: DayLength) -> bool:
+    """Whether a day, or several, is over and was observed for at least :data:`COVERAGE`."""
+    return length.passed >= length.whole > 0 and observed >= COVERAGE * length.whole
 
 
 def summarise(
-    period: Period, rows: Sequence[GroupDay], active_users: int, seconds: Mapping[date, float]
+    period: Period,
+    rows: Sequence[GroupDay],
+    active_users: int,
+    lengths: Mapping[date, DayLength],
 ) -> Summary:
-    """One period. ``rows`` are its days, ``seconds`` the length of each day that has passed."""
+    """One period. ``rows`` are its days, ``lengths`` has the length of each."""
     seen = [row for row in rows if row.observed_seconds > 0]
-    total = sum(seconds.values())
+    total = DayLength(
+        sum(length.whole for length in lengths.values()),
+        sum(length.passed for length in lengths.values()),
+    )
     observed = sum(row.observed_seconds for row in rows)
-    percent = round(100 * min(observed / total, 1.0), 1) if total else 0.0
+    percent = round(100 * min(observed / total.passed, 1.0), 1) if total.passed else 0.0
     if not seen:
         return Summary(period.first, period.last, percent)
-    daily = sum(row.active for row in seen) / len(seen)
-    last = seen[-1]
-    lengths = session_lengths(seen)
+    complete = [row for row in seen if is_complete(row.observed_seconds, lengths[row.day])]
+    daily = sum(row.active for row in complete) / len(complete) if complete else None
+    last = (complete or seen)[-1]
+    counted = session_lengths(seen)
     peak = max(seen, key=lambda row: row.peak or 0)
+    with_servers = [row for row in seen if row.mean_running is not None]
+    server_seconds = sum(row.observed_seconds for row in with_servers)
     return Summary(
         first=period.first,
         last=period.last,
         observed_percent=percent,
+        complete=is_complete(observed, total),
         active_users=active_users,
-        daily_active=round(daily, 1),
+        daily_active=None if daily is None else round(daily, 1),
         weekly_active=last.active_7,
         monthly_active=last.active_30,
-        daily_by_monthly=round(daily / last.active_30, 3) if last.active_30 else None,
+        daily_by_monthly=(
+            round(daily / last.active_30, 3) if daily is not None and last.active_30 else None
+        ),
         newcomers=sum(row.newcomers for row in rows),
-        sessions=sum(row.sessions for row in seen),
-        median_minutes=percentile(lengths, 0.5),
-        p90_minutes=percentile(lengths, 0.9),
-        p99_minutes=percentile(lengths, 0.99),
+        sessions=_sum(row.sessions for row in seen),
+        median_minutes=percentile(counted, 0.5),
+        p90_minutes=percentile(counted, 0.9),
+        p99_minutes=percentile(counted, 0.99),
         active_hours=_hours(sum(row.active_seconds for row in seen)),
-        idle_hours=_hours(sum(row.idle_seconds for row in seen)),
-        server_hours=_hours(sum(row.server_seconds for row in seen)),
-        mean_servers=round(
-            sum((row.mean_running or 0) * row.observed_seconds for row in seen) / observed, 2
+        idle_hours=_hours(_sum(row.idle_seconds for row in seen)),
+        unobserved_hours=_hours(_sum(row.unobserved_seconds for row in rows)),
+        server_hours=_hours(_sum(row.server_seconds for row in seen)),
+        mean_servers=(
+            round(
+                sum((row.mean_running or 0) * row.observed_seconds for row in with_servers)
+                / server_seconds,
+                2,
+            )
+            if server_seconds
+            else None
         ),
         peak_servers=peak.peak,
         peak_at=peak.peak_at,
-        after_hours=_hours(sum(row.after_seconds for row in seen)),
-        saved_hours=_hours(sum(row.saved_seconds for row in seen)),
+        after_hours=_hours(_sum(row.after_seconds for row in seen)),
+        saved_hours=_hours(_sum(row.saved_seconds for row in seen)),
     )
+
+
+def _sum(values: Iterable[int | None]) -> int | None:
+    """The sum of the known values; None if none is known."""
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
 
 
 def by_day(
@@ -99,10 +145,10 @@ def by_day(
     """A summary of each day, without further queries. ``now`` is the time of the last poll."""
     found = {row.day: row for row in rows}
     summaries = []
-    for day, seconds in _day_lengths(first, last, now, zone).items():
+    for day, length in day_lengths(first, last, now, zone).items():
         row = found.get(day)
         own_rows, active = ([row], row.active) if row else ([], 0)
-        summaries.append(summarise(Period(day, day), own_rows, active, {day: seconds}))
+        summaries.append(summarise(Period(day, day), own_rows, active, {day: length}))
     return summaries
 
 
@@ -111,15 +157,16 @@ def of_one_user(
 ) -> Summary:
     """One summary of all days of one user. ``now`` is the time of the last poll."""
     active = int(any(row.active for row in rows))
-    return summarise(Period(first, last), rows, active, _day_lengths(first, last, now, zone))
+    return summarise(Period(first, last), rows, active, day_lengths(first, last, now, zone))
 
 
-def _day_lengths(first: date, last: date, now: datetime, zone: ZoneInfo) -> dict[date, float]:
-    """Seconds of each day that have passed by ``now``."""
+def day_lengths(first: date, last: date, now: datetime, zone: ZoneInfo) -> dict[date, DayLength]:
+    """The length of each day. ``now`` is the time of the last poll."""
     lengths = {}
     for day in days(first, last):
         window = bounds(day, zone)
-        lengths[day] = max(0.0, (min(window.end, now) - window.start).total_seconds())
+        passed = (min(window.end, now) - window.start).total_seconds()
+        lengths[day] = DayLength(window.seconds, max(0.0, passed))
     return lengths
 
 
@@ -150,21 +197,32 @@ def percentile(lengths: Mapping[int, int], share: float) -> int | None:
 
 
 def week_by_hour(rows: Sequence[GroupDay]) -> list[list[float | None]]:
-    """Mean active users by weekday (from Monday) and hour; None for weekdays never observed."""
+    """Mean active users by weekday (from Monday) and hour; None for hours never observed."""
     sums = [[0.0] * 24 for _ in range(7)]
-    observed = [0] * 7
+    observed = [[0] * 24 for _ in range(7)]
     for row in rows:
-        if row.observed_seconds <= 0:
-            continue
         weekday = row.day.weekday()
-        observed[weekday] += 1
-        for hour, users in enumerate(json.loads(row.hours) if row.hours else ()):
-            sums[weekday][hour] += users
+        users = json.loads(row.hours) if row.hours else [0] * 24
+        for hour in _observed_hours(row):
+            observed[weekday][hour] += 1
+            sums[weekday][hour] += users[hour]
     return [
-        [round(sums[day][hour] / observed[day], 2) if observed[day] else None for hour in range(24)]
+        [
+            round(sums[day][hour] / observed[day][hour], 2) if observed[day][hour] else None
+            for hour in range(24)
+        ]
         for day in range(7)
     ]
 
 
-def _hours(seconds: float) -> float:
-    return round(seconds / HOUR, 2)
+def _observed_hours(row: GroupDay) -> Iterable[int]:
+    """The hours of the local clock that were observed, as far as :data:`COVERAGE` demands."""
+    if row.observed_hours:
+        shares = json.loads(row.observed_hours)
+        return [hour for hour in range(24) if shares[hour] >= 100 * COVERAGE]
+    # Days that were rolled up by an earlier version and pruned do not know their hours.
+    return range(24) if row.observed_seconds >= COVERAGE * 23 * HOUR else ()
+
+
+def _hours(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds / HOUR, 2)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
+from unicodedata import category
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from common.errors import ServiceError
@@ -19,6 +20,9 @@ DEFAULT_DAYS = 30
 
 LONGEST_NAME = 255
 """Most characters in the name of a user, group or time zone; the Hub's names are no longer."""
+
+_UNUSABLE = {"Cc", "Cs", "Zl", "Zp"}
+"""Unicode categories that no name has: control characters, surrogates and line separators."""
 
 EARLIEST, LATEST = date(1970, 1, 2), date(9998, 12, 31)
 """Days outside this range are rejected: nothing is recorded there and date arithmetic fails."""
@@ -135,8 +139,12 @@ def one_of(option: str, text: str, choices: Sequence[str], problems: list[str]) 
 
 
 def parse_name(option: str, text: str, problems: list[str]) -> str:
-    """The name of a user or group: any printable text. Appends a mistake to ``problems``."""
-    if len(text) > LONGEST_NAME or not text.isprintable():
+    """The name of a user or group: any text in one line. Appends a mistake to ``problems``.
+
+    The Hub accepts invisible characters in names, such as U+202E, which reverses text. The page
+    of such a user has an address like any other.
+    """
+    if len(text) > LONGEST_NAME or any(category(char) in _UNUSABLE for char in text):
         problems.append(f"{option}: {_quoted(text)} is not a valid {option} name.")
         return ""
     return text

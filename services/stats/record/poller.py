@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import cast
 
 from common.clock import Clock, SystemClock
-from common.errors import HubError
+from common.errors import HubBadResponse, HubError
 from common.hub.client import HubClient
 from common.hub.models import User
 from services.stats.record.sampler import PollContext, Sampler
@@ -17,6 +17,8 @@ from services.stats.recorder_state import LONG_AGO, State
 from services.stats.records import Changes
 
 log = logging.getLogger(__name__)
+
+_INCOMPLETE = "the list of users changed while it was read, or is shorter than its total"
 
 MAX_LOGGED_PROBLEMS = 20
 """Invalid values logged one by one for each poll; the rest are only counted."""
@@ -67,7 +69,7 @@ class Poller:
             groups_readable=self.groups_readable,
         )
         sampler = Sampler(state, context)
-        broken, gaps = self.hub.broken_items, self.hub.gaps
+        broken = self.hub.broken_items
         full, error = False, ""
         try:
             full = await self._read(sampler)
@@ -75,8 +77,6 @@ class Poller:
             error = str(exc)
         if self.hub.broken_items > broken:
             error = error or f"{self.hub.broken_items - broken} users could not be read"
-        elif self.hub.gaps > gaps:
-            error = error or "the list of users changed while it was read; some may be missing"
         if error:
             log.warning("Incomplete poll: %s", error)
         changes = sampler.finish(
@@ -89,24 +89,39 @@ class Poller:
         return Polled(changes, error)
 
     async def _read(self, sampler: Sampler) -> bool:
-        """Read the pages; return whether all users were listed."""
+        """Read the pages; return whether all users were listed.
+
+        :raises HubError: a listing could not be read, or was incomplete twice
+        """
         full = sampler.context.full
-        async with aclosing(self.hub.users(state="active")) as pages:
-            async for page in pages:
-                sampler.observe(map(self._rename, page))
+        await self._observe(sampler, state="active")
         if not full:
             last_poll = cast("datetime", sampler.state.last_poll)
-            async with aclosing(self.hub.users(sort="-last_activity")) as pages:
-                async for page in pages:
-                    sampler.observe(map(self._rename, page))
-                    if _reaches(page, last_poll):
-                        break
+            await self._observe(sampler, until=last_poll, sort="-last_activity")
         if not full and not sampler.needs_full_listing():
             return False
-        async with aclosing(self.hub.users()) as pages:
-            async for page in pages:
-                sampler.observe(map(self._rename, page))
+        await self._observe(sampler)
         return True
+
+    async def _observe(
+        self, sampler: Sampler, *, until: datetime | None = None, **listing: str
+    ) -> None:
+        """Observe a listing, up to the page that goes back to ``until``.
+
+        It is read a second time if it changed too much, or is shorter than the Hub said.
+
+        :raises HubError: it could not be read, or was incomplete both times
+        """
+        for _ in range(2):
+            gaps = self.hub.gaps
+            async with aclosing(self.hub.users(**listing)) as pages:
+                async for page in pages:
+                    sampler.observe(map(self._rename, page))
+                    if until is not None and _reaches(page, until):
+                        break
+            if self.hub.gaps == gaps:
+                return
+        raise HubBadResponse(_INCOMPLETE, method="GET")
 
     def _log_problems(self, problems: Sequence[str]) -> None:
         """Log each invalid value once, and again only after a poll without it."""

@@ -15,6 +15,7 @@ from services.stats.days import bounds, day_of, days
 from services.stats.records import HUB, GroupDay, UserDay
 from services.stats.store import tables as t
 from services.stats.store.day_records import read_days, read_members
+from services.stats.store.mapping import group_day_row
 from services.stats.store.rollup import CountedDay, roll_up
 from services.stats.store.store import Store
 from services.stats.store.upsert import upsert
@@ -73,7 +74,7 @@ async def _replace(
         await connection.execute(delete(table).where(table.c.day == day))
     await upsert(connection, t.user_days, (row._asdict() for row in user_days))
     rows = [row for row in group_days if row.group_id == HUB or row.active_30 or row.server_seconds]
-    await upsert(connection, t.group_days, (row._asdict() for row in rows))
+    await upsert(connection, t.group_days, map(group_day_row, rows))
 
 
 async def count_live_days(store: Store, connection: AsyncConnection) -> list[CountedDay]:

@@ -1,18 +1,23 @@
 """The raw records of a day, read from the database."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import func, literal, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.days import bounds
-from services.stats.intervals import Interval
+from services.stats.intervals import Interval, union
 from services.stats.records import LONGEST, MADE_UP, Poll, Session
 from services.stats.store import tables as t
 from services.stats.store.mapping import session_of
-from services.stats.store.rollup import SAVES_AT_MOST, DayRecords
+from services.stats.store.rollup import CULLED_AFTER, SAVES_AT_MOST, DayRecords, observed
 from services.stats.store.store import Store
+from services.stats.store.tables import EPOCH
+
+LONGEST_IDLE = timedelta(days=14)
+"""A server that was idle for longer when it stopped is not credited as saved time."""
 
 DAYS_AT_ONCE = 3
 """Days whose records are read together: usually one or two are not rolled up yet."""
@@ -37,6 +42,9 @@ async def read_days(
         span = Interval(windows[0].start, windows[-1].end)
         sessions = await _read_sessions(connection, span)
         activity = await _read_activity(connection, span)
+        polls = await read_polls(connection, Interval(_since_when(sessions, span), span.end))
+        seen = union(observed(polls, Interval(EPOCH, span.end)))
+        with_servers = [poll.time for poll in polls if poll.servers is not None]
         for day, whole, window in zip(some, wholes, windows, strict=True):
             worked = [
                 (user_id, interval)
@@ -55,7 +63,9 @@ async def read_days(
                     and (session.ended is None or session.ended > window.start - SAVES_AT_MOST)
                 ],
                 activity=worked,
-                polls=await read_polls(connection, window),
+                seen=seen,
+                servers_known=_any_within(with_servers, window)
+                or not _any_within([poll.time for poll in polls], window),
                 people=await _count_people(connection, whole),
                 members=await read_members(connection, whole, groups),
                 newcomers=await _newcomers(connection, whole),
@@ -63,6 +73,22 @@ async def read_days(
                 active_29_before=_since(last_active, day - timedelta(days=29)),
             )
             last_active |= {user_id: day for user_id, _ in worked}
+
+
+def _since_when(sessions: Iterable[Session], span: Interval) -> datetime:
+    """How far back it matters what was observed: since the servers that stopped became idle."""
+    idle_since = [
+        session.last_activity
+        for session in sessions
+        if session.ended is not None and session.ended - session.last_activity >= CULLED_AFTER
+    ]
+    return max(min([span.start, *idle_since]), span.start - LONGEST_IDLE)
+
+
+def _any_within(times: Sequence[datetime], window: Interval) -> bool:
+    """Whether one of the times, which are sorted, is in the window."""
+    at = bisect_left(times, window.start)
+    return at < len(times) and times[at] < window.end
 
 
 async def _read_sessions(connection: AsyncConnection, span: Interval) -> list[Session]:

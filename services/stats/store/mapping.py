@@ -1,12 +1,22 @@
-"""The mapping between rows of ``users`` and ``sessions`` and the values of ``records``."""
+"""The mapping between rows of the tables and the values of ``records``."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Row
 
-from services.stats.records import Person, Session
+from services.stats.records import GroupDay, Person, Session
 from services.stats.store.tables import FOREVER
+
+#: What is unknown on a day without servers. The columns hold zero there.
+_OF_SERVERS = (
+    "idle_seconds",
+    "server_seconds",
+    "after_seconds",
+    "saved_seconds",
+    "sessions",
+    "unobserved_seconds",
+)
 
 
 def person_row(person: Person) -> dict[str, Any]:
@@ -35,3 +45,16 @@ def session_of(row: Sequence[Any]) -> Session:
     number, user_id, server, profile_id, started, last, ended = row
     ends = None if ended == FOREVER else ended
     return Session(number, user_id, server, profile_id, started, last, ends)
+
+
+def group_day_row(day: GroupDay) -> dict[str, Any]:
+    """The row of ``group_days``."""
+    row = day._asdict()
+    return row | {name: row[name] or 0 for name in _OF_SERVERS}
+
+
+def group_day_of(row: Sequence[Any]) -> GroupDay:
+    """The day in a row of ``group_days``."""
+    day = GroupDay(*row)
+    unknown: dict[str, Any] = dict.fromkeys(_OF_SERVERS)
+    return day if day.servers_known else day._replace(**unknown)

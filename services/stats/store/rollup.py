@@ -5,7 +5,7 @@ semester's course can still be reported when its group is empty.
 """
 
 import json
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
@@ -13,7 +13,8 @@ from datetime import date, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from services.stats.intervals import Interval, overlap_seconds, total_seconds, union, within
+from services.stats.days import bounds
+from services.stats.intervals import Interval, common, overlap_seconds, total_seconds, union, within
 from services.stats.records import GAP, HUB, GroupDay, Poll, Session, UserDay
 
 CULLED_AFTER = timedelta(minutes=15)
@@ -34,8 +35,11 @@ class DayRecords:
     sessions: Sequence[Session] = ()
     """Sessions that ran in the window or ended in the 24 hours before it."""
     activity: Sequence[tuple[int, Interval]] = ()
-    polls: Sequence[Poll] = ()
-    """Complete polls in the window, with the last one before and the first one after it."""
+    seen: Sequence[Interval] = ()
+    """The observed time as a union. It also covers the time before the window in which servers
+    that stopped were idle, as far as it was observed."""
+    servers_known: bool = True
+    """Whether the polls of this day saw servers. Those of an imported file did not."""
     people: int = 0
     members: Mapping[int, Set[int]] = field(default_factory=dict)
     newcomers: Set[int] = frozenset()
@@ -51,6 +55,7 @@ class _Person:
     sessions: list[Session] = field(default_factory=list)
     active_seconds: int = 0
     idle_seconds: int = 0
+    unobserved_seconds: int = 0
     server_seconds: int = 0
     after_seconds: int = 0
     saved_seconds: int = 0
@@ -64,16 +69,25 @@ class CountedDay:
     """A day with all users counted once, from which the rows of any group follow."""
 
     def __init__(self, records: DayRecords) -> None:
-        self._people = _people(records)
+        self._seen = common(records.seen, [records.window])
+        self._hours = observed_hours(records.day, records.zone, self._seen)
+        self._people = _people(records, self._seen)
         # These records are not needed again, and a large hub has many.
         self.records = replace(records, sessions=(), activity=())
-        self._seen = union(observed(records.polls, records.window))
 
     def users(self) -> list[UserDay]:
         """The rows of the users who were active or had a server."""
         day = self.records.day
         return [
-            UserDay(day, i, p.active_seconds, p.idle_seconds, p.started, was_active=bool(p.active))
+            UserDay(
+                day,
+                i,
+                p.active_seconds,
+                p.idle_seconds,
+                p.started,
+                was_active=bool(p.active),
+                unobserved_seconds=p.unobserved_seconds,
+            )
             for i, p in sorted(self._people.items())
             if p.active or p.running
         ]
@@ -81,11 +95,15 @@ class CountedDay:
     def hub(self) -> GroupDay:
         """The row of the hub."""
         size = self.records.people
-        return _group_day(HUB, size, None, self._people, self.records, self._seen)
+        return self._row(HUB, size, None)
 
     def group(self, group_id: int, members: Set[int]) -> GroupDay:
         """The row of a group, given the users who were its members on that day."""
-        return _group_day(group_id, len(members), members, self._people, self.records, self._seen)
+        return self._row(group_id, len(members), members)
+
+    def _row(self, group_id: int, size: int, members: Set[int] | None) -> GroupDay:
+        row = _group_day(group_id, size, members, self._people, self.records, self._seen)
+        return row._replace(observed_hours=self._hours)
 
 
 def roll_up(records: DayRecords) -> tuple[list[UserDay], list[GroupDay]]:
@@ -107,7 +125,7 @@ def observed(polls: Iterable[Poll], window: Interval) -> list[Interval]:
     return within(seen, window)
 
 
-def _people(records: DayRecords) -> dict[int, _Person]:
+def _people(records: DayRecords, seen: Sequence[Interval]) -> dict[int, _Person]:
     people: dict[int, _Person] = defaultdict(_Person)
     for user_id, interval in records.activity:
         if parts := within([interval], records.window):
@@ -115,11 +133,11 @@ def _people(records: DayRecords) -> dict[int, _Person]:
     for session in records.sessions:
         people[session.user_id].sessions.append(session)
     for person in people.values():
-        _count_person(person, records)
+        _count_person(person, records, seen)
     return people
 
 
-def _count_person(person: _Person, records: DayRecords) -> None:
+def _count_person(person: _Person, records: DayRecords, seen: Sequence[Interval]) -> None:
     begin, end = window = records.window
     person.active = union(person.active)
     for session in person.sessions:
@@ -136,12 +154,17 @@ def _count_person(person: _Person, records: DayRecords) -> None:
         if begin <= ended < end:
             person.minutes.append(length_class(ended - started))
             person.after_seconds += int(idle.total_seconds())
-        if idle >= CULLED_AFTER:
+        if idle >= CULLED_AFTER and _was_seen(Interval(session.last_activity, ended), records):
             person.saved_seconds += _saved(session.server, ended, person.sessions, window)
     running = union(person.running)
+    watched = running if list(seen) == [window] else common(running, seen)
+    worked = overlap_seconds(running, person.active)
+    worked_watched = worked if watched is running else overlap_seconds(watched, person.active)
     person.active_seconds = int(total_seconds(person.active))
     person.server_seconds = int(total_seconds(person.running))
-    person.idle_seconds = int(total_seconds(running) - overlap_seconds(running, person.active))
+    person.idle_seconds = int(total_seconds(watched) - worked_watched)
+    unobserved = total_seconds(running) - total_seconds(watched) - (worked - worked_watched)
+    person.unobserved_seconds = int(unobserved)
     person.hours = frozenset(h for i in person.active for h in _local_hours(i, records.zone))
     person.sessions = []
 
@@ -150,6 +173,12 @@ def length_class(length: timedelta) -> int:
     """Full minutes; from an hour on in steps of five, which is the accuracy of the data."""
     minutes = length // timedelta(minutes=1)
     return minutes if minutes < 60 else minutes // 5 * 5
+
+
+def _was_seen(idle: Interval, records: DayRecords) -> bool:
+    """Whether the server was observed throughout: in a gap it may have been used, or stopped."""
+    at = bisect_right(records.seen, idle.start, key=lambda interval: interval.start) - 1
+    return at >= 0 and idle.end <= records.seen[at].end
 
 
 def _saved(server: str, ended: datetime, sessions: Iterable[Session], window: Interval) -> int:
@@ -188,7 +217,8 @@ def _group_day(
         before_7, before_30 = before_7 & members, before_30 & members
         newcomers = newcomers & members
     running = [run for p in mine for run in p.running]
-    mean, peak, peak_at = concurrency(running, seen)
+    known = records.servers_known
+    mean, peak, peak_at = concurrency(running, seen if known else ())
     hours = Counter(hour for p in mine for hour in p.hours)
     lengths = Counter(minutes for p in mine for minutes in p.minutes)
     return GroupDay(
@@ -200,18 +230,40 @@ def _group_day(
         active_7=len(active | before_7),
         active_30=len(active | before_30),
         active_seconds=sum(p.active_seconds for p in mine),
-        idle_seconds=sum(p.idle_seconds for p in mine),
-        server_seconds=sum(p.server_seconds for p in mine),
-        after_seconds=sum(p.after_seconds for p in mine),
-        saved_seconds=sum(p.saved_seconds for p in mine),
-        sessions=sum(p.started for p in mine),
+        idle_seconds=sum(p.idle_seconds for p in mine) if known else None,
+        server_seconds=sum(p.server_seconds for p in mine) if known else None,
+        after_seconds=sum(p.after_seconds for p in mine) if known else None,
+        saved_seconds=sum(p.saved_seconds for p in mine) if known else None,
+        sessions=sum(p.started for p in mine) if known else None,
         observed_seconds=int(total_seconds(seen)),
         mean_running=mean,
         peak=peak,
         peak_at=peak_at,
         lengths=json.dumps({str(k): lengths[k] for k in sorted(lengths)}, separators=(",", ":")),
         hours=json.dumps([hours[h] for h in range(24)], separators=(",", ":")) if hours else "",
+        unobserved_seconds=sum(p.unobserved_seconds for p in mine) if known else None,
+        servers_known=known,
     )
+
+
+def observed_hours(day: date, zone: ZoneInfo, seen: Sequence[Interval]) -> str:
+    """How much of each hour of the local clock was observed (see :class:`GroupDay`)."""
+    whole = bounds(day, zone)
+    if list(seen) == [whole]:
+        return ""
+    lengths, observed_lengths = [0.0] * 24, [0.0] * 24
+    start = whole.start
+    while start < whole.end:
+        local = start.astimezone(zone)
+        hour = Interval(start, start + timedelta(seconds=3600 - local.minute * 60 - local.second))
+        lengths[local.hour] += hour.seconds
+        observed_lengths[local.hour] += overlap_seconds([hour], _near(seen, hour))
+        start = hour.end
+    shares = [
+        round(100 * part / length) if length else 0
+        for part, length in zip(observed_lengths, lengths, strict=True)
+    ]
+    return json.dumps(shares, separators=(",", ":"))
 
 
 def concurrency(

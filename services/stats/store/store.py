@@ -29,7 +29,7 @@ from services.stats.store.upsert import batches, insert_missing, upsert
 
 SCHEMA = Schema(
     migrations=Path(__file__).parent / "migrations",
-    revisions=("0001",),
+    revisions=("0001", "0002"),
     version_table="alembic_version",
 )
 
@@ -39,7 +39,7 @@ class LeadershipLost(StoreError):
 
 
 class Store:
-    """The statistics' database. ``zone`` is where a day begins and ends.
+    """The statistics' database. ``zone`` is the time zone in which days begin and end.
 
     Every method may raise StoreError.
     """
@@ -52,14 +52,31 @@ class Store:
         out of date."""
 
     @classmethod
-    async def open(cls, db_url: str, zone: ZoneInfo, *, migrate: bool = True) -> "Store":
+    async def open(cls, db_url: str, zone: ZoneInfo | None, *, migrate: bool = True) -> "Store":
         """Connect, and create or migrate the tables where that is due.
+
+        Without ``zone``, days begin as they did so far: in the zone that the database was kept in,
+        and in UTC if it is new.
 
         :raises ConfigError: the URL cannot be used, a newer release created the database, or
             its schema is out of date and ``migrate`` is false
         :raises StoreUnavailable: the database is out of reach
         """
-        return cls(await open_database(parse_address(db_url), SCHEMA, migrate=migrate), zone)
+        database = await open_database(parse_address(db_url), SCHEMA, migrate=migrate)
+        store = cls(database, zone or ZoneInfo("UTC"))
+        if zone is None:
+            try:
+                store.zone = await store.kept_zone() or store.zone
+            except BaseException:
+                await database.close()
+                raise
+        return store
+
+    async def kept_zone(self) -> ZoneInfo | None:
+        """The time zone of the days in the database; None if there are none yet."""
+        async with self.reading() as connection:
+            name = (await self.read_meta(connection)).get("timezone")
+        return None if name is None else ZoneInfo(name)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -189,7 +206,8 @@ class Store:
         days = [day_of(min(changes.polls), self.zone)] if changes.polls else []
         if "first_day" not in meta:
             if days:
-                news = {"first_day": days[0].isoformat(), "rolled_until": days[0].isoformat()}
+                day = days[0].isoformat()
+                news = {"first_day": day, "rolled_until": day, "timezone": self.zone.key}
         else:
             first = date.fromisoformat(meta["first_day"])
             pruned = date.fromisoformat(meta.get("pruned_before", meta["first_day"]))

@@ -25,6 +25,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    true,
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -209,6 +210,7 @@ user_days = _keyed(
     Column("idle_seconds", Integer, nullable=False),
     Column("sessions", SmallInteger, nullable=False),
     Column("was_active", Boolean, nullable=False),
+    Column("unobserved_seconds", Integer, nullable=False, server_default="0"),
     key=("day", "user_id"),
 )
 
@@ -234,5 +236,8 @@ group_days = _keyed(
     Column("peak_at", UTCTime),
     Column("lengths", Text, nullable=False),
     Column("hours", Text, nullable=False),
+    Column("unobserved_seconds", BigInteger, nullable=False, server_default="0"),
+    Column("observed_hours", Text, nullable=False, server_default=""),
+    Column("servers_known", Boolean, nullable=False, server_default=true()),
     key=("day", "group_id"),
 )

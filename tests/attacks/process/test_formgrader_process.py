@@ -20,12 +20,12 @@ import psutil
 import pytest
 
 from services.formgrader_proxy.courses import CoursesFile, load_courses
-from services.formgrader_proxy.upstream import formgraders as module
+from services.formgrader_proxy.upstream import formgrader as module
 from services.formgrader_proxy.upstream.formgraders import Formgraders
-from services.formgrader_proxy.upstream.health import Patience
 from services.formgrader_proxy.upstream.keeper import cgroup
-from services.formgrader_proxy.upstream.launch import LaunchSettings
-from services.formgrader_proxy.upstream.supervisor import State, Supervisor
+from services.formgrader_proxy.upstream.process.health import Patience
+from services.formgrader_proxy.upstream.process.launch import LaunchSettings
+from services.formgrader_proxy.upstream.supervisor import State
 from tests.attacks.process.same_account import CONNECT, READ, attack, drop_capabilities
 from tests.fakes.formgrader import BASE, DETACH, SERVER, do, running, until
 from tests.paths import ROOT
@@ -37,7 +37,7 @@ import asyncio, json, os, sys
 from pathlib import Path
 import psutil
 from common.prctl import hide_process
-from services.formgrader_proxy.upstream.launch import LaunchSettings
+from services.formgrader_proxy.upstream.process.launch import LaunchSettings
 from services.formgrader_proxy.upstream.supervisor import Supervisor
 from tests.fakes.formgrader import BASE, DETACH, do, running, until
 directory, hidden, real = Path(sys.argv[1]), sys.argv[2] == "True", sys.argv[3] == "True"
@@ -315,9 +315,7 @@ async def test_a_formgrader_that_does_not_end_delays_nobody(
     formgraders = Formgraders(file, lambda _: BASE, lambda *_: None)
     await formgraders.replace(file.courses)
     try:
-        one, two = (formgrader.supervisor for formgrader in formgraders.all())
-        assert isinstance(one, Supervisor)
-        assert isinstance(two, Supervisor)
+        one, two = formgraders.all()
         await until(lambda: one.ready() and two.ready())
         detached = await do(one, DETACH)
         await do(one, "os.kill(os.getppid(), signal.SIGSTOP)")  # the keeper cannot end it

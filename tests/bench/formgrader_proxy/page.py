@@ -70,21 +70,28 @@ def rendering(repeats: int) -> list[Table]:
     return [table]
 
 
-def _notebook() -> NotebookNode:
+def page_of_cells(pairs: int, graded: int | None = None, author: str = "") -> NotebookNode:
+    """A notebook with this many pairs of a text and a code cell.
+
+    The first ``graded`` code cells have scores; without a number, all cells have them.
+    """
     outputs = (
         {"output_type": "stream", "name": "stdout", "text": "line of output\n" * 20},
         display({"text/html": TABLE}),
         display({"image/png": PNG * 50}),
     )
     cells = []
-    for number in range(15):
-        cells.append(markdown(TEXT.format(number), f"text{number}"))
-        cells.append(code(CODE, *outputs, grade_id=f"code{number}"))
+    for number in range(pairs):
+        scored = graded is None or number < graded
+        text = f"text{number}" if graded is None else None
+        cells.append(markdown(TEXT.format(number) + author, text))
+        source = f"{CODE}\n# {author}" if author and scored else CODE
+        cells.append(code(source, *outputs, grade_id=f"code{number}" if scored else None))
     return notebook(*cells)
 
 
 def _measure(exporter: HTMLExporter) -> Sample:
-    made = _notebook()
+    made = page_of_cells(15)
     with warnings.catch_warnings(action="ignore"), rendering_with(new_nonce()):
         wall, cpu = time.perf_counter(), time.process_time()
         exporter.from_notebook_node(made, dict(RESOURCES))

@@ -20,7 +20,7 @@ import aiohttp
 
 from common.hub.client import HubClient
 from common.hub.models import Server, User
-from services.stats.commands.report import report
+from services.stats.commands.report import ReportOptions, report
 from services.stats.commands.semester import Semester, semester_changes
 from services.stats.record.recorder import Recorder, RecorderSettings
 from services.stats.record.sampler import PollContext, Sampler
@@ -175,7 +175,7 @@ async def ask(file: Path, days: int, by: str) -> dict[str, Any]:
     store = await Store.open(f"sqlite:///{file}", ZoneInfo("UTC"))
     last = (MONDAY + timedelta(days=days - 1)).date()
     options = {"since": MONDAY.date().isoformat(), "until": last.isoformat(), "by": by}
-    text = await report(store, options, None)
+    text = await report(store, ReportOptions.parse(options, []), None)
     await store.close()
     return {
         "seconds": time.perf_counter() - begun,

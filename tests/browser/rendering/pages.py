@@ -13,7 +13,7 @@ from playwright.async_api import BrowserContext, Page, Route
 from services.formgrader_proxy.access import Content
 from services.formgrader_proxy.proxy.policy_headers import security_headers
 from services.formgrader_proxy.rendering import exporter as exporter_module
-from services.formgrader_proxy.rendering import markdown as markdown_module
+from services.formgrader_proxy.rendering.content import markdown as markdown_module
 from services.formgrader_proxy.rendering.extension import STATIC_FILES
 from services.formgrader_proxy.rendering.nonce import new_nonce, rendering_with
 from services.formgrader_proxy.rendering.template_loader import page_environment

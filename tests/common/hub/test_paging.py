@@ -129,6 +129,26 @@ async def test_a_failed_page_ends_the_listing() -> None:
     assert len(seen) == 18
 
 
+@pytest.mark.parametrize(("total", "gap"), [(3, True), (2, False), (1, False), (None, False)])
+async def test_a_listing_shorter_than_its_total(total: int | None, gap: bool) -> None:
+    """Items that the Hub counts and does not send are a gap, even on a single page."""
+
+    async def read(offset: int) -> Page[User]:
+        return Page(items=[User(name="ana"), User(name="bob")], total=total)
+
+    assert [page.gap async for page in pages(read, counted=True)] == [gap]
+    assert [page.gap async for page in pages(read)] == [False]
+
+
+async def test_an_item_that_cannot_be_read_is_not_missing() -> None:
+    """It counts towards the total, and is reported in its own way."""
+
+    async def read(offset: int) -> Page[User]:
+        return Page(items=[User(name="ana")], total=2, broken=("name: missing",))
+
+    assert [page.gap async for page in pages(read, counted=True)] == [False]
+
+
 async def test_an_item_repeated_within_a_page() -> None:
     """Older Hubs repeat items in filtered listings; each is returned once."""
 

@@ -66,9 +66,9 @@ async def test_courses_are_found_by_id(formgraders: Formgraders) -> None:
 async def test_only_a_course_with_a_directory_is_supervised(formgraders: Formgraders) -> None:
     """The state of another is not known."""
     managed, external = formgraders.all()
-    assert managed.supervisor is not None
+    assert managed.pool is not None
     assert managed.state == "stopped"
-    assert external.supervisor is None
+    assert external.pool is None
     assert external.state == "elsewhere"
     upstream = external.ready()
     assert upstream is not None
@@ -76,17 +76,16 @@ async def test_only_a_course_with_a_directory_is_supervised(formgraders: Formgra
         assert upstream is external.ready()
 
 
-async def test_a_changed_file_replaces_only_changed_courses(
-    formgraders: Formgraders, path: Path
-) -> None:
-    """The others keep their process and connections."""
+async def test_a_changed_file_keeps_the_formgraders(formgraders: Formgraders, path: Path) -> None:
+    """With the new settings of their courses, which the next request finds."""
     managed, external = formgraders.all()
     await refresh(
         formgraders, path, SUMS + BIOLOGY + 'title = "Biology"\n' + SUMS.replace("sums", "more")
     )
     assert ids(formgraders) == ["bio", "more", "sums"]
     assert formgraders.get("sums") is external
-    assert formgraders.get("bio") is not managed
+    assert formgraders.get("bio") is managed
+    assert managed.course.title == "Biology"
 
 
 async def test_an_unchanged_file_changes_nothing(formgraders: Formgraders) -> None:
@@ -201,5 +200,5 @@ async def test_a_course_that_is_no_longer_served_is_not_started(formgraders: For
     for formgrader in (managed, external):
         with pytest.raises(UpstreamUnreachable, match="no longer served"):
             formgrader.ready()
-    assert managed.supervisor is not None
-    assert managed.supervisor.state is State.STOPPED
+    assert managed.pool is not None
+    assert managed.pool.state is State.STOPPED

@@ -12,7 +12,7 @@ import aiohttp
 import psutil
 import pytest
 
-from services.formgrader_proxy.upstream.launch import LaunchSettings
+from services.formgrader_proxy.upstream.process.launch import LaunchSettings
 from services.formgrader_proxy.upstream.supervisor import State, Supervisor, restart_delay
 
 #: A stand-in that serves only the status page, and a page on which it dies.
@@ -48,22 +48,6 @@ async def until(condition: Callable[[], object], seconds: float = 20) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.01)
-
-
-async def test_waiting_until_it_runs(tmp_path: Path) -> None:
-    """Several waiters are released when the process serves."""
-    supervisor = supervised(tmp_path)
-    await asyncio.gather(*(supervisor.until_running(30) for _ in range(3)))
-    assert state_of(supervisor) is State.RUNNING
-    await supervisor.stop()
-
-
-async def test_waiting_until_it_runs_is_limited(tmp_path: Path) -> None:
-    """A process that never serves does not hold a request for longer than the limit."""
-    supervisor = supervised(tmp_path, "raise SystemExit(1)")
-    await supervisor.until_running(0.5)
-    assert supervisor.ready() is None
-    await supervisor.stop()
 
 
 async def test_it_is_started_on_demand_and_ended_when_stopped(tmp_path: Path) -> None:

@@ -48,13 +48,13 @@ async def test_a_page_while_it_waits_for_a_restart(site: Site, tmp_path: Path) -
     await manage(site, tmp_path / "nowhere")
     formgrader = site.formgraders.get("course101")
     assert formgrader is not None
-    assert formgrader.supervisor is not None
+    assert formgrader.pool is not None
     for _ in range(3):  # failures, so that the delay is long enough to be seen
         async with asyncio.timeout(60):
-            while formgrader.supervisor.paused_for:
+            while formgrader.pool.paused_for:
                 await asyncio.sleep(0.01)
             formgrader.ready()
-            while formgrader.supervisor.state is not State.PAUSING:
+            while formgrader.pool.state is not State.PAUSING:
                 await asyncio.sleep(0.01)
     page = await browser.go(COURSE + "formgrader")
     assert page.status == 503

@@ -49,6 +49,16 @@ def test_csv(tmp_path: Path) -> None:
     assert (row["profile"], row["ended"]) == ("", "")
 
 
+def test_csv_is_safe_in_a_spreadsheet(tmp_path: Path) -> None:
+    """A name that looks like a formula is text there; other formats keep it as it is."""
+    row = SESSION | {"user": "=cmd|' /C calc'!A1", "server": "@lab"}
+    content = written(tmp_path / "x.csv", ExportFormat.CSV, ExportTable.SESSIONS, row)
+    (read,) = csv.DictReader(io.StringIO(content.decode()))
+    assert (read["user"], read["server"]) == ("'=cmd|' /C calc'!A1", "'@lab")
+    content = written(tmp_path / "x.jsonl", ExportFormat.JSON, ExportTable.SESSIONS, row)
+    assert json.loads(content)["user"] == row["user"]
+
+
 def test_json_lines(tmp_path: Path) -> None:
     """JSON has one object per line, readable text, and null where a value is unknown."""
     content = written(tmp_path / "x.jsonl", ExportFormat.JSON, ExportTable.USER_DAYS, DAY, DAY)

@@ -57,7 +57,8 @@ async def test_import(activity: Path, tmp_path: Path) -> None:
     timeline = await Queries(store).timeline(Individual("ana"), DAY, DAY)
     assert timeline.work == [Interval(START, START + timedelta(hours=1))]
     (summary,) = await Queries(store).summaries(WholeHub(), [Period(DAY, DAY)])
-    assert (summary.active_users, summary.active_hours, summary.sessions) == (1, 1.0, 0)
+    assert (summary.active_users, summary.active_hours, summary.sessions) == (1, 1.0, None)
+    assert summary.idle_hours is summary.server_hours is summary.peak_servers is None
     await store.close()
 
 

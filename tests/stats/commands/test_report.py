@@ -1,10 +1,16 @@
 """The report."""
 
+import asyncio
 import csv
 import io
 import json
 from datetime import date, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
+import pytest
+
+from services.stats.store.store import Store
 from tests.stats.conftest import Run
 
 
@@ -51,8 +57,14 @@ def test_invalid_options_of_a_report(run: Run) -> None:
     assert "table, csv, json" in err
 
 
-def test_report_of_an_empty_database(run: Run) -> None:
+def test_report_of_an_empty_database(run: Run, tmp_path: Path) -> None:
     """Without any record there is one period, today, of which everything is unknown."""
+
+    async def create() -> None:
+        store = await Store.open(f"sqlite:///{tmp_path / 'stats.sqlite'}", ZoneInfo("UTC"))
+        await store.close()
+
+    asyncio.run(create())
     code, out, _ = run("report", "--format=json", "--since=1d", "--by=month")
     assert code == 0
     assert all(row["sessions"] is None for row in json.loads(out))
@@ -65,3 +77,21 @@ def test_report_of_a_user_by_day(demo: Run) -> None:
     assert days == [days[0] + timedelta(days=number) for number in range(len(days))]
     assert {row["active_users"] for row in rows} <= {0, 1, None}
     assert any(row["active_users"] == 1 for row in rows)
+
+
+@pytest.mark.parametrize("command", ["report", "export", "forget-user"])
+def test_no_command_that_reads_creates_a_database(run: Run, tmp_path: Path, command: str) -> None:
+    """With a wrong or missing --db-url, the answer is an error and nothing is created."""
+    words = {"report": [], "export": ["out"], "forget-user": ["ana"]}[command]
+    code, out, err = run(command, *words)
+    assert (code, out) == (1, "")
+    assert f"there is no database {tmp_path / 'stats.sqlite'}" in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_misspelled_group_or_user_is_an_error(demo: Run) -> None:
+    """It is not an empty table, which would look like a group without activity."""
+    code, out, err = demo("report", "--group=nbgrader-course110", "--user=nobody")
+    assert (code, out) == (1, "")
+    assert '--group: no group named nbgrader-course110 has been seen; did you mean "' in err
+    assert "--user: no user named nobody has been seen." in err

@@ -13,7 +13,10 @@ from services.stats.query.periods import Summary
 from services.stats.records import GroupDay
 from tests.stats.one_day import BASE, DAY, hub
 
-OBSERVED = Summary(DAY, DAY, 100.0, active_users=3, weekly_active=5, monthly_active=8, sessions=4)
+OBSERVED = Summary(
+    DAY, DAY, 100.0, complete=True, active_users=3, weekly_active=5, monthly_active=8, sessions=4
+)
+PARTLY = OBSERVED._replace(observed_percent=60.0, complete=False)
 GAP = Summary(DAY, DAY, 0.0)
 
 
@@ -25,12 +28,13 @@ def day_with(lengths: dict[int, int]) -> GroupDay:
 @pytest.mark.parametrize("key", OVER_TIME)
 @pytest.mark.parametrize(("by", "head"), [(By.DAY, ["Day"]), (By.WEEK, ["From", "To"])])
 def test_over_time_has_a_row_for_each_summary(key: str, by: By, head: list[str]) -> None:
-    """Each figure names its rows by day or by period, and ends with the observed share."""
-    figure = figures.over_time(key, [OBSERVED, GAP], by)
+    """Each figure names its rows by day or by period, and ends with what was observed."""
+    figure = figures.over_time(key, [OBSERVED, GAP, PARTLY], by)
     titles = [column.title for column in figure.columns]
     assert titles[: len(head)] == head
-    assert titles[-1] == "Observed"
-    assert [row[-1] for row in figure.rows] == [100.0, 0.0]
+    assert titles[-2:] == ["Observed", "Complete"]
+    assert [row[-2:] for row in figure.rows] == [[100.0, "yes"], [0.0, "no"], [60.0, "no"]]
+    assert figure.incomplete == {2}
     assert all(len(row) == len(figure.columns) for row in figure.rows)
 
 

@@ -57,6 +57,12 @@ def test_days_are_limited_to_the_records(since: str, until: str, days: tuple[dat
     assert Question.parse({"since": since, "until": until}).days(SPAN) == days
 
 
+@pytest.mark.parametrize("name", ["a\u202eb", "\u200bb", "x" * 255])
+def test_any_name_of_the_hub_can_be_asked_for(name: str) -> None:
+    """The Hub accepts invisible characters in names, and the tables link to such users."""
+    assert Question.parse({"user": name}).user == name
+
+
 @pytest.mark.parametrize(
     ("query", "message"),
     [
@@ -72,6 +78,7 @@ def test_days_are_limited_to_the_records(since: str, until: str, days: tuple[dat
         ({"timezone": "America"}, "timezone: 'America' is not a time zone"),
         ({"timezone": "a\0b"}, r"timezone: 'a\x00b' is not a time zone"),
         ({"user": "a\nb"}, r"user: 'a\nb' is not a valid user name."),
+        ({"user": "a\u2028b"}, r"user: 'a\u2028b' is not a valid user name."),
         ({"group": "x" * (LONGEST_NAME + 1)}, "group: 'xxx"),
     ],
 )

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
+from aiohttp import web
 
 from services.stats.record.recorder import Recorder, RecorderSettings
 from services.stats.store import tables as t
@@ -101,6 +102,42 @@ async def test_a_failing_hub_loses_nothing(
         (False, None),
         (True, 1),
     ]
+
+
+async def test_a_listing_that_is_short_once_is_read_again(scenario: Scenario) -> None:
+    """The second time everybody is listed, so nobody counts as deleted."""
+    recorder = await scenario.leading()
+    await recorder.poll()
+    scenario.pass_minutes(6 * 60)
+    scenario.fake.hidden = {"ben"}
+
+    def show_again(request: web.Request) -> None:
+        if len(scenario.fake.requests("GET", "/users?limit=200")) > before + 2:
+            scenario.fake.hidden = set()
+
+    before = len(scenario.fake.requests("GET", "/users?limit=200"))
+    scenario.fake.before = show_again
+    result = await recorder.poll()
+    assert (result.error, {row[1]: row[4] for row in await scenario.rows(t.users)}["ben"]) == (
+        "",
+        FOREVER,
+    )
+
+
+async def test_a_listing_that_stays_short_deletes_nobody(scenario: Scenario) -> None:
+    """Users that the Hub counts but does not list stay users and members."""
+    recorder = await scenario.leading()
+    await recorder.poll()
+    members = await scenario.rows(t.memberships)
+    scenario.fake.hidden = {"ben"}
+    scenario.pass_minutes(6 * 60)
+    result = await recorder.poll()
+    assert "shorter than its total" in result.error
+    assert {row[1]: row[4] for row in await scenario.rows(t.users)}["ben"] == FOREVER
+    assert await scenario.rows(t.memberships) == members
+    scenario.fake.hidden = set()
+    scenario.pass_minutes(5)
+    assert (await recorder.poll()).error == ""
 
 
 async def test_hub_away_and_back(scenario: Scenario) -> None:

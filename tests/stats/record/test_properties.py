@@ -11,11 +11,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from common.hub.models import Server, User
 from services.stats.days import bounds, day_of
-from services.stats.intervals import Interval
+from services.stats.intervals import Interval, union
 from services.stats.record.sampler import PollContext, Sampler
 from services.stats.recorder_state import State
 from services.stats.records import LONGEST, Changes, Session
-from services.stats.store.rollup import DayRecords, roll_up
+from services.stats.store.rollup import DayRecords, observed, roll_up
 
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 NAMES = st.sampled_from(["ana", "ben", "eva"])
@@ -207,13 +207,14 @@ class HubMachine(RuleBasedStateMachine):
                 activity=[
                     (i, part) for i in self.rows.people_touched() for part in self.work_of(i)
                 ],
-                polls=sorted(self.rows.polls.values()),
+                seen=union(observed(self.rows.polls.values(), window)),
                 people=len(self.state.people),
             )
         )
         for row in users:
-            assert row.active_seconds + row.idle_seconds <= wall
+            assert row.active_seconds + row.idle_seconds + row.unobserved_seconds <= wall
         hub = groups[0]
+        assert hub.server_seconds is not None
         assert hub.observed_seconds <= wall
         assert hub.server_seconds <= wall * 2 * max(len(users), 1)
         assert hub.active <= len(users)

@@ -287,9 +287,10 @@ async def test_migrations_create_the_tables_of_the_code(db_url: str) -> None:
     assert await table_names(db_url) == TABLES
 
 
-async def test_an_old_database_is_used_as_it_is(old_url: str) -> None:
-    """People, sessions, activity and the lead's number are still there; nothing is migrated."""
-    await reopen(old_url, migrate=False)
+async def test_an_old_database_is_migrated(old_url: str) -> None:
+    """People, sessions, activity and the lead's number are still there afterwards."""
+    with pytest.raises(ConfigError, match="no-migrate"):
+        await reopen(old_url, migrate=False)
     store = await Store.open(old_url, ZoneInfo("UTC"))
     state = await store.load_state()
     assert state.people == {"名前": Person(1, "名前", CREATED, START, None)}
@@ -301,6 +302,16 @@ async def test_an_old_database_is_used_as_it_is(old_url: str) -> None:
     assert await store.take_leadership() == 4
     await store.close()
     assert await differences(old_url, SCHEMA, t.metadata) == []
+
+
+async def test_days_with_raw_records_are_counted_again(old_url: str) -> None:
+    """Earlier versions counted time without observation as idle. Pruned days stay as they are."""
+    await execute(old_url, "INSERT INTO meta VALUES ('first_day', '2026-01-01')")
+    await execute(old_url, "INSERT INTO meta VALUES ('pruned_before', '2026-02-01')")
+    await execute(old_url, "INSERT INTO meta VALUES ('rolled_until', '2026-03-02')")
+    await reopen(old_url)
+    found = await execute(old_url, "SELECT value FROM meta WHERE key = 'rolled_until'")
+    assert found == [("2026-02-01",)]
 
 
 async def test_a_newer_database_is_refused(db_url: str) -> None:
@@ -323,4 +334,4 @@ async def test_concurrent_openings_create_one_schema(db_url: str) -> None:
     """Recorders that start at the same moment leave one set of tables, noted once."""
     await asyncio.gather(*(reopen(db_url) for _ in range(5)))
     assert await table_names(db_url) == TABLES
-    assert await execute(db_url, "SELECT version_num FROM alembic_version") == [("0001",)]
+    assert await execute(db_url, "SELECT version_num FROM alembic_version") == [(SCHEMA.current,)]

@@ -1,13 +1,16 @@
 """Raw records rolled up into the rows of a day."""
 
+import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from services.stats.days import bounds
 from services.stats.intervals import Interval
 from services.stats.records import Poll, Session, UserDay
-from services.stats.store.rollup import observed, roll_up
+from services.stats.store.rollup import observed, observed_hours, roll_up
 from tests.stats.one_day import BASE, DAY, START, WINDOW, at, hub, session
 
 
@@ -93,3 +96,48 @@ def test_observed_between_consecutive_polls() -> None:
 
 def poll(minute: int, *, whole: bool = True) -> Poll:
     return Poll(START + timedelta(minutes=minute), 300, 1, whole=whole, full=False)
+
+
+def test_time_without_observation_is_neither_idle_nor_saved() -> None:
+    """Seven hours of work, five of them unobserved: the recorder knows of 2.1 h of work only."""
+    seen = [Interval(at(-24), at(10)), Interval(at(15), at(24))]
+    work = [(1, Interval(at(9), at(10))), (1, Interval(at(14.9), at(16)))]
+    records = replace(BASE, seen=seen, sessions=[session(1, 9, 16, 16)], activity=work)
+    (user, *_), (day, *_) = roll_up(records)
+    assert (day.active_seconds, day.idle_seconds) == (2.1 * 3600, 0)
+    assert day.unobserved_seconds == user.unobserved_seconds == 4.9 * 3600
+    assert day.server_seconds == 7 * 3600
+
+
+def test_a_gap_before_the_stop_saves_nothing() -> None:
+    """The user may have stopped the server a minute after working; it was seen gone later."""
+    seen = [Interval(at(-24), at(10.0)), Interval(at(10.4), at(24))]
+    stopped = session(1, 9, 9.98, 10.4)
+    assert hub(replace(BASE, seen=seen, sessions=[stopped], activity=[])).saved_seconds == 0
+    watched = replace(BASE, sessions=[stopped], activity=[])
+    assert hub(watched).saved_seconds == (24 - 10.4) * 3600
+
+
+def test_hours_that_were_observed() -> None:
+    """Each hour has its own share; an hour that the clocks repeat or skip has one, too."""
+    assert hub(BASE).observed_hours == ""
+    half = hub(replace(BASE, seen=[Interval(at(2), at(11.5))])).observed_hours
+    assert half == "[" + ",".join(["0"] * 2 + ["100"] * 9 + ["50"] + ["0"] * 12) + "]"
+    berlin = ZoneInfo("Europe/Berlin")
+    for day, whole in ((date(2026, 3, 29), 23), (date(2026, 10, 25), 25)):
+        window = bounds(day, berlin)
+        assert window.seconds == whole * 3600
+        assert observed_hours(day, berlin, [window]) == ""
+        most = Interval(window.start, window.end - timedelta(minutes=30))
+        shares = json.loads(observed_hours(day, berlin, [most]))
+        skipped = {2} if whole == 23 else set()
+        assert {hour for hour in range(24) if shares[hour] == 0} == skipped
+        assert shares[23] == 50
+
+
+def test_days_without_servers_know_nothing_about_them() -> None:
+    """An imported file has activity and no servers, which is not the same as none."""
+    day = hub(replace(BASE, sessions=[], servers_known=False))
+    assert day.active_seconds == 3600
+    assert {day.sessions, day.server_seconds, day.idle_seconds, day.saved_seconds} == {None}
+    assert day.peak is day.mean_running is day.unobserved_seconds is None

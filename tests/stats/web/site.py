@@ -40,10 +40,13 @@ UTC = ZoneInfo("UTC")
 
 HOSTILE = "<script>alert(1)</script>"
 FORMULA = "=cmd|' /C calc'!A0"
-NAMES = ["q?x=1&user=ana", "h#frag", "%41", "名前", "sp ace", HOSTILE, "o'\"neil", "&amp;", FORMULA]
+NAMES = [
+    *("q?x=1&user=ana", "h#frag", "%41", "名前", "sp ace", HOSTILE, "o'\"neil", "&amp;", FORMULA),
+    "a\u202eb",
+]
 """User names that would break a careless page, address or spreadsheet."""
 
-FIGURES = ("active", "newcomers", "servers", "sessions", "hours", "lengths", "week")
+FIGURES = ("active", "newcomers", "servers", "sessions", "hours", "savings", "lengths", "week")
 """The figures of the overview, by the name of their CSV file."""
 
 

@@ -27,13 +27,13 @@ from services.stats.intervals import Interval
 from services.stats.pseudonyms import is_pseudonym
 from services.stats.query.access import Audience, Individual, Viewer, WholeHub
 from services.stats.query.people import GroupRow, PersonRow
-from services.stats.query.periods import Summary, summarise
+from services.stats.query.periods import Summary, day_lengths, summarise
 from services.stats.query.question import Span
 from services.stats.query.timeline import Timeline
 from services.stats.records import GroupDay
 from services.stats.store import tables as t
 from services.stats.store.daily_rows import LiveDays
-from services.stats.store.queries import days, people, timelines
+from services.stats.store.queries import days, observation, people, timelines
 from services.stats.store.queries.selection import Selection
 from services.stats.store.store import Store
 from services.stats.store.tables import FOREVER
@@ -79,6 +79,12 @@ class Queries:
             return [
                 GroupRow(row.name, row.members) for row in rows if viewer.may_see_group(row.name)
             ]
+
+    async def knows_user(self, name: str) -> bool:
+        """Whether there is, or was, a user with this name or pseudonym."""
+        async with self._select(Individual(name), date.max, date.min) as selection:
+            assert isinstance(selection.audience, Individual)  # noqa: S101 - with the stored name
+            return await selection.person(selection.audience) is not None
 
     async def days(self, audience: Audience, first: date, last: date) -> list[GroupDay]:
         """A row for each day that was observed at least in part, or has records."""
@@ -128,7 +134,7 @@ class Queries:
     async def gaps(self, first: date, last: date) -> list[Interval]:
         """When nothing was observed; known for as long as the raw polls are kept."""
         async with self._select(WholeHub(), first, last) as selection:
-            return await timelines.gaps(selection)
+            return await observation.gaps(selection)
 
     async def servers_at(
         self, audience: Audience, first: date, last: date, points: int = 500
@@ -174,5 +180,5 @@ async def _summary(selection: Selection, rows: Sequence[GroupDay], period: Perio
         period,
         [row for row in rows if period.first <= row.day <= period.last],
         await people.count_active(selection, period),
-        days.day_lengths(selection, period),
+        day_lengths(period.first, period.last, selection.now, selection.zone),
     )

@@ -1,16 +1,16 @@
 """The daily rows of the hub, a group or a user."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 from sqlalchemy import select
 
-from services.stats.days import Period, bounds
-from services.stats.days import days as each_day
+from services.stats.days import bounds
 from services.stats.intervals import Interval
 from services.stats.query.access import Individual
-from services.stats.records import HUB, GroupDay, Poll
+from services.stats.records import HUB, NO_HOURS, GroupDay, UserDay
 from services.stats.store import tables as t
+from services.stats.store.queries.observation import hub_days, seen_of, stored_days
 from services.stats.store.queries.selection import Selection
 from services.stats.store.queries.sessions import activity_of, sessions_of
 from services.stats.store.rollup import DayRecords, roll_up
@@ -27,46 +27,16 @@ async def days(selection: Selection) -> list[GroupDay]:
     hub = await hub_days(selection)
     if selection.group_id == HUB:
         return hub
-    found = {row.day: row for row in await _stored_days(selection, selection.group_id)}
+    found = {row.day: row for row in await stored_days(selection, selection.group_id)}
     return [found.get(row.day) or _inactive_day(selection, row) for row in hub]
-
-
-async def hub_days(selection: Selection) -> list[GroupDay]:
-    """The rows of the whole hub whatever the audience: they show what was observed."""
-    return await _stored_days(selection, HUB)
-
-
-def day_lengths(selection: Selection, period: Period) -> Mapping[date, float]:
-    """Seconds of each day that have passed; 23 or 25 hours when the clocks change."""
-    lengths = {}
-    for day in each_day(period.first, period.last):
-        window = bounds(day, selection.zone)
-        elapsed = min(window.end, selection.now) - window.start
-        lengths[day] = max(0.0, elapsed.total_seconds())
-    return lengths
-
-
-async def _stored_days(selection: Selection, group_id: int | None) -> list[GroupDay]:
-    query = (
-        select(t.group_days)
-        .where(
-            t.group_days.c.group_id == group_id,
-            t.group_days.c.day >= selection.first,
-            t.group_days.c.day <= selection.last,
-        )
-        .order_by(t.group_days.c.day)
-    )
-    rows = {row.day: GroupDay(*row) for row in await selection.connection.execute(query)}
-    for live in selection.live_groups:
-        if live.group_id == group_id and selection.first <= live.day <= selection.last:
-            rows[live.day] = live
-    return [rows[day] for day in sorted(rows)]
 
 
 def _inactive_day(selection: Selection, hub: GroupDay) -> GroupDay:
     """A day without a row: the group did nothing, or nothing was observed."""
     members = sum(selection.visible(user_id, hub.day) for user_id in selection.windows or ())
-    observed = hub.observed_seconds > 0
+    known = hub.servers_known
+    none = 0 if known else None
+    running = known and hub.observed_seconds > 0
     return GroupDay(
         day=hub.day,
         group_id=selection.group_id or HUB,
@@ -76,45 +46,54 @@ def _inactive_day(selection: Selection, hub: GroupDay) -> GroupDay:
         active_7=0,
         active_30=0,
         active_seconds=0,
-        idle_seconds=0,
-        server_seconds=0,
-        after_seconds=0,
-        saved_seconds=0,
-        sessions=0,
+        idle_seconds=none,
+        server_seconds=none,
+        after_seconds=none,
+        saved_seconds=none,
+        sessions=none,
         observed_seconds=hub.observed_seconds,
-        mean_running=0.0 if observed else None,
-        peak=0 if observed else None,
+        mean_running=0.0 if running else None,
+        peak=0 if running else None,
         peak_at=None,
         lengths="{}",
         hours="",
+        unobserved_seconds=none,
+        observed_hours=hub.observed_hours,
+        servers_known=known,
     )
 
 
 async def _days_of_user(selection: Selection) -> list[GroupDay]:
-    """The rows of one user, rolled up from the few raw records that there are."""
-    if selection.empty:
+    """The rows of one user: of pruned days as they were rolled up, else from the raw records."""
+    if selection.empty or selection.span is None:
         return []
     (user_id,) = selection.windows or {0: []}
+    rows: list[GroupDay] = []
+    pruned = await _pruned_days(selection, user_id)
     sessions = await sessions_of(selection)
     activity = [(user_id, interval) for interval in await activity_of(selection, user_id)]
-    rows = []
+    seen = await seen_of(selection)
     active_days: list[date] = []
     for hub in await hub_days(selection):
-        window = bounds(hub.day, selection.zone)
-        if selection.now < window.end:
-            window = Interval(window.start, max(window.start, selection.now))
         shown = selection.visible(user_id, hub.day)
-        _, (row, *_) = roll_up(
-            DayRecords(
-                day=hub.day,
-                window=window,
-                zone=selection.zone,
-                sessions=sessions if shown else (),
-                activity=activity if shown else (),
-                polls=_polls_at_both_ends(window) if hub.observed_seconds else (),
-                people=1,
+        if hub.day < selection.span.timelines_from:
+            row = _of_pruned(hub, pruned.get(hub.day) if shown else None)
+        else:
+            window = bounds(hub.day, selection.zone)
+            if selection.now < window.end:
+                window = Interval(window.start, max(window.start, selection.now))
+            _, (row, *_) = roll_up(
+                DayRecords(
+                    day=hub.day,
+                    window=window,
+                    zone=selection.zone,
+                    sessions=sessions if shown else (),
+                    activity=activity if shown else (),
+                    seen=seen,
+                    servers_known=hub.servers_known,
+                    people=1,
+                )
             )
-        )
         active_days += [hub.day] * row.active
         rows.append(
             row._replace(
@@ -126,11 +105,42 @@ async def _days_of_user(selection: Selection) -> list[GroupDay]:
     return rows
 
 
+async def _pruned_days(selection: Selection, user_id: int) -> dict[date, UserDay]:
+    """The user's rolled-up days of which no raw records are left."""
+    if selection.span is None or selection.first >= selection.span.timelines_from:
+        return {}
+    query = select(t.user_days).where(
+        t.user_days.c.user_id == user_id,
+        t.user_days.c.day >= selection.first,
+        t.user_days.c.day <= selection.last,
+        t.user_days.c.day < selection.span.timelines_from,
+    )
+    return {row.day: UserDay(*row) for row in await selection.connection.execute(query)}
+
+
+def _of_pruned(hub: GroupDay, day: UserDay | None) -> GroupDay:
+    """A user's day from what was rolled up. The rest is not known any more."""
+    found = day or UserDay(hub.day, 0, 0, 0, 0, was_active=False)
+    known = hub.servers_known
+    return hub._replace(
+        members=1,
+        newcomers=0,
+        active=int(found.was_active),
+        active_seconds=found.active_seconds,
+        idle_seconds=found.idle_seconds if known else None,
+        unobserved_seconds=found.unobserved_seconds if known else None,
+        server_seconds=None,
+        after_seconds=None,
+        saved_seconds=None,
+        sessions=found.sessions if known else None,
+        mean_running=None,
+        peak=None,
+        peak_at=None,
+        lengths="",
+        hours="",
+        observed_hours=NO_HOURS,
+    )
+
+
 def _active_within(active_days: Sequence[date], day: date, time: timedelta) -> int:
     return int(any(day - active_day < time for active_day in active_days))
-
-
-def _polls_at_both_ends(window: Interval) -> list[Poll]:
-    """Two polls that make ``roll_up`` count the window as observed throughout."""
-    seconds = int(window.seconds) or 1
-    return [Poll(moment, seconds, 0, whole=True, full=False) for moment in window]

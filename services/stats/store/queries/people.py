@@ -9,6 +9,7 @@ from services.stats.query.access import Members
 from services.stats.query.people import PersonRow
 from services.stats.records import UserDay
 from services.stats.store import tables as t
+from services.stats.store.queries.observation import hub_days
 from services.stats.store.queries.selection import Selection
 from services.stats.store.tables import FOREVER
 
@@ -92,10 +93,13 @@ async def people(selection: Selection, ids: set[int] | None = None) -> list[Pers
             user[3] += live.was_active
             user[4] = live.day if live.was_active else user[4]
     nothing = (0, 0, 0, 0, None)
-    return [
+    rows = [
         PersonRow(name, deleted, *sums.get(user_id, nothing))
         for user_id, name, deleted in await _names(selection, ids)
     ]
+    if any(day.servers_known for day in await hub_days(selection)):
+        return rows
+    return [row._replace(idle_seconds=None, sessions=None) for row in rows]
 
 
 async def _sums(selection: Selection) -> list[tuple[Any, ...]]:

@@ -1,22 +1,18 @@
-"""One user's timeline, gaps in the observation, and running servers over time."""
+"""One user's timeline, and running servers over time."""
 
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
-from services.stats.days import bounds, midnight
-from services.stats.days import days as each_day
 from services.stats.intervals import Interval
 from services.stats.query.access import Individual, WholeHub
 from services.stats.query.timeline import Timeline
 from services.stats.records import Session
 from services.stats.store import tables as t
-from services.stats.store.day_records import read_polls
-from services.stats.store.queries.days import hub_days
+from services.stats.store.queries.observation import gaps
 from services.stats.store.queries.selection import Selection
 from services.stats.store.queries.sessions import activity_of, sessions_of
-from services.stats.store.rollup import observed
 
 
 async def timeline(selection: Selection) -> Timeline:
@@ -53,40 +49,6 @@ def _visible_parts(selection: Selection, session: Session) -> list[Session]:
         )
         for part in parts
     ]
-
-
-async def gaps(selection: Selection) -> list[Interval]:
-    """When nothing was observed, from the polls of the days that were not fully observed."""
-    if selection.span is None or selection.empty:
-        return []
-    found: list[Interval] = []
-    for first, last in await _partly_observed(selection):
-        window = Interval(midnight(first, selection.zone), bounds(last, selection.zone).end)
-        window = Interval(window.start, min(window.end, selection.span.last_poll))
-        moment = window.start
-        for interval in observed(await read_polls(selection.connection, window), window):
-            if interval.start > moment:
-                found.append(Interval(moment, interval.start))
-            moment = max(moment, interval.end)
-        if moment < window.end:
-            found.append(Interval(moment, window.end))
-    return found
-
-
-async def _partly_observed(selection: Selection) -> list[tuple[date, date]]:
-    """Runs of days that were not fully observed. Days without raw polls have no known gaps."""
-    if selection.span is None:
-        return []
-    seconds = {row.day: row.observed_seconds for row in await hub_days(selection)}
-    runs: list[tuple[date, date]] = []
-    for day in each_day(max(selection.first, selection.span.timelines_from), selection.last):
-        if seconds.get(day, 0) >= bounds(day, selection.zone).seconds:
-            continue
-        if runs and runs[-1][1] == day - timedelta(days=1):
-            runs[-1] = (runs[-1][0], day)
-        else:
-            runs.append((day, day))
-    return runs
 
 
 async def servers_at(selection: Selection, points: int) -> list[tuple[datetime, int | None]]:

@@ -84,6 +84,7 @@ def _day(day: date, row: GroupDay | None, zone: ZoneInfo | None) -> types.DayVie
         sessions=row.sessions,
         active_seconds=row.active_seconds,
         idle_seconds=row.idle_seconds,
+        unobserved_seconds=row.unobserved_seconds,
         server_seconds=row.server_seconds,
         after_seconds=row.after_seconds,
         saved_seconds=row.saved_seconds,

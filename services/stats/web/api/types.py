@@ -53,10 +53,13 @@ class PeriodView(msgspec.Struct, frozen=True, kw_only=True):
     last: date
     observed_percent: Annotated[float, msgspec.Meta(ge=0, le=100)]
     """The share of the time that was observed."""
+    complete: bool
+    """Whether the period is over and at least 90 % of it was observed; otherwise the counts are
+    lower bounds."""
     active_users: Count | None
     """Distinct users who were active in the period."""
     daily_active: float | None
-    """Active users per day: the mean over observed days."""
+    """Active users per day: the mean over complete days."""
     weekly_active: Count | None
     """In the 7 days that end with the period."""
     monthly_active: Count | None
@@ -70,7 +73,9 @@ class PeriodView(msgspec.Struct, frozen=True, kw_only=True):
     p99_minutes: Count | None
     active_hours: Hours | None
     idle_hours: Hours | None
-    """Time in which a user had a running server but was not active."""
+    """Observed time in which a user had a running server but was not active."""
+    unobserved_hours: Hours | None
+    """Time in which a user had a running server and nothing was observed."""
     server_hours: Hours | None
     mean_servers: Hours | None
     peak_servers: Count | None
@@ -78,7 +83,8 @@ class PeriodView(msgspec.Struct, frozen=True, kw_only=True):
     after_hours: Hours | None
     """How long the servers that stopped had kept running after their last activity."""
     saved_hours: Hours | None
-    """How much longer they would have run: until used again, at most 24 h each."""
+    """An estimate: how much longer the servers that stopped while idle would have run, until used
+    again, at most 24 h each."""
 
 
 class SummaryAnswer(DayRange, frozen=True, kw_only=True):
@@ -103,6 +109,7 @@ class DayView(msgspec.Struct, frozen=True, kw_only=True):
     sessions: Count | None
     active_seconds: Count | None
     idle_seconds: Count | None
+    unobserved_seconds: Count | None
     server_seconds: Count | None
     after_seconds: Count | None
     saved_seconds: Count | None
@@ -151,9 +158,10 @@ class PersonView(msgspec.Struct, frozen=True, kw_only=True):
     deleted: bool
     last_active: date | None
     days_active: Count
-    sessions: Count
+    sessions: Count | None
+    """null, like ``idle_seconds``, if no servers were recorded on these days."""
     active_seconds: Count
-    idle_seconds: Count
+    idle_seconds: Count | None
 
 
 class PeopleAnswer(DayRange, frozen=True, kw_only=True):

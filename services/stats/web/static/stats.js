@@ -1,7 +1,8 @@
 /* Draws the tables as charts, with uPlot. Without it, the tables are all there is.
  *
  * A chart is drawn from the table in its section, so both show the same numbers. A cell without
- * data-value was not observed: there the line is interrupted and the background is grey.
+ * data-value was not observed: there the line is interrupted and the background is grey. So it is,
+ * in a lighter grey, where a row is incomplete: its numbers would look like a decline.
  */
 "use strict";
 
@@ -49,13 +50,14 @@ function read(table) {
   const first = rows.map((row) => row.cells[0]);
   const isTime = table.dataset.kind !== "text";
   const seconds = (cell) => Date.parse(cell.querySelector("time").dateTime) / 1000;
+  const incomplete = rows.map((row) => row.classList.contains("incomplete"));
   const series = [...table.tHead.rows[0].cells].flatMap((head, i) =>
     head.dataset.scale
       ? [{
           label: head.textContent,
           scale: head.dataset.scale,
           unit: head.dataset.unit,
-          values: rows.map((row) => number(row.cells[i])),
+          values: rows.map((row, j) => (incomplete[j] ? null : number(row.cells[i]))),
           texts: rows.map((row) => text(row.cells[i])),
         }]
       : []);
@@ -66,15 +68,16 @@ function read(table) {
     zone: table.dataset.kind === "day" ? "UTC" : page.content,
     x: first.map((cell, i) => (isTime ? seconds(cell) : i)),
     labels: first.map(text),
+    incomplete,
     series,
   };
 }
 
-/* Runs of rows in which nothing was observed: [first, last] */
-function gaps(series) {
+/* Runs of rows without values: [first, last]; of those that are incomplete, or of the others. */
+function gaps(data, incomplete) {
   const runs = [];
-  for (let i = 0; i < series[0].values.length; i++) {
-    if (series.some((one) => one.values[i] !== null)) continue;
+  for (let i = 0; i < data.x.length; i++) {
+    if (data.incomplete[i] !== incomplete || data.series.some((one) => one.values[i] !== null)) continue;
     const last = runs[runs.length - 1];
     if (last && last[1] === i - 1) last[1] = i;
     else runs.push([i, i]);
@@ -82,12 +85,12 @@ function gaps(series) {
   return runs;
 }
 
-function shadeGaps(plot, runs, x) {
+function shadeGaps(plot, runs, x, colouring) {
   const middle = (i, j) => (x[i] + x[Math.min(Math.max(j, 0), x.length - 1)]) / 2;
   const { left, top, width, height } = plot.bbox;
   const inside = (at) => Math.min(Math.max(at, left), left + width);
   plot.ctx.save();
-  plot.ctx.fillStyle = colour("--unobserved");
+  plot.ctx.fillStyle = colour(colouring);
   for (const [from, to] of runs) {
     const start = inside(plot.valToPos(middle(from, from - 1), "x", true));
     const end = inside(plot.valToPos(middle(to, to + 1), "x", true));
@@ -130,7 +133,12 @@ function options(data, runs, bars, width) {
       })),
     ],
     cursor: { drag: { x: false, y: false } },
-    hooks: { drawClear: [(plot) => shadeGaps(plot, runs, data.x)] },
+    hooks: {
+      drawClear: [
+        (plot) => shadeGaps(plot, runs, data.x, "--unobserved"),
+        (plot) => shadeGaps(plot, gaps(data, true), data.x, "--incomplete"),
+      ],
+    },
   };
 }
 
@@ -147,7 +155,7 @@ function moveByKey(plot, event, length) {
 function draw(table) {
   const data = read(table);
   if (!data.x.length || !data.series.length) return;
-  const runs = gaps(data.series);
+  const runs = gaps(data, false);
   const place = document.createElement("div");
   place.className = "chart";
   place.tabIndex = 0;

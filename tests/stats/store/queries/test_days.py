@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from services.stats.days import By, Period, periods
-from services.stats.query.access import Members, WholeHub
+from services.stats.query.access import Individual, Members, WholeHub
 from services.stats.records import Changes, Person, Session
 from services.stats.store.daily_rows import roll_up_until
 from services.stats.store.queries.dashboard import Queries
@@ -54,6 +54,24 @@ async def test_pruned_days_keep_their_numbers(store: Store) -> None:
     before = [await queries.summaries(audience, weeks) for audience in audiences]
     assert await store.prune(at(6))
     assert [await queries.summaries(audience, weeks) for audience in audiences] == before
+
+
+async def test_a_user_keeps_what_was_rolled_up_of_pruned_days(store: Store) -> None:
+    """Their totals are answered from the daily rows; what those do not hold becomes unknown."""
+    queries = Queries(store)
+    weeks = periods(day(-7), day(6), By.WEEK)
+    before = await queries.summaries(Individual("ana"), weeks)
+    assert any(week.sessions for week in before)
+    assert await store.prune(at(6))
+    after = await queries.summaries(Individual("ana"), weeks)
+    for old, new in zip(before, after, strict=True):
+        for field in ("active_users", "active_hours", "idle_hours", "sessions", "daily_active"):
+            assert getattr(new, field) == getattr(old, field)
+    pruned = [week for week in after if week.last < day(6) and week.active_users is not None]
+    assert pruned
+    assert all(
+        week.server_hours is week.saved_hours is week.peak_servers is None for week in pruned
+    )
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,10 @@ import aiohttp
 
 from common.clock import Clock
 from services.formgrader_proxy.upstream.endpoint import Upstream
-from services.formgrader_proxy.upstream.health import HealthCheck, Patience
-from services.formgrader_proxy.upstream.launch import LaunchSettings, launch
-from services.formgrader_proxy.upstream.listener import Listener
-from services.formgrader_proxy.upstream.process import Process
+from services.formgrader_proxy.upstream.process.health import HealthCheck, Patience
+from services.formgrader_proxy.upstream.process.launch import LaunchSettings, launch
+from services.formgrader_proxy.upstream.process.listener import Listener
+from services.formgrader_proxy.upstream.process.process import Process
 
 log = logging.getLogger("formgrader")
 

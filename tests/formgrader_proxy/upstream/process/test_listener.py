@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.formgrader_proxy.upstream.listener import Listener
+from services.formgrader_proxy.upstream.process.listener import Listener
 
 
 def connect(path: str) -> socket.socket:

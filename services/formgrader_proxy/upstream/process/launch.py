@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from services.formgrader_proxy.autograding.settings import AutogradingSettings
-from services.formgrader_proxy.upstream.listener import Listener
-from services.formgrader_proxy.upstream.process import Account, Process
+from services.formgrader_proxy.upstream.process.listener import Listener
+from services.formgrader_proxy.upstream.process.process import Account, Process
 
 #: Environment variables that are passed on: for finding programs, locales and certificates.
 INHERITED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from services.formgrader_proxy.autograding.settings import AutogradingSettings
-from services.formgrader_proxy.upstream.launch import LaunchSettings, launch, read_secret
-from services.formgrader_proxy.upstream.listener import Listener
+from services.formgrader_proxy.upstream.process.launch import LaunchSettings, launch, read_secret
+from services.formgrader_proxy.upstream.process.listener import Listener
 
 #: Prints everything about us that the process can see.
 SCRIPT = """

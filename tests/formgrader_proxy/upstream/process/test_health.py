@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from services.formgrader_proxy.upstream.health import Observation, Patience, judge
+from services.formgrader_proxy.upstream.process.health import Observation, Patience, judge
 from services.formgrader_proxy.upstream.supervisor import State
 from tests.fakes.formgrader import do, running, until
 

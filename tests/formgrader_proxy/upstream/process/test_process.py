@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from services.formgrader_proxy.upstream.process import Account, Process
+from services.formgrader_proxy.upstream.process.process import Account, Process
 
 
 def started(directory: Path, script: str, stdin: bytes = b"") -> Process:

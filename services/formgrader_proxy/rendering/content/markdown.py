@@ -1,5 +1,9 @@
-"""Renders what students wrote: Markdown, code and terminal output, each sanitized."""
+"""Renders what students wrote: Markdown, code and terminal output, each sanitized.
 
+nbconvert's part is kept in :mod:`.cache`. The sanitizer comes after it.
+"""
+
+import json
 import re
 import warnings
 from typing import Any
@@ -10,7 +14,8 @@ from nbconvert.filters.highlight import Highlight2HTML
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbconvert.filters.strings import strip_files_prefix
 
-from services.formgrader_proxy.rendering.sanitizer import sanitize, shown_as_text
+from services.formgrader_proxy.rendering.content.cache import RENDERED
+from services.formgrader_proxy.rendering.content.sanitizer import sanitize, shown_as_text
 
 #: Markdown with more of one of these is shown as it was written: parsing takes quadratic time.
 _MOST = {"": 40_000, "`": 2_000, "\\begin": 200, "![": 1_000, "|": 8_000, "*": 8_000}
@@ -34,16 +39,23 @@ def markdown_to_html(source: Any, attachments: Any) -> Markup:
     text = str(source)
     if any(_count(text, part) > most for part, most in _MOST.items()):
         return shown_as_text(text)
+    pictures = dict(attachments)
     try:
-        html = MarkdownWithMath(
-            renderer=_Renderer(escape=False, attachments=dict(attachments))
-        ).render(text)
+        html = RENDERED.get(
+            "markdown", text, json.dumps(pictures), make=lambda: _markdown(text, pictures)
+        )
     except Exception:  # the parser recurses, and trusts attachments to be complete
         return shown_as_text(text)
     html = _TASK.sub(lambda box: "☑ " if box[1] else "☐ ", html)
     # nbconvert removes files/ from addresses. Afterwards they may be something else, so the
     # sanitizer comes last.
     return sanitize(strip_files_prefix(html))
+
+
+def _markdown(text: str, attachments: dict[str, Any]) -> str:
+    return str(
+        MarkdownWithMath(renderer=_Renderer(escape=False, attachments=attachments)).render(text)
+    )
 
 
 def _count(text: str, part: str) -> int:
@@ -56,12 +68,25 @@ def highlighted(highlight: Highlight2HTML, source: Any, metadata: Any) -> Markup
     if len(text) > MOST_CODE:
         return shown_as_text(text)
     try:
-        with warnings.catch_warnings(action="ignore"):  # about languages without colours
-            return sanitize(highlight(text, metadata=metadata))
+        html = RENDERED.get(
+            "code",
+            text,
+            str(highlight.pygments_lexer),
+            str((metadata or {}).get("magics_language")),
+            repr(highlight.extra_formatter_options),
+            make=lambda: _highlighted(highlight, text, metadata),
+        )
     except Exception:  # of a lexer that the notebook chose
         return shown_as_text(text)
+    return sanitize(html)
+
+
+def _highlighted(highlight: Highlight2HTML, text: str, metadata: Any) -> str:
+    with warnings.catch_warnings(action="ignore"):  # about languages without colours
+        return str(highlight(text, metadata=metadata))
 
 
 def terminal_to_html(text: Any) -> Markup:
     """Output of a program as HTML, with the colours of its ANSI sequences."""
-    return sanitize(str(ansi2html(str(text))))
+    shown = str(text)
+    return sanitize(RENDERED.get("terminal", shown, make=lambda: str(ansi2html(shown))))

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from services.formgrader_proxy.rendering import sanitizer
-from services.formgrader_proxy.rendering.sanitizer import ID_PREFIX, sanitize
+from services.formgrader_proxy.rendering.content import sanitizer
+from services.formgrader_proxy.rendering.content.sanitizer import ID_PREFIX, sanitize
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Commands for a course, which run as the account of its formgrader."""

@@ -1,0 +1,1 @@
+"""The gradebook's database: indexes, connections and sessions."""

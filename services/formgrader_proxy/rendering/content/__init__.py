@@ -1,0 +1,1 @@
+"""What students wrote: which parts are shown, rendered and sanitized."""
