@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.postgres import Postgres, postgres, postgres_url
 from tests.integration.conftest import needs_proxy
 from tests.integration.formgrader_proxy.grading_day.course import Size, make_class
 from tests.integration.formgrader_proxy.grading_day.grader import Grader, grader
@@ -17,6 +18,7 @@ from tests.integration.formgrader_proxy.grading_day.site import Site, class_site
 from tests.integration.formgrader_proxy.grading_day.verify import losses
 
 pytest.importorskip("nbgrader")
+__all__ = ["postgres", "postgres_url"]
 #: How many scores and comments are saved. The full number takes minutes.
 CHANGES = int(os.environ.get("GRADING_CHANGES", "240"))
 SEED = int(os.environ.get("GRADING_SEED", "13"))
@@ -59,6 +61,20 @@ def restart_service(site: Site, seconds: float) -> str:
     time.sleep(seconds)
     site.start()
     return "the service was killed and started again"
+
+
+def restart_database(server: Postgres, seconds: float) -> str:
+    """Kill PostgreSQL, and start it after a while, as systemd does."""
+    server.kill()
+    time.sleep(seconds)
+    server.start()
+    return "the database was killed and started again"
+
+
+def kill_a_connection(server: Postgres, chosen: random.Random) -> str:
+    """Kill the process that serves a connection: PostgreSQL closes all and recovers."""
+    server.kill_a_connection(chosen)
+    return "a connection's process of the database was killed"
 
 
 async def run(site: Site, kills: list[tuple[str, Callable[[], str]]]) -> Journal:
@@ -105,3 +121,18 @@ async def test_killed_processes(tmp_path: Path) -> None:
         formgrader = ("formgrader", lambda: site.kill_a_formgrader(chosen))
         service = ("service", lambda: restart_service(site, 1))
         check(await run(site, [formgrader, service, formgrader]), site)
+
+
+async def test_killed_database(tmp_path: Path, postgres: Postgres) -> None:
+    """PostgreSQL with the gradebook and the audit log: the database, a formgrader, the service."""
+    pytest.importorskip("psycopg2")
+    needs_proxy()
+    gradebook, audit = postgres.database(), postgres.database()
+    course = make_class(tmp_path / "course", course_size(), gradebook)
+    with class_site(tmp_path / "hub", course, GRADERS, gradebook=gradebook, audit=audit) as site:
+        chosen = random.Random(SEED)  # noqa: S311 # repeatable, not secret
+        connection = ("connection", lambda: kill_a_connection(postgres, chosen))
+        database = ("database", lambda: restart_database(postgres, 2))
+        formgrader = ("formgrader", lambda: site.kill_a_formgrader(chosen))
+        service = ("service", lambda: restart_service(site, 1))
+        check(await run(site, [connection, database, formgrader, service]), site)
