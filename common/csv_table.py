@@ -2,12 +2,24 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
 #: A spreadsheet takes a cell that begins with one of these for a formula (OWASP, "CSV Injection").
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+#: Without brackets, quotes, "!", "|", "=" and "," a formula can neither call a function nor start a
+#: program nor refer to another file: at worst it shows an error.
+_HARMLESS = re.compile(r"[\w .@+-]*")
+
+
+class Exact(str):
+    """A text that an import compares, such as a user name or an email address.
+
+    It stays unchanged if it is harmless as a formula, too, like ``-ana`` or ``+49170``.
+    """
 
 
 def csv_table(header: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
@@ -26,5 +38,6 @@ def csv_rows(rows: Iterable[Iterable[Any]], *, newline: str = "\n") -> str:
 
 def _cell(value: Any) -> Any:
     if isinstance(value, str) and value.startswith(_FORMULA):
-        return "'" + value
+        harmless = isinstance(value, Exact) and _HARMLESS.fullmatch(value)
+        return value if harmless else "'" + value
     return value.isoformat() if isinstance(value, date) else value

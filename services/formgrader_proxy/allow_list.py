@@ -138,6 +138,8 @@ RULES: tuple[Rule, ...] = (
 )
 
 
+#: Below it is what only the service itself requests, in every mode.
+OWN_PATH = "formgrader/api/classroom"
 #: What mode = "full" adds to the allow-list. Changes made this way are audited as this action.
 OTHER = "other"
 _FULL_READ = Rule(_READ, _ANY, Role.GRADER, Content.PAGE, query=_ANY, websocket=True)
@@ -168,6 +170,8 @@ def _find(method: str, path: str, query: str, mode: Mode) -> Rule | Refusal:
     listed = next((rule for rule in matching if method in rule.methods), None)
     if listed is not None:
         return _restrict(listed, path, query)
+    if path == OWN_PATH or path.startswith(f"{OWN_PATH}/"):
+        return Refusal.NOT_LISTED
     if mode is Mode.LISTED or method not in METHODS:
         return Refusal.METHOD if matching else Refusal.NOT_LISTED
     if path.partition("/")[0] == _NBGRADER:

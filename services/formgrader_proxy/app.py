@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -11,6 +12,7 @@ from traitlets import List, Unicode, default
 from common.config.application import ServiceApp
 from common.config.command import Command
 from common.config.environment import header_safe, is_http_url, is_path
+from common.config.suggestions import did_you_mean
 from common.db.checks import database_problems
 from common.errors import ConfigError
 from services.formgrader_proxy.access import Administrators
@@ -48,6 +50,22 @@ class FormgraderProxy(ServiceApp):
             run="gradebook_indexes",
             words=("FILE", "COURSE"),
             switches={"remove": "Remove them instead. A formgrader that runs creates them again."},
+        ),
+        "grades": Command(
+            help="Print the grades of a course as CSV, or in an import format of Moodle or Canvas.",
+            run="print_grades",
+            words=("COURSE",),
+            options={
+                "format": "csv, moodle or canvas. Default: csv.",
+                "assignment": "Only this assignment. Default: all.",
+                "missing": "Scores of what was not submitted: empty or zero. Default: empty.",
+                "unfinished": "Scores in import files while something is left to grade: empty, or"
+                " the score so far. Default: empty.",
+            },
+            examples="""
+            grades stats101 --courses=/etc/jupyterhub/courses.toml > grades.csv
+            grades stats101 --courses=courses.toml --format=moodle --assignment=ps1 > ps1.csv
+            """,
         ),
     }
 
@@ -199,6 +217,23 @@ class FormgraderProxy(ServiceApp):
             raise ConfigError([f'there is no course "{course_id}" in {path}'])
         print(gradebook_indexes(course, remove="remove" in options))
         return 0
+
+    def print_grades(self, words: "Sequence[str]", options: Mapping[str, str]) -> int:
+        """``grades COURSE``"""
+        from services.formgrader_proxy.commands.grades import grades
+
+        sys.stdout.write(grades(self._course(words[0]), options))
+        return 0
+
+    def _course(self, course_id: str) -> "Course":
+        """A course of the courses file. :raises ConfigError: there is none"""
+        if not self.courses:
+            raise ConfigError(["--courses is missing: use --courses=FILE.toml."])
+        courses = self.courses_file().courses
+        if course_id not in courses:
+            hint = did_you_mean(course_id, tuple(courses)) or f"; there are {', '.join(courses)}"
+            raise ConfigError([f"{self.courses} contains no course {course_id}{hint}"])
+        return courses[course_id]
 
     def new_loop(self) -> "AbstractEventLoop":
         """A uvloop, with which a request takes less CPU than with asyncio's own event loop."""

@@ -25,8 +25,11 @@ from services.formgrader_proxy.scopes import ADMIN_SCOPE
 from services.formgrader_proxy.settings import Settings
 from services.formgrader_proxy.store.audit import Audit
 from services.formgrader_proxy.upstream.formgraders import Formgraders
+from services.formgrader_proxy.web.activity import Activity
 from services.formgrader_proxy.web.api import Api
 from services.formgrader_proxy.web.audit_pages import AuditPages
+from services.formgrader_proxy.web.course_list import CourseList
+from services.formgrader_proxy.web.grade_files import GradeFiles
 from services.formgrader_proxy.web.pages import Pages, add_course_redirects
 
 log = logging.getLogger("formgrader")
@@ -60,6 +63,10 @@ class Service:
             self.metrics.state,
             self.metrics.process,
         )
+        self.activity = Activity(self.clock)
+        self.courses = CourseList(
+            settings.site, self.formgraders, self.audit, self.activity, self.clock
+        )
         self.sign_in = SignIn(settings.oauth, self.clock)
         self.gateway = Gateway(
             settings.site,
@@ -68,6 +75,8 @@ class Service:
             self.audit,
             self.metrics,
             self.clock,
+            self.activity,
+            stopping,
         )
 
     async def run(self) -> int:
@@ -75,6 +84,7 @@ class Service:
             stack.push_async_callback(self.audit.close)
             await self._open_audit()
             stack.push_async_callback(self.formgraders.close)
+            stack.push_async_callback(self.courses.close)
             await self.formgraders.replace(self.settings.courses.courses)
             serving = serve(self.application(), self.settings.bind, cancel_with_client=True)
             port = await stack.enter_async_context(serving)
@@ -119,9 +129,10 @@ class Service:
         )
         add_templates(app, "services.formgrader_proxy.web", "formgrader_proxy")
         formgraders, audit = self.formgraders, self.audit
-        Pages(site, formgraders, sign_in).setup(app)
+        Pages(site, formgraders, sign_in, self.courses, self.clock).setup(app)
         AuditPages(site, formgraders, sign_in, audit).setup(app)
-        Api(site, formgraders, sign_in).setup(app)
+        GradeFiles(site, formgraders, sign_in, audit, self.clock).setup(app)
+        Api(site, sign_in, self.courses).setup(app)
         self.gateway.setup(app)
         add_course_redirects(app, settings.services_path, site)
         return app

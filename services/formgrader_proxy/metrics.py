@@ -36,6 +36,23 @@ class Outcome(StrEnum):
         return cls.CLIENT_ERROR if status >= 400 else cls.OK
 
 
+class Held(StrEnum):
+    """The outcome of a change that was held. A closed set, used as a metric label.
+
+    RESENT: forwarded once more, because the formgrader stopped in between. UNKNOWN: the formgrader
+    stopped, and the change may have been made. FULL: too many were held already. STOPPING: the
+    service shut down. REFUSED: the sender was not permitted, or not any more.
+    """
+
+    FORWARDED = "forwarded"
+    RESENT = "resent"
+    UNKNOWN = "unknown"
+    TIMED_OUT = "timed_out"
+    FULL = "full"
+    STOPPING = "stopping"
+    REFUSED = "refused"
+
+
 class FormgraderMetrics:
     """The service's own series. Those of a course are created with its first request."""
 
@@ -59,6 +76,12 @@ class FormgraderMetrics:
             "Events of the registered route.",
             {"event": list(RouteEvent)},
         )
+        self._held = metrics.counter(
+            "held_changes_total",
+            "Changes that waited for their formgrader or the Hub, by outcome.",
+            {"outcome": list(Held)},
+        )
+        self._holding = metrics.gauge("changes_waiting", "Changes that are held now.")
         reasons = [reason.value for kind in (PathFault, HeaderFault, Refusal) for reason in kind]
         self._refused = metrics.counter(
             "refused_total", "Refused requests, by reason.", {"reason": reasons}
@@ -91,6 +114,14 @@ class FormgraderMetrics:
     def process(self, kind: Work, change: int) -> None:
         """A process has started to serve (1), or no longer does (-1)."""
         self._processes.labels(kind.value).inc(change)
+
+    def held(self, outcome: Held) -> None:
+        """Count a change that was held, at its end."""
+        self._held.labels(outcome.value).inc()
+
+    def holding(self, number: int) -> None:
+        """Set how many changes are held now."""
+        self._holding.set(number)
 
     def route(self, event: RouteEvent) -> None:
         """Count an event of the service's route."""

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from common.errors import StoreError
+from services.formgrader_proxy.access import CourseGroups
 from services.formgrader_proxy.allow_list import RULES, Rule, find_rule
 from services.formgrader_proxy.proxy.target import PathRefused, read_target
 from services.formgrader_proxy.store.audit import Change
@@ -280,6 +282,27 @@ async def test_an_open_websocket_of_a_removed_grader_is_closed(tmp_path: Path) -
             await socket.send_str("still here")
             assert await socket.receive_str(timeout=10) == "still here"
             site.hub.users[GRADER].groups = []
+            while not socket.closed:
+                site.clock.advance(31)
+                with suppress(TimeoutError):
+                    await socket.receive(timeout=0.05)
+            assert socket.close_code == aiohttp.WSCloseCode.POLICY_VIOLATION
+
+
+@pytest.mark.parametrize("change", ["groups", "removed"])
+async def test_an_open_websocket_ends_with_a_change_of_the_courses_file(
+    tmp_path: Path, change: str
+) -> None:
+    """If its user no longer grades the course, or the course is no longer served."""
+    async with formgrader_site(tmp_path, mode="full") as site:
+        browser = await site.browser(GRADER)
+        url = site.origin + COURSE + "api/kernels"
+        async with browser.session.ws_connect(url, headers={"Origin": site.origin}) as socket:
+            (formgrader,) = site.formgraders.all()
+            course = replace(formgrader.course, groups=CourseGroups(frozenset({"others"})))
+            await site.formgraders.replace({course.id: course} if change == "groups" else {})
+            await socket.send_str("still here")
+            assert await socket.receive_str(timeout=10) == "still here"
             while not socket.closed:
                 site.clock.advance(31)
                 with suppress(TimeoutError):

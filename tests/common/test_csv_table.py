@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from common.csv_table import csv_rows, csv_table
+from common.csv_table import Exact, csv_rows, csv_table
 
 DAY = date(2026, 3, 2)
 PEAK = datetime(2026, 3, 2, 23, 30, tzinfo=UTC)
@@ -27,3 +27,15 @@ def test_formulas_are_text(start: str) -> None:
 def test_line_ends_can_be_chosen() -> None:
     """RFC 4180 wants CRLF."""
     assert csv_rows([["a"], ["b"]], newline="\r\n") == "a\r\nb\r\n"
+
+
+@pytest.mark.parametrize("text", ["-ana", "+49 170", "@ana", "ana@example.org"])
+def test_exact_texts_are_unchanged(text: str) -> None:
+    """An import compares them."""
+    assert csv_rows([[Exact(text)]]) == text + "\n"
+
+
+@pytest.mark.parametrize("text", ["=A1", "+cmd|'x'!A0", "-HYPERLINK(1)", "@SUM(A1)", "-1,5", "\t1"])
+def test_exact_texts_that_could_act_are_text(text: str) -> None:
+    """Even if an import then does not find them."""
+    assert csv_rows([[Exact(text)]]).strip('"').startswith("'" + text[0])

@@ -52,6 +52,7 @@ class Site:
     gateway: Gateway
     seen: list[Seen]
     stack: AsyncExitStack
+    stopping: asyncio.Event
     status: int = 200
     text: str = "formgrader"
     answer: dict[str, str] = field(default_factory=dict)
@@ -138,7 +139,8 @@ async def formgrader_site(
             version="0",
             authenticate_prometheus=False,
         )
-        parts = Service(settings, asyncio.Event(), clock=clock)
+        stopping = asyncio.Event()
+        parts = Service(settings, stopping, clock=clock)
         stack.push_async_callback(parts.audit.close)
         await parts.audit.open()
         stack.push_async_callback(parts.formgraders.close)
@@ -146,6 +148,16 @@ async def formgrader_site(
         app = parts.application()
         port = await stack.enter_async_context(serve(app, Bind(), cancel_with_client=True))
         origin = f"http://127.0.0.1:{port}"
-        site = Site(hub, origin, clock, parts.audit, parts.formgraders, parts.gateway, seen, stack)
+        site = Site(
+            hub,
+            origin,
+            clock,
+            parts.audit,
+            parts.formgraders,
+            parts.gateway,
+            seen,
+            stack,
+            stopping,
+        )
         site.stack = await stack.enter_async_context(AsyncExitStack())
         yield site

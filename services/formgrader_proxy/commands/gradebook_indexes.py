@@ -12,8 +12,8 @@ from pathlib import Path
 
 from common.errors import ConfigError
 from services.formgrader_proxy.courses import Course
-from services.formgrader_proxy.upstream.launch import INHERITED, read_secret
-from services.formgrader_proxy.upstream.process import Account
+from services.formgrader_proxy.upstream.process.launch import INHERITED, read_secret
+from services.formgrader_proxy.upstream.process.process import Account
 
 _COMMAND = (sys.executable, "-I", "-m", "services.formgrader_proxy.gradebook.database.command")
 #: Seconds. A gradebook with 100,000 grades needs less than one.

@@ -49,7 +49,7 @@ async def forward_change(
     except StoreError as error:
         log.error("%s; the change was not made", error)
         text = "The audit log is unavailable, so nothing was changed. Try again later."
-        return error_response(request, 503, text, title="Not saved")
+        return error_response(request, 503, text, title="Not saved", saved=False)
     response = await forward(body)
     try:
         reported = succeeded(response) if change.action in ACTIONS_WITH_RESULT else None

@@ -25,7 +25,11 @@ from services.formgrader_proxy.upstream.connection_pool import (
     RequestFields,
     UpstreamResponse,
 )
-from services.formgrader_proxy.upstream.endpoint import Upstream, UpstreamUnreachable
+from services.formgrader_proxy.upstream.endpoint import (
+    RequestFailed,
+    Upstream,
+    UpstreamUnreachable,
+)
 
 #: A response up to this announced length is read completely.
 SMALL_BYTES = 64 * 1024
@@ -84,14 +88,17 @@ async def forward_http(
                 allow_redirects=False,
             )
     except (aiohttp.ClientError, OSError, TimeoutError, *ERRORS) as error:
-        raise UpstreamUnreachable(type(error).__name__) from error
+        if isinstance(error, RequestFailed):
+            raise UpstreamUnreachable(str(error), sent=error.sent) from error
+        raise UpstreamUnreachable(type(error).__name__, sent=True) from error
     # Leaving without release() closes the connection, which makes the upstream stop.
     try:
         added: tuple[tuple[str, str], ...] = ()
         if additions.policy is not None:
             added = additions.policy(received.headers.getall(NONCE_HEADER, ()))
         headers = to_client(received.status, received.headers, additions.surroundings, added=added)
-        response = await _send_back(request, received, headers, additions)
+        with upstream.streaming():
+            response = await _send_back(request, received, headers, additions)
     except BaseException:
         received.close()
         raise
@@ -113,7 +120,7 @@ async def _send_back(
         try:
             body = await received.read()
         except (aiohttp.ClientError, OSError) as error:
-            raise UpstreamUnreachable(type(error).__name__) from error
+            raise UpstreamUnreachable(type(error).__name__, sent=True) from error
         headers.popall("Content-Length", None)
         if append:
             body += append

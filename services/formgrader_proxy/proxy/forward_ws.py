@@ -86,7 +86,8 @@ async def forward_ws(
     watch = asyncio.create_task(until()) if until is not None else None
     try:
         await here.prepare(request)
-        await _relay_both(here, there, watch)
+        with upstream.streaming():
+            await _relay_both(here, there, watch)
     finally:
         if watch is not None:
             watch.cancel()

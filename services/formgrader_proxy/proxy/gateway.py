@@ -6,6 +6,8 @@ an earlier step allowed.
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -20,13 +22,16 @@ from common.web.error_pages import error_response
 from services.formgrader_proxy.access import Content, Mode, Refusal, Role, role_in
 from services.formgrader_proxy.allow_list import OTHER, Rule, check_role, find_rule
 from services.formgrader_proxy.courses import Course
-from services.formgrader_proxy.metrics import FormgraderMetrics, Outcome
+from services.formgrader_proxy.metrics import FormgraderMetrics, Held, Outcome
 from services.formgrader_proxy.proxy.additions.notebook_links import appended_script
 from services.formgrader_proxy.proxy.additions.xsrf import exposure_of, token_element, token_script
 from services.formgrader_proxy.proxy.changes import ACTIONS_WITH_RESULT, forward_change
 from services.formgrader_proxy.proxy.forward_http import Additions, forward_http
 from services.formgrader_proxy.proxy.forward_ws import UpstreamRefusedWebSocket, forward_ws
 from services.formgrader_proxy.proxy.headers import HeadersRefused
+from services.formgrader_proxy.proxy.holding.delivery import IDEMPOTENT, Delivery
+from services.formgrader_proxy.proxy.holding.hold import HeldChange, Holding
+from services.formgrader_proxy.proxy.holding.not_saved import NotSaved
 from services.formgrader_proxy.proxy.policy_headers import security_headers
 from services.formgrader_proxy.proxy.request_body import (
     FULL,
@@ -40,14 +45,22 @@ from services.formgrader_proxy.proxy.response_headers import RedirectRefused, Su
 from services.formgrader_proxy.proxy.target import PathRefused, Target, read_target
 from services.formgrader_proxy.settings import Site
 from services.formgrader_proxy.store.audit import Audit, Change
-from services.formgrader_proxy.upstream.endpoint import Upstream, UpstreamUnreachable
+from services.formgrader_proxy.upstream.endpoint import Upstream, UpstreamUnreachable, Work
 from services.formgrader_proxy.upstream.formgrader import Formgrader
 from services.formgrader_proxy.upstream.formgraders import Formgraders
-from services.formgrader_proxy.web.refusals import redirect_page, refusal_page, unreachable_page
+from services.formgrader_proxy.web.activity import Activity
+from services.formgrader_proxy.web.refusals import (
+    redirect_page,
+    refusal_page,
+    unreachable_change,
+    unreachable_page,
+)
 from services.formgrader_proxy.web.waiting import waiting_page
 
 log = logging.getLogger("formgrader")
 
+#: Seconds that a request waits for its turn.
+TURN_SECONDS = 60.0
 #: Seconds between two checks whether the user of an open WebSocket still has access.
 WEBSOCKET_CHECK_SECONDS = 30.0
 _READ = frozenset({"GET", "HEAD"})
@@ -65,6 +78,10 @@ class _Passage(NamedTuple):
     identity: Identity
     role: Role
     formgrader: Formgrader
+
+
+#: Forwards a change once.
+_Send = Callable[[_Passage, Upstream], Awaitable[web.StreamResponse]]
 
 
 class _Refused(Exception):
@@ -85,6 +102,8 @@ class Gateway:
         audit: Audit,
         metrics: FormgraderMetrics,
         clock: Clock,
+        activity: Activity,
+        stopping: asyncio.Event,
     ) -> None:
         self._site = site
         self._prefix = tuple(unquote(part) for part in site.prefix.split("/") if part)
@@ -93,7 +112,9 @@ class Gateway:
         self._audit = audit
         self._metrics = metrics
         self._clock = clock
+        self._activity = activity
         self._heads = HeadCache(clock)
+        self._holding = Holding(clock, metrics, stopping)
 
     def setup(self, app: web.Application) -> None:
         """Add the route for everything below the prefix; more specific routes come first."""
@@ -114,24 +135,64 @@ class Gateway:
             status = refused.status if isinstance(refused, HeadersRefused) else 400
             return error_response(request, status, str(refused))
         try:
-            # A change is checked with the Hub when its body is complete.
-            fresh = request.method not in _READ and not request.body_exists
-            passage = await self._permit(request, target, head, fresh=fresh)
-            body = await read_body(request, FULL if passage.rule.action == OTHER else LISTED)
-            if body is None:
-                return await self._answer(passage, None)
-            # Completed even if the browser disconnects now.
-            return await asyncio.shield(self._permit_and_answer(passage, body))
+            if request.method in _READ:
+                passage = await self._permit(request, target, head, fresh=False)
+                return await self._answer(passage)
+            return await self._change(request, target, head)
         except _Refused as refused:
             return refused.response
+        except NotSaved as error:
+            log.warning("a change was not saved: %s", error)
+            return error.response(request)
         except BodyRefused as refused:
-            return error_response(request, refused.status, str(refused), title="Not saved")
+            return error_response(
+                request, refused.status, str(refused), title="Not saved", saved=False
+            )
 
-    async def _permit_and_answer(self, passage: _Passage, body: Body) -> web.StreamResponse:
-        """Receiving the body may have taken minutes, so what was permitted may not be any more."""
-        with body:
-            passage = await self._permit(passage.request, passage.target, passage.head, fresh=True)
-            return await self._answer(passage, body)
+    async def _change(
+        self, request: web.Request, target: Target, head: RequestHead
+    ) -> web.StreamResponse:
+        """A change is permitted before its body is received, and checked with the Hub after."""
+        permit = partial(self._permit, request, target, head)
+        with self._holding.change("", 0) as held:
+            passage = await held.despite_hub(partial(permit, fresh=False))
+        body = await read_body(request, FULL if passage.rule.action == OTHER else LISTED)
+        # Completed even if the browser disconnects now.
+        return await asyncio.shield(self._deliver(passage, body, partial(permit, fresh=True), held))
+
+    async def _deliver(
+        self,
+        passage: _Passage,
+        body: Body | None,
+        permit: Callable[[], Awaitable[_Passage]],
+        before: HeldChange,
+    ) -> web.StreamResponse:
+        """Forward a change when its formgrader runs. ``before`` is how it was held until now."""
+        course_id, size = passage.course.id, body.size if body is not None else 0
+        idempotent = passage.rule.action in IDEMPOTENT
+        async with AsyncExitStack() as stack:
+            if body is not None:
+                stack.enter_context(body)
+            held = stack.enter_context(self._holding.change(course_id, size, before.spent))
+            if idempotent:
+                turn = self._holding.turn(held, passage.target.raw)
+                await stack.enter_async_context(turn)
+            delivery = Delivery(held, permit, idempotent=idempotent)
+            try:
+                passage, upstream = await delivery.admit()
+                self._activity.seen(course_id, passage.identity.name)
+                response = await self._record(
+                    passage, body, partial(delivery.send, passage, upstream)
+                )
+            except (UpstreamUnreachable, RedirectRefused) as error:
+                return self._failed(passage, error)
+            except NotSaved as error:
+                unknown = error.outcome is Held.UNKNOWN
+                outcome = Outcome.AWAY if unknown else Outcome.STARTING
+                self._metrics.request(course_id, passage.role, outcome)
+                raise
+            self._metrics.request(course_id, passage.role, Outcome.of(response.status))
+            return response
 
     async def _permit(
         self, request: web.Request, target: Target, head: RequestHead, *, fresh: bool
@@ -164,16 +225,19 @@ class Gateway:
             raise self._refused(course, role, refusal_page(request, rule, segments))
         return _Passage(request, target, head, segments, course, rule, identity, role, formgrader)
 
-    async def _answer(self, passage: _Passage, body: Body | None) -> web.StreamResponse:
-        """Forward, audit and answer."""
+    async def _answer(self, passage: _Passage) -> web.StreamResponse:
+        """Forward a read."""
         course, role, formgrader = passage.course, passage.role, passage.formgrader
+        self._activity.seen(course.id, passage.identity.name)
         try:
             upstream = formgrader.ready()
+            if upstream is not None:  # it may be busy, and another process free soon
+                upstream = await formgrader.until_ready(Work.PAGES, TURN_SECONDS)
             if upstream is None:
                 self._metrics.request(course.id, role, Outcome.STARTING)
                 return waiting_page(passage.request, formgrader)
             with formgrader.in_use(upstream):
-                response = await self._pass_on(passage, upstream, body)
+                response = await self._forward(passage, upstream, None)
         except (UpstreamUnreachable, RedirectRefused) as error:
             return self._failed(passage, error)
         self._metrics.request(course.id, role, Outcome.of(response.status))
@@ -217,24 +281,26 @@ class Gateway:
         self._metrics.request(course.id, role, Outcome.REFUSED)
         return _Refused(response)
 
-    async def _pass_on(
-        self, passage: _Passage, upstream: Upstream, body: Body | None
+    async def _record(
+        self,
+        passage: _Passage,
+        body: Body | None,
+        send: Callable[[_Send], Awaitable[web.StreamResponse]],
     ) -> web.StreamResponse:
-        request, rule = passage.request, passage.rule
-        if rule.action is None:
-            return await self._forward(passage, upstream, body)
+        """Record a change in the audit log and ``send`` it."""
         change = Change(
             at=self._clock.now(),
             course=passage.course.id,
             user=passage.identity.name,
             role=passage.role.name.lower(),
-            action=rule.action,
+            action=passage.rule.action or OTHER,
             path="/".join(passage.segments),
         )
-        # Completed even if the browser disconnects: there is no half of a grade, and the audit
-        # log has to show the outcome.
-        forward = partial(self._forward, passage, upstream)
-        return await asyncio.shield(forward_change(request, change, body, self._audit, forward))
+
+        async def forward(body: Body | None) -> web.StreamResponse:
+            return await send(partial(self._forward, body=body))
+
+        return await forward_change(passage.request, change, body, self._audit, forward)
 
     async def _forward(
         self, passage: _Passage, upstream: Upstream, body: Body | None
@@ -315,6 +381,8 @@ class Gateway:
         self._metrics.request(course.id, passage.role, outcome)
         what = "cannot be reached" if away else "was not trusted"
         log.warning("course %s: the formgrader %s: %s", course.id, what, error)
-        if away:
+        if isinstance(error, UpstreamUnreachable):
+            if passage.rule.action is not None:
+                return unreachable_change(passage.request, course, sent=error.sent)
             return unreachable_page(passage.request, course)
         return redirect_page(passage.request, course)

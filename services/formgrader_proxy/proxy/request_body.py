@@ -63,6 +63,11 @@ class Body:
         self._size += len(chunk)
 
     @property
+    def size(self) -> int:
+        """Bytes."""
+        return self._size
+
+    @property
     def data(self) -> bytes | BinaryIO:
         """The bytes, or a file at its start if they are many."""
         self._file.seek(0)

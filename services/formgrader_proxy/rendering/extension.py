@@ -12,6 +12,7 @@ from traitlets import Unicode
 
 from services.formgrader_proxy.gradebook.configuration import ConfigurationFiles
 from services.formgrader_proxy.gradebook.database.opened import prepare_existing
+from services.formgrader_proxy.gradebook.grades.handlers import ROUTES
 from services.formgrader_proxy.gradebook.handlers import settings as gradebook_settings
 from services.formgrader_proxy.gradebook.handlers import with_gradebook
 from services.formgrader_proxy.rendering.exporter import SubmissionExporter
@@ -56,7 +57,8 @@ class SafeFormgrader(FormgradeExtension):  # type: ignore[misc]
 
     def init_handlers(self, webapp: Any) -> None:
         files = url_path_join(webapp.settings["base_url"], STATIC_PATH) + "(.*)"
-        webapp.add_handlers(".*$", [(files, StaticFileHandler, {"path": str(STATIC_FILES)})])
+        own = [(url_path_join(webapp.settings["base_url"], path), get) for path, get in ROUTES]
+        webapp.add_handlers(".*$", [(files, StaticFileHandler, {"path": str(STATIC_FILES)}), *own])
         super().init_handlers(_WithNonces(webapp))
 
 

@@ -4,7 +4,7 @@ The row is written before the change goes to the formgrader and completed afterw
 change that was made has a row. A row without a status is a change whose end was not seen.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -72,6 +72,17 @@ class Audit:
         query = sa.select(audit).where(audit.c.course == course).order_by(audit.c.id.desc())
         async with self._opened.reading() as connection:
             return [change_from(row) for row in await connection.execute(query.limit(limit))]
+
+    async def latest(self, courses: Iterable[str]) -> dict[str, Change]:
+        """The newest change of each of these courses that has one, by course."""
+        newest = (
+            sa.select(sa.func.max(audit.c.id))
+            .where(audit.c.course.in_(list(courses)))
+            .group_by(audit.c.course)
+        )
+        async with self._opened.reading() as connection:
+            rows = await connection.execute(sa.select(audit).where(audit.c.id.in_(newest)))
+            return {row.course: change_from(row) for row in rows}
 
     async def every(self, course: str, *, step: int = 1000) -> AsyncIterator[Sequence[Change]]:
         """All changes of a course, oldest first, at most ``step`` at a time."""

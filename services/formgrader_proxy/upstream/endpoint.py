@@ -1,6 +1,8 @@
 """Where a course's formgrader listens, and the connections to it."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from enum import StrEnum
 from ssl import create_default_context
 from urllib.parse import unquote, urlsplit
@@ -23,7 +25,49 @@ class Work(StrEnum):
 
 
 class UpstreamUnreachable(Exception):
-    """The upstream could not be reached, or closed the connection before it responded."""
+    """The upstream could not be reached, or closed the connection before it responded.
+
+    ``sent``: the request may have reached it, so its effect is unknown.
+    """
+
+    def __init__(self, text: str, *, sent: bool = False) -> None:
+        self.sent = sent
+        super().__init__(text)
+
+
+class RequestFailed(aiohttp.ClientError):
+    """A request over :attr:`Upstream.session` has no response.
+
+    ``sent``: the upstream may have received it.
+    """
+
+    def __init__(self, reason: str, *, sent: bool) -> None:
+        self.sent = sent
+        super().__init__(reason)
+
+
+async def _once(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """A middleware of aiohttp's client: send a request once.
+
+    Otherwise aiohttp repeats a PUT or DELETE by itself, and the error is only that of the last
+    attempt. aiohttp raises ClientConnectionError, and no subclass of it, if it was closed before it
+    sent the request.
+    """
+    try:
+        return await handler(request)
+    except (aiohttp.ClientConnectionError, OSError) as error:
+        sent = not isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
+        sent = sent and type(error) is not aiohttp.ClientConnectionError
+        raise RequestFailed(type(error).__name__, sent=sent) from error
+
+
+@dataclass
+class Streams:
+    """Responses whose first part has arrived: for these the upstream computes nothing more."""
+
+    count: int = 0
 
 
 @dataclass(frozen=True)
@@ -39,6 +83,7 @@ class Upstream:
     token: str | None
     session: aiohttp.ClientSession
     pool: ConnectionPool
+    streams: Streams = field(default_factory=Streams)
 
     @classmethod
     def at(cls, url: str, token: str | None) -> "Upstream":
@@ -60,6 +105,18 @@ class Upstream:
         """The header field with which this service itself sends requests."""
         return {"Authorization": f"token {self.token}"} if self.token else {}
 
+    @contextmanager
+    def streaming(self) -> Iterator[None]:
+        """A response or WebSocket is being passed on, which may take as long as the client likes.
+
+        Meanwhile the upstream can handle other requests.
+        """
+        self.streams.count += 1
+        try:
+            yield
+        finally:
+            self.streams.count -= 1
+
     async def close(self) -> None:
         """Close the connections."""
         self.pool.close()
@@ -70,6 +127,7 @@ def _session(connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
     """A session that forwards what it receives: no cookies, no decompression, no proxies."""
     return aiohttp.ClientSession(
         connector=connector,
+        middlewares=(_once,),
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
         read_bufsize=READ_BUFFER_BYTES,

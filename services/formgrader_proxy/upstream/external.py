@@ -37,6 +37,14 @@ class External:
             self._upstream = Upstream.at(self._url, token)
         return self._upstream
 
+    def serves(self, work: Work) -> bool:
+        """True: whether it runs is not known."""
+        return True
+
+    def turn(self, work: Work, waited: float) -> Upstream:
+        """As :meth:`ready`: whether it is busy is not known."""
+        return self.ready(work)
+
     def pause(self, work: Work) -> float:
         """Zero: it never has to wait."""
         return 0.0

@@ -78,34 +78,43 @@ class Formgrader:
         return self._runner.job_concurrency
 
     def ready(self, work: Work = Work.PAGES) -> Upstream | None:
-        """Where to send a request; None while no process of a managed formgrader can handle it.
+        """Where to send a request now; None while a managed formgrader is not running.
 
-        In that case one is started, unless it has to wait for its next start. A process handles
-        one request of :attr:`Work.JOBS` at a time: enter :meth:`in_use` before anything else is
-        awaited. Jobs wait until those with previous settings of the course have ended.
+        In that case it is started, unless it has to wait for its next start. A process for jobs is
+        reserved for ten seconds; enter :meth:`in_use` by then. Jobs wait until those with previous
+        settings of the course have ended.
 
         :raises UpstreamUnreachable: the token file of an external one cannot be read, or the course
             is no longer served
         """
-        if self._closed and not (work is Work.JOBS and self._open_jobs):
-            raise UpstreamUnreachable("the course is no longer served")
-        if work is Work.JOBS and self.pool and self._draining.delays_jobs_of(self.pool):
-            return None
-        return self._runner.ready(work)
+        return self._runner.ready(work) if self._admits(work) else None
 
     async def until_ready(self, work: Work, seconds: float) -> Upstream | None:
-        """Wait for :meth:`ready`. None: no process can handle the request within this time.
+        """Wait for a process that has nothing else to do. None: none runs within this time.
+
+        After half a minute, a request for a page gets a process that is busy.
 
         :raises UpstreamUnreachable: as :meth:`ready`
         """
         clock = asyncio.get_running_loop()
-        deadline = clock.time() + seconds
-        while (upstream := self.ready(work)) is None:
-            remaining = deadline - clock.time()
-            if remaining <= 0:
-                return None
-            await self._changes.wait(min(remaining, self._runner.pause(work) or remaining))
-        return upstream
+        since = clock.time()
+        deadline = since + seconds
+        while (now := clock.time()) < deadline:
+            if not self._runner.serves(work):  # the time of a start does not count
+                since = now
+            upstream = self._runner.turn(work, now - since) if self._admits(work) else None
+            if upstream is not None:
+                return upstream
+            await self._changes.wait(min(deadline - now, self._runner.pause(work)))
+        return self.ready(work)
+
+    def _admits(self, work: Work) -> bool:
+        """Whether requests may be sent. :raises UpstreamUnreachable: never again"""
+        if self._closed and not (work is Work.JOBS and self._open_jobs):
+            raise UpstreamUnreachable("the course is no longer served")
+        if work is Work.PAGES or self.pool is None:
+            return True
+        return not self._draining.delays_jobs_of(self.pool)
 
     def in_use(self, upstream: Upstream) -> AbstractContextManager[None]:
         """``upstream`` is handling a request: it is not idle, however long that takes."""

@@ -113,10 +113,11 @@ class Supervisor:
 
     @property
     def load(self) -> Load:
-        """The requests that it is handling."""
-        oldest = self._oldest_request()
-        busy_for = 0.0 if oldest is None else self._clock.monotonic() - oldest
-        return Load(len(self._in_flight), busy_for)
+        """The requests whose responses have not begun yet."""
+        streams = self._upstream.streams.count if self._upstream is not None else 0
+        # Which of the requests these are is not known: probably the oldest ones.
+        waiting = list(self._in_flight.values())[streams:]
+        return Load(len(waiting), self._clock.monotonic() - waiting[0] if waiting else 0.0)
 
     @property
     def idle_seconds(self) -> float:

@@ -1,22 +1,39 @@
 """The service's own pages: the list of courses, a formgrader's log, and redirects to a course."""
 
+from datetime import datetime
+from functools import partial
+
 from aiohttp import web
 
+from common.clock import Clock
 from common.oauth.sign_in import SignIn
 from common.web.pages import render
 from services.formgrader_proxy.courses import is_course_id
 from services.formgrader_proxy.settings import Site
 from services.formgrader_proxy.upstream.formgraders import Formgraders
-from services.formgrader_proxy.web.api import summarize_courses
+from services.formgrader_proxy.web.course_list import CourseList, in_order, matching
+
+#: With more courses, the list has a filter.
+MOST_WITHOUT_FILTER = 6
+LONGEST_FILTER = 100
 
 
 class Pages:
     """The handlers of the pages."""
 
-    def __init__(self, site: Site, formgraders: Formgraders, sign_in: SignIn) -> None:
+    def __init__(
+        self,
+        site: Site,
+        formgraders: Formgraders,
+        sign_in: SignIn,
+        courses: CourseList,
+        clock: Clock,
+    ) -> None:
         self._site = site
         self._formgraders = formgraders
         self._sign_in = sign_in
+        self._courses = courses
+        self._clock = clock
 
     def setup(self, app: web.Application) -> None:
         """Add the routes."""
@@ -27,10 +44,21 @@ class Pages:
     async def home(self, request: web.Request) -> web.Response:
         """GET: the user's courses. Administrators also see problems with the courses file."""
         identity = await self._sign_in.require(request)
-        courses = await summarize_courses(self._site, self._formgraders, identity)
+        courses = await self._courses.of(identity)
         admin = self._site.administrators.include(identity)
-        problems = self._formgraders.problems if admin else ()
-        return render(request, "formgrader_courses.html", courses=courses, problems=problems)
+        text, now = request.query.get("q", "")[:LONGEST_FILTER], self._clock.now()
+        return render(
+            request,
+            "formgrader_courses.html",
+            courses=in_order(matching(courses, text), now),
+            total=len(courses),
+            text=text,
+            filtering=len(courses) > MOST_WITHOUT_FILTER,
+            longest=LONGEST_FILTER,
+            now=now,
+            ago=partial(ago, now=now),
+            problems=self._formgraders.problems if admin else (),
+        )
 
     async def log(self, request: web.Request) -> web.Response:
         """GET admin/COURSE/log: what a managed formgrader printed, for administrators."""
@@ -48,6 +76,18 @@ class Pages:
             trouble=formgrader.trouble,
             lines=formgrader.pool.log_tail(),
         )
+
+
+def ago(at: datetime, *, now: datetime) -> str:
+    """How long ago that was, in the largest unit: "just now", "5 min ago", "12 days ago"."""
+    minutes = int((now - at).total_seconds() // 60)
+    if minutes < 1:
+        return "just now"
+    if minutes < 60:
+        return f"{minutes} min ago"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h ago"
+    return f"{minutes // (24 * 60):,} days ago"
 
 
 def add_course_redirects(app: web.Application, services_path: str, site: Site) -> None:

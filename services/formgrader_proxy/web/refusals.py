@@ -50,6 +50,17 @@ def unreachable_page(request: web.Request, course: Course) -> web.Response:
     return error_response(request, 502, text, title=title)
 
 
+def unreachable_change(request: web.Request, course: Course, *, sent: bool) -> web.Response:
+    """The response to a change that an external formgrader did not respond to.
+
+    ``sent``: the formgrader may have received it. The JSON field ``saved`` is then null, otherwise
+    false.
+    """
+    title = "It is not known whether this change was saved" if sent else "This change was not saved"
+    text = f"The formgrader of {course.title} does not respond. Ask its administrator to check."
+    return error_response(request, 502, text, title=title, saved=None if sent else False)
+
+
 def redirect_page(request: web.Request, course: Course) -> web.Response:
     """The response if the formgrader redirects to an address outside the course."""
     text = (

@@ -54,6 +54,15 @@ async def test_a_course_sees_only_its_own_changes(audit: Audit) -> None:
     assert [part async for part in audit.every("other")] == []
 
 
+async def test_the_latest_change_of_each_course(audit: Audit) -> None:
+    """Only of the courses in question that have one."""
+    assert await audit.latest([]) == {}
+    for course, path in (("sums", "1"), ("other", "2"), ("sums", "3"), ("third", "4")):
+        await audit.begin(dataclasses.replace(CHANGE, course=course, path=path))
+    found = await audit.latest(["sums", "other", "none"])
+    assert {course: change.path for course, change in found.items()} == {"sums": "3", "other": "2"}
+
+
 async def test_every_change_is_exported_in_order(audit: Audit) -> None:
     """The export is oldest first, however it is read in parts; the list is newest first."""
     for number in range(5):

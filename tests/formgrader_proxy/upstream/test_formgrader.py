@@ -226,6 +226,22 @@ async def test_the_service_does_not_wait_for_running_work(
     assert states[-1][1] is None
 
 
+async def test_requests_are_spread_over_the_free_processes(
+    formgraders: Formgraders, formgrader: Formgrader, tmp_path: Path
+) -> None:
+    """While one is slow, all others are handled; when all are, they wait for the first to end."""
+    tasks = [await begin(formgrader, await ready(formgrader))]
+    upstreams = {id(await ready(formgrader)) for _ in range(3)}  # the second process
+    assert len(upstreams) == 1
+    tasks.append(await begin(formgrader, await ready(formgrader)))
+    waiting = asyncio.create_task(formgrader.until_ready(Work.PAGES, 60))
+    done, _ = await asyncio.wait({waiting}, timeout=0.5)
+    assert not done
+    (tmp_path / "done").touch()
+    assert await waiting is not None
+    assert len(set(await asyncio.gather(*tasks))) == 2
+
+
 async def test_waiting_for_a_process_is_limited(
     formgraders: Formgraders, formgrader: Formgrader, course: Course, tmp_path: Path
 ) -> None:

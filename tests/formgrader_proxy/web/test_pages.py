@@ -1,5 +1,6 @@
 """The list of courses, a formgrader's log, and the redirects from services named like courses."""
 
+import dataclasses
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -94,3 +95,37 @@ async def test_other_names_are_not_redirected(site: Site, name: str) -> None:
     """Only a valid course id is put into an address."""
     browser = await site.browser(GRADER)
     assert (await browser.go(f"/services/{name}/lab", follow=False)).status == 404
+
+
+async def test_twelve_courses_can_be_filtered(site: Site) -> None:
+    """With few courses there is no filter. The filter is a form, so it works without scripts."""
+    browser = await site.browser(INSTRUCTOR)
+    assert 'name="q"' not in (await browser.go(PREFIX)).text
+    formgrader = site.formgraders.get("course101")
+    assert formgrader is not None
+    courses = {
+        f"c{n}": dataclasses.replace(formgrader.course, id=f"c{n}", title=f"Course <{n}>")
+        for n in range(1, 13)
+    }
+    await site.formgraders.replace(courses)
+    page = (await browser.go(PREFIX)).text
+    assert 'name="q"' in page
+    assert "Course &lt;12&gt;" in page
+    page = (await browser.go(PREFIX + "?q=c12")).text
+    assert "1 of 12 courses." in page
+    assert 'value="c12"' in page
+    assert "Course &lt;12&gt;" in page
+    assert "Course &lt;11&gt;" not in page
+    assert "No course has" in (await browser.go(PREFIX + "?q=%3Cb%3E")).text
+
+
+@pytest.mark.parametrize(
+    ("user", "status"), [(STUDENT, 403), (GRADER, 403), (INSTRUCTOR, 200), (ADMIN, 200)]
+)
+async def test_instructors_choose_how_to_export_grades(site: Site, user: str, status: int) -> None:
+    """The list of courses links to the form."""
+    browser = await site.browser(user)
+    page = await browser.go(PREFIX + "courses/course101/grades")
+    assert page.status == status
+    assert ("courses/course101/grades.csv" in page.text) == (status == 200)
+    assert ("courses/course101/grades" in (await browser.go(PREFIX)).text) == (status == 200)

@@ -17,13 +17,17 @@ from functools import partial
 from itertools import chain
 
 from services.formgrader_proxy.upstream.endpoint import Upstream, Work
-from services.formgrader_proxy.upstream.pool.balance import least_busy, overloaded
+from services.formgrader_proxy.upstream.pool.balance import MOMENT, least_busy, overloaded
 from services.formgrader_proxy.upstream.pool.changes import Changes
 from services.formgrader_proxy.upstream.process.launch import LaunchSettings
 from services.formgrader_proxy.upstream.supervisor import LOG_LINES, State, Supervisor
 
 #: A process that is not the first one is stopped if it has had nothing to do for this long.
 SURPLUS_SECONDS = 60.0
+#: A process that was chosen for a job is reserved for this long until the job is sent.
+PROMISE_SECONDS = 10.0
+#: A request that has waited for a free process for this long goes to a busy one.
+TURN_SECONDS = 30.0
 #: When processes are drained, a page may take this long. Jobs have no limit.
 PAGE_SECONDS = 600.0
 
@@ -62,6 +66,8 @@ class Pool:
         self._on_change = on_change
         self._on_process = on_process
         self._processes: dict[Work, list[Supervisor]] = {work: [] for work in Work}
+        #: Processes for jobs that were returned by :meth:`ready`, until when they are reserved.
+        self._promised: dict[Supervisor, float] = {}
         self._log: deque[tuple[str, str]] = deque(maxlen=LOG_LINES)
         self._closed = False
         self.resize(sizes)
@@ -132,29 +138,47 @@ class Pool:
         return any(one.upstream is not None for one in self._usable(work))
 
     def ready(self, work: Work) -> Upstream | None:
-        """The process for a request; None while there is none, and one is started.
+        """The process for a request that cannot wait; None while there is none.
 
-        A process for jobs handles one request at a time: enter :meth:`in_use` before anything else
-        is awaited.
+        For a page it may be busy with others, for a job it never is. If all are busy, another
+        process is started, unless there are enough or it has to wait for its next start.
         """
         if self._closed:
             return None
-        free = [one for one in self._usable(work) if one.upstream is not None]
+        running = [one for one in self._usable(work) if one.upstream is not None]
         if work is Work.JOBS:
-            free = [one for one in free if not one.load.requests]
-        else:
-            self._first.touch()
-        loads = [one.load for one in free]
-        if work is Work.PAGES and self._first.upstream is None:
+            return self._promise([one for one in running if self._free(one)])
+        self._first.touch()
+        loads = [one.load for one in running]
+        if self._first.upstream is None:
             self._first.start()
         elif overloaded(loads):
             self._start_another(work)
-        return free[least_busy(loads)].ready() if free else None
+        return running[least_busy(loads)].ready() if running else None
+
+    def turn(self, work: Work, waited: float) -> Upstream | None:
+        """The process for a request that has waited for this many seconds; None: wait longer.
+
+        Requests wait here and not in a process, so that the first one that is free gets them.
+        """
+        upstream = self.ready(work)
+        if upstream is None or work is Work.JOBS or waited > TURN_SECONDS:
+            return upstream
+        process = self._process_of(upstream)
+        if process is None or not process.load.requests:
+            return upstream
+        if waited > MOMENT:
+            self._start_another(work)
+        return None
 
     def pause(self, work: Work) -> float:
-        """Seconds until a process that failed may be started again; zero if none has to wait."""
+        """Seconds after which :meth:`turn` may find another answer even if nothing changes."""
+        if work is Work.PAGES and self.serves(work):
+            return MOMENT
         pauses = [one.paused_for for one in self._usable(work)]
-        return pauses[0] if work is Work.PAGES else min(pauses)
+        now = asyncio.get_running_loop().time()
+        pauses += [until - now for until in self._promised.values()]
+        return min((one for one in pauses if one > 0), default=TURN_SECONDS)
 
     def runs(self, upstream: Upstream) -> bool:
         """Whether ``upstream`` is a running process of this pool."""
@@ -167,12 +191,12 @@ class Pool:
         if process is None:  # it has ended meanwhile
             yield
             return
+        self._promised.pop(process, None)
         try:
             with process.in_use():
                 yield
         finally:
-            if process in self._processes[Work.JOBS]:
-                self._changes.notify()
+            self._changes.notify()
 
     async def interrupt(self, upstream: Upstream) -> None:
         """Stop the process of ``upstream``, with what it is doing, within 11 s."""
@@ -221,6 +245,19 @@ class Pool:
 
     def _process_of(self, upstream: Upstream) -> Supervisor | None:
         return next((one for one in self._every if one.upstream is upstream), None)
+
+    def _free(self, process: Supervisor) -> bool:
+        """Whether a process for jobs has none, and is not about to get one."""
+        promised = self._promised.get(process, 0.0)
+        return not process.load.requests and promised <= asyncio.get_running_loop().time()
+
+    def _promise(self, free: Sequence[Supervisor]) -> Upstream | None:
+        """A free process for a job, which no other job gets for a while; or start one."""
+        if not free:
+            self._start_another(Work.JOBS)
+            return None
+        self._promised[free[0]] = asyncio.get_running_loop().time() + PROMISE_SECONDS
+        return free[0].ready()
 
     def _start_another(self, work: Work) -> None:
         """Start one more process, unless one is starting already."""

@@ -12,7 +12,7 @@ import pytest
 from services.formgrader_proxy.upstream.endpoint import Upstream, Work
 from services.formgrader_proxy.upstream.pool.balance import MOMENT
 from services.formgrader_proxy.upstream.pool.changes import Changes
-from services.formgrader_proxy.upstream.pool.pool import Pool, Sizes
+from services.formgrader_proxy.upstream.pool.pool import TURN_SECONDS, Pool, Sizes
 from services.formgrader_proxy.upstream.process.launch import LaunchSettings
 from services.formgrader_proxy.upstream.supervisor import State
 from tests.fakes.formgrader import BASE, SERVER, do_in, until
@@ -42,9 +42,9 @@ def state_of(pool: Pool) -> State:
 
 async def ready(pool: Pool, work: Work = Work.PAGES) -> Upstream:
     """Wait for a process for this work."""
-    await until(lambda: pool.ready(work))
-    upstream = pool.ready(work)
-    assert upstream is not None
+    async with asyncio.timeout(60):
+        while (upstream := pool.ready(work)) is None:
+            await asyncio.sleep(0.01)
     return upstream
 
 
@@ -90,6 +90,40 @@ async def test_a_start_blocks_no_request(tmp_path: Path) -> None:
         assert await send(course, first, "answer = 1") == 1
 
 
+async def test_a_request_waits_for_the_process_that_is_free_first(tmp_path: Path) -> None:
+    """It is not queued behind a slow one, and another process is started for it."""
+    async with pool(tmp_path) as course:
+        first = await ready(course)
+        with course.in_use(first):
+            assert course.turn(Work.PAGES, 0.0) is None
+            assert course.turn(Work.PAGES, MOMENT * 2) is None
+            await until(lambda: course.turn(Work.PAGES, MOMENT * 2))
+            assert course.turn(Work.PAGES, 0.0) is not first
+        assert course.turn(Work.PAGES, 0.0) is first
+
+
+async def test_a_request_does_not_wait_for_ever(tmp_path: Path) -> None:
+    """After a while it goes to a busy process, which may have been misjudged."""
+    async with pool(tmp_path, Sizes(workers=1)) as course:
+        first = await ready(course)
+        with course.in_use(first):
+            assert course.turn(Work.PAGES, TURN_SECONDS) is None
+            assert course.turn(Work.PAGES, TURN_SECONDS + 1) is first
+
+
+async def test_a_download_does_not_make_a_process_busy(tmp_path: Path) -> None:
+    """However slowly its client reads, but it keeps the process running."""
+    async with pool(tmp_path, Sizes(workers=1)) as course:
+        first = await ready(course)
+        with course.in_use(first), first.streaming():
+            assert course.turn(Work.PAGES, 0.0) is first
+            course.resize(Sizes(workers=1, idle_seconds=0.1))
+            draining = asyncio.create_task(course.drain())
+            done, _ = await asyncio.wait({draining}, timeout=0.5)
+            assert not done
+        await draining
+
+
 async def test_a_job_has_its_own_process(tmp_path: Path) -> None:
     """It delays no page, and each process handles one job at a time."""
     async with pool(tmp_path) as course:
@@ -100,6 +134,7 @@ async def test_a_job_has_its_own_process(tmp_path: Path) -> None:
         assert await send(course, page, "answer = 1") == 1
         another = await ready(course, Work.JOBS)
         assert another is not job
+        assert course.ready(Work.JOBS) is None  # the other is reserved until its job is sent
         with course.in_use(another):
             assert course.ready(Work.JOBS) is None  # both are at work
         assert course.ready(Work.JOBS) is another

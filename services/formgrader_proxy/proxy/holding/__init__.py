@@ -1,0 +1,1 @@
+"""Changes that wait until they can be made, and what happens if they cannot."""
