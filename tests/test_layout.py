@@ -44,8 +44,8 @@ SERVICE_IMPORTS: dict[str, set[str]] = {
     "formgrader_proxy/sandbox": set(),
     "formgrader_proxy/autograding": {"sandbox"},
     "formgrader_proxy/upstream": {"autograding", "gradebook", "rendering", "sandbox"},
-    "formgrader_proxy/commands": {"export", "upstream"},
     "formgrader_proxy/web": {"export", "store", "upstream"},
+    "formgrader_proxy/commands": {"export", "upstream"},
     "formgrader_proxy/proxy": {"store", "upstream", "web"},
 }
 #: Who may know traitlets: the applications, and a Jupyter server's own configuration.

@@ -48,6 +48,9 @@ def declare(
     - ``admin_users``, ``admin_groups``: who may open the administrator's pages, in addition to
       the Hub's administrators
 
+    If both are declared, nbgrader's "Manage Students" links to the statistics of the course's
+    students: the option ``stats_url`` of formgrader_proxy is then ``<name>/``; "" removes the link.
+
     - ``service_per_course``, only of formgrader_proxy: course ids. For each, a service with the
       course's name is added at the same URL. It leads to the course, and the course's graders may
       list it, which is how nbgrader's course list in JupyterLab finds courses. The tokens of
@@ -81,6 +84,8 @@ def declare(
         if given is None or given is False:
             continue
         options = {} if given is True else given
+        if kind is FORMGRADER_PROXY and isinstance(options, Mapping):
+            options = _with_statistics(options, stats)
         if isinstance(options, Mapping):
             plan.add(argument, kind, options)
         else:
@@ -99,6 +104,19 @@ def declare(
     hub.custom_scopes = plan.custom_scopes
     if plan.token_scopes:
         _extend_token_scopes(c, plan)
+
+
+def _with_statistics(options: Options, stats: object) -> Options:
+    """The options of the formgrader proxy, with the address of the statistics if there are any.
+
+    A formgrader proxy that runs elsewhere gets its flags there.
+    """
+    declared = {} if stats is True else stats
+    if not isinstance(declared, Mapping) or declared.get("url") is False:
+        return options
+    if "stats_url" in options or "api_token" in options:
+        return options
+    return {**options, "stats_url": f"{declared.get('name', STATS.name)}/"}
 
 
 #: Scopes that nbgrader's course list needs in the token of a user's server, besides those of the

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
+from urllib.parse import urljoin
 
 from traitlets import List, Unicode, default
 
@@ -45,12 +46,6 @@ class FormgraderProxy(ServiceApp):
             run="check_courses",
             words=("FILE",),
         ),
-        "gradebook-indexes": Command(
-            help="Create the indexes of a course's gradebook. Formgraders do so when they start.",
-            run="gradebook_indexes",
-            words=("FILE", "COURSE"),
-            switches={"remove": "Remove them instead. A formgrader that runs creates them again."},
-        ),
         "grades": Command(
             help="Print the grades of a course as CSV, or in an import format of Moodle or Canvas.",
             run="print_grades",
@@ -66,6 +61,12 @@ class FormgraderProxy(ServiceApp):
             grades stats101 --courses=/etc/jupyterhub/courses.toml > grades.csv
             grades stats101 --courses=courses.toml --format=moodle --assignment=ps1 > ps1.csv
             """,
+        ),
+        "gradebook-indexes": Command(
+            help="Create the indexes of a course's gradebook. Formgraders do so when they start.",
+            run="gradebook_indexes",
+            words=("FILE", "COURSE"),
+            switches={"remove": "Remove them instead. A formgrader that runs creates them again."},
         ),
     }
 
@@ -108,6 +109,12 @@ class FormgraderProxy(ServiceApp):
         " users' servers, 'self' lets the page of any of them read what its visitors may grade.",
     ).tag(config=True)
 
+    stats_url = Unicode(
+        help="The address of the statistics (services.stats), for links from nbgrader's Manage"
+        " Students: a URL, a path such as /services/stats/, or a path below the Hub's services,"
+        " such as stats/. Default: no links."
+    ).tag(config=True)
+
     aliases: dict[str, str] = ServiceApp.aliases | {
         name.replace("_", "-"): f"FormgraderProxy.{name}"
         for name in (
@@ -120,6 +127,7 @@ class FormgraderProxy(ServiceApp):
             "proxy_token_file",
             "register_target",
             "frame_ancestors",
+            "stats_url",
         )
     }
 
@@ -153,7 +161,21 @@ class FormgraderProxy(ServiceApp):
                 "--frame-ancestors: use sources separated by spaces, such as 'self'"
                 " https://lms.example.org."
             )
+        url = self.statistics_url
+        if url and not is_http_url(url) and not is_path(url):
+            found.append("--stats-url: use a URL or a path such as /services/stats/.")
         return found
+
+    @property
+    def services_path(self) -> str:
+        """The path below which the Hub's services are."""
+        return f"{self.base_url.rstrip('/')}/services/"
+
+    @property
+    def statistics_url(self) -> str:
+        """The address of the statistics with a slash at the end; empty without them."""
+        url = self.stats_url and urljoin(self.services_path, self.stats_url)
+        return url and f"{url.rstrip('/')}/"
 
     def _register_problems(self) -> list[str]:
         found = []
@@ -207,17 +229,6 @@ class FormgraderProxy(ServiceApp):
                 print(f"     sandbox: {how}")
         return 0
 
-    def gradebook_indexes(self, words: "Sequence[str]", options: Mapping[str, str]) -> int:
-        """``gradebook-indexes FILE COURSE [--remove]``. Raises ConfigError."""
-        from services.formgrader_proxy.commands.gradebook_indexes import gradebook_indexes
-
-        path, course_id = words
-        course = self.courses_file(path).courses.get(course_id)
-        if course is None:
-            raise ConfigError([f'there is no course "{course_id}" in {path}'])
-        print(gradebook_indexes(course, remove="remove" in options))
-        return 0
-
     def print_grades(self, words: "Sequence[str]", options: Mapping[str, str]) -> int:
         """``grades COURSE``"""
         from services.formgrader_proxy.commands.grades import grades
@@ -234,6 +245,17 @@ class FormgraderProxy(ServiceApp):
             hint = did_you_mean(course_id, tuple(courses)) or f"; there are {', '.join(courses)}"
             raise ConfigError([f"{self.courses} contains no course {course_id}{hint}"])
         return courses[course_id]
+
+    def gradebook_indexes(self, words: "Sequence[str]", options: Mapping[str, str]) -> int:
+        """``gradebook-indexes FILE COURSE [--remove]``. Raises ConfigError."""
+        from services.formgrader_proxy.commands.gradebook_indexes import gradebook_indexes
+
+        path, course_id = words
+        course = self.courses_file(path).courses.get(course_id)
+        if course is None:
+            raise ConfigError([f'there is no course "{course_id}" in {path}'])
+        print(gradebook_indexes(course, remove="remove" in options))
+        return 0
 
     def new_loop(self) -> "AbstractEventLoop":
         """A uvloop, with which a request takes less CPU than with asyncio's own event loop."""
@@ -254,8 +276,9 @@ class FormgraderProxy(ServiceApp):
                 self.public_hub_url,
                 self.frame_ancestors,
                 Administrators(frozenset(self.admin_groups)),
+                self.statistics_url,
             ),
-            services_path=f"{self.base_url.rstrip('/')}/services/",
+            services_path=self.services_path,
             oauth=self.oauth_settings(allow_frames=self.frame_ancestors != "'none'"),
             bind=Bind(self.ip, self.port or 0, tls.server_context() if tls else None),
             courses=self.courses_file(),

@@ -13,13 +13,15 @@ class Site:
     """The public addresses of the service, and its administrators.
 
     ``prefix`` and ``hub_url`` end in a slash. ``frame_ancestors`` is a value of the directive of
-    the same name in a Content-Security-Policy.
+    the same name in a Content-Security-Policy. ``stats_url`` is the address of the statistics, with
+    a slash at the end; empty without them.
     """
 
     prefix: str
     hub_url: str
     frame_ancestors: str = "'none'"
     administrators: Administrators = field(default_factory=Administrators)
+    stats_url: str = ""
 
     def course_path(self, course_id: str) -> str:
         """The path of a course, with a slash at the end."""

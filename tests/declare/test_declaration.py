@@ -27,7 +27,7 @@ def test_all_three() -> None:
         "display": True,
         "oauth_no_confirm": True,
         "oauth_client_allowed_scopes": ["custom:jupyterhub-formgrader:admin"],
-        "command": [sys.executable, "-m", "services.formgrader_proxy"],
+        "command": [sys.executable, "-m", "services.formgrader_proxy", "--stats-url=stats/"],
     }
     assert role(c, "user")["scopes"] == [
         "self",
@@ -40,6 +40,37 @@ def test_all_three() -> None:
         "custom:jupyterhub-stats:admin",
         "custom:jupyterhub-formgrader:admin",
     }
+
+
+@pytest.mark.parametrize(
+    ("stats", "options", "flags"),
+    [
+        (None, {}, []),
+        ({"url": False}, {}, []),
+        ({"name": "usage"}, {}, ["--stats-url=usage/"]),
+        (
+            True,
+            {"stats_url": "https://stats.example.org/"},
+            ["--stats-url=https://stats.example.org/"],
+        ),
+        (True, {"stats_url": ""}, ["--stats-url="]),
+    ],
+)
+def test_the_formgrader_links_to_the_statistics(
+    stats: bool | dict[str, object] | None, options: dict[str, object], flags: list[str]
+) -> None:
+    """If they are declared with pages, unless the options say otherwise."""
+    c = Config()
+    declare(c, stats=stats, formgrader_proxy=options)
+    assert service(c, "formgrader")["command"][3:] == flags
+
+
+def test_a_formgrader_elsewhere_gets_no_flags() -> None:
+    """Its flags are set where it is started."""
+    c = Config()
+    external = {"api_token": "12345678", "url": "http://10.0.0.5:9000"}
+    declare(c, stats=True, formgrader_proxy=external)
+    assert "command" not in service(c, "formgrader")
 
 
 @pytest.mark.parametrize("nothing", [None, False], ids=repr)

@@ -66,6 +66,29 @@ def test_invalid_settings_of_the_route_and_frames(tmp_path: Path, courses: Path)
     assert all(f"--{option}" in errors for option in options)
 
 
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        ("", ""),
+        ("stats/", "/base/services/stats/"),
+        ("stats", "/base/services/stats/"),
+        ("/services/usage/", "/services/usage/"),
+        ("https://stats.example.org", "https://stats.example.org/"),
+    ],
+)
+def test_the_address_of_the_statistics(courses: Path, given: str, address: str) -> None:
+    """A URL, a path, or a path below the Hub's services."""
+    app = FormgraderProxy(courses=str(courses), stats_url=given, base_url="/base/")
+    assert app.settings().site.stats_url == address
+
+
+def test_an_invalid_address_of_the_statistics(tmp_path: Path, courses: Path) -> None:
+    """It is reported at startup."""
+    code, _, errors = run(tmp_path, f"--courses={courses}", "--port=0", "--stats-url=javascript:1")
+    assert code == 1
+    assert "--stats-url: use a URL or a path" in errors
+
+
 def test_without_courses(tmp_path: Path) -> None:
     """The message says what to write."""
     code, _, errors = run(tmp_path)

@@ -24,6 +24,7 @@ from services.formgrader_proxy.allow_list import OTHER, Rule, check_role, find_r
 from services.formgrader_proxy.courses import Course
 from services.formgrader_proxy.metrics import FormgraderMetrics, Held, Outcome
 from services.formgrader_proxy.proxy.additions.notebook_links import appended_script
+from services.formgrader_proxy.proxy.additions.statistics_link import statistics_element
 from services.formgrader_proxy.proxy.additions.xsrf import exposure_of, token_element, token_script
 from services.formgrader_proxy.proxy.changes import ACTIONS_WITH_RESULT, forward_change
 from services.formgrader_proxy.proxy.forward_http import Additions, forward_http
@@ -314,7 +315,7 @@ class Gateway:
         if content is Content.PAGE:
             if passage.segments[:1] == ("formgrader",):
                 token = self._sign_in.xsrf_token(passage.request, passage.course.id)
-                append = token_element(token)
+                append = token_element(token) + self._statistics_element(passage)
             if passage.course.mode is Mode.FULL:
                 self._sign_in.set_xsrf_cookie(passage.request, passage.course.id, course_path)
         policy = partial(
@@ -339,6 +340,15 @@ class Gateway:
         )
         self._metrics.first_byte(self._clock.monotonic() - started)
         return response
+
+    def _statistics_element(self, passage: _Passage) -> bytes:
+        return statistics_element(
+            passage.segments,
+            passage.course.id,
+            passage.identity.groups,
+            admin=passage.role is Role.ADMIN,
+            stats_url=self._site.stats_url,
+        )
 
     def _surroundings(self, passage: _Passage, upstream: Upstream) -> Surroundings:
         """Where the response may redirect to."""

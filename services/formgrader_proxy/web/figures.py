@@ -15,16 +15,13 @@ import msgspec
 
 from common.clock import Clock
 from services.formgrader_proxy.export.grades import AssignmentWork
-from services.formgrader_proxy.upstream.endpoint import Upstream, UpstreamUnreachable
+from services.formgrader_proxy.upstream.endpoint import Upstream, UpstreamUnreachable, Work
 from services.formgrader_proxy.upstream.formgrader import Formgrader
-from services.formgrader_proxy.upstream.supervisor import State
 
 #: The list of courses waits no longer than this for formgraders that are busy, all together.
 COUNT_SECONDS = 2.0
 #: A formgrader that responds later still reports its figures, for the next visitor.
 REPORT_SECONDS = 60.0
-#: States in which a formgrader can report without being started.
-_RUNS = frozenset({State.RUNNING.value, "elsewhere"})
 #: Figures that are not older than this are not requested again.
 FRESH_SECONDS = 5.0
 
@@ -79,7 +76,7 @@ class KnownFigures:
         await asyncio.gather(*self._running.values(), return_exceptions=True)
 
     def _is_due(self, formgrader: Formgrader) -> bool:
-        if formgrader.state not in _RUNS:
+        if not _runs(formgrader):
             return False
         if self.of(formgrader) is None:
             return True
@@ -99,11 +96,12 @@ class KnownFigures:
         gradebook = _gradebook(formgrader)
         try:
             # Checked again, because ready() starts a formgrader that does not run.
-            upstream = formgrader.ready() if formgrader.state in _RUNS else None
+            upstream = formgrader.ready() if _runs(formgrader) else None
             if upstream is None:
                 return
-            async with asyncio.timeout(REPORT_SECONDS):
-                figures = await _read(formgrader, upstream, at)
+            with formgrader.in_use(upstream):
+                async with asyncio.timeout(REPORT_SECONDS):
+                    figures = await _read(formgrader, upstream, at)
         except (
             UpstreamUnreachable,
             aiohttp.ClientError,
@@ -114,6 +112,11 @@ class KnownFigures:
             return
         if figures is not None:
             self._known[formgrader.course.id] = _Known(asked, gradebook, figures)
+
+
+def _runs(formgrader: Formgrader) -> bool:
+    """Whether it can report without being started."""
+    return formgrader.pool is None or formgrader.pool.serves(Work.PAGES)
 
 
 def _gradebook(formgrader: Formgrader) -> Hashable:

@@ -6,10 +6,20 @@ from playwright.async_api import expect
 
 from tests.browser.formgrader.conftest import Open, Site, names, row_of
 from tests.browser.formgrader.course import GRADED, NOTEBOOK, RIGHT, WRONG
-from tests.integration.formgrader_proxy.hub import GRADER, INSTRUCTOR
+from tests.integration.formgrader_proxy.hub import COURSE, GRADER, INSTRUCTOR
 
 PAGE = "manage_students"
 FIELDS = {"first-name": "Zoë", "last-name": "O'Neill-Łąka", "email": "zoe+x@example.org"}
+
+
+async def test_the_link_to_the_statistics(formgrader: Open) -> None:
+    """For those to whom the statistics show the students of the course."""
+    page = await formgrader(GRADER, PAGE)
+    link = page.get_by_role("link", name="statistics of the course")
+    address = f"/services/stats/users?group=nbgrader-{COURSE}&sort=last_active"
+    await expect(link).to_have_attribute("href", address)
+    page = await formgrader(INSTRUCTOR, PAGE)
+    await expect(page.locator("#course-statistics")).to_have_count(0)
 
 
 async def test_adding_a_student(formgrader: Open, site: Site) -> None:

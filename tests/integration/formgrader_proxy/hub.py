@@ -59,6 +59,7 @@ def formgrader_hub(directory: Path, course: Path) -> Iterator[RealHub]:
     options = {
         "courses": str(courses),
         "db_url": f"sqlite:///{directory}/audit.sqlite",
+        "stats_url": "stats/",
         "environment": {"HOME": str(course.parent / "home")},
     }
     config = (

@@ -50,5 +50,18 @@
     for (const picture of document.querySelectorAll("#notebook img:not([alt])")) {
       picture.alt = "No description has been provided for this image";
     }
+
+    // From Manage Students to the statistics; see statistics_link.py.
+    const statistics = document.querySelector('meta[name="formgrader-statistics"]');
+    const table = document.querySelector("table.table");
+    if (statistics && table) {
+      const link = document.createElement("a");
+      link.href = statistics.content;
+      link.textContent = "When these students were last seen: statistics of the course";
+      const paragraph = document.createElement("p");
+      paragraph.id = "course-statistics";
+      paragraph.append(link);
+      table.before(paragraph);
+    }
   });
 })();
