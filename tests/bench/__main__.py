@@ -14,6 +14,8 @@ from tests.bench.cull import real_hub as cull_real
 from tests.bench.formgrader_proxy import autograde as formgrader_autograde
 from tests.bench.formgrader_proxy import compare as formgrader
 from tests.bench.formgrader_proxy import page as formgrader_page
+from tests.bench.formgrader_proxy.grading import day as formgrader_day
+from tests.bench.formgrader_proxy.grading import kill as formgrader_kill
 from tests.bench.measure import BenchError, Stolen
 from tests.bench.report import Table
 from tests.bench.stats import measure as stats
@@ -26,6 +28,7 @@ BENCHMARKS: dict[str, Callable[[int], list[Table]]] = {
     "cull-250-stops": cull_fake.slow_stops,
     "formgrader": formgrader.relay,
     "formgrader-autograde": formgrader_autograde.autograde,
+    "formgrader-day": formgrader_day.grading_day,
     "formgrader-page": formgrader_page.rendering,
     "hub-list": cull_real.listing,
     "hub-stop": partial(cull_real.stops, "hub-stop", cull_real.IDLE, 0.0, 0.8),
@@ -36,8 +39,9 @@ BENCHMARKS: dict[str, Callable[[int], list[Table]]] = {
     "stats-first-poll": stats.first_poll,
     "stats-poll": stats.poll_of_real_hub,
 }
-# Not run by default: jupyterhub-idle-culler alone takes nine minutes per run.
+# Not run by default: each takes many minutes.
 LONG: dict[str, Callable[[int], list[Table]]] = {
+    "formgrader-kill": formgrader_kill.killed,
     "hub-slow-stop-500": partial(cull_real.stops, "hub-slow-stop-500", cull_real.IDLE, 1.0, 0.15),
 }
 

@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -176,12 +176,12 @@ def _other_user() -> str | None:
     return None
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    """A running server, shared by all tests; each creates its own database."""
+@contextmanager
+def running_server() -> Iterator[Postgres]:
+    """A server of its own. :raises LookupError: PostgreSQL is not installed"""
     binaries = _binaries()
     if binaries is None:
-        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+        raise LookupError("PostgreSQL is not installed: apt-get install postgresql")
     user = _other_user() if os.getuid() == 0 else None
     # Outside pytest's directory, which other users may not enter; and a socket's path must be
     # short.
@@ -190,6 +190,15 @@ def postgres() -> Iterator[Postgres]:
             shutil.chown(directory, user)
         with Postgres(binaries, Path(directory), user) as server:
             yield server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A running server, shared by all tests; each creates its own database."""
+    if _binaries() is None:
+        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+    with running_server() as server:
+        yield server
 
 
 @pytest.fixture

@@ -72,14 +72,13 @@ class Journal:
         return sum(change.outcome is outcome for change in self.changes)
 
     @contextmanager
-    def outage(self, what: str, *, settle: float = 0.0) -> Iterator[None]:
-        """Something is killed or restarted. ``settle``: seconds that count as well."""
+    def outage(self) -> Iterator[None]:
+        """Something is killed or restarted in this block."""
         began = time.monotonic()
-        self.events.append(what)
         try:
             yield
         finally:
-            self.windows.append((began, time.monotonic() + settle))
+            self.windows.append((began, time.monotonic()))
 
     def outside(self) -> list[Timing]:
         """The requests that did not overlap with an outage."""

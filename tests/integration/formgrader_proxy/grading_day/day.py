@@ -1,0 +1,150 @@
+"""A simulated day of grading: graders, jobs of an instructor, a changed course, a restart."""
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import aiohttp
+
+from tests.integration.formgrader_proxy.grading_day.course import Size
+from tests.integration.formgrader_proxy.grading_day.grader import Grader, grader
+from tests.integration.formgrader_proxy.grading_day.journal import Journal, Outcome
+from tests.integration.formgrader_proxy.grading_day.site import GRADERS_GROUP, INSTRUCTOR, Site
+
+#: Of the saves, when half of them are made and so on: what happens at these moments.
+FIRST_JOB, CHANGED, SECOND_JOB, RESTART, THIRD_JOB = 0.1, 0.3, 0.4, 0.6, 0.75
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is graded. ``think_seconds``: between two saves of a grader, and on each page."""
+
+    size: Size
+    graders: int
+    submissions: int
+    think_seconds: float
+    autograded: int
+
+    @property
+    def names(self) -> list[str]:
+        return [f"grader{number}" for number in range(self.graders)]
+
+    @property
+    def saves(self) -> int:
+        """A score and a comment for each question."""
+        return self.submissions * self.size.questions * 2
+
+
+#: The whole day, and one that takes less than a minute.
+DAY = Plan(Size(students=220), graders=5, submissions=220, think_seconds=0.25, autograded=6)
+SHORT = Plan(
+    Size(students=220, questions=2), graders=5, submissions=25, think_seconds=0.1, autograded=1
+)
+
+
+async def day(site: Site, plan: Plan) -> Journal:
+    """Grade the submissions, each by one grader, while the rest of the day happens.
+
+    :raises AssertionError: a page or an action failed for another reason than the restart
+    """
+    journal = Journal()
+    events = asyncio.create_task(_events(site, plan, journal))
+    try:
+        each = plan.submissions // plan.graders
+        trouble = await asyncio.gather(
+            *(
+                _grade(site, plan, journal, name, number * each, each)
+                for number, name in enumerate(plan.names)
+            )
+        )
+        await events
+    finally:
+        events.cancel()
+    assert not any(trouble), trouble
+    return journal
+
+
+async def _grade(
+    site: Site, plan: Plan, journal: Journal, name: str, start: int, count: int
+) -> list[str]:
+    async with grader(site, name, journal) as one:
+        ids = await one.submissions()
+        current: str | None = ids[start]
+        for _ in range(count):
+            assert current is not None, "there are fewer submissions than the plan says"
+            for path in await one.fields(current):
+                await one.think(plan.think_seconds)
+                await one.save(path)
+            await one.think(plan.think_seconds)
+            current = await one.next(current)
+        return one.trouble
+
+
+async def _events(site: Site, plan: Plan, journal: Journal) -> None:
+    """What happens besides grading, at its moments."""
+    students = plan.size.student_names()[-2 * plan.autograded :]
+    first, second = students[: plan.autograded], students[plan.autograded :]
+    async with site.hub.login(INSTRUCTOR) as session:
+        instructor = Grader(site, session, Journal(), asyncio.sleep)
+        await instructor.open("formgrader/manage_submissions/ps1")
+
+        async def job(action: str, names: list[str]) -> None:
+            began = time.monotonic()
+            for student in names:
+                await _act(instructor, action.format(student))
+            seconds = time.monotonic() - began
+            journal.events.append(
+                f"{action.rpartition('/')[2]} of {len(names)} submissions took {seconds:.1f} s"
+            )
+
+        moments: list[tuple[float, Callable[[], Awaitable[None]]]] = [
+            (FIRST_JOB, lambda: job("submission/ps1/{}/autograde", first)),
+            (CHANGED, lambda: _change(site, plan, journal)),
+            (SECOND_JOB, lambda: job("submission/ps1/{}/autograde", second)),
+            (RESTART, lambda: _restart(site, journal, instructor)),
+            (THIRD_JOB, lambda: job("assignment/ps1/{}/generate_feedback", first)),
+        ]
+        for moment, happen in moments:
+            while journal.count(Outcome.ACKNOWLEDGED) < moment * plan.saves:
+                await asyncio.sleep(0.05)
+            await happen()
+
+
+async def _act(instructor: Grader, path: str) -> None:
+    """One action of the instructor, which has to succeed."""
+    status, text = await instructor.post(path)
+    assert status == 200, f"{path}: {status} {text[-1000:]}"
+    assert json.loads(text)["success"], f"{path}: {text[-1000:]}"
+
+
+async def _change(site: Site, plan: Plan, journal: Journal) -> None:
+    """Give the course another title and one more group of graders, and wait until it is used."""
+    text = site.courses_file.read_text() + (
+        f'title = "Sums, changed"\ngraders = {json.dumps([GRADERS_GROUP, "tutors"])}\n'
+    )
+    new = site.courses_file.with_suffix(".new")
+    new.write_text(text)
+    new.replace(site.courses_file)
+    async with site.hub.login(plan.names[0]) as session:
+        async with asyncio.timeout(60):
+            while "Sums, changed" not in await _courses(site, session):
+                await asyncio.sleep(0.2)
+    journal.events.append("title and groups of the course changed")
+
+
+async def _courses(site: Site, session: aiohttp.ClientSession) -> str:
+    async with session.get(site.service_url) as answer:
+        return await answer.text()
+
+
+async def _restart(site: Site, journal: Journal, instructor: Grader) -> None:
+    """Restart the service; the outage lasts until a page is shown again."""
+    began = time.monotonic()
+    with journal.outage():
+        await asyncio.to_thread(site.stop)
+        await asyncio.to_thread(site.start)
+        await instructor.open("formgrader/manage_submissions/ps1")
+    seconds = time.monotonic() - began
+    journal.events.append(f"the service was restarted, and showed a page after {seconds:.1f} s")
