@@ -220,6 +220,28 @@ class SignIn:
             return ""
         return self._xsrf_token(self._cookies.session(request), area)
 
+    async def renew_xsrf_token(
+        self, request: web.Request, area: str, proven: Callable[[Identity], bool]
+    ) -> tuple[Identity, str]:
+        """The user of a POST request, and a new XSRF token of an area.
+
+        For a page whose token has ended with its sign-in: any page of the same origin can send such
+        a request, so ``proven`` decides whether this one is a page of the service, shown to this
+        user. The token is empty if it is not. The Hub is always asked.
+
+        Raises 401 if the browser is not signed in, 403 without access, and the errors of
+        :meth:`require` if the Hub cannot answer.
+        """
+        session = self._cookies.session(request)
+        if xsrf.is_cross_site_write(request.method, Fetch.of(request.headers).site):
+            raise web.HTTPForbidden(text=Refusal.CROSS_SITE.value)
+        owner = await self._tokens.owner(session.session_id, session.token, fresh=True)
+        if owner is None or not _belongs(session, owner):
+            raise web.HTTPUnauthorized(text=Refusal.NOT_SIGNED_IN.value)
+        if not self.has_access(owner):
+            raise web.HTTPForbidden(text=Refusal.NO_ACCESS.value)
+        return owner, self._xsrf_token(session, area) if proven(owner) else ""
+
     def set_xsrf_cookie(self, request: web.Request, area: str, path: str) -> None:
         """Also send the area's token as a cookie ``_xsrf``, for scripts that read it from there.
 

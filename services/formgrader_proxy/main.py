@@ -31,6 +31,7 @@ from services.formgrader_proxy.web.audit_pages import AuditPages
 from services.formgrader_proxy.web.course_list import CourseList
 from services.formgrader_proxy.web.grade_files import GradeFiles
 from services.formgrader_proxy.web.pages import Pages, add_course_redirects
+from services.formgrader_proxy.web.sign_in_again import SignInAgain
 
 log = logging.getLogger("formgrader")
 
@@ -133,6 +134,7 @@ class Service:
         AuditPages(site, formgraders, sign_in, audit).setup(app)
         GradeFiles(site, formgraders, sign_in, audit, self.clock).setup(app)
         Api(site, sign_in, self.courses).setup(app)
+        SignInAgain(site, formgraders, sign_in, audit).setup(app)
         self.gateway.setup(app)
         add_course_redirects(app, settings.services_path, site)
         return app

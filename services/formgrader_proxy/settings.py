@@ -27,6 +27,10 @@ class Site:
         """The path of a course, with a slash at the end."""
         return f"{self.prefix}{course_id}/"
 
+    def own_path(self, course_id: str) -> str:
+        """The path of the service's own pages of a course, with a slash at the end."""
+        return f"{self.prefix}courses/{course_id}/"
+
 
 @dataclass(frozen=True)
 class Route:

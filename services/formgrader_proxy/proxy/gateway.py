@@ -50,6 +50,7 @@ from services.formgrader_proxy.upstream.endpoint import Upstream, UpstreamUnreac
 from services.formgrader_proxy.upstream.formgrader import Formgrader
 from services.formgrader_proxy.upstream.formgraders import Formgraders
 from services.formgrader_proxy.web.activity import Activity
+from services.formgrader_proxy.web.page_keys import page_element, page_key
 from services.formgrader_proxy.web.refusals import (
     redirect_page,
     refusal_page,
@@ -315,7 +316,8 @@ class Gateway:
         if content is Content.PAGE:
             if passage.segments[:1] == ("formgrader",):
                 token = self._sign_in.xsrf_token(passage.request, passage.course.id)
-                append = token_element(token) + self._statistics_element(passage)
+                append = token_element(token) + self._page_element(passage, token)
+                append += self._statistics_element(passage)
             if passage.course.mode is Mode.FULL:
                 self._sign_in.set_xsrf_cookie(passage.request, passage.course.id, course_path)
         policy = partial(
@@ -349,6 +351,14 @@ class Gateway:
             admin=passage.role is Role.ADMIN,
             stats_url=self._site.stats_url,
         )
+
+    def _page_element(self, passage: _Passage, token: str) -> bytes:
+        """For a page that may have the XSRF token, the key to renew it with."""
+        if not token:
+            return b""
+        course_id = passage.course.id
+        key = page_key(self._audit.page_secret, passage.identity.name, course_id)
+        return page_element(key, self._site.own_path(course_id))
 
     def _surroundings(self, passage: _Passage, upstream: Upstream) -> Surroundings:
         """Where the response may redirect to."""

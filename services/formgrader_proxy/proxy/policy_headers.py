@@ -91,8 +91,15 @@ def _own(course_url: str, script: str) -> str:
         f"default-src 'none'; script-src {script}; style-src 'unsafe-inline' {pages}static/;"
         f" font-src {pages}static/ {pages}fonts/;"
         f" img-src data: {pages}static/ {pages}submissions/;"
-        f" media-src data: {pages}submissions/; connect-src {pages}api/; form-action 'none'"
+        f" media-src data: {pages}submissions/; connect-src {pages}api/ {_own_pages(course_url)};"
+        " form-action 'none'"
     )
+
+
+def _own_pages(course_url: str) -> str:
+    """The service's own pages of the course, see :meth:`..settings.Site.own_path`."""
+    prefix, course_id = course_url.rstrip("/").rsplit("/", 1)
+    return f"{prefix}/courses/{course_id}/"
 
 
 def _foreign(course_url: str) -> str:

@@ -18,6 +18,15 @@ log = logging.getLogger("formgrader")
 
 #: Files that are templates; others, such as style sheets, are inserted unchanged.
 _TEMPLATES = (".tpl", ".j2")
+#: What every page loads at the end of its head, in this order.
+_STYLES = ("formgrader.css", "saving.css")
+_SCRIPTS = (
+    "formgrader.js",
+    "saving.js",
+    "saving_notice.js",
+    "saving_drafts.js",
+    "saving_fields.js",
+)
 #: What a loader returns: the source, its file, and whether it is still up to date.
 _Source = tuple[str, str | None, Callable[[], bool] | None]
 
@@ -69,13 +78,18 @@ def add_page_parts(environment: Environment, static_url: str, notice: str) -> No
 
     ``static_url`` ends in a slash. ``notice`` is plain text, empty for none.
     """
-    style = Markup('<link rel="stylesheet" href="{}formgrader.css">').format(static_url)
+    style = Markup("").join(
+        Markup('<link rel="stylesheet" href="{}{}">').format(static_url, name) for name in _STYLES
+    )
     script = Markup('<script nonce="{}" src="{}{}"></script>')
     shown = Markup('<div class="alert alert-danger" id="course-notice" role="alert">{}</div>')
     environment.globals.update(
         csp_nonce=csp_nonce,
         classroom_head_start=lambda: "",
-        classroom_head_end=lambda: style + script.format(csp_nonce(), static_url, "formgrader.js"),
+        classroom_head_end=lambda: (
+            style
+            + Markup("").join(script.format(csp_nonce(), static_url, name) for name in _SCRIPTS)
+        ),
         classroom_body_start=lambda: shown.format(escape(notice)) if notice else "",
         classroom_formulas=lambda: script.format(csp_nonce(), static_url, "formulas.js"),
     )

@@ -14,13 +14,14 @@ from common.db.address import parse_address
 from common.db.schema import Schema, open_database
 from common.db.transactions import Database
 from common.errors import StoreUnavailable
+from services.formgrader_proxy.store.secret import lasting_secret
 from services.formgrader_proxy.store.tables import Change, audit, change_from, change_values
 
 __all__ = ["Audit", "Change"]
 
 SCHEMA = Schema(
     migrations=Path(__file__).parent / "migrations",
-    revisions=("0001", "0002"),
+    revisions=("0001", "0002", "0003"),
     version_table="formgrader_alembic_version",
     earlier_table="formgrader_schema",
 )
@@ -36,6 +37,8 @@ class Audit:
         """:raises ConfigError: the URL cannot be used"""
         self._address = parse_address(db_url)
         self._database: Database | None = None
+        #: What the keys of pages are made from, since :meth:`open`.
+        self.page_secret = b""
 
     async def open(self) -> None:
         """Connect, and create or migrate the tables where that is due.
@@ -43,7 +46,13 @@ class Audit:
         :raises ConfigError: a newer release created the database
         :raises StoreUnavailable: the database is out of reach; call open again later
         """
-        self._database = await open_database(self._address, SCHEMA)
+        database = await open_database(self._address, SCHEMA)
+        try:
+            self.page_secret = await lasting_secret(database, "pages")
+        except BaseException:
+            await database.close()
+            raise
+        self._database = database
 
     async def close(self) -> None:
         """Close all connections."""

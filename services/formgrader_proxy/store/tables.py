@@ -32,6 +32,13 @@ audit = sa.Table(
     sqlite_autoincrement=True,
 )
 
+secret = sa.Table(
+    "formgrader_secret",
+    metadata,
+    sa.Column("name", sa.Unicode(40), primary_key=True),
+    sa.Column("value", sa.Unicode(100), nullable=False),
+)
+
 
 @dataclass(frozen=True)
 class Change:

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -32,7 +33,13 @@ async def test_a_page_is_forwarded_with_the_upstreams_token(site: Site) -> None:
     site.seen.clear()
     page = await browser.go(COURSE + "formgrader/submissions/s1/?index=1")
     assert page.status == 200
-    assert page.text == f'formgrader\n<meta name="formgrader-xsrf" content="{browser.xsrf}">\n'
+    found = re.fullmatch(
+        'formgrader\n<meta name="formgrader-xsrf" content="(.+)">\n<meta name="formgrader-page"'
+        f' content="(.+)" data-own-path="{PREFIX}courses/course101/">\n',
+        page.text,
+    )
+    assert found is not None
+    assert (found[1], len(found[2])) == (browser.xsrf, 43)
     (seen,) = site.seen
     assert seen.raw_target == COURSE + "formgrader/submissions/s1/?index=1"
     assert seen.headers["Authorization"] == f"token {TOKEN}"

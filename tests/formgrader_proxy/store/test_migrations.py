@@ -74,7 +74,12 @@ CHANGE = Change(
     fields=("a", "b"),
     status=200,
 )
-TABLES = {"formgrader_alembic_version", "formgrader_audit", "formgrader_schema"}
+TABLES = {
+    "formgrader_alembic_version",
+    "formgrader_audit",
+    "formgrader_schema",
+    "formgrader_secret",
+}
 
 
 async def reopen(db_url: str) -> None:
@@ -139,4 +144,4 @@ async def test_concurrent_openings_create_one_schema(db_url: str) -> None:
     assert await table_names(db_url) == TABLES
     assert await execute(db_url, "SELECT version FROM formgrader_schema") == [(1,)]
     version = await execute(db_url, "SELECT version_num FROM formgrader_alembic_version")
-    assert version == [("0002",)]
+    assert version == [("0003",)]
