@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import aiohttp
 
 from tests.integration.formgrader_proxy.grading_day.course import Size
-from tests.integration.formgrader_proxy.grading_day.grader import Grader, grader
+from tests.integration.formgrader_proxy.grading_day.grader import grader
 from tests.integration.formgrader_proxy.grading_day.journal import Journal, Outcome
+from tests.integration.formgrader_proxy.grading_day.page import Page
 from tests.integration.formgrader_proxy.grading_day.site import GRADERS_GROUP, INSTRUCTOR, Site
 
 #: Of the saves, when half of them are made and so on: what happens at these moments.
@@ -53,7 +54,7 @@ async def day(site: Site, plan: Plan) -> Journal:
     events = asyncio.create_task(_events(site, plan, journal))
     try:
         each = plan.submissions // plan.graders
-        trouble = await asyncio.gather(
+        await asyncio.gather(
             *(
                 _grade(site, plan, journal, name, number * each, each)
                 for number, name in enumerate(plan.names)
@@ -62,13 +63,12 @@ async def day(site: Site, plan: Plan) -> Journal:
         await events
     finally:
         events.cancel()
-    assert not any(trouble), trouble
     return journal
 
 
 async def _grade(
     site: Site, plan: Plan, journal: Journal, name: str, start: int, count: int
-) -> list[str]:
+) -> None:
     async with grader(site, name, journal) as one:
         ids = await one.submissions()
         current: str | None = ids[start]
@@ -76,10 +76,9 @@ async def _grade(
             assert current is not None, "there are fewer submissions than the plan says"
             for path in await one.fields(current):
                 await one.think(plan.think_seconds)
-                await one.save(path)
+                await one.page.save(path)
             await one.think(plan.think_seconds)
             current = await one.next(current)
-        return one.trouble
 
 
 async def _events(site: Site, plan: Plan, journal: Journal) -> None:
@@ -87,7 +86,7 @@ async def _events(site: Site, plan: Plan, journal: Journal) -> None:
     students = plan.size.student_names()[-2 * plan.autograded :]
     first, second = students[: plan.autograded], students[plan.autograded :]
     async with site.hub.login(INSTRUCTOR) as session:
-        instructor = Grader(site, session, Journal(), asyncio.sleep)
+        instructor = Page(site, session, Journal())
         await instructor.open("formgrader/manage_submissions/ps1")
 
         async def job(action: str, names: list[str]) -> None:
@@ -112,11 +111,11 @@ async def _events(site: Site, plan: Plan, journal: Journal) -> None:
             await happen()
 
 
-async def _act(instructor: Grader, path: str) -> None:
+async def _act(instructor: Page, path: str) -> None:
     """One action of the instructor, which has to succeed."""
-    status, text = await instructor.post(path)
-    assert status == 200, f"{path}: {status} {text[-1000:]}"
-    assert json.loads(text)["success"], f"{path}: {text[-1000:]}"
+    reply = await instructor.send("POST", f"formgrader/api/{path}")
+    assert reply.status == 200, f"{path}: {reply}"
+    assert reply.data["success"], f"{path}: {reply}"
 
 
 async def _change(site: Site, plan: Plan, journal: Journal) -> None:
@@ -139,7 +138,7 @@ async def _courses(site: Site, session: aiohttp.ClientSession) -> str:
         return await answer.text()
 
 
-async def _restart(site: Site, journal: Journal, instructor: Grader) -> None:
+async def _restart(site: Site, journal: Journal, instructor: Page) -> None:
     """Restart the service; the outage lasts until a page is shown again."""
     began = time.monotonic()
     with journal.outage():

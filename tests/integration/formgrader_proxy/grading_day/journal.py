@@ -27,7 +27,8 @@ class Change:
     """One new value of a score or a comment.
 
     ``path`` is nbgrader's, such as ``grade/ID``. ``unclear`` counts the attempts that ended without
-    a response, ``refused`` those with a status that says that nothing was saved.
+    a response, ``refused`` those with a response that says that nothing was saved. ``text``: the
+    last response, if the change is reported as not saved.
     """
 
     path: str
@@ -36,6 +37,12 @@ class Change:
     unclear: int = 0
     refused: int = 0
     status: int | None = None
+    text: str = ""
+
+    def tried(self, *, not_saved: bool) -> None:
+        """Count an attempt that did not succeed."""
+        self.refused += not_saved
+        self.unclear += not not_saved
 
 
 @dataclass(frozen=True)
@@ -83,6 +90,14 @@ class Journal:
     def outside(self) -> list[Timing]:
         """The requests that did not overlap with an outage."""
         return [one for one in self.timings if not _overlaps(one, self.windows)]
+
+    def reported(self) -> list[str]:
+        """What the page said about each change that was not saved."""
+        return [
+            f"{change.path}: {change.status} {change.text}"
+            for change in self.changes
+            if change.outcome is Outcome.REPORTED
+        ]
 
     def summary(self) -> str:
         """The outcomes in one line."""

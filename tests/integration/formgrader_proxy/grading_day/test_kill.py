@@ -32,7 +32,7 @@ def check(journal: Journal, site: Site) -> None:
     """Everything is acknowledged in the end, in the gradebook, and in the audit log."""
     print(journal.summary(), *journal.events, sep="\n")
     assert losses(journal, site.gradebook, site.audit) == []
-    assert journal.count(Outcome.ACKNOWLEDGED) == RUN.changes, journal.summary()
+    assert journal.count(Outcome.ACKNOWLEDGED) == RUN.changes, journal.reported()
 
 
 async def test_killed_processes(tmp_path: Path) -> None:
