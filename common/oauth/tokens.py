@@ -24,7 +24,9 @@ _TOKEN = re.compile(r"[\x21-\x7e]{1,1024}")
 
 @dataclass(frozen=True)
 class Identity:
-    """The owner of a token. Decide by scopes and groups; ``admin`` is for information only.
+    """The owner of a token. Decide by scopes, groups and ``hub_admin``.
+
+    ``admin`` also belongs to the narrowest token that an administrator made for a program.
 
     ``session_id`` is the Hub's session in which the token was issued: empty outside a session,
     None if the Hub does not report it.
@@ -36,6 +38,11 @@ class Identity:
     groups: frozenset[str]
     scopes: frozenset[str]
     session_id: str | None = None
+
+    @property
+    def hub_admin(self) -> bool:
+        """Whether this is an administrator of the Hub who signed in with a browser."""
+        return self.admin and self.kind == "user" and bool(self.session_id)
 
     @classmethod
     def of(cls, model: Mapping[str, Any]) -> "Identity":

@@ -67,16 +67,25 @@ class User(Protocol):
     @property
     def scopes(self) -> frozenset[str]: ...
 
+    @property
+    def hub_admin(self) -> bool: ...
+
 
 @dataclass(frozen=True)
 class Administrators:
-    """The users who administer every course: members of ``groups`` and holders of the scope."""
+    """The users who administer every course.
+
+    They are the members of ``groups``, holders of the scope, and the Hub's administrators. The
+    Hub's own role for the latter cannot be given the scope, so their sign-in tells.
+    """
 
     groups: frozenset[str] = frozenset()
 
     def include(self, user: User) -> bool:
         """Whether the user is one of them."""
-        return ADMIN_SCOPE in user.scopes or not self.groups.isdisjoint(user.groups)
+        return (
+            user.hub_admin or ADMIN_SCOPE in user.scopes or not self.groups.isdisjoint(user.groups)
+        )
 
 
 def role_in(user: User, course: CourseGroups, administrators: Administrators) -> Role:

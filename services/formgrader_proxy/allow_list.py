@@ -29,7 +29,8 @@ class Rule:
 
     ``pattern`` matches the path; its groups are the variable parts, whose ``kinds`` restrict them
     further. ``query`` matches the raw query. ``action`` is the name of a change in the audit log,
-    in nbgrader's terms; None for a read.
+    in nbgrader's terms; None for a read. ``served`` requests are answered by this service and not
+    forwarded: nbgrader's pages may connect to the API of their own course only.
     """
 
     methods: frozenset[str]
@@ -40,6 +41,7 @@ class Rule:
     kinds: tuple[Kind, ...] = ()
     query: re.Pattern[str] = _NO_QUERY
     websocket: bool = False
+    served: bool = False
 
     def variable_parts(self, path: str) -> tuple[tuple[Kind, str], ...]:
         """The variable parts of a path that matches, with their kinds."""
@@ -61,12 +63,12 @@ def _rule(methods: frozenset[str], path: str, role: Role, content: Content, **mo
     return Rule(methods, re.compile(pattern), role, content, kinds=kinds, **more)
 
 
-def _read(path: str, content: Content, query: str = "") -> Rule:
-    return _rule(_READ, path, Role.GRADER, content, query=re.compile(query))
+def _read(path: str, content: Content, query: str = "", *, served: bool = False) -> Rule:
+    return _rule(_READ, path, Role.GRADER, content, query=re.compile(query), served=served)
 
 
-def _write(method: str, path: str, role: Role, action: str) -> Rule:
-    return _rule(frozenset({method}), path, role, Content.API, action=action)
+def _write(method: str, path: str, role: Role, action: str, *, served: bool = False) -> Rule:
+    return _rule(frozenset({method}), path, role, Content.API, action=action, served=served)
 
 
 #: What nbgrader's scripts put into a query, in the only form that they use. They count the input
@@ -74,6 +76,10 @@ def _write(method: str, path: str, role: Role, action: str) -> Rule:
 _INDEX = r"(index=(-?[0-9]{1,9}|undefined|NaN))?"
 _SUBMISSION = r"submission_id=[A-Za-z0-9_-]{1,64}"
 _VERSION = r"(v=[A-Za-z0-9._-]*)?"
+#: The version of a list of jobs.
+_SINCE = r"(since=[a-z0-9-]{0,40})?"
+#: Where the jobs of a course are, below its prefix.
+JOBS = "formgrader/api/classroom-jobs"
 
 #: Matched in this order against the decoded path below the course's prefix. The first match wins.
 RULES: tuple[Rule, ...] = (
@@ -134,6 +140,16 @@ RULES: tuple[Rule, ...] = (
         "formgrader/api/submission/{name}/{student}/autograde",
         Role.INSTRUCTOR,
         "autograde",
+    ),
+    # The service's own. Jobs consist of the requests above.
+    _read(JOBS, Content.API, _SINCE, served=True),
+    *(
+        _write("POST", f"{JOBS}/{path}", Role.INSTRUCTOR, action, served=True)
+        for path, action in (
+            ("{name}/(?:autograde|generate_feedback|release_feedback)/(?:all|needed)", "job_start"),
+            ("{id}/(?:cancel|stop)", "job_cancel"),
+            ("{id}/retry", "job_retry"),
+        )
     ),
 )
 

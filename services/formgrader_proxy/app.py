@@ -86,7 +86,8 @@ class FormgraderProxy(ServiceApp):
     admin_groups = List(
         Unicode(),
         help="Hub groups whose members may do everything in every course and read the"
-        f" formgraders' logs. So may users with the scope {ADMIN_SCOPE}.",
+        " formgraders' logs. So may the Hub's administrators, and users with the scope"
+        f" {ADMIN_SCOPE}.",
     ).tag(config=True)
     register = Unicode(
         help="Register this path, such as /services/formgrader, at the Hub's proxy and keep it"
@@ -214,20 +215,10 @@ class FormgraderProxy(ServiceApp):
 
     def check_courses(self, words: "Sequence[str]", _options: Mapping[str, str]) -> int:
         """``check-courses FILE``"""
-        from services.formgrader_proxy.upstream.isolation import isolation
+        from services.formgrader_proxy.commands.check_courses import check_courses
 
         courses = self.courses_file(words[0]).courses  # the caller reports a ConfigError
-        print(f"{words[0]} is valid:")
-        for course in courses.values():
-            where = course.directory or course.url
-            instructors = ", ".join(sorted(course.groups.instructors)) or "the graders"
-            print(f"{course.id}: {where}")
-            print(f"     graders: {', '.join(sorted(course.groups.graders))}")
-            print(f"     instructors: {instructors}")
-            if course.directory is not None:
-                how = isolation(course.directory, course.user, course.autograding)
-                print(f"     sandbox: {how}")
-        return 0
+        return check_courses(words[0], courses, lambda line: print(line, flush=True))
 
     def print_grades(self, words: "Sequence[str]", options: Mapping[str, str]) -> int:
         """``grades COURSE``"""

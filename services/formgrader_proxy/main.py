@@ -19,17 +19,20 @@ from common.web.application import create_app
 from common.web.metrics import Metrics
 from common.web.pages import add_templates
 from common.web.server import serve
+from services.formgrader_proxy.jobs.jobs import Jobs
 from services.formgrader_proxy.metrics import FormgraderMetrics
 from services.formgrader_proxy.proxy.gateway import Gateway
 from services.formgrader_proxy.scopes import ADMIN_SCOPE
 from services.formgrader_proxy.settings import Settings
 from services.formgrader_proxy.store.audit import Audit
+from services.formgrader_proxy.store.jobs import JobStore
 from services.formgrader_proxy.upstream.formgraders import Formgraders
 from services.formgrader_proxy.web.activity import Activity
 from services.formgrader_proxy.web.api import Api
 from services.formgrader_proxy.web.audit_pages import AuditPages
 from services.formgrader_proxy.web.course_list import CourseList
 from services.formgrader_proxy.web.grade_files import GradeFiles
+from services.formgrader_proxy.web.jobs_pages import JobsPages
 from services.formgrader_proxy.web.pages import Pages, add_course_redirects
 from services.formgrader_proxy.web.sign_in_again import SignInAgain
 
@@ -65,6 +68,8 @@ class Service:
             self.metrics.process,
         )
         self.activity = Activity(self.clock)
+        self.job_store = JobStore(self.audit)
+        self.jobs = Jobs(self.formgraders, self.job_store, self.audit, self.metrics, self.clock)
         self.courses = CourseList(
             settings.site, self.formgraders, self.audit, self.activity, self.clock
         )
@@ -77,6 +82,7 @@ class Service:
             self.metrics,
             self.clock,
             self.activity,
+            self.jobs,
             stopping,
         )
 
@@ -87,8 +93,10 @@ class Service:
             stack.push_async_callback(self.formgraders.close)
             stack.push_async_callback(self.courses.close)
             await self.formgraders.replace(self.settings.courses.courses)
+            await self.jobs.settle_all(list(self.settings.courses.courses))
             serving = serve(self.application(), self.settings.bind, cancel_with_client=True)
             port = await stack.enter_async_context(serving)
+            stack.push_async_callback(self.jobs.close)  # answers those who wait for a job
             count = len(self.settings.courses.courses)
             log.info(
                 "Serving %d %s at %s",
@@ -133,6 +141,7 @@ class Service:
         Pages(site, formgraders, sign_in, self.courses, self.clock).setup(app)
         AuditPages(site, formgraders, sign_in, audit).setup(app)
         GradeFiles(site, formgraders, sign_in, audit, self.clock).setup(app)
+        JobsPages(site, formgraders, sign_in, self.jobs, self.job_store, self.clock).setup(app)
         Api(site, sign_in, self.courses).setup(app)
         SignInAgain(site, formgraders, sign_in, audit).setup(app)
         self.gateway.setup(app)

@@ -11,6 +11,7 @@ from common.web.metrics import Metrics
 from services.formgrader_proxy.access import Refusal, Role
 from services.formgrader_proxy.proxy.headers import HeaderFault
 from services.formgrader_proxy.proxy.target import PathFault
+from services.formgrader_proxy.store.job import State as JobState
 from services.formgrader_proxy.upstream.endpoint import Work
 from services.formgrader_proxy.upstream.supervisor import State
 
@@ -71,6 +72,16 @@ class FormgraderMetrics:
             "processes", "Running processes of formgraders, by kind.", {"kind": list(Work)}
         )
         self._websockets = metrics.gauge("websockets_open", "Open WebSockets.")
+        self._jobs = metrics.gauge(
+            "jobs",
+            "Jobs that have not ended, by state.",
+            {"state": [state.value for state in JobState if not state.ended]},
+        )
+        self._job_items = metrics.counter(
+            "job_items_total",
+            "Requests of jobs that have ended, by outcome.",
+            {"outcome": [state.value for state in JobState if state.ended]},
+        )
         self._routes = metrics.counter(
             "route_events_total",
             "Events of the registered route.",
@@ -110,6 +121,17 @@ class FormgraderMetrics:
             self._upstreams.labels(old.value).dec()
         if new is not None:
             self._upstreams.labels(new.value).inc()
+
+    def job(self, old: JobState | None, new: JobState | None) -> None:
+        """Count a job in its new state. None: it does not exist yet, or no longer runs."""
+        if old is not None and not old.ended:
+            self._jobs.labels(old.value).dec()
+        if new is not None and not new.ended:
+            self._jobs.labels(new.value).inc()
+
+    def job_item(self, outcome: JobState) -> None:
+        """Count a request of a job that has ended."""
+        self._job_items.labels(outcome.value).inc()
 
     def process(self, kind: Work, change: int) -> None:
         """A process has started to serve (1), or no longer does (-1)."""

@@ -16,9 +16,11 @@ from common.web.server import Bind, serve
 from services.formgrader_proxy import settings as service
 from services.formgrader_proxy.access import Administrators
 from services.formgrader_proxy.courses import CoursesFile, load_courses
+from services.formgrader_proxy.jobs.jobs import Jobs
 from services.formgrader_proxy.main import Service
 from services.formgrader_proxy.proxy.gateway import Gateway
 from services.formgrader_proxy.store.audit import Audit
+from services.formgrader_proxy.store.jobs import JobStore
 from services.formgrader_proxy.upstream.formgraders import Formgraders
 from tests.fakes.clock import FakeClock
 from tests.fakes.oauth import Browser, FakeOAuth
@@ -53,6 +55,8 @@ class Site:
     seen: list[Seen]
     stack: AsyncExitStack
     stopping: asyncio.Event
+    jobs: Jobs
+    jobs_store: JobStore
     status: int = 200
     text: str = "formgrader"
     answer: dict[str, str] = field(default_factory=dict)
@@ -76,11 +80,16 @@ class Site:
 
 @asynccontextmanager
 async def formgrader_site(
-    directory: Path, *, mode: str = "listed", url: str = "", **changes: Any
+    directory: Path,
+    *,
+    mode: str = "listed",
+    url: str = "",
+    token: str = TOKEN,
+    **changes: Any,
 ) -> AsyncIterator[Site]:
     """One course with an external formgrader. ``changes`` are fields of OAuthSettings.
 
-    The formgrader is the recording one, unless ``url`` is that of another.
+    The formgrader is the recording one, unless ``url`` is that of another, with its ``token``.
     """
     async with AsyncExitStack() as stack:
         clock = FakeClock()
@@ -114,7 +123,7 @@ async def formgrader_site(
         stack.push_async_callback(upstream.close)
         url = url or f"http://127.0.0.1:{upstream.port}"
         token_file = directory / "token"
-        token_file.write_text(TOKEN + "\n")
+        token_file.write_text(token + "\n")
         courses = directory / "courses.toml"
         courses.write_text(
             f'[[course]]\nid = "course101"\ntitle = "Sums"\nurl = "{url}"\n'
@@ -145,6 +154,7 @@ async def formgrader_site(
         await parts.audit.open()
         stack.push_async_callback(parts.formgraders.close)
         await parts.formgraders.replace(settings.courses.courses)
+        stack.push_async_callback(parts.jobs.close)
         app = parts.application()
         port = await stack.enter_async_context(serve(app, Bind(), cancel_with_client=True))
         origin = f"http://127.0.0.1:{port}"
@@ -158,6 +168,8 @@ async def formgrader_site(
             seen,
             stack,
             stopping,
+            parts.jobs,
+            parts.job_store,
         )
         site.stack = await stack.enter_async_context(AsyncExitStack())
         yield site

@@ -1,5 +1,7 @@
 """The roles that Hub groups and scopes give."""
 
+from typing import Literal
+
 import pytest
 
 from common.oauth.sign_in import Identity
@@ -31,7 +33,19 @@ def test_groups_and_scopes_give_the_role(
     assert role_in(user, course, Administrators(frozenset({"it"}))) is role
 
 
-def test_the_hubs_admin_flag_gives_no_role() -> None:
-    """Only groups and scopes do."""
-    user = Identity("x", "user", True, frozenset(), frozenset({"admin:users"}))
-    assert role_in(user, CourseGroups(frozenset({"g"})), Administrators()) is Role.NOBODY
+@pytest.mark.parametrize(
+    ("kind", "session", "role"),
+    [
+        ("user", "s1", Role.ADMIN),
+        ("user", "", Role.NOBODY),
+        ("user", None, Role.NOBODY),
+        ("service", "s1", Role.NOBODY),
+    ],
+    ids=["signed-in", "token-for-a-program", "unknown", "service"],
+)
+def test_the_hubs_administrators(
+    kind: Literal["user", "service"], session: str | None, role: Role
+) -> None:
+    """Those who signed in with a browser. A token that they made for a program gives no role."""
+    user = Identity("x", kind, True, frozenset(), frozenset({"admin:users"}), session)
+    assert role_in(user, CourseGroups(frozenset({"g"})), Administrators()) is role

@@ -1,5 +1,6 @@
 """The command line of the formgrader proxy: settings, commands and exit codes."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -98,6 +99,7 @@ def test_without_courses(tmp_path: Path) -> None:
 
 def test_check_courses(tmp_path: Path, courses: Path) -> None:
     """A valid file is explained, an invalid one is refused."""
+    courses.write_text(COURSES.replace("/srv/sums", str(tmp_path)))
     code, output, _ = run(tmp_path, "check-courses", str(courses))
     assert code == 0
     assert "formgrade-sums" in output
@@ -105,6 +107,28 @@ def test_check_courses(tmp_path: Path, courses: Path) -> None:
     code, _, errors = run(tmp_path, "check-courses", str(courses))
     assert code == 1
     assert "mode" in errors
+
+
+def test_check_courses_reports_broken_courses(tmp_path: Path) -> None:
+    """All problems of all courses, a missing account too, and exit code 1."""
+    for name in ("good", "typo"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "typo" / "nbgrader_config.py").write_text("c.Exchange.root =\n")
+    file = tmp_path / "courses.toml"
+    file.write_text(
+        "".join(
+            f'[[course]]\nid = "{name}"\ndirectory = "{tmp_path / name}"\n'
+            for name in ("good", "typo", "lost")
+        )
+        + ('user = "no-such-account"\n' if os.geteuid() == 0 else "")
+    )
+    code, output, _ = run(tmp_path, "check-courses", str(file))
+    assert code == 1
+    good, typo, lost = output.partition("good:")[2].split("PROBLEM")
+    assert "sandbox" in good
+    assert "nbgrader_config.py, line 1: SyntaxError" in typo
+    assert ("no-such-account" if os.geteuid() == 0 else "does not exist") in lost
+    assert "2 problems found." in output
 
 
 def test_check_courses_reports_the_sandbox(tmp_path: Path) -> None:
@@ -122,7 +146,7 @@ def test_check_courses_reports_the_sandbox(tmp_path: Path) -> None:
         + '[[course]]\nid = "elsewhere"\nurl = "http://10.0.0.7"\n'
     )
     code, output, _ = run(tmp_path, "check-courses", str(file))
-    assert code == 0
+    assert code == 1  # one of the directories does not exist
     best, without, lost = [line.strip() for line in output.splitlines() if "sandbox:" in line]
     expected = available().best or "autograding is refused. Submissions cannot be isolated"
     assert best.startswith(f"sandbox: {expected}")

@@ -83,10 +83,10 @@ def protect(
     table = {"sandbox": sandbox, "sandbox_network": sandbox_network, "limits": limits or {}}
     found: list[str] = []
     settings = read_settings(table, lambda key, what: found.append(f"{key}: {what}"))
-    if _installed is not None and _installed.final:
-        return
     if found:
         raise SystemExit("\n".join(["nbgrader_config.py, protect():", *found]))
+    if _installed is not None and _installed.final:
+        return
     install(settings, final=False)
 
 

@@ -1,1 +1,1 @@
-"""Commands for a course, which run as the account of its formgrader."""
+"""Commands for courses, which run as the accounts of their formgraders."""

@@ -4,11 +4,15 @@ from typing import Any
 
 from nbgrader.apps.api import NbGraderAPI
 from nbgrader.server_extensions.formgrader.base import BaseHandler
+from tornado.log import app_log
 from tornado.web import RequestHandler
 
 from services.formgrader_proxy.gradebook.configuration import ConfigurationFiles
 from services.formgrader_proxy.gradebook.database.opened import gradebook_engine
 from services.formgrader_proxy.gradebook.database.sessions import RequestGradebook
+from services.formgrader_proxy.gradebook.reads.agreement import agreement, agrees
+from services.formgrader_proxy.gradebook.reads.course_api import CourseAPI
+from services.formgrader_proxy.gradebook.reads.fast_gradebook import FastGradebook
 
 _CHANGES = frozenset({"PUT", "POST", "PATCH", "DELETE"})
 
@@ -25,7 +29,7 @@ class _Gradebook:
         if self.__gradebook is None:
             handler: Any = self
             course_id = handler.coursedir.course_id
-            self.__gradebook = RequestGradebook(
+            self.__gradebook = handler.settings["classroom_gradebook"](
                 gradebook_engine(handler.db_url, course_id),
                 course_id,
                 changes=handler.request.method in _CHANGES,
@@ -55,7 +59,14 @@ class _Gradebook:
 
 def settings() -> dict[str, Any]:
     """The application's settings for these handlers."""
-    return {"classroom_configuration": ConfigurationFiles(), "classroom_api": NbGraderAPI}
+    agreed = agrees()
+    if not agreed:
+        app_log.warning("%s.", agreement())
+    return {
+        "classroom_configuration": ConfigurationFiles(),
+        "classroom_api": CourseAPI if agreed else NbGraderAPI,
+        "classroom_gradebook": FastGradebook if agreed else RequestGradebook,
+    }
 
 
 def with_gradebook(handler: type[RequestHandler]) -> type[RequestHandler]:

@@ -16,18 +16,6 @@ log = logging.getLogger("formgrader")
 
 #: Actions whose field names are recorded, so that the audit log tells a score from a comment.
 ACTIONS_WITH_FIELDS = frozenset({"grade", "comment"})
-#: Actions whose response says whether they succeeded. nbgrader answers with status 200 in any case.
-ACTIONS_WITH_RESULT = frozenset(
-    {
-        "assign",
-        "autograde",
-        "collect",
-        "generate_feedback",
-        "release",
-        "release_feedback",
-        "unrelease",
-    }
-)
 
 #: Sends the change to the formgrader; the argument is its body.
 Forward = Callable[[Body | None], Awaitable[web.StreamResponse]]
@@ -52,22 +40,10 @@ async def forward_change(
         return error_response(request, 503, text, title="Not saved", saved=False)
     response = await forward(body)
     try:
-        reported = succeeded(response) if change.action in ACTIONS_WITH_RESULT else None
-        await audit.finish(number, response.status, reported)
+        await audit.finish(number, response.status)
     except StoreError as error:
         log.error("entry %d of the audit log has no status: %s", number, error)
     return response
-
-
-def succeeded(response: web.StreamResponse) -> bool | None:
-    """What nbgrader's API reported in ``{"success": ...}``; None if it reported nothing."""
-    body = response.body if isinstance(response, web.Response) else None
-    try:
-        result = json.loads(body) if isinstance(body, bytes) else None
-    except (ValueError, RecursionError):
-        return None
-    found = result.get("success") if isinstance(result, dict) else None
-    return found if isinstance(found, bool) else None
 
 
 def field_names(body: bytes) -> tuple[str, ...]:

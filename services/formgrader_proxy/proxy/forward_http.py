@@ -33,8 +33,6 @@ from services.formgrader_proxy.upstream.endpoint import (
 
 #: A response up to this announced length is read completely.
 SMALL_BYTES = 64 * 1024
-#: The result of an action, with nbgrader's log of it, is read completely up to this length.
-RESULT_BYTES = 8 * 1024 * 1024
 #: Request fields that can make a response partial, compressed or empty.
 _SELECTIVE = ("Accept-Encoding", "If-Modified-Since", "If-None-Match", "If-Range", "Range")
 
@@ -44,15 +42,14 @@ class Additions:
     """What the proxy changes in a response: redirects, security headers, and bytes after the body.
 
     ``surroundings`` are where it may redirect to. ``append`` follows the body of a response with
-    status 200, of any length. The upstream is then asked for the complete, uncompressed body; so
-    it is for the ``result`` of an action, which the audit log records. ``policy`` makes the
-    security headers from the nonces that the upstream sends in :data:`NONCE_HEADER`.
+    status 200, of any length. The upstream is then asked for the complete, uncompressed body.
+    ``policy`` makes the security headers from the nonces that the upstream sends in
+    :data:`NONCE_HEADER`.
     """
 
     surroundings: Surroundings
     append: bytes = b""
     policy: Callable[[Sequence[str]], tuple[tuple[str, str], ...]] | None = None
-    result: bool = False
 
 
 async def forward_http(
@@ -71,7 +68,7 @@ async def forward_http(
         breaks the client's connection, too, so that an incomplete response is not mistaken for
         a complete one.
     """
-    if additions.append or additions.result:
+    if additions.append:
         fields = fields.without(_SELECTIVE)
     if upstream.session.closed:  # it was stopped a moment ago
         raise UpstreamUnreachable("its connections are closed")
@@ -114,9 +111,8 @@ async def _send_back(
 ) -> web.StreamResponse:
     status, reason, length = received.status, received.reason, received.content_length
     bodiless = request.method == "HEAD" or status in {204, 304}
-    complete = RESULT_BYTES if additions.result else SMALL_BYTES
     append = additions.append if status == 200 else b""
-    if not bodiless and length is not None and length <= complete:
+    if not bodiless and length is not None and length <= SMALL_BYTES:
         try:
             body = await received.read()
         except (aiohttp.ClientError, OSError) as error:

@@ -6,7 +6,7 @@ an earlier step allowed.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import NamedTuple
@@ -22,18 +22,21 @@ from common.web.error_pages import error_response
 from services.formgrader_proxy.access import Content, Mode, Refusal, Role, role_in
 from services.formgrader_proxy.allow_list import OTHER, Rule, check_role, find_rule
 from services.formgrader_proxy.courses import Course
+from services.formgrader_proxy.jobs.jobs import Jobs, User
+from services.formgrader_proxy.jobs.requests import ACTIONS
 from services.formgrader_proxy.metrics import FormgraderMetrics, Held, Outcome
 from services.formgrader_proxy.proxy.additions.notebook_links import appended_script
 from services.formgrader_proxy.proxy.additions.statistics_link import statistics_element
 from services.formgrader_proxy.proxy.additions.xsrf import exposure_of, token_element, token_script
-from services.formgrader_proxy.proxy.changes import ACTIONS_WITH_RESULT, forward_change
+from services.formgrader_proxy.proxy.changes import forward_change
 from services.formgrader_proxy.proxy.forward_http import Additions, forward_http
 from services.formgrader_proxy.proxy.forward_ws import UpstreamRefusedWebSocket, forward_ws
 from services.formgrader_proxy.proxy.headers import HeadersRefused
 from services.formgrader_proxy.proxy.holding.delivery import IDEMPOTENT, Delivery
 from services.formgrader_proxy.proxy.holding.hold import HeldChange, Holding
 from services.formgrader_proxy.proxy.holding.not_saved import NotSaved
-from services.formgrader_proxy.proxy.policy_headers import security_headers
+from services.formgrader_proxy.proxy.long_actions import run_as_job
+from services.formgrader_proxy.proxy.policy_headers import NONCE_HEADER, security_headers
 from services.formgrader_proxy.proxy.request_body import (
     FULL,
     LISTED,
@@ -42,7 +45,11 @@ from services.formgrader_proxy.proxy.request_body import (
     read_body,
 )
 from services.formgrader_proxy.proxy.request_head import HeadCache, RequestHead
-from services.formgrader_proxy.proxy.response_headers import RedirectRefused, Surroundings
+from services.formgrader_proxy.proxy.response_headers import (
+    RedirectRefused,
+    Surroundings,
+    to_client,
+)
 from services.formgrader_proxy.proxy.target import PathRefused, Target, read_target
 from services.formgrader_proxy.settings import Site
 from services.formgrader_proxy.store.audit import Audit, Change
@@ -50,6 +57,7 @@ from services.formgrader_proxy.upstream.endpoint import Upstream, UpstreamUnreac
 from services.formgrader_proxy.upstream.formgrader import Formgrader
 from services.formgrader_proxy.upstream.formgraders import Formgraders
 from services.formgrader_proxy.web.activity import Activity
+from services.formgrader_proxy.web.jobs_api import JobsApi
 from services.formgrader_proxy.web.page_keys import page_element, page_key
 from services.formgrader_proxy.web.refusals import (
     redirect_page,
@@ -66,6 +74,9 @@ TURN_SECONDS = 60.0
 #: Seconds between two checks whether the user of an open WebSocket still has access.
 WEBSOCKET_CHECK_SECONDS = 30.0
 _READ = frozenset({"GET", "HEAD"})
+
+#: Makes security headers from the nonces in a response.
+Policy = Callable[[Sequence[str]], tuple[tuple[str, str], ...]]
 
 
 class _Passage(NamedTuple):
@@ -105,6 +116,7 @@ class Gateway:
         metrics: FormgraderMetrics,
         clock: Clock,
         activity: Activity,
+        jobs: Jobs,
         stopping: asyncio.Event,
     ) -> None:
         self._site = site
@@ -115,6 +127,8 @@ class Gateway:
         self._metrics = metrics
         self._clock = clock
         self._activity = activity
+        self._jobs = jobs
+        self._jobs_api = JobsApi(site, jobs, clock)
         self._heads = HeadCache(clock)
         self._holding = Holding(clock, metrics, stopping)
 
@@ -159,8 +173,28 @@ class Gateway:
         with self._holding.change("", 0) as held:
             passage = await held.despite_hub(partial(permit, fresh=False))
         body = await read_body(request, FULL if passage.rule.action == OTHER else LISTED)
+        is_job = passage.rule.served or passage.rule.action in ACTIONS
+        deliver = self._start_job if is_job else self._deliver
         # Completed even if the browser disconnects now.
-        return await asyncio.shield(self._deliver(passage, body, partial(permit, fresh=True), held))
+        return await asyncio.shield(deliver(passage, body, partial(permit, fresh=True), held))
+
+    async def _start_job(
+        self,
+        passage: _Passage,
+        body: Body | None,
+        permit: Callable[[], Awaitable[_Passage]],
+        before: HeldChange,
+    ) -> web.StreamResponse:
+        """Run a long change as a job. Its requests have no body, so this one is not used."""
+        if body is not None:
+            body.close()
+        with self._holding.change(passage.course.id, 0, before.spent) as held:
+            passage = await held.despite_hub(permit)
+        self._activity.seen(passage.course.id, passage.identity.name)
+        try:
+            return await self._answer_about_jobs(passage)
+        except RedirectRefused as error:
+            return self._failed(passage, error)
 
     async def _deliver(
         self,
@@ -219,6 +253,9 @@ class Gateway:
             raise self._refused(
                 course, role, error_response(request, 403, "You do not grade this course.")
             )
+        if segments in {(), ("",)} and request.method in _READ:
+            # The address of a course as the documentation gives it. Jupyter has nothing else there.
+            raise web.HTTPFound(f"{self._site.course_path(course.id)}formgrader")
         rule = check_role(rule, role)
         if isinstance(rule, Rule) and is_websocket(request) and not rule.websocket:
             rule = Refusal.WEBSOCKET
@@ -232,18 +269,41 @@ class Gateway:
         course, role, formgrader = passage.course, passage.role, passage.formgrader
         self._activity.seen(course.id, passage.identity.name)
         try:
+            if passage.rule.served:
+                return await self._answer_about_jobs(passage)
             upstream = formgrader.ready()
             if upstream is not None:  # it may be busy, and another process free soon
                 upstream = await formgrader.until_ready(Work.PAGES, TURN_SECONDS)
             if upstream is None:
                 self._metrics.request(course.id, role, Outcome.STARTING)
-                return waiting_page(passage.request, formgrader)
+                return waiting_page(passage.request, formgrader, role)
             with formgrader.in_use(upstream):
                 response = await self._forward(passage, upstream, None)
         except (UpstreamUnreachable, RedirectRefused) as error:
             return self._failed(passage, error)
         self._metrics.request(course.id, role, Outcome.of(response.status))
         return response
+
+    async def _answer_about_jobs(self, passage: _Passage) -> web.StreamResponse:
+        """Run a long change as a job, or answer a request about jobs.
+
+        :raises RedirectRefused: the formgrader redirects to an address outside the course
+        """
+        course, role, formgrader = passage.course, passage.role, passage.formgrader
+        request, user = passage.request, User(passage.identity.name, role.name.lower())
+        if passage.rule.served:
+            return await self._jobs_api.answer(request, formgrader, user, passage.segments)
+        found = await run_as_job(request, self._jobs, course.id, user, passage.segments)
+        if found is None:
+            self._metrics.request(course.id, role, Outcome.AWAY)
+            return unreachable_page(request, course)
+        self._metrics.request(course.id, role, Outcome.of(found.status))
+        if isinstance(found, web.Response):
+            return found
+        added = self._policy(passage)(found.headers.getall(NONCE_HEADER, ()))
+        headers = to_client(found.status, found.headers, self._surroundings(passage), added=added)
+        headers.popall("Content-Length", None)
+        return web.Response(status=found.status, headers=headers, body=found.body)
 
     def _split(self, target: Target) -> tuple[str, tuple[str, ...]]:
         """The course's id, and the segments below its prefix."""
@@ -320,12 +380,6 @@ class Gateway:
                 append += self._statistics_element(passage)
             if passage.course.mode is Mode.FULL:
                 self._sign_in.set_xsrf_cookie(passage.request, passage.course.id, course_path)
-        policy = partial(
-            security_headers,
-            content,
-            course_url=f"{head.outside.scheme}://{head.outside.host}{course_path}",
-            frame_ancestors=self._site.frame_ancestors,
-        )
         started = self._clock.monotonic()
         response = await forward_http(
             passage.request,
@@ -333,10 +387,9 @@ class Gateway:
             passage.target.raw_target,
             head.to_upstream(upstream.token),
             Additions(
-                self._surroundings(passage, upstream),
+                self._surroundings(passage, upstream.origin),
                 append=append,
-                policy=policy,
-                result=passage.rule.action in ACTIONS_WITH_RESULT,
+                policy=self._policy(passage),
             ),
             body=body,
         )
@@ -360,11 +413,22 @@ class Gateway:
         key = page_key(self._audit.page_secret, passage.identity.name, course_id)
         return page_element(key, self._site.own_path(course_id))
 
-    def _surroundings(self, passage: _Passage, upstream: Upstream) -> Surroundings:
-        """Where the response may redirect to."""
+    def _policy(self, passage: _Passage) -> Policy:
+        """Makes the security headers of a response."""
         outside = passage.head.outside
-        origins = frozenset({f"{outside.scheme}://{outside.host}", upstream.origin})
-        return Surroundings(passage.target, len(self._prefix) + 1, origins)
+        course_path = self._site.course_path(passage.course.id)
+        return partial(
+            security_headers,
+            passage.rule.content,
+            course_url=f"{outside.scheme}://{outside.host}{course_path}",
+            frame_ancestors=self._site.frame_ancestors,
+        )
+
+    def _surroundings(self, passage: _Passage, *origins: str) -> Surroundings:
+        """Where the response may redirect to: within the course, here or at these origins."""
+        outside = passage.head.outside
+        here = f"{outside.scheme}://{outside.host}"
+        return Surroundings(passage.target, len(self._prefix) + 1, frozenset({here, *origins}))
 
     async def _forward_websocket(self, passage: _Passage, upstream: Upstream) -> web.StreamResponse:
         with self._metrics.websocket():

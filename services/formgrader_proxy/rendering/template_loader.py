@@ -1,7 +1,7 @@
 """Loads templates through :mod:`.template_source`, and the environment of nbgrader's own pages."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from jinja2 import BaseLoader, Environment, FileSystemLoader, TemplateNotFound
@@ -26,6 +26,7 @@ _SCRIPTS = (
     "saving_notice.js",
     "saving_drafts.js",
     "saving_fields.js",
+    "jobs.js",
 )
 #: What a loader returns: the source, its file, and whether it is still up to date.
 _Source = tuple[str, str | None, Callable[[], bool] | None]
@@ -69,14 +70,17 @@ def page_environment(nbgrader: str, static_url: str, notice: str) -> Environment
     """The environment of nbgrader's pages. ``nbgrader`` is the folder of its templates."""
     loader = SafeLoader(FileSystemLoader([nbgrader]), nbgrader)
     environment = Environment(loader=loader, autoescape=True)
-    add_page_parts(environment, static_url, notice)
+    add_page_parts(environment, static_url, notice, (*_SCRIPTS, "tables.js"))
     return environment
 
 
-def add_page_parts(environment: Environment, static_url: str, notice: str) -> None:
-    """What :mod:`.template_source` inserts into a page: a script, a style sheet and the notice.
+def add_page_parts(
+    environment: Environment, static_url: str, notice: str, scripts: Sequence[str] = _SCRIPTS
+) -> None:
+    """What :mod:`.template_source` inserts into a page: scripts, a style sheet and the notice.
 
-    ``static_url`` ends in a slash. ``notice`` is plain text, empty for none.
+    ``static_url`` ends in a slash. ``notice`` is plain text, empty for none. ``scripts`` are files
+    of ``static/``, which are loaded after nbgrader's.
     """
     style = Markup("").join(
         Markup('<link rel="stylesheet" href="{}{}">').format(static_url, name) for name in _STYLES
@@ -88,7 +92,7 @@ def add_page_parts(environment: Environment, static_url: str, notice: str) -> No
         classroom_head_start=lambda: "",
         classroom_head_end=lambda: (
             style
-            + Markup("").join(script.format(csp_nonce(), static_url, name) for name in _SCRIPTS)
+            + Markup("").join(script.format(csp_nonce(), static_url, name) for name in scripts)
         ),
         classroom_body_start=lambda: shown.format(escape(notice)) if notice else "",
         classroom_formulas=lambda: script.format(csp_nonce(), static_url, "formulas.js"),

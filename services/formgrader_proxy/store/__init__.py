@@ -1,1 +1,1 @@
-"""The record of changes, in a database."""
+"""The record of changes and jobs, in a database."""

@@ -21,7 +21,7 @@ __all__ = ["Audit", "Change"]
 
 SCHEMA = Schema(
     migrations=Path(__file__).parent / "migrations",
-    revisions=("0001", "0002", "0003"),
+    revisions=("0001", "0002", "0003", "0004"),
     version_table="formgrader_alembic_version",
     earlier_table="formgrader_schema",
 )
@@ -63,13 +63,13 @@ class Audit:
     async def begin(self, change: Change) -> int:
         """Record a change that is about to be made; the number of its row."""
         values = change_values(replace(change, status=None, succeeded=None))
-        async with self._opened.writing() as connection:
+        async with self.database.writing() as connection:
             statement = sa.insert(audit).values(values).returning(audit.c.id)
             return int((await connection.execute(statement)).scalar_one())
 
     async def finish(self, number: int, status: int, succeeded: bool | None = None) -> None:
         """Record the formgrader's response to a change."""
-        async with self._opened.writing() as connection:
+        async with self.database.writing() as connection:
             await connection.execute(
                 sa.update(audit)
                 .where(audit.c.id == number)
@@ -79,7 +79,7 @@ class Audit:
     async def newest(self, course: str, *, limit: int = 200) -> Sequence[Change]:
         """The newest changes of a course, newest first."""
         query = sa.select(audit).where(audit.c.course == course).order_by(audit.c.id.desc())
-        async with self._opened.reading() as connection:
+        async with self.database.reading() as connection:
             return [change_from(row) for row in await connection.execute(query.limit(limit))]
 
     async def latest(self, courses: Iterable[str]) -> dict[str, Change]:
@@ -89,7 +89,7 @@ class Audit:
             .where(audit.c.course.in_(list(courses)))
             .group_by(audit.c.course)
         )
-        async with self._opened.reading() as connection:
+        async with self.database.reading() as connection:
             rows = await connection.execute(sa.select(audit).where(audit.c.id.in_(newest)))
             return {row.course: change_from(row) for row in rows}
 
@@ -103,7 +103,7 @@ class Audit:
                 .order_by(audit.c.id)
                 .limit(step)
             )
-            async with self._opened.reading() as connection:
+            async with self.database.reading() as connection:
                 rows = (await connection.execute(query)).all()
             if not rows:
                 return
@@ -111,7 +111,8 @@ class Audit:
             yield [change_from(row) for row in rows]
 
     @property
-    def _opened(self) -> Database:
+    def database(self) -> Database:
+        """The open database. :raises StoreUnavailable: it is not open"""
         if self._database is None:
             raise StoreUnavailable(f"database {self._address.shown}: not open")
         return self._database

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
+from services.formgrader_proxy.course_check.findings import Finding
 from services.formgrader_proxy.courses import Course
 from services.formgrader_proxy.upstream.endpoint import Upstream, UpstreamUnreachable, Work
 from services.formgrader_proxy.upstream.external import External
@@ -71,6 +72,11 @@ class Formgrader:
     def trouble(self) -> str | None:
         """Why a managed formgrader cannot show a page; None if nothing is known to be wrong."""
         return None if self.pool is None else self.pool.trouble
+
+    @property
+    def finding(self) -> Finding | None:
+        """What is wrong with the course itself, if that is the trouble."""
+        return None if self.pool is None else self.pool.finding
 
     @property
     def job_concurrency(self) -> int:

@@ -2,7 +2,8 @@
 
 :mod:`.process.launch` runs it as ``python -I -m services.formgrader_proxy.upstream.server`` in the
 course's directory and writes one JSON object to its standard input: ``{"course_id", "base_url",
-"listener", "token", "db_url", "autograding"}``. "listener" is the descriptor of a listening socket.
+"listener", "token", "db_url", "db_url_file", "autograding"}``. "listener" is the descriptor of a
+listening socket.
 In its own container it gets "address" and "port" instead, "parent", the process id of its parent,
 and "exchange", the directory of nbgrader's exchange for courses whose nbgrader_config.py does not
 set one.
@@ -24,6 +25,7 @@ from traitlets.config import Config
 from common.prctl import end_with_parent, hide_process
 from services.formgrader_proxy.autograding import guards
 from services.formgrader_proxy.autograding.settings import AutogradingSettings
+from services.formgrader_proxy.course_check.at_start import refuse_broken_course
 from services.formgrader_proxy.gradebook.database.address import gradebook_url
 from services.formgrader_proxy.rendering import configure as rendering
 
@@ -107,6 +109,7 @@ def main() -> None:
     if "parent" in start:  # a keeper sees to that itself
         end_with_parent(start["parent"])
     guards.install(autograding_settings(start))
+    refuse_broken_course(start)
     app = FormgraderServer(config=configuration(start))
     if "listener" in start:
         app.adopt(inherited_socket(start["listener"]))

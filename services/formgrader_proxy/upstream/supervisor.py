@@ -13,6 +13,13 @@ from contextlib import contextmanager
 from enum import StrEnum
 
 from common.clock import Clock, SystemClock
+from services.formgrader_proxy.course_check.findings import Finding
+from services.formgrader_proxy.course_check.start_errors import (
+    EXPLAINED,
+    launch_failed,
+    process_ended,
+)
+from services.formgrader_proxy.course_check.versions import any_changed
 from services.formgrader_proxy.upstream.endpoint import Upstream
 from services.formgrader_proxy.upstream.pool.balance import Load
 from services.formgrader_proxy.upstream.process.health import Patience
@@ -50,7 +57,8 @@ class Supervisor:
     """One formgrader process of a course.
 
     Never raises for what the process does: :attr:`state` and :attr:`trouble` report it, and
-    :meth:`log_tail` returns what the process printed.
+    :meth:`log_tail` returns what the process printed. ``finding`` is what is wrong with the course
+    itself, if that is the trouble.
     """
 
     def __init__(
@@ -71,6 +79,7 @@ class Supervisor:
         """
         self.settings = settings
         self.trouble: str | None = None
+        self.finding: Finding | None = None
         self._idle_seconds = idle_seconds
         self._start_seconds = start_seconds
         self._patience = patience or Patience()
@@ -80,12 +89,14 @@ class Supervisor:
         self._state = State.STOPPED
         self._log: deque[str] = deque(maxlen=LOG_LINES)
         self._task: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
         self._upstream: Upstream | None = None
         self._stop = asyncio.Event()
         self._reconsider = asyncio.Event()
         self._finished = asyncio.Event()
         self._draining = False
         self._stuck: str | None = None
+        self._unexplained = False
         self._failures = 0
         self._not_before = 0.0
         self._started_at = 0.0
@@ -156,11 +167,13 @@ class Supervisor:
 
     def start(self) -> None:
         """Start the process if that is possible now."""
+        if self.finding is not None and self.paused_for:
+            self._look_for_changes(self.finding)
         if not self.startable:
             return
         self._started_at = self._last_used = self._clock.monotonic()
         self._stop.clear()
-        self._stuck = None
+        self._stuck, self._unexplained = None, False
         self._enter(State.STARTING)
         self._task = asyncio.create_task(self._run(), name=f"formgrader {self.settings.course_id}")
 
@@ -208,8 +221,15 @@ class Supervisor:
         try:
             async with live(self.settings, self._stop, self._print) as life:
                 await self._supervise(life)
+            # Now its log is complete.
+            if self._unexplained:
+                finding = process_ended(life.exit_code, self._log, str(self.settings.directory))
+                self._fail(
+                    finding.text if finding else f"it exited with code {life.exit_code}", finding
+                )
         except (OSError, LookupError, ValueError) as error:
-            self._fail(f"it could not be started: {error}")
+            finding = launch_failed(error, str(self.settings.directory), self.settings.user)
+            self._fail(finding.text if finding else f"it could not be started: {error}", finding)
         finally:
             self._upstream = None
             self._task = None
@@ -218,7 +238,7 @@ class Supervisor:
     async def _supervise(self, life: Life) -> None:
         try:
             if await life.until_serving(self._start_seconds, self._clock):
-                self._upstream, self.trouble = life.upstream, None
+                self._upstream, self.trouble, self.finding = life.upstream, None, None
                 self._enter(State.RUNNING)
                 await self._serve(life)
         finally:
@@ -248,6 +268,8 @@ class Supervisor:
         if life.stopping.done():
             self._failures = 0
             self._enter(State.STOPPING)
+        elif life.exit_code in EXPLAINED and self._state is State.STARTING:
+            self._unexplained = True  # its log may say why
         elif life.exited.done():
             self._fail(f"it exited with code {life.exited.result()}")
         elif self._stuck is not None:
@@ -255,11 +277,22 @@ class Supervisor:
         else:
             self._fail(f"it did not respond within {self._start_seconds:.0f} s")
 
-    def _fail(self, why: str) -> None:
+    def _look_for_changes(self, finding: Finding) -> None:
+        """Start again at once if a file that the finding depends on has changed."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._start_if_changed(finding))
+
+    async def _start_if_changed(self, finding: Finding) -> None:
+        # In a thread, because a file server may not respond.
+        changed = await asyncio.to_thread(any_changed, finding.watched)
+        if changed and self.finding is finding:
+            self._failures, self._not_before = 0, self._clock.monotonic()
+
+    def _fail(self, why: str, finding: Finding | None = None) -> None:
         lived = self._clock.monotonic() - self._started_at
         self._failures = 1 if lived > PROVEN_SECONDS else self._failures + 1
         self._not_before = self._clock.monotonic() + restart_delay(self._failures)
-        self.trouble = why
+        self.trouble, self.finding = why, finding
         log.warning("course %s: its formgrader failed: %s", self.settings.course_id, why)
         self._enter(State.PAUSING)
 

@@ -15,6 +15,7 @@ from services.formgrader_proxy.upstream.formgrader import Formgrader
 from services.formgrader_proxy.upstream.formgraders import Formgraders
 from services.formgrader_proxy.web.activity import Activity
 from services.formgrader_proxy.web.figures import Figures, KnownFigures
+from services.formgrader_proxy.web.trouble import sentence, trouble_of
 
 #: A course is recently used for this long after its last change.
 RECENT = timedelta(days=14)
@@ -53,6 +54,11 @@ class CourseSummary:
     last_change: LastChange | None = None
     grading_now: tuple[str, ...] = ()
     jobs: int | None = None
+
+    @property
+    def trouble_sentence(self) -> str:
+        """The trouble as the page shows it; empty without any."""
+        return sentence(self.trouble)
 
     @property
     def left(self) -> tuple[AssignmentWork, ...]:
@@ -125,7 +131,7 @@ class CourseList:
             title=course.title,
             role=_ROLES[role],
             state=formgrader.state,
-            trouble=formgrader.trouble,
+            trouble=trouble_of(formgrader, role),
             may_read_audit=may_read_audit,
             may_read_log=role is Role.ADMIN and formgrader.pool is not None,
             assignments=figures.assignments if figures else None,

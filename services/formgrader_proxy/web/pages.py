@@ -12,6 +12,7 @@ from services.formgrader_proxy.courses import is_course_id
 from services.formgrader_proxy.settings import Site
 from services.formgrader_proxy.upstream.formgraders import Formgraders
 from services.formgrader_proxy.web.course_list import CourseList, in_order, matching
+from services.formgrader_proxy.web.trouble import sentence
 
 #: With more courses, the list has a filter.
 MOST_WITHOUT_FILTER = 6
@@ -73,7 +74,7 @@ class Pages:
             "formgrader_log.html",
             course=formgrader.course,
             state=formgrader.state,
-            trouble=formgrader.trouble,
+            trouble=sentence(formgrader.trouble),
             lines=formgrader.pool.log_tail(),
         )
 

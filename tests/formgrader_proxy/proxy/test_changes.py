@@ -108,7 +108,7 @@ async def test_an_outcome_that_cannot_be_recorded_is_logged(
     """The change was made, so the grader gets the formgrader's response."""
     browser = await site.browser(GRADER)
 
-    async def unavailable(_number: int, _status: int, _succeeded: bool | None) -> None:
+    async def unavailable(_number: int, _status: int) -> None:
         raise StoreError("the disk is full")
 
     monkeypatch.setattr(site.audit, "finish", unavailable)

@@ -8,7 +8,7 @@ import pytest
 
 from common.errors import ConfigError
 from services.formgrader_proxy.store.audit import SCHEMA, Audit, Change
-from services.formgrader_proxy.store.tables import metadata
+from services.formgrader_proxy.store.job_tables import jobs
 from tests.fakes.databases import (
     db_url,
     differences,
@@ -77,6 +77,8 @@ CHANGE = Change(
 TABLES = {
     "formgrader_alembic_version",
     "formgrader_audit",
+    "formgrader_job",
+    "formgrader_job_item",
     "formgrader_schema",
     "formgrader_secret",
 }
@@ -101,7 +103,7 @@ async def old_url(db_url: str) -> str:
 async def test_migrations_create_the_tables_of_the_code(db_url: str) -> None:
     """After all migrations Alembic finds nothing to change, and SCHEMA lists them all."""
     await reopen(db_url)
-    assert await differences(db_url, SCHEMA, metadata) == []
+    assert await differences(db_url, SCHEMA, jobs.metadata) == []
     assert revisions(SCHEMA) == SCHEMA.revisions
     assert await table_names(db_url) == TABLES
     # The earlier release reads its own version here.
@@ -116,7 +118,7 @@ async def test_an_old_database_is_taken_over(old_url: str) -> None:
     assert await audit.begin(CHANGE) == 2
     assert list(await audit.newest("sums")) == [replace(CHANGE, status=None), CHANGE]
     await audit.close()
-    assert await differences(old_url, SCHEMA, metadata) == []
+    assert await differences(old_url, SCHEMA, jobs.metadata) == []
     assert await table_names(old_url) == TABLES
 
 
@@ -144,4 +146,4 @@ async def test_concurrent_openings_create_one_schema(db_url: str) -> None:
     assert await table_names(db_url) == TABLES
     assert await execute(db_url, "SELECT version FROM formgrader_schema") == [(1,)]
     version = await execute(db_url, "SELECT version_num FROM formgrader_alembic_version")
-    assert version == [("0003",)]
+    assert version == [(SCHEMA.current,)]

@@ -114,8 +114,8 @@ async def test_a_missing_directory_is_reported(tmp_path: Path) -> None:
     supervisor = supervised(tmp_path / "nowhere")
     supervisor.ready()
     await until(lambda: supervisor.state is State.PAUSING)
-    assert supervisor.trouble is not None
-    assert "could not be started" in supervisor.trouble
+    assert supervisor.finding is not None
+    assert f"{tmp_path}/nowhere does not exist" in str(supervisor.trouble)
 
 
 async def test_it_is_given_up_if_it_never_responds(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from services.formgrader_proxy.courses import load_courses
+from services.formgrader_proxy.upstream.process import life
 from services.formgrader_proxy.upstream.supervisor import State
 from tests.formgrader_proxy.site import COURSE, GRADER, Site, formgrader_site
 
@@ -42,10 +43,17 @@ async def test_a_page_while_it_starts(
     assert "starting" in answer.json()["message"]
 
 
-async def test_a_page_while_it_waits_for_a_restart(site: Site, tmp_path: Path) -> None:
+async def test_a_page_while_it_waits_for_a_restart(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With the reason and the delay."""
     browser = await site.browser(GRADER)
-    await manage(site, tmp_path / "nowhere")
+
+    def refuse(*_words: object) -> None:
+        raise ValueError("the machine is full")
+
+    monkeypatch.setattr(life, "launch", refuse)
+    await manage(site, tmp_path)
     formgrader = site.formgraders.get("course101")
     assert formgrader is not None
     assert formgrader.pool is not None
@@ -58,6 +66,6 @@ async def test_a_page_while_it_waits_for_a_restart(site: Site, tmp_path: Path) -
                 await asyncio.sleep(0.01)
     page = await browser.go(COURSE + "formgrader")
     assert page.status == 503
-    assert "is not running: it could not be started" in page.text
+    assert "is not running: it could not be started: the machine is full." in page.text
     assert f"restarted in {page.headers['Retry-After']} s" in page.text
     assert 1 <= int(page.headers["Retry-After"]) <= 4

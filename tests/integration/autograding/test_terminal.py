@@ -26,7 +26,7 @@ c.Autograde.autograde_preprocessors = [
     "nbgrader.preprocessors.Execute", "nbgrader.preprocessors.SaveAutoGrades"]
 c.Execute.kernel_manager_class = "jupyter_client.manager.AsyncKernelManager"
 from services.formgrader_proxy.autograding.guards import protect
-protect(sandbox="none", limits={"seconds": 0})
+protect(sandbox="none", limits={"seconds": 1})
 """
 
 

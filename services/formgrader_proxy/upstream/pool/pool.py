@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 
+from services.formgrader_proxy.course_check.findings import Finding
 from services.formgrader_proxy.upstream.endpoint import Upstream, Work
 from services.formgrader_proxy.upstream.pool.balance import MOMENT, least_busy, overloaded
 from services.formgrader_proxy.upstream.pool.changes import Changes
@@ -116,6 +117,11 @@ class Pool:
     def trouble(self) -> str | None:
         """Why no page can be shown; None while one can, or if nothing has failed."""
         return None if self.serves(Work.PAGES) else self._first.trouble
+
+    @property
+    def finding(self) -> Finding | None:
+        """What is wrong with the course itself, if that is the trouble."""
+        return None if self.serves(Work.PAGES) else self._first.finding
 
     @property
     def starting_for(self) -> float:

@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from services.formgrader_proxy.autograding.settings import AutogradingSettings
+from services.formgrader_proxy.course_check.start_errors import require_nbgrader
 from services.formgrader_proxy.upstream.process.listener import Listener
 from services.formgrader_proxy.upstream.process.process import Account, Process
 
+_SERVER = "services.formgrader_proxy.upstream.server"
 #: Environment variables that are passed on: for finding programs, locales and certificates.
 INHERITED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
@@ -39,7 +41,7 @@ class LaunchSettings:
         sys.executable,
         "-I",
         "-m",
-        "services.formgrader_proxy.upstream.server",
+        _SERVER,
     )
 
 
@@ -50,8 +52,10 @@ def launch(settings: LaunchSettings, private: Path, listener: Listener, token: s
     account, and removed when it has ended. This process keeps no copy of the listening socket.
 
     :raises OSError: it cannot be started, or ``db_url_file`` cannot be read
-    :raises LookupError: there is no such account
+    :raises LookupError: there is no such account, or nbgrader is not installed
     """
+    if _SERVER in settings.command:
+        require_nbgrader()
     account = Account.named(settings.user)
     start = {
         "course_id": settings.course_id,
@@ -59,6 +63,7 @@ def launch(settings: LaunchSettings, private: Path, listener: Listener, token: s
         "listener": listener.fileno(),
         "token": token,
         "db_url": read_secret(settings.db_url_file),
+        "db_url_file": str(settings.db_url_file) if settings.db_url_file else None,
         "autograding": settings.autograding.to_json(),
     }
     if account.uid is not None:

@@ -48,6 +48,12 @@ class Life:
         """Whether it has to end, or has ended."""
         return self.exited.done() or self.stopping.done()
 
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code of the process; None if it was still running at the end."""
+        done = self.exited.done() and not self.exited.cancelled()
+        return self.exited.result() if done else None
+
     async def wait(self, seconds: float | None, *others: asyncio.Task[Any]) -> None:
         """Wait until it is due, one of the tasks is done, or the time is over."""
         await asyncio.wait(

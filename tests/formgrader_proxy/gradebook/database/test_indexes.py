@@ -97,14 +97,14 @@ def test_they_are_created_again_after_a_change_of_the_tables(
 
 def test_another_file_in_the_same_place_is_prepared(tmp_path: Path) -> None:
     """Such as a copy that was restored."""
-    url, path = f"sqlite:///{tmp_path / 'gradebook.db'}", tmp_path / "gradebook.db"
-    new_gradebook(url).close()
+    path, copy = tmp_path / "gradebook.db", tmp_path / "copy.db"
+    url = f"sqlite:///{path}"
+    for place in (path, copy):
+        new_gradebook(f"sqlite:///{place}").close()
     gradebook_engine(url, "course101")
-    for old in tmp_path.glob("gradebook.db*"):
-        old.unlink()
-    new_gradebook(url).close()
+    copy.rename(path)
+    assert own_indexes(url) == []
     gradebook_engine(url, "course101")
-    assert path.exists()
     assert own_indexes(url) == ALL
 
 

@@ -71,6 +71,7 @@ async def test_its_settings_are_on_standard_input(tmp_path: Path) -> None:
         "base_url": "/c1/",
         "token": "its-own-token",
         "db_url": "postgresql://x",
+        "db_url_file": str(secret),
         "autograding": AutogradingSettings().to_json(),
     }
 

@@ -1,0 +1,1 @@
+"""Checks whether a course can be served, before anything is opened for writing."""

@@ -1,0 +1,1 @@
+"""A gradebook, examined without writing to it."""

@@ -1,0 +1,1 @@
+"""What nbgrader's pages show of a gradebook, read with few queries."""

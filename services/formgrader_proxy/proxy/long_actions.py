@@ -1,0 +1,55 @@
+"""nbgrader's own buttons for long changes: each is a job with one request.
+
+The browser gets nbgrader's response when the job has ended. A job does not end with the browser's
+connection, and the same request is not made twice at the same time.
+"""
+
+import json
+import logging
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from common.errors import StoreError
+from common.web.error_pages import error_response
+from services.formgrader_proxy.jobs.attempt import Outcome
+from services.formgrader_proxy.jobs.jobs import JobRefused, Jobs, User
+from services.formgrader_proxy.jobs.requests import wanted_by
+from services.formgrader_proxy.jobs.send import Reply
+from services.formgrader_proxy.store.job import State
+
+log = logging.getLogger("formgrader")
+
+_UNAVAILABLE = "The audit log is unavailable, so nothing was changed. Try again later."
+
+
+async def run_as_job(
+    request: web.Request, jobs: Jobs, course: str, user: User, segments: Sequence[str]
+) -> Reply | web.Response | None:
+    """The formgrader's response to a long change, or that of this service.
+
+    None: the formgrader could not be reached, or its process ended before it responded.
+    """
+    try:
+        job, outcome = await jobs.run(course, user, wanted_by(segments))
+    except JobRefused as error:
+        return error_response(request, 503, str(error), title="Not ready yet")
+    except StoreError as error:
+        log.error("%s; the change was not made", error)
+        return error_response(request, 503, _UNAVAILABLE, title="Not saved")
+    if outcome.reply is not None:
+        return outcome.reply
+    if outcome.not_sent is not None and not outcome.not_sent.recordable:
+        return error_response(request, 503, _UNAVAILABLE, title="Not saved")
+    if outcome.state is State.CANCELLED:
+        return _as_nbgrader(outcome)
+    if outcome.state is State.INTERRUPTED:
+        text = "The service was restarted. See the jobs of this course for what was done."
+        return error_response(request, 503, text, title=f"Job {job.id} was interrupted")
+    return None
+
+
+def _as_nbgrader(outcome: Outcome) -> web.Response:
+    """A failure in the form of nbgrader's own, which its pages show in a dialog."""
+    body = json.dumps({"success": False, "error": "\n".join(outcome.lines), "log": ""})
+    return web.Response(text=body, content_type="text/html")

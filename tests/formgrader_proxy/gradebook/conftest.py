@@ -1,0 +1,5 @@
+"""Gradebooks need nbgrader."""
+
+import pytest
+
+pytest.importorskip("nbgrader")
