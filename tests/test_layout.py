@@ -53,7 +53,7 @@ SERVICE_IMPORTS: dict[str, set[str]] = {
     },
     "formgrader_proxy/jobs": {"store", "upstream"},
     "formgrader_proxy/web": {"export", "jobs", "store", "upstream"},
-    "formgrader_proxy/commands": {"course_check", "export", "upstream"},
+    "formgrader_proxy/commands": {"course_check", "export", "gradebook", "upstream"},
     "formgrader_proxy/proxy": {"jobs", "store", "upstream", "web"},
 }
 #: Who may know traitlets: the applications, and a Jupyter server's own configuration.

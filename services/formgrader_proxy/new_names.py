@@ -15,7 +15,7 @@ that already exist keep working as far as they do.
 
 from enum import StrEnum
 
-from services.formgrader_proxy.names import Kind, is_accepted, is_harmless
+from services.formgrader_proxy.names import PUNCTUATION, Kind, is_accepted, is_harmless
 
 #: Names become parts of file names, of which the exchange combines four in 255 bytes.
 MAX_BYTES = 120
@@ -78,3 +78,18 @@ def shown(name: str) -> str:
         one if is_harmless(one) or 32 < ord(one) < 127 else "\ufffd" for one in name[:60]
     )
     return text + ("\u2026" if len(name) > 60 else "")
+
+
+def for_scripts() -> dict[str, dict[str, str | int]]:
+    """The same rules for a script: a regular expression of JavaScript with the flag ``u``."""
+    return {
+        what: {"pattern": _pattern(what), "bytes": MAX_BYTES, "rule": rule(what)} for what in What
+    }
+
+
+def _pattern(what: What) -> str:
+    also = (set(PUNCTUATION) | set(_ALSO[what])) - set(_FAILING[what])
+    listed = "".join(f"\\u{{{ord(one):x}}}" for one in sorted(also))
+    joiners = "\\u{200c}\\u{200d}"
+    letters = "\\p{L}\\p{Mn}\\p{Mc}\\p{Nd}\\p{Nl}\\p{No}"
+    return f"^(?![ .\\p{{Mn}}\\p{{Mc}}{joiners}])[{letters}{listed}{joiners}]+(?<![ .])$"

@@ -12,8 +12,12 @@ from tests.bench import report
 from tests.bench.cull import fake_hub as cull_fake
 from tests.bench.cull import real_hub as cull_real
 from tests.bench.formgrader_proxy import autograde as formgrader_autograde
+from tests.bench.formgrader_proxy import class_load as formgrader_load
 from tests.bench.formgrader_proxy import compare as formgrader
+from tests.bench.formgrader_proxy import data as formgrader_data
+from tests.bench.formgrader_proxy import next_page as formgrader_next
 from tests.bench.formgrader_proxy import page as formgrader_page
+from tests.bench.formgrader_proxy import tables as formgrader_tables
 from tests.bench.formgrader_proxy.grading import day as formgrader_day
 from tests.bench.formgrader_proxy.grading import kill as formgrader_kill
 from tests.bench.measure import BenchError, Stolen
@@ -29,7 +33,12 @@ BENCHMARKS: dict[str, Callable[[int], list[Table]]] = {
     "formgrader": formgrader.relay,
     "formgrader-autograde": formgrader_autograde.autograde,
     "formgrader-day": formgrader_day.grading_day,
+    "formgrader-load": partial(formgrader_load.while_autograding, 220),
+    "formgrader-load-1100": partial(formgrader_load.while_autograding, 1_100),
+    "formgrader-data": partial(formgrader_data.data, 220, "formgrader-data"),
+    "formgrader-next": formgrader_next.next_pages,
     "formgrader-page": formgrader_page.rendering,
+    "formgrader-tables": formgrader_tables.drawing,
     "hub-list": cull_real.listing,
     "hub-stop": partial(cull_real.stops, "hub-stop", cull_real.IDLE, 0.0, 0.8),
     "hub-slow-stop": partial(cull_real.stops, "hub-slow-stop", cull_real.FEW, 1.0, 0.15),
@@ -39,9 +48,11 @@ BENCHMARKS: dict[str, Callable[[int], list[Table]]] = {
     "stats-first-poll": stats.first_poll,
     "stats-poll": stats.poll_of_real_hub,
 }
-# Not run by default: each takes many minutes.
+# Not run by default: jupyterhub-idle-culler alone takes nine minutes per run, one of nbgrader's
+# requests three, and 2,000 scores while processes are killed ten.
 LONG: dict[str, Callable[[int], list[Table]]] = {
     "formgrader-kill": formgrader_kill.killed,
+    "formgrader-data-1100": partial(formgrader_data.data, 1_100, "formgrader-data-1100"),
     "hub-slow-stop-500": partial(cull_real.stops, "hub-slow-stop-500", cull_real.IDLE, 1.0, 0.15),
 }
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from services.formgrader_proxy.commands.examine_course import examine_course
 from services.formgrader_proxy.course_check.findings import Finding
 from services.formgrader_proxy.courses import Course
+from services.formgrader_proxy.gradebook.reads.agreement import agreement_warning
 from services.formgrader_proxy.upstream.isolation import isolation
 
 #: Courses that are checked at the same time. Each check takes one to two seconds of CPU.
@@ -27,6 +28,8 @@ def check_courses(name: str, courses: Mapping[str, Course], write: Callable[[str
     Returns the exit code: 1 if a course cannot be served.
     """
     write(f"{name} is valid:")
+    if warning := agreement_warning():
+        write(f"     warning: {warning}")
     problems = 0
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for course, report in zip(

@@ -21,6 +21,12 @@ from services.formgrader_proxy.course_check.findings import without_secrets
 log = logging.getLogger("formgrader")
 
 
+_NOTICE = (
+    "A configuration file of this course has an error, so its previous settings stay in use."
+    " Its administrators find the file and the line in the formgrader's log."
+)
+
+
 class SettingsFiles:
     """The configuration files that this process has read.
 
@@ -30,6 +36,10 @@ class SettingsFiles:
     def __init__(self) -> None:
         self.problems: dict[str, str] = {}
         self._valid: dict[str, Config] = {}
+
+    def notice(self) -> str:
+        """For every user, while a file that was valid has an error; otherwise empty."""
+        return _NOTICE if self.problems else ""
 
     @property
     def paths(self) -> list[str]:

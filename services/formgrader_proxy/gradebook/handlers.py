@@ -10,7 +10,7 @@ from tornado.web import RequestHandler
 from services.formgrader_proxy.gradebook.configuration import ConfigurationFiles
 from services.formgrader_proxy.gradebook.database.opened import gradebook_engine
 from services.formgrader_proxy.gradebook.database.sessions import RequestGradebook
-from services.formgrader_proxy.gradebook.reads.agreement import agreement, agrees
+from services.formgrader_proxy.gradebook.reads.agreement import agreement_warning, agrees
 from services.formgrader_proxy.gradebook.reads.course_api import CourseAPI
 from services.formgrader_proxy.gradebook.reads.fast_gradebook import FastGradebook
 
@@ -60,8 +60,8 @@ class _Gradebook:
 def settings() -> dict[str, Any]:
     """The application's settings for these handlers."""
     agreed = agrees()
-    if not agreed:
-        app_log.warning("%s.", agreement())
+    if warning := agreement_warning():
+        app_log.warning("%s", warning)
     return {
         "classroom_configuration": ConfigurationFiles(),
         "classroom_api": CourseAPI if agreed else NbGraderAPI,

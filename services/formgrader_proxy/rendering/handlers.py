@@ -5,6 +5,8 @@ from typing import Any
 from nbgrader.server_extensions.formgrader.base import BaseHandler
 from tornado.web import RequestHandler
 
+from services.formgrader_proxy.rendering.api_errors import ApiErrors, is_api
+from services.formgrader_proxy.rendering.creation import mixins
 from services.formgrader_proxy.rendering.nonce import NONCE_HEADER, new_nonce, rendering_with
 
 
@@ -54,4 +56,5 @@ def with_nonce(handler: type[RequestHandler]) -> type[RequestHandler]:
     """The same handler, with a nonce if it can render a page."""
     if not issubclass(handler, BaseHandler):
         return handler
-    return type(handler.__name__, (_Nonce, handler), {})
+    own = (ApiErrors, *mixins(handler)) if is_api(handler) else ()
+    return type(handler.__name__, (_Nonce, *own, handler), {})

@@ -1,5 +1,6 @@
 """Loads templates through :mod:`.template_source`, and the environment of nbgrader's own pages."""
 
+import json
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 from jinja2 import BaseLoader, Environment, FileSystemLoader, TemplateNotFound
 from markupsafe import Markup, escape
 
+from services.formgrader_proxy.new_names import for_scripts
+from services.formgrader_proxy.rendering import notices
 from services.formgrader_proxy.rendering.nonce import csp_nonce
 from services.formgrader_proxy.rendering.template_source import (
     Origin,
@@ -27,6 +30,8 @@ _SCRIPTS = (
     "saving_drafts.js",
     "saving_fields.js",
     "jobs.js",
+    "failures.js",
+    "new_names.js",
 )
 #: What a loader returns: the source, its file, and whether it is still up to date.
 _Source = tuple[str, str | None, Callable[[], bool] | None]
@@ -85,6 +90,7 @@ def add_page_parts(
     style = Markup("").join(
         Markup('<link rel="stylesheet" href="{}{}">').format(static_url, name) for name in _STYLES
     )
+    names = Markup('<meta name="classroom-names" content="{}">').format(json.dumps(for_scripts()))
     script = Markup('<script nonce="{}" src="{}{}"></script>')
     shown = Markup('<div class="alert alert-danger" id="course-notice" role="alert">{}</div>')
     environment.globals.update(
@@ -92,8 +98,11 @@ def add_page_parts(
         classroom_head_start=lambda: "",
         classroom_head_end=lambda: (
             style
+            + names
             + Markup("").join(script.format(csp_nonce(), static_url, name) for name in scripts)
         ),
-        classroom_body_start=lambda: shown.format(escape(notice)) if notice else "",
+        classroom_body_start=lambda: Markup("").join(
+            shown.format(escape(text)) for text in (notice, *notices.current()) if text
+        ),
         classroom_formulas=lambda: script.format(csp_nonce(), static_url, "formulas.js"),
     )

@@ -48,6 +48,7 @@ class Formgrader:
         self._on_process = on_process
         self._state: State | None = None
         self._closed = False
+        self._stopped = False
         self._open_jobs = 0
         self._how = how_it_runs(course, base_url)
         self._runner = self._run()
@@ -114,9 +115,16 @@ class Formgrader:
             await self._changes.wait(min(deadline - now, self._runner.pause(work)))
         return self.ready(work)
 
+    @property
+    def busy(self) -> bool:
+        """Whether it runs, but a page would have to wait for another request."""
+        serves = not self._closed and self._runner.serves(Work.PAGES)
+        return serves and self._runner.turn(Work.PAGES, 0.0) is None
+
     def _admits(self, work: Work) -> bool:
         """Whether requests may be sent. :raises UpstreamUnreachable: never again"""
-        if self._closed and not (work is Work.JOBS and self._open_jobs):
+        job_is_open = work is Work.JOBS and self._open_jobs and not self._stopped
+        if self._closed and not job_is_open:
             raise UpstreamUnreachable("the course is no longer served")
         if work is Work.PAGES or self.pool is None:
             return True
@@ -176,7 +184,7 @@ class Formgrader:
 
     async def stop(self) -> None:
         """Stop now, with all running work, for good. Takes 11 s at most."""
-        self._closed, self._open_jobs = True, 0
+        self._closed = self._stopped = True
         await self._runner.stop()
         self._report()
 
@@ -198,7 +206,7 @@ class Formgrader:
         return self._draining.owner(upstream)
 
     async def _until_no_job(self) -> None:
-        while self._open_jobs:
+        while self._open_jobs and not self._stopped:
             await self._changes.wait()
 
     def _report(self) -> None:

@@ -28,6 +28,7 @@ from services.formgrader_proxy.autograding.settings import AutogradingSettings
 from services.formgrader_proxy.course_check.at_start import refuse_broken_course
 from services.formgrader_proxy.gradebook.database.address import gradebook_url
 from services.formgrader_proxy.rendering import configure as rendering
+from services.formgrader_proxy.rendering import notices
 
 
 class FormgraderServer(ServerApp):
@@ -109,7 +110,7 @@ def main() -> None:
     if "parent" in start:  # a keeper sees to that itself
         end_with_parent(start["parent"])
     guards.install(autograding_settings(start))
-    refuse_broken_course(start)
+    notices.add(refuse_broken_course(start).notice)
     app = FormgraderServer(config=configuration(start))
     if "listener" in start:
         app.adopt(inherited_socket(start["listener"]))

@@ -239,6 +239,7 @@ class Supervisor:
         try:
             if await life.until_serving(self._start_seconds, self._clock):
                 self._upstream, self.trouble, self.finding = life.upstream, None, None
+                self.touch()  # the request that it was started for is about to be sent
                 self._enter(State.RUNNING)
                 await self._serve(life)
         finally:

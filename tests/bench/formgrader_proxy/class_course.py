@@ -23,12 +23,17 @@ ASSIGNMENT, NOTEBOOK = "ps1", "sums"
 """The assignment that is graded: its notebooks have the size of real ones."""
 
 COURSE = "course101"
+_DUE = datetime(2026, 1, 15)  # noqa: DTZ001 - nbgrader stores UTC without a zone
 
 
 def make_course(directory: Path, students: int) -> None:
     """Write the folders and the gradebook. nbgrader runs alembic by name, so PATH must have it."""
-    from nbgrader import api
+    make_folders(directory, students)
+    make_gradebook(f"sqlite:///{directory}/gradebook.db", students)
 
+
+def make_folders(directory: Path, students: int) -> None:
+    """Write the folders and the configuration."""
     directory.mkdir(parents=True)
     (directory / "exchange").mkdir()
     (directory / "nbgrader_config.py").write_text(
@@ -36,14 +41,29 @@ def make_course(directory: Path, students: int) -> None:
         f"c.CourseDirectory.course_id = {COURSE!r}\n"
         f"c.Exchange.root = {str(directory / 'exchange')!r}\n"
     )
-    people = [f"student{number:04}" for number in range(students)]
     for assignment in _assignments():
-        _folders(directory, assignment, people)
+        _folders(directory, assignment, _people(students))
+
+
+def make_gradebook(url: str, students: int) -> None:
+    """Write the rows. nbgrader runs alembic by name, so PATH must have it."""
+    from nbgrader import api
+
+    people = _people(students)
     rows = _Rows(random.Random(1))  # noqa: S311 - equal courses in every run
-    with api.Gradebook(f"sqlite:///{directory}/gradebook.db", COURSE) as gradebook:
+    with api.Gradebook(url, COURSE) as gradebook:
         for table, values in rows.of_course(people):
             gradebook.db.execute(insert(getattr(api, table).__table__), values)
         gradebook.db.commit()
+
+
+def _people(students: int) -> list[str]:
+    return [f"student{number:04}" for number in range(students)]
+
+
+def _submitted(number: int) -> datetime:
+    """When the student with this number submitted, in UTC."""
+    return _DUE - timedelta(minutes=number)
 
 
 def _assignments() -> list[str]:
@@ -63,7 +83,7 @@ def _folders(directory: Path, assignment: str, people: list[str]) -> None:
             made = directory / folder / student / assignment
             made.mkdir(parents=True)
             (made / f"{NOTEBOOK}.ipynb").write_text(text)
-            (made / "timestamp.txt").write_text("2026-01-15 12:00:00 UTC")
+            (made / "timestamp.txt").write_text(f"{_submitted(number)} UTC")
 
 
 class _Rows:
@@ -96,14 +116,13 @@ class _Rows:
         self, assignment: str, people: list[str]
     ) -> Iterator[tuple[str, list[dict[str, Any]]]]:
         ids = {kind: self._id() for kind in ("assignment", "notebook")}
-        due = datetime(2026, 1, 15)  # noqa: DTZ001 - nbgrader stores UTC without a zone
         yield (
             "Assignment",
             [
                 {
                     "id": ids["assignment"],
                     "name": assignment,
-                    "duedate": due,
+                    "duedate": _DUE,
                     "course_id": COURSE,
                 }
             ],
@@ -140,9 +159,9 @@ class _Rows:
                     "id": sent,
                     "assignment_id": ids["assignment"],
                     "student_id": student,
-                    "timestamp": due - timedelta(minutes=self._chance.randrange(10_000)),
+                    "timestamp": _submitted(number),
                 }
-                for student, (sent, _) in submitted.items()
+                for number, (student, (sent, _)) in enumerate(submitted.items())
             ],
         )
         yield (

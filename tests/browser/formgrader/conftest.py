@@ -60,15 +60,15 @@ class Site:
 
 
 @contextmanager
-def site_of(module: str, directory: Path) -> Iterator[Site]:
-    """A hub with the course that this module makes."""
+def site_of(module: str, directory: Path, *, more: str = "") -> Iterator[Site]:
+    """A hub with the course that this module makes; ``more`` is as in formgrader_hub."""
     if proxy_command() is None:
         pytest.skip("configurable-http-proxy is missing: run `make setup`")
     if CHROMIUM is None:
         pytest.skip("no browser here: apt-get install chromium")
     course = course_by_nbgrader(directory / "course", module=module)
     (directory / "hub").mkdir()
-    with formgrader_hub(directory / "hub", course) as hub:
+    with formgrader_hub(directory / "hub", course, more=more) as hub:
         yield Site(hub, course)
 
 

@@ -85,6 +85,15 @@ async def begin(formgrader: Formgrader, upstream: Upstream) -> "asyncio.Task[int
     return task
 
 
+def serves_jobs(formgrader: Formgrader) -> bool:
+    """Whether it accepts requests of jobs."""
+    try:
+        formgrader.ready(Work.JOBS)
+    except UpstreamUnreachable:
+        return False
+    return True
+
+
 def without_sandbox(course: Course) -> Course:
     """The course with a setting that a process has from its start."""
     sandbox = replace(course.autograding.sandbox, mechanism=Mechanism.NONE)
@@ -220,6 +229,8 @@ async def test_the_service_does_not_wait_for_running_work(
         await formgraders.replace({})
         async with asyncio.timeout(12):
             await formgraders.close()
+        assert not serves_jobs(formgrader)
+    assert not serves_jobs(formgrader)
     for task in tasks:
         with pytest.raises(aiohttp.ClientError):
             await task
@@ -233,7 +244,9 @@ async def test_requests_are_spread_over_the_free_processes(
     tasks = [await begin(formgrader, await ready(formgrader))]
     upstreams = {id(await ready(formgrader)) for _ in range(3)}  # the second process
     assert len(upstreams) == 1
+    busy = [formgrader.busy]
     tasks.append(await begin(formgrader, await ready(formgrader)))
+    assert [*busy, formgrader.busy] == [False, True]
     waiting = asyncio.create_task(formgrader.until_ready(Work.PAGES, 60))
     done, _ = await asyncio.wait({waiting}, timeout=0.5)
     assert not done

@@ -79,6 +79,17 @@ async def test_it_stops_when_idle_and_starts_again(tmp_path: Path) -> None:
     await supervisor.stop()
 
 
+async def test_a_start_that_takes_longer_than_the_idle_timeout(tmp_path: Path) -> None:
+    """The request that started it reaches it; it does not stop as soon as it runs."""
+    slow = "import time\ntime.sleep(1.5)\n" + SERVER
+    supervisor = supervised(tmp_path, slow, idle_seconds=1)
+    assert supervisor.ready() is None
+    await until(lambda: supervisor.state is State.RUNNING)
+    with pytest.raises(TimeoutError):  # half of the idle timeout
+        await until(lambda: supervisor.state is not State.RUNNING, 0.5)
+    await supervisor.stop()
+
+
 async def test_after_an_exit_it_is_started_again_with_a_delay(tmp_path: Path) -> None:
     """The reason is reported, and the first request after the delay starts it again."""
     supervisor = supervised(tmp_path)

@@ -14,13 +14,13 @@ from tests.integration.processes import free_port
 
 
 @contextmanager
-def bare_formgrader(course: Path, base_url: str) -> Iterator[str]:
+def bare_formgrader(course: Path, base_url: str, *options: str) -> Iterator[str]:
     """Serve the course at ``base_url``, which ends in a slash; yields the origin.
 
     Its token is :data:`~tests.formgrader_proxy.site.TOKEN`, so it can be an external formgrader
     (``url``) of a course.
     """
-    (course / "home").mkdir()
+    (course / "home").mkdir(exist_ok=True)
     port = free_port()
     programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     process = subprocess.Popen(
@@ -31,6 +31,7 @@ def bare_formgrader(course: Path, base_url: str) -> Iterator[str]:
             *(f"--IdentityProvider.token={TOKEN}", f"--ServerApp.base_url={base_url}"),
             "--ServerApp.jpserver_extensions={'nbgrader.server_extensions.formgrader': True}",
             f"--CourseDirectory.root={course}",
+            *options,
         ],
         cwd=course,
         env=os.environ | {"HOME": str(course / "home"), "PATH": programs},

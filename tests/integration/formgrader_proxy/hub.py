@@ -49,12 +49,16 @@ def course_by_nbgrader(
 
 
 @contextmanager
-def formgrader_hub(directory: Path, course: Path) -> Iterator[RealHub]:
-    """A hub with a grader, an instructor and a student of the course."""
+def formgrader_hub(directory: Path, course: Path, *, more: str = "") -> Iterator[RealHub]:
+    """A hub with a grader, an instructor and a student of the course.
+
+    ``more`` are further lines of the course in the courses file.
+    """
     courses = directory / "courses.toml"
     courses.write_text(
         f'[[course]]\nid = "{COURSE}"\ntitle = "Sums for all"\n'
         f'directory = "{course}"\ninstructors = ["instructors"]\nlab_directory = "courses/sums"\n'
+        + more
     )
     options = {
         "courses": str(courses),

@@ -1,12 +1,13 @@
 """Creates or removes the indexes of the gradebook of the course in the current directory.
 
 ``gradebook-indexes`` runs ``python -I -m services.formgrader_proxy.gradebook.database.command``
-as the course's account. Standard input is ``{"course_id", "db_url", "remove"}`` as JSON; the last
-line of the output is ``{"names": [...], "problem": text}``.
+as the course's account. Standard input is ``{"course_id", "db_url", "remove"}`` as JSON; the
+output is ``{"names": [...], "problem": text}``.
 """
 
 import json
 import sys
+from contextlib import redirect_stdout
 
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
@@ -21,7 +22,9 @@ def main() -> None:
     start = json.load(sys.stdin)
     names, problem = [], ""
     try:
-        names = act(course_gradebook_url(start["course_id"], start["db_url"]), start["remove"])
+        with redirect_stdout(sys.stderr):  # what nbgrader_config.py prints
+            url = course_gradebook_url(start["course_id"], start["db_url"])
+        names = act(url, start["remove"])
     except (ArgumentError, ImportError, SQLAlchemyError, FileNotFoundError) as error:
         problem = indexes.reason(error)
     print(json.dumps({"names": names, "problem": problem}))

@@ -4,6 +4,7 @@ The contract tests (tests/formgrader_proxy/gradebook/contract) compare every ans
 own. A version is added here after they have passed with it.
 """
 
+from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
 
 KNOWN = frozenset({"0.9.5", "0.9.6"})
@@ -14,12 +15,16 @@ def agrees(version: str | None = None) -> bool:
     return (version or installed("nbgrader")) in KNOWN
 
 
-def agreement() -> str:
-    """A sentence for ``check-courses`` about the installed version."""
-    version = installed("nbgrader")
+def agreement_warning() -> str:
+    """A sentence for ``check-courses`` and the log; empty if there is nothing to warn of."""
+    try:
+        version = installed("nbgrader")
+    except PackageNotFoundError:
+        return ""  # check-courses reports that for each course
     if agrees(version):
-        return f"nbgrader {version}, read quickly"
+        return ""
     return (
-        f"nbgrader {version} has not been compared with this version of the service, so its own"
-        f" queries are used, which are slow for large classes. Known: {', '.join(sorted(KNOWN))}"
+        f"nbgrader {version} is not one of the versions whose answers have been compared with this"
+        f" service's ({', '.join(sorted(KNOWN))}), so its own queries are used, which are slow for"
+        " large classes."
     )

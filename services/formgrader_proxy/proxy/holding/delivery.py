@@ -1,6 +1,7 @@
 """Delivers one change: permitted when its formgrader runs, forwarded once, repeated if harmless."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 
 from aiohttp import web
@@ -13,6 +14,8 @@ from services.formgrader_proxy.upstream.formgrader import Formgrader
 
 #: Changes, by their name in the audit log, that have the same effect if they are made twice.
 IDEMPOTENT = frozenset({"grade", "comment", "assignment", "student"})
+#: Seconds that a change waits for a process without other work, before it is queued in a busy one.
+BUSY_SECONDS = 60.0
 #: Seconds until a formgrader that broke off a change is looked for again.
 AFTER_DEATH_SECONDS = 0.2
 
@@ -50,9 +53,15 @@ class Delivery(Generic[_P]):
         :raises NotSaved: it would have to wait for too long
         :raises UpstreamUnreachable: an external formgrader has no readable token
         """
+        queued = False
         while True:
             passage = await self._held.despite_hub(self._permit)
             formgrader = passage.formgrader
+            if formgrader.busy and not queued:
+                queued = True
+                with suppress(UpstreamUnreachable):  # the course was just removed: see below
+                    await formgrader.until_ready(Work.PAGES, BUSY_SECONDS)
+                continue
             try:
                 upstream = formgrader.ready()
             except UpstreamUnreachable:

@@ -48,6 +48,12 @@ class Rendered:
                 self._keep(key, made, size)
         return made
 
+    def clear(self) -> None:
+        """Keep nothing of what has been rendered."""
+        with self._lock:
+            self._kept.clear()
+            self.bytes = 0
+
     def _keep(self, key: bytes, made: str, size: int) -> None:
         if key in self._kept:  # another thread has made the same
             return

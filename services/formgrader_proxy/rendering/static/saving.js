@@ -133,6 +133,8 @@
     if (problem || isTemporary(status) || status < 300) {
       trouble = problem || away(answer);
       attempt += 1;
+      entries.delete(entry.key); // the next attempt is another change's turn
+      entries.set(entry.key, entry);
       const delay = trouble.kind === "signed-out" ? 5_000 : 1_000 * 2 ** Math.min(attempt - 1, 5);
       timer ??= setTimeout(hurry, Math.min(delay, LONGEST_DELAY));
       return;

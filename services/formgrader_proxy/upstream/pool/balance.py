@@ -25,9 +25,15 @@ def least_busy(loads: Sequence[Load]) -> int:
     """The number of the process for the next request, of at least one.
 
     nbgrader handles one request after the other, so none should be queued behind a slow one while
-    another process could handle it.
+    another process could handle it. Of slow ones, the one that has been busy for longest will
+    probably take longest.
     """
-    return min(range(len(loads)), key=lambda n: (loads[n].slow, loads[n].requests, n))
+
+    def cost(number: int) -> tuple[float, int, int]:
+        load = loads[number]
+        return load.busy_for if load.slow else 0.0, load.requests, number
+
+    return min(range(len(loads)), key=cost)
 
 
 def overloaded(loads: Sequence[Load]) -> bool:

@@ -119,7 +119,9 @@ def test_the_command(tmp_path: Path, configured: bool) -> None:
         (tmp_path / "url").write_text(url)
         text += f'db_url_file = "{tmp_path / "url"}"\n'
     else:
-        (course / "nbgrader_config.py").write_text(f"c.CourseDirectory.db_url = {url!r}\n")
+        (course / "nbgrader_config.py").write_text(
+            f"print(1)\nc.CourseDirectory.db_url = {url!r}\n"
+        )
     (tmp_path / "courses.toml").write_text(text)
     code, output = command(tmp_path)
     assert (code, "there is no gradebook at" in output) == (1, True)

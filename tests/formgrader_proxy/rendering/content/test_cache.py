@@ -170,6 +170,8 @@ def test_it_is_bounded() -> None:
     assert kept.bytes == 3 * size
     found = {name: kept.get(name, make=lambda: "again") for name in ("a", "c", "d", "b", "long")}
     assert {name for name, html in found.items() if html == "again"} == {"b", "long"}
+    kept.clear()
+    assert (kept.bytes, kept.get("a", make=lambda: "again")) == (0, "again")
 
 
 def test_the_bound_is_that_of_the_process() -> None:

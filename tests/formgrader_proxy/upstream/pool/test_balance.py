@@ -18,9 +18,19 @@ SLOW = Load(1, MOMENT * 2)
         ([SLOW, Load(5, MOMENT / 2)], 1),
         ([Load(2, MOMENT / 2), QUICK], 1),
         ([Load(3, MOMENT * 2), SLOW], 1),
+        ([SLOW, Load(3, MOMENT * 1.5)], 1),
         ([Load(1, MOMENT), IDLE], 1),
     ],
-    ids=["one", "the first", "a free one", "not behind a slow one", "fewer", "all slow", "limit"],
+    ids=[
+        "one",
+        "the first",
+        "a free one",
+        "not behind a slow one",
+        "fewer",
+        "all slow",
+        "slowest",
+        "limit",
+    ],
 )
 def test_the_least_busy_process_is_used(loads: list[Load], number: int) -> None:
     """Slow requests count more than many quick ones."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import aiohttp
 import pytest
 
+from tests.integration.processes import status_of, wait_until
 from tests.integration.realhub import ADMIN, BROWSER, RealHub
 
 COURSE = "services/formgrader/course101/"
@@ -23,6 +24,9 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealHub]:
         f"declare(c, formgrader_proxy=__import__('json').loads({json.dumps(options)!r}))\n"
     )
     with RealHub(directory, extra_config=config) as hub:
+        # JupyterHub 4.1 does not wait for its services.
+        health = f"{hub.url}services/formgrader/health"
+        wait_until("the service serves", lambda: status_of(health) == 200)
         yield hub
 
 

@@ -137,3 +137,68 @@ async def test_it_starts_when_the_mistake_is_corrected(site: Site, course: Path)
     config.write_text(valid)
     page = await until(browser, lambda page: page.status == 200)
     assert "Manage Assignments" in page.text
+
+
+async def test_a_mistake_while_it_runs_changes_nothing(site: Site, course: Path) -> None:
+    """The previous settings stay in use, every page says so, and no second gradebook appears."""
+    config = course / "nbgrader_config.py"
+    moved = course / "grades.db"
+    (course / "gradebook.db").rename(moved)
+    valid = config.read_text() + f"c.CourseDirectory.db_url = 'sqlite:///{moved}'\n"
+    config.write_text(valid)
+    await serve(site, course)
+    browser = await site.browser(INSTRUCTOR)
+    await until(browser, lambda page: page.status == 200)
+    config.write_text(valid + "c.Exchange.root = \n")
+    answer = await browser.fetch(COURSE + "formgrader/api/students", token=browser.xsrf)
+    assert {student["id"] for student in answer.json()} == {"ana", "mallory"}
+    page = await browser.go(PAGE)
+    assert "its previous settings stay in use" in page.text
+    admin = await site.browser(ADMIN)
+    log = (await admin.go(PREFIX + "admin/course101/log")).text
+    assert "nbgrader_config.py, line 5: SyntaxError" in log
+    config.write_text(valid)
+    await browser.fetch(COURSE + "formgrader/api/students", token=browser.xsrf)
+    assert "previous settings" not in (await browser.go(PAGE)).text
+    assert not (course / "gradebook.db").exists()
+
+
+async def test_a_gradebook_that_breaks_while_it_runs(site: Site, course: Path) -> None:
+    """The pages' requests get a sentence."""
+    await serve(site, course)
+    browser = await site.browser(INSTRUCTOR)
+    await until(browser, lambda page: page.status == 200)
+    with sqlite3.connect(course / "gradebook.db") as database:
+        database.execute("ALTER TABLE student RENAME COLUMN lms_user_id TO something")
+    answer = await browser.fetch(COURSE + "formgrader/api/students", token=browser.xsrf)
+    assert answer.status == 500
+    assert "made by another version of nbgrader" in answer.json()["message"]
+
+
+async def test_impossible_names_are_refused_on_creation(site: Site, course: Path) -> None:
+    """With the rule; what exists can still be changed."""
+    await serve(site, course)
+    browser = await site.browser(INSTRUCTOR)
+    await until(browser, lambda page: page.status == 200)
+
+    async def send(method: str, path: str) -> Answer:
+        headers = {"X-CSRFToken": browser.xsrf, "Content-Type": "text/json"}
+        return await browser.fetch(
+            f"{COURSE}formgrader/api/{path}", method=method, headers=headers, data=b"{}"
+        )
+
+    for path in ("assignment/a+b", "assignment/ps%20(1)", "assignment/ps.", "student/a+b"):
+        answer = await send("PUT", path)
+        assert answer.status == 400
+        assert "may contain letters and digits" in answer.json()["message"]
+    assert not (course / "source" / "a+b").exists()
+    assert (await send("PUT", "assignment/ps2")).status == 200
+    shutil.copy(course / "source/ps1/sums.ipynb", course / "source/ps2/part[1].ipynb")
+    answer = await send("POST", "assignment/ps2/assign")
+    result = answer.json()
+    assert result["success"] is False
+    assert "“part[1]” cannot be used. The name of a notebook may contain" in result["log"]
+    assert not (course / "release" / "ps2").exists()
+    with sqlite3.connect(course / "gradebook.db") as database:
+        database.execute("UPDATE assignment SET name = 'ps (1)' WHERE name = 'ps1'")
+    assert (await send("PUT", "assignment/ps%20(1)")).status == 200

@@ -1,0 +1,89 @@
+"""Several processes of one course share its gradebook."""
+
+import random
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes.postgres import postgres, postgres_url
+from tests.formgrader_proxy.gradebook.gradebooks import new_gradebook, one_submission
+from tests.formgrader_proxy.gradebook.serving import Served, formgrader_process
+
+__all__ = ["postgres", "postgres_url"]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a gradebook with one submission."""
+    if request.param == "sqlite":
+        found = f"sqlite:///{tmp_path / 'gradebook.db'}"
+    else:
+        pytest.importorskip("psycopg2")
+        served: str = request.getfixturevalue("postgres_url")
+        found = served.replace("postgresql:", "postgresql+psycopg2:", 1)
+    with new_gradebook(found) as gradebook:
+        one_submission(gradebook)
+    return found
+
+
+@pytest.fixture
+def processes(url: str, tmp_path: Path) -> Iterator[list[Served]]:
+    """Two formgraders of the same course."""
+    course = tmp_path / "course"
+    for student in ("ana", "ben"):
+        for step in ("source/.", f"autograded/{student}"):
+            (course / step / "ps1").mkdir(parents=True, exist_ok=True)
+            (course / step / "ps1" / "p1.ipynb").write_text("{}")
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(formgrader_process(course, url, tmp_path / f"{number}.log"))
+            for number in range(2)
+        ]
+
+
+def test_what_one_saves_the_other_shows(processes: list[Served]) -> None:
+    """Scores, comments and flags, from the first request on, also after errors."""
+    first, second = processes
+    (notebook,) = first.send("api/submitted_notebooks/ps1/p1").body
+    grades, comments = (
+        f"api/{kind}?submission_id={notebook['id']}" for kind in ("grades", "comments")
+    )
+    (grade,), (comment,) = second.send(grades).body, second.send(comments).body
+    for number, (one, other) in enumerate([(first, second), (second, first)] * 3):
+        score = {"manual_score": number / 2, "extra_credit": None}
+        assert one.send(f"api/grade/{grade['id']}", "PUT", score).status == 200
+        assert other.send(grades).body[0]["manual_score"] == number / 2
+        text = {"manual_comment": f"Number {number} ü"}
+        assert other.send(f"api/comment/{comment['id']}", "PUT", text).status == 200
+        assert one.send(comments).body[0]["manual_comment"] == f"Number {number} ü"
+        for bad in ("[]", {"manual_score": "many"}):
+            assert one.send(f"api/grade/{grade['id']}", "PUT", bad).status == 500
+        assert one.send("api/grade/missing", "PUT", score).status == 404
+
+
+def test_changes_at_once_are_all_kept(processes: list[Served]) -> None:
+    """Eight graders turn a flag and save scores in two processes: no error, and no lost change."""
+    (notebook,) = processes[0].send("api/submitted_notebooks/ps1/p1").body
+    flag = f"api/submitted_notebook/{notebook['id']}/flag"
+    (grade,) = processes[0].send(f"api/grades?submission_id={notebook['id']}").body
+
+    def grader(number: int) -> list[Any]:
+        dice, found = random.Random(number), []  # noqa: S311 # the same each time
+        for _ in range(10):
+            served = dice.choice(processes)
+            found.append(served.send(flag, "POST"))
+            score = {"manual_score": number, "extra_credit": None}
+            assert served.send(f"api/grade/{grade['id']}", "PUT", score).status == 200
+            assert served.send("api/submitted_notebooks/ps1/p1").status == 200
+        return found
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = [answer for found in threads.map(grader, range(8)) for answer in found]
+    assert {answer.status for answer in answers} == {200}
+    flags = [answer.body["flagged"] for answer in answers]
+    assert flags.count(True) == flags.count(False) == 40
+    assert not processes[1].send("api/submitted_notebooks/ps1/p1").body[0]["flagged"]
