@@ -166,6 +166,16 @@ class HubClient:
         """One group. :raises HubNotFound: there is no such group"""
         return await self._read("group", f"/groups/{_quoted(name)}", decode_group)
 
+    async def create_group(self, name: str) -> bool:
+        """Create a group without members. Returns False if it exists already."""
+        try:
+            await self._send("group", "POST", f"/groups/{_quoted(name)}", json={})
+        except HubRejected as error:
+            if error.status != 409:
+                raise
+            return False
+        return True
+
     async def user(self, name: str) -> User:
         """One user with all their servers. :raises HubNotFound: there is no such user"""
         return await self._read("user", f"/users/{_quoted(name)}", self._decode_user)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from examples.demo.people import COURSE, GRADERS, INSTRUCTORS, PEOPLE
+from examples.demo.people import COURSE, GRADERS, INSTRUCTORS, PEOPLE, STUDENTS
 from examples.demo.service_options import course_directory, courses_file
 
 
@@ -39,6 +39,7 @@ def prepare(state: Path, environment: dict[str, str]) -> Iterator[Task]:
     """Create the directories, and start a process for each kind of data that is missing."""
     (state / "homes" / "formgrader").mkdir(parents=True, exist_ok=True)
     _link_course(state)
+    _configure_students(state)
     if course_directory(state).exists():
         list_course(state)
     else:
@@ -69,10 +70,29 @@ def list_course(state: Path) -> None:
 def _use_exchange(state: Path) -> None:
     """Let the course's formgrader release to, and collect from, the demo's exchange."""
     settings = course_directory(state) / "nbgrader_config.py"
-    line = f"c.Exchange.root = {str(state / 'exchange')!r}\n"
-    if line not in settings.read_text("utf-8"):
+    lines = (
+        f"c.Exchange.root = {str(state / 'exchange')!r}\n"
+        "c.ExchangeCollect.check_owner = False  # all servers of the demo run as one account\n"
+    )
+    if lines not in settings.read_text("utf-8"):
         with settings.open("a", encoding="utf-8") as file:
-            file.write(line)
+            file.write(lines)
+
+
+def _configure_students(state: Path) -> None:
+    """Let the students fetch from, and submit to, the demo's exchange."""
+    for person in PEOPLE:
+        if STUDENTS in person.groups:
+            folder = state / "homes" / person.login / ".jupyter"
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "nbgrader_config.py").write_text(
+                "c = get_config()\n"
+                f"c.CourseDirectory.course_id = {COURSE!r}\n"
+                # All servers of the demo run as one account, whose name nbgrader would use.
+                f"c.CourseDirectory.student_id = {person.login!r}\n"
+                f"c.Exchange.root = {str(state / 'exchange')!r}\n",
+                encoding="utf-8",
+            )
 
 
 def _link_course(state: Path) -> None:

@@ -62,6 +62,23 @@ class FormgraderProxy(ServiceApp):
             grades stats101 --courses=courses.toml --format=moodle --assignment=ps1 > ps1.csv
             """,
         ),
+        "new-course": Command(
+            help="Create a course: its folder, configuration, account, groups, and the entry in the"
+            " courses file, as far as they are missing.",
+            run="new_course",
+            words=("ID",),
+            options={
+                "title": "The displayed name. Default: the id.",
+                "directory": "The course's directory. Default: as in the courses file.",
+                "user": "The system account that runs the formgrader. Default: grade-ID, if this"
+                " command runs as root.",
+            },
+            switches={"dry-run": "Only print what would be created."},
+            examples="""
+            new-course stats101 --courses=/etc/jupyterhub/courses.toml --title="Statistics 101"
+            new-course bio1 --courses=courses.toml --directory=/srv/courses/bio1 --dry-run
+            """,
+        ),
         "gradebook-indexes": Command(
             help="Create the indexes of a course's gradebook. Formgraders do so when they start.",
             run="gradebook_indexes",
@@ -204,21 +221,27 @@ class FormgraderProxy(ServiceApp):
 
     def courses_file(self, path: str = "") -> "CoursesFile":
         """The courses file at ``path``, by default that of the settings. Raises ConfigError."""
-        from services.formgrader_proxy.courses import CoursesFile, load_courses
+        from services.formgrader_proxy.course_folders.scan import Folders
+        from services.formgrader_proxy.courses import CoursesFile, is_course_id, load_courses
         from services.formgrader_proxy.upstream.process.process import may_switch_user
+
+        root = may_switch_user()
+        folders = Folders(root, is_course_id)
 
         def load(text: str) -> "dict[str, Course]":
             instructors = frozenset(self.instructor_groups)
-            return load_courses(text, instructors=instructors, root=may_switch_user())
+            return load_courses(text, instructors=instructors, root=root, folders=folders)
 
-        return CoursesFile(Path(path or self.courses), load)
+        return CoursesFile(Path(path or self.courses), load, folders)
 
     def check_courses(self, words: "Sequence[str]", _options: Mapping[str, str]) -> int:
         """``check-courses FILE``"""
         from services.formgrader_proxy.commands.check_courses import check_courses
 
-        courses = self.courses_file(words[0]).courses  # the caller reports a ConfigError
-        return check_courses(words[0], courses, lambda line: print(line, flush=True))
+        file = self.courses_file(words[0])  # the caller reports a ConfigError
+        for problem in file.folder_problems:
+            print(f"warning: {problem}", flush=True)
+        return check_courses(words[0], file.courses, lambda line: print(line, flush=True))
 
     def print_grades(self, words: "Sequence[str]", options: Mapping[str, str]) -> int:
         """``grades COURSE``"""
@@ -226,6 +249,43 @@ class FormgraderProxy(ServiceApp):
 
         sys.stdout.write(grades(self._course(words[0]), options))
         return 0
+
+    async def new_course(self, words: "Sequence[str]", options: Mapping[str, str]) -> int:
+        """``new-course ID``. Returns 1 if a part could not be created."""
+        from contextlib import AsyncExitStack
+
+        from common.hub.client import HubClient
+        from common.hub.connection import client_session
+        from services.formgrader_proxy.commands.new_course.command import new_course
+        from services.formgrader_proxy.commands.new_course.plan import Request
+        from services.formgrader_proxy.commands.new_course.steps import Outcome
+        from services.formgrader_proxy.courses import load_courses
+        from services.formgrader_proxy.upstream.process.process import may_switch_user
+
+        if not self.courses:
+            raise ConfigError(["--courses is missing: use --courses=FILE.toml."])
+        root, failed = may_switch_user(), False
+        request = Request(
+            words[0], root, options.get("title"), options.get("directory"), options.get("user")
+        )
+        async with AsyncExitStack() as stack:
+            hub: HubClient | None = None
+            if self.url and self.token:
+                session = await stack.enter_async_context(
+                    client_session(self.url, tls=self.hub_tls)
+                )
+                hub = HubClient(session, self.url, self.token, timeout_seconds=10)
+            steps = new_course(
+                Path(self.courses),
+                request,
+                hub,
+                lambda text: load_courses(text, root=root),
+                dry_run="dry-run" in options,
+            )
+            async for step in steps:
+                failed |= step.outcome is Outcome.FAILED
+                print(step)
+        return 1 if failed else 0
 
     def _course(self, course_id: str) -> "Course":
         """A course of the courses file. :raises ConfigError: there is none"""

@@ -32,7 +32,7 @@ from services.formgrader_proxy.web.api import Api
 from services.formgrader_proxy.web.audit_pages import AuditPages
 from services.formgrader_proxy.web.course_list import CourseList
 from services.formgrader_proxy.web.grade_files import GradeFiles
-from services.formgrader_proxy.web.jobs_pages import JobsPages
+from services.formgrader_proxy.web.jobs.pages import JobsPages
 from services.formgrader_proxy.web.pages import Pages, add_course_redirects
 from services.formgrader_proxy.web.sign_in_again import SignInAgain
 

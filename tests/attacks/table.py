@@ -525,6 +525,26 @@ PROCESS: dict[str, Attack] = {
 
 #: Metrics, tokens, networks and accounts.
 ACCESS: dict[str, Attack] = {
+    "job of another role or course": Attack(
+        "a grader, a student, or an instructor of another course",
+        "start, cancel or retry a job, or open another course's job by its number",
+        "403 or 404; no request is sent to the formgrader",
+    ),
+    "job without a token": Attack(
+        "a page on a student's own server",
+        "start or cancel a job, or read the list of jobs",
+        "403; nothing is started",
+    ),
+    "job for a pattern": Attack(
+        "a student whose folder is named like a pattern",
+        "have everyone autograded by the job for all submissions",
+        "the item fails, and its request is never sent",
+    ),
+    "script in the log of a job": Attack(
+        "a submission",
+        "print markup and control characters, which nbgrader's log contains",
+        "the pages show them as text, without the control characters",
+    ),
     "deploy-token-of-another-course": Attack(
         "a submission in one course",
         "uses the token of its formgrader at the formgrader of another course",

@@ -409,6 +409,18 @@ async def test_a_deleted_user_is_gone(site: Site) -> None:
     assert {"del", "del?x=1"} & set(await everyone(site.hub)) == {"del"}
 
 
+async def test_groups_can_be_created_once(site: Site) -> None:
+    """With the scope for it."""
+    creator = await site.client(["admin:groups", "read:groups"])
+    for name in ("contract-new", "contract/new 名前"):
+        assert await creator.create_group(name)
+        assert not await creator.create_group(name)
+        assert (await creator.group(name)).users == ()
+    poor = await site.client(["read:groups"])
+    with pytest.raises(HubForbidden):
+        await poor.create_group("contract-other")
+
+
 async def test_groups_have_their_members(site: Site) -> None:
     """Groups are listed in pages and can be read individually."""
     await site.create("contract", ["contract-a", "contract-b", "contract-c"])

@@ -172,6 +172,7 @@ class FakeHub:
             api.add_post(path, self._start)
         api.add_get("/hub/api/groups", self._groups)
         api.add_get("/hub/api/groups/{group:[^/]+}", self._group)
+        api.add_post("/hub/api/groups/{group:[^/]+}", self._create_group)
         api.add_get("/hub/metrics", self._metrics)
 
     async def _date(self, request: web.Request, response: web.StreamResponse) -> None:
@@ -385,6 +386,14 @@ class FakeHub:
         if name not in self.groups:
             raise web.HTTPNotFound
         return web.json_response(self._group_model(name))
+
+    async def _create_group(self, request: web.Request) -> web.Response:
+        name = unquote(request.raw_path.partition("?")[0].split("/")[4])
+        self._need("admin:groups")
+        if name in self.groups:
+            return _error(409, f"Group {name} already exists")
+        self.groups[name] = {}
+        return web.json_response(self._group_model(name), status=201)
 
     async def _metrics(self, request: web.Request) -> web.Response:
         if self.metrics_text is None:

@@ -15,6 +15,7 @@ import aiohttp
 import psutil
 import pytest
 
+from tests.integration.demo_exchange import assignment_goes_round
 from tests.integration.processes import free_port, proxy_command, wait_until
 from tests.integration.realhub import BROWSER, sign_in
 from tests.paths import ROOT
@@ -91,7 +92,7 @@ def running(state: Path) -> Iterator[Demo]:
 @pytest.mark.attack("account-shared-password")
 @pytest.mark.skipif(proxy_command() is None, reason="no proxy: run `make setup`")
 async def test_sign_in_stop_and_start_again(tmp_path: Path) -> None:
-    """Users can work and grade, Ctrl-C stops all processes, and the next run keeps the state."""
+    """Users can work, submit and grade; Ctrl-C stops everything; the next run keeps the state."""
     state = tmp_path / "state"
     with running(state) as demo:
         jar = aiohttp.CookieJar(unsafe=True)
@@ -117,6 +118,7 @@ async def test_sign_in_stop_and_start_again(tmp_path: Path) -> None:
             await until_page(session, demo.url + "services/formgrader/", "Course 101")
             await until_page(session, demo.url + FORMGRADER + "/manage_submissions/ps1", "ps1")
         password = demo.password
+        await assignment_goes_round(demo.url, state, "ines", demo.staff_password, password)
         assert len(demo.processes()) >= 3
         demo.process.send_signal(signal.SIGINT)
         assert demo.process.wait(60) == 0, demo.printed()

@@ -179,10 +179,11 @@ class CourseQueue:
             self._on_item(item.state)
         self._touch(job, *ended)
         self._settle(job)
-        self._pump()
         try:
+            # Before the next request: what is not written yet does not pile up.
             await self._records.recorder.write()
         finally:
+            self._pump()
             for future in (one for item in ended for one in self._waiting.pop(item, ())):
                 if not future.done():
                     future.set_result(outcome)

@@ -24,6 +24,7 @@ from services.formgrader_proxy.allow_list import OTHER, Rule, check_role, find_r
 from services.formgrader_proxy.courses import Course
 from services.formgrader_proxy.jobs.jobs import Jobs, User
 from services.formgrader_proxy.jobs.requests import ACTIONS
+from services.formgrader_proxy.jobs.send import Reply
 from services.formgrader_proxy.metrics import FormgraderMetrics, Held, Outcome
 from services.formgrader_proxy.proxy.additions.notebook_links import appended_script
 from services.formgrader_proxy.proxy.additions.statistics_link import statistics_element
@@ -57,7 +58,7 @@ from services.formgrader_proxy.upstream.endpoint import Upstream, UpstreamUnreac
 from services.formgrader_proxy.upstream.formgrader import Formgrader
 from services.formgrader_proxy.upstream.formgraders import Formgraders
 from services.formgrader_proxy.web.activity import Activity
-from services.formgrader_proxy.web.jobs_api import JobsApi
+from services.formgrader_proxy.web.jobs.api import JobsApi
 from services.formgrader_proxy.web.page_keys import page_element, page_key
 from services.formgrader_proxy.web.refusals import (
     redirect_page,
@@ -191,10 +192,7 @@ class Gateway:
         with self._holding.change(passage.course.id, 0, before.spent) as held:
             passage = await held.despite_hub(permit)
         self._activity.seen(passage.course.id, passage.identity.name)
-        try:
-            return await self._answer_about_jobs(passage)
-        except RedirectRefused as error:
-            return self._failed(passage, error)
+        return await self._answer_about_jobs(passage)
 
     async def _deliver(
         self,
@@ -285,25 +283,25 @@ class Gateway:
         return response
 
     async def _answer_about_jobs(self, passage: _Passage) -> web.StreamResponse:
-        """Run a long change as a job, or answer a request about jobs.
-
-        :raises RedirectRefused: the formgrader redirects to an address outside the course
-        """
+        """Run a long change as a job, or answer a request about jobs."""
         course, role, formgrader = passage.course, passage.role, passage.formgrader
         request, user = passage.request, User(passage.identity.name, role.name.lower())
         if passage.rule.served:
             return await self._jobs_api.answer(request, formgrader, user, passage.segments)
-        found = await run_as_job(request, self._jobs, course.id, user, passage.segments)
-        if found is None:
-            self._metrics.request(course.id, role, Outcome.AWAY)
-            return unreachable_page(request, course)
-        self._metrics.request(course.id, role, Outcome.of(found.status))
-        if isinstance(found, web.Response):
-            return found
-        added = self._policy(passage)(found.headers.getall(NONCE_HEADER, ()))
-        headers = to_client(found.status, found.headers, self._surroundings(passage), added=added)
+        try:
+            found = await run_as_job(request, self._jobs, course, user, passage.segments)
+            response = self._reply(passage, found) if isinstance(found, Reply) else found
+        except RedirectRefused as error:
+            return self._failed(passage, error)
+        self._metrics.request(course.id, role, Outcome.of(response.status))
+        return response
+
+    def _reply(self, passage: _Passage, reply: Reply) -> web.Response:
+        """A formgrader's response to a long change. :raises RedirectRefused: it leads elsewhere"""
+        added = self._policy(passage)(reply.headers.getall(NONCE_HEADER, ()))
+        headers = to_client(reply.status, reply.headers, self._surroundings(passage), added=added)
         headers.popall("Content-Length", None)
-        return web.Response(status=found.status, headers=headers, body=found.body)
+        return web.Response(status=reply.status, headers=headers, body=reply.body)
 
     def _split(self, target: Target) -> tuple[str, tuple[str, ...]]:
         """The course's id, and the segments below its prefix."""

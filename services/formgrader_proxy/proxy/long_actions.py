@@ -12,6 +12,7 @@ from aiohttp import web
 
 from common.errors import StoreError
 from common.web.error_pages import error_response
+from services.formgrader_proxy.courses import Course
 from services.formgrader_proxy.jobs.attempt import Outcome
 from services.formgrader_proxy.jobs.jobs import JobRefused, Jobs, User
 from services.formgrader_proxy.jobs.requests import wanted_by
@@ -24,29 +25,29 @@ _UNAVAILABLE = "The audit log is unavailable, so nothing was changed. Try again 
 
 
 async def run_as_job(
-    request: web.Request, jobs: Jobs, course: str, user: User, segments: Sequence[str]
-) -> Reply | web.Response | None:
-    """The formgrader's response to a long change, or that of this service.
-
-    None: the formgrader could not be reached, or its process ended before it responded.
-    """
+    request: web.Request, jobs: Jobs, course: Course, user: User, segments: Sequence[str]
+) -> Reply | web.Response:
+    """The formgrader's response to a long change, or that of this service if there is none."""
     try:
-        job, outcome = await jobs.run(course, user, wanted_by(segments))
+        job, outcome = await jobs.run(course.id, user, wanted_by(segments))
     except JobRefused as error:
-        return error_response(request, 503, str(error), title="Not ready yet")
+        return error_response(request, 503, str(error), title="Not ready yet", saved=False)
     except StoreError as error:
         log.error("%s; the change was not made", error)
-        return error_response(request, 503, _UNAVAILABLE, title="Not saved")
+        return error_response(request, 503, _UNAVAILABLE, title="Not saved", saved=False)
     if outcome.reply is not None:
         return outcome.reply
     if outcome.not_sent is not None and not outcome.not_sent.recordable:
-        return error_response(request, 503, _UNAVAILABLE, title="Not saved")
+        return error_response(request, 503, _UNAVAILABLE, title="Not saved", saved=False)
     if outcome.state is State.CANCELLED:
         return _as_nbgrader(outcome)
     if outcome.state is State.INTERRUPTED:
         text = "The service was restarted. See the jobs of this course for what was done."
-        return error_response(request, 503, text, title=f"Job {job.id} was interrupted")
-    return None
+        return error_response(request, 503, text, title=f"Job {job.id} was interrupted", saved=None)
+    sent = outcome.not_sent is None
+    title = "It is not known whether this was done" if sent else "Nothing was changed"
+    text = " ".join(outcome.lines)
+    return error_response(request, 502, text, title=title, saved=None if sent else False)
 
 
 def _as_nbgrader(outcome: Outcome) -> web.Response:

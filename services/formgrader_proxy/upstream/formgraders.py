@@ -44,6 +44,7 @@ class Formgraders:
         )
         self._formgraders: dict[str, Formgrader] = {}
         self._reloading: asyncio.Task[None] | None = None
+        self._logged: set[str] = set()
         #: Formgraders that are no longer served, until their running work has ended.
         self._retiring: dict[Formgrader, asyncio.Task[None]] = {}
 
@@ -59,6 +60,11 @@ class Formgraders:
     def problems(self) -> Sequence[str]:
         """What is wrong with the courses file; empty if its courses are the current ones."""
         return self._file.problems
+
+    @property
+    def folder_problems(self) -> Sequence[str]:
+        """Why folders are no courses, where the courses file covers folders."""
+        return self._file.folder_problems
 
     async def refresh(self) -> None:
         """Read the courses file again, and use its courses if they changed.
@@ -87,6 +93,14 @@ class Formgraders:
                 log.error("  %s", problem)
         elif outcome is Reload.LOADED:
             await self.replace(self._file.courses)
+        self._log_folder_problems()
+
+    def _log_folder_problems(self) -> None:
+        """Each problem once, until it is solved."""
+        current = set(self._file.folder_problems)
+        for problem in sorted(current - self._logged):
+            log.warning("%s", problem)
+        self._logged = current
 
     async def replace(self, courses: Mapping[str, Course]) -> None:
         """Serve these courses only.

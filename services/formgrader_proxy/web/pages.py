@@ -59,6 +59,7 @@ class Pages:
             now=now,
             ago=partial(ago, now=now),
             problems=self._formgraders.problems if admin else (),
+            folder_problems=self._formgraders.folder_problems if admin else (),
         )
 
     async def log(self, request: web.Request) -> web.Response:

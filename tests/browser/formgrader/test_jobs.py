@@ -8,12 +8,22 @@ import pytest
 from playwright.async_api import Locator, Page, expect
 
 from tests.browser.conftest import Visit
-from tests.browser.formgrader.conftest import EXPECTED, Open, Site, acknowledge, row_of, site_of
+from tests.browser.formgrader.conftest import (
+    EXPECTED,
+    PAGES,
+    Open,
+    Site,
+    acknowledge,
+    row_of,
+    site_of,
+)
 from tests.browser.formgrader.course import DORA, NOTEBOOK, SUBMITTED
+from tests.integration.autograding import notebooks
 from tests.integration.formgrader_proxy.hub import COURSE, GRADER, INSTRUCTOR
 
 STUDENTS = ("gus", "hal", "ivy")
 BROKEN = "joe"
+SLOW = "kim"
 JOBS = f"services/formgrader/courses/{COURSE}/jobs"
 MINUTE = 60_000
 
@@ -22,6 +32,9 @@ MINUTE = 60_000
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A course of its own, because these tests process every submission."""
     with site_of("tests.browser.formgrader.course", tmp_path_factory.mktemp("jobs")) as made:
+        # A cell that sleeps has to sleep until the test stops it, on a slow machine, too.
+        with (made.course / "nbgrader_config.py").open("a") as config:
+            config.write("c.ExecutePreprocessor.timeout = c.Execute.timeout = 900\n")
         yield made
 
 
@@ -117,3 +130,27 @@ async def test_nbgraders_own_button(formgrader: Open, visit: Visit, site: Site) 
     await page.goto(site.hub.url + JOBS)
     await expect(page.locator(".job").first).to_contain_text(f"Autograde {SUBMITTED}: {DORA}")
     await expect(page.locator(".job").first).to_contain_text("1 of 1 done")
+
+
+async def test_the_progress_on_other_pages(
+    formgrader: Open, visit: Visit, site: Site, submissions: None
+) -> None:
+    """A submission that does not end: shown on all pages, cancelled on one, stopped on another."""
+    folder = site.course / "submitted" / SLOW / SUBMITTED
+    shutil.copytree(site.course / "submitted" / DORA / SUBMITTED, folder, dirs_exist_ok=True)
+    notebook = notebooks.read(folder / f"{NOTEBOOK}.ipynb")
+    notebook.cells.insert(0, notebooks.code_cell("import time; time.sleep(600)"))
+    notebooks.write(notebook, folder / f"{NOTEBOOK}.ipynb")
+    page = await formgrader(INSTRUCTOR, f"manage_submissions/{SUBMITTED}")
+    await row_of(page, SLOW).locator(".autograde a").click()
+    await expect(panel(page)).to_contain_text(f"now: {SLOW}", timeout=MINUTE)
+    overview = await page.context.new_page()
+    await overview.goto(site.hub.url + PAGES + "manage_assignments")
+    await expect(panel(overview)).to_contain_text(f"now: {SLOW}")
+    await expect(panel(overview).get_by_role("button", name="Autograde all")).to_have_count(0)
+    await panel(overview).get_by_role("button", name="Cancel").click()
+    await expect(panel(overview)).to_contain_text("ending")
+    await panel(overview).get_by_role("link", name=f"Autograde {SUBMITTED}: {SLOW}").click()
+    await overview.get_by_role("button", name=re.compile("^Stop the current")).click()
+    await acknowledge(page, f"Stopped by {INSTRUCTOR}.")
+    await expect(overview.locator("[data-state]").first).to_have_text("cancelled")

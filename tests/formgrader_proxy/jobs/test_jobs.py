@@ -206,6 +206,7 @@ async def test_a_service_that_was_killed(world: World) -> None:
     assert states(await world.until_ended(again[0])) == {"ben": State.DONE, "cleo": State.DONE}
 
 
+@pytest.mark.attack("job for a pattern")
 async def test_names_that_are_refused(world: World) -> None:
     """A folder named like a pattern would autograde everyone: its request is never sent."""
     found = await world.until_ended(await world.start("*", "ana", "a" * 300))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import psutil
 import pytest
 
 from services.formgrader_proxy.access import CourseGroups, Mode
@@ -85,6 +86,13 @@ async def begin(formgrader: Formgrader, upstream: Upstream) -> "asyncio.Task[int
     return task
 
 
+async def no_job_process(formgrader: Formgrader) -> None:
+    """A job has to wait, and no process is started for it. Its keeper would be there at once."""
+    before = set(psutil.Process().children())
+    assert await formgrader.until_ready(Work.JOBS, 0.5) is None
+    assert set(psutil.Process().children()) <= before
+
+
 def serves_jobs(formgrader: Formgrader) -> bool:
     """Whether it accepts requests of jobs."""
     try:
@@ -134,7 +142,7 @@ async def test_a_change_of_the_process_lets_running_work_finish(
     running = await begin(formgrader, job)
     await formgraders.replace({"c1": without_sandbox(course)})
     assert await ready(formgrader) is not page
-    assert await formgrader.until_ready(Work.JOBS, 0.5) is None
+    await no_job_process(formgrader)
     assert not running.done()
     (tmp_path / "done").touch()
     assert await running
@@ -212,7 +220,7 @@ async def test_a_course_that_returns_waits_for_its_previous_jobs(
     returned = formgraders.get("c2")
     assert returned is not None
     await ready(returned)
-    assert await returned.until_ready(Work.JOBS, 0.5) is None
+    await no_job_process(returned)
     (tmp_path / "done").touch()
     assert await running
     await ready(returned, Work.JOBS)

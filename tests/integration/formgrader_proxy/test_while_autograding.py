@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from yarl import URL
 
@@ -129,7 +130,9 @@ async def test_a_new_sandbox_waits_for_it(site: Site, course: Course) -> None:
     await configure(site, course, "limits = { memory_mb = 1000 }")
     assert await formgrader.until_ready(Work.PAGES, 120)
     assert await page(browser, "formgrader/gradebook") < MOST
-    assert formgrader.ready(Work.JOBS) is None
+    before = set(psutil.Process().children())
+    assert await formgrader.until_ready(Work.JOBS, 0.5) is None
+    assert set(psutil.Process().children()) <= before  # and no process was started for a job
     assert not running.done()
     result = await running
     assert result["success"], result

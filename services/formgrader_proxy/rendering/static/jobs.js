@@ -153,6 +153,7 @@
 
   document.addEventListener("DOMContentLoaded", () => {
     const root = `${base_url}/formgrader/`;
+    if (!location.pathname.startsWith(root)) return; // base_url differs on a submission's page
     const page = location.pathname.slice(root.length).split("/")[0];
     if (page !== "manage_submissions" && page !== "manage_assignments" && page !== "") return;
     api = `${root}api/classroom-jobs`;

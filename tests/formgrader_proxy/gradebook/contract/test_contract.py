@@ -28,14 +28,14 @@ def course(tmp_path: Path, seed: int, **size: int) -> RandomCourse:
     return made
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_random_courses(tmp_path: Path, seed: int) -> None:
     """Late, missing, repeated and removed submissions, with every kind of cell and score."""
     made = course(tmp_path, seed, students=6, assignments=3)
     assert differences(made.root, made.url) == []
 
 
-@pytest.mark.parametrize("seed", range(10, 12))
+@pytest.mark.parametrize("seed", [10])
 def test_random_courses_in_postgresql(tmp_path: Path, postgres_url: str, seed: int) -> None:
     """The same with the other database."""
     pytest.importorskip("psycopg2")
@@ -55,7 +55,7 @@ def test_an_empty_course(tmp_path: Path) -> None:
 @pytest.mark.parametrize("strict", [True, False])
 def test_with_an_exchange(tmp_path: Path, strict: bool) -> None:
     """With strict submissions nbgrader does not look for missing notebooks."""
-    made = course(tmp_path, 20, students=4, assignments=3)
+    made = course(tmp_path, 20, students=4, assignments=2)
     (made.root / "exchange" / "course101" / "outbound" / "ps1").mkdir(parents=True)
     settings = Config()
     settings.ExchangeSubmit.strict = strict
@@ -73,7 +73,7 @@ def test_with_an_exchange(tmp_path: Path, strict: bool) -> None:
 )
 def test_with_other_folders(tmp_path: Path, name: str, value: str) -> None:
     """An unusual structure is left to nbgrader."""
-    made = course(tmp_path, 30, students=4, assignments=2)
+    made = course(tmp_path, 30, students=3, assignments=2)
     settings = Config({"CourseDirectory": {name: value}})
     if name == "submitted_directory":
         (made.root / value).parent.mkdir(exist_ok=True)
@@ -85,7 +85,7 @@ def test_with_other_folders(tmp_path: Path, name: str, value: str) -> None:
 
 def test_times_are_shown_as_configured(tmp_path: Path) -> None:
     """nbgrader's time zone and format apply."""
-    made = course(tmp_path, 40, students=4, assignments=2)
+    made = course(tmp_path, 40, students=3, assignments=2)
     settings = Config()
     settings.NbGraderAPI.timezone = "Europe/Berlin"
     settings.NbGraderAPI.timestamp_format = "%d.%m.%Y %H:%M %Z"

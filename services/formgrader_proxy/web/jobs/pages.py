@@ -21,8 +21,8 @@ from services.formgrader_proxy.store.jobs import JobStore
 from services.formgrader_proxy.upstream.endpoint import UpstreamUnreachable, Work
 from services.formgrader_proxy.upstream.formgrader import Formgrader
 from services.formgrader_proxy.upstream.formgraders import Formgraders
-from services.formgrader_proxy.web.job_views import view_of
-from services.formgrader_proxy.web.jobs_api import JobError, JobsApi, job_number, jobs_path, refused
+from services.formgrader_proxy.web.jobs.api import JobError, JobsApi, job_number, jobs_path, refused
+from services.formgrader_proxy.web.jobs.views import view_of
 
 #: The forms here are small.
 MOST_BYTES = 16 * 1024

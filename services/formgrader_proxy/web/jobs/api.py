@@ -22,7 +22,7 @@ from services.formgrader_proxy.jobs.send import SubmissionsUnknown, submissions_
 from services.formgrader_proxy.settings import Site
 from services.formgrader_proxy.store.job import Job, Summary
 from services.formgrader_proxy.upstream.formgrader import Formgrader
-from services.formgrader_proxy.web.job_views import item_json, job_json
+from services.formgrader_proxy.web.jobs.views import item_json, job_json
 
 log = logging.getLogger("formgrader")
 
@@ -90,10 +90,12 @@ class JobsApi:
         needed = which == NEEDED and action == "autograde"
         if needed:
             broken_off = await self._jobs.broken_off(course, Wanted(action, assignment))
-            found = {one: done for one, done in found.items() if not done or one in broken_off}
-        students = list(found)
+            students = [one for one, done in found.items() if not done or one in broken_off]
+        else:  # feedback is made of what autograding has written
+            students = [one for one, done in found.items() if done or action == "autograde"]
         if not students:
             kind = "need autograding" if needed else "have been submitted"
+            kind = kind if action == "autograde" else "are autograded"
             raise JobRefused(f"No submissions of “{assignment}” {kind}, so there is nothing to do.")
         return await self._jobs.start(course, user, action, assignment, students)
 
@@ -154,4 +156,4 @@ def job_number(text: str) -> int:
 
 def jobs_path(site: Site, course: str) -> str:
     """The path of the page that shows the jobs of a course."""
-    return f"{site.prefix}courses/{course}/jobs"
+    return f"{site.own_path(course)}jobs"

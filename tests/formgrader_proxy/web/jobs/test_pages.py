@@ -70,6 +70,7 @@ async def until_ended(browser: Browser) -> list[dict[str, Any]]:
             return found
 
 
+@pytest.mark.attack("job of another role or course")
 @pytest.mark.parametrize(
     ("user", "reads", "starts"),
     [(STUDENT, 403, 403), (GRADER, 200, 403), (INSTRUCTOR, 200, 303), (ADMIN, 200, 303)],
@@ -90,6 +91,7 @@ async def test_graders_watch_and_instructors_start(
     assert bool(nbgrader.begun) is (starts == 303)
 
 
+@pytest.mark.attack("job without a token")
 async def test_a_change_without_the_token_of_the_page(site: Site, nbgrader: FakeNbgrader) -> None:
     """Another page of the origin cannot start or cancel a job, or read the list."""
     browser = await site.browser(INSTRUCTOR)
@@ -104,6 +106,25 @@ async def test_a_change_without_the_token_of_the_page(site: Site, nbgrader: Fake
     assert nbgrader.begun == []
 
 
+@pytest.mark.attack("job of another role or course")
+async def test_a_job_of_another_course(site: Site) -> None:
+    """Its number is not known here, to whatever it is applied."""
+    other = job(items=[Item("ana", State.FAILED, lines=("secret",))], course="other")
+    other.state = State.FAILED
+    number = await site.jobs_store.add(other)
+    browser = await site.browser(INSTRUCTOR)
+    assert "secret" not in (await browser.go(JOBS)).text
+    assert (await browser.go(f"{JOBS}/{number}")).status == 404
+    for what in ("cancel", "stop", "retry"):
+        assert (await post(browser, f"{JOBS}/{number}/{what}")).status == 404
+    await browser.go(COURSE + "formgrader")
+    headers = {"X-CSRFToken": browser.xsrf}
+    for what in ("cancel", "stop", "retry"):
+        path = f"{COURSE}{COURSE_JOBS}/{number}/{what}"
+        assert (await browser.fetch(path, method="POST", headers=headers)).status == 404
+
+
+@pytest.mark.attack("job of another role or course")
 async def test_an_unknown_course_looks_like_another_ones(site: Site) -> None:
     """The response does not reveal whether there is such a course."""
     browser = await site.browser(INSTRUCTOR)
@@ -135,6 +156,17 @@ async def test_from_start_to_end(site: Site, nbgrader: FakeNbgrader) -> None:
     assert (await browser.fetch(f"{JOBS}/99", headers=headers)).status == 404
 
 
+async def test_feedback_is_for_what_is_autograded(site: Site, nbgrader: FakeNbgrader) -> None:
+    """As nbgrader's own request for all feedback."""
+    browser = await site.browser(INSTRUCTOR)
+    fields = {"action": "generate_feedback", "assignment": "ps1", "which": "needed"}
+    assert (await post(browser, JOBS, **fields)).status == 303
+    await until_ended(browser)
+    assert nbgrader.begun == ["generate_feedback/ben"]
+    nbgrader.students = {"ana": False}
+    assert "are autograded" in (await post(browser, JOBS, **fields)).text
+
+
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
@@ -164,6 +196,7 @@ async def test_nothing_to_autograde(site: Site, nbgrader: FakeNbgrader) -> None:
     assert "have been submitted" in (await start(browser)).text
 
 
+@pytest.mark.attack("script in the log of a job")
 async def test_the_page_shows_failures_as_text(site: Site, nbgrader: FakeNbgrader) -> None:
     """Nothing that a student's code printed is markup, in the list and on the job's page."""
     nbgrader.results["ana"] = {"success": False, "log": f"first\n{HOSTILE}", "error": HOSTILE}

@@ -34,7 +34,9 @@ def course(original: Path, tmp_path: Path) -> Path:
     copy = tmp_path / "course"
     shutil.copytree(original, copy)
     config = copy / "nbgrader_config.py"
-    config.write_text(config.read_text().replace(str(original), str(copy)))
+    text = config.read_text().replace(str(original), str(copy))
+    # A cell that sleeps has to sleep until the test stops it, on a slow machine, too.
+    config.write_text(text + "c.ExecutePreprocessor.timeout = c.Execute.timeout = 900\n")
     first = copy / "submitted" / STUDENTS[0] / ASSIGNMENT
     for student in (*NEW, BROKEN):
         shutil.copytree(first, copy / "submitted" / student / ASSIGNMENT)

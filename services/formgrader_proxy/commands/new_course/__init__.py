@@ -1,0 +1,1 @@
+"""``new-course ID``: the folder, configuration, account, groups and entry of a course."""
