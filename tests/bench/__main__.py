@@ -18,6 +18,8 @@ from tests.bench.formgrader_proxy import next_page as formgrader_next
 from tests.bench.formgrader_proxy import page as formgrader_page
 from tests.bench.formgrader_proxy import tables as formgrader_tables
 from tests.bench.formgrader_proxy.graders import class_load as formgrader_load
+from tests.bench.formgrader_proxy.grading import day as formgrader_day
+from tests.bench.formgrader_proxy.grading import kill as formgrader_kill
 from tests.bench.measure import BenchError, Stolen
 from tests.bench.report import Table
 from tests.bench.stats import measure as stats
@@ -30,6 +32,7 @@ BENCHMARKS: dict[str, Callable[[int], list[Table]]] = {
     "cull-250-stops": cull_fake.slow_stops,
     "formgrader": formgrader.relay,
     "formgrader-autograde": formgrader_autograde.autograde,
+    "formgrader-day": formgrader_day.grading_day,
     "formgrader-load": partial(formgrader_load.while_autograding, 220),
     "formgrader-load-1100": partial(formgrader_load.while_autograding, 1_100),
     "formgrader-data": partial(formgrader_data.data, 220, "formgrader-data"),
@@ -45,9 +48,10 @@ BENCHMARKS: dict[str, Callable[[int], list[Table]]] = {
     "stats-first-poll": stats.first_poll,
     "stats-poll": stats.poll_of_real_hub,
 }
-# Not run by default: jupyterhub-idle-culler alone takes nine minutes per run, and one of nbgrader's
-# requests three.
+# Not run by default: jupyterhub-idle-culler alone takes nine minutes per run, one of nbgrader's
+# requests three, and 2,000 scores while processes are killed ten.
 LONG: dict[str, Callable[[int], list[Table]]] = {
+    "formgrader-kill": formgrader_kill.killed,
     "formgrader-data-1100": partial(formgrader_data.data, 1_100, "formgrader-data-1100"),
     "hub-slow-stop-500": partial(cull_real.stops, "hub-slow-stop-500", cull_real.IDLE, 1.0, 0.15),
 }

@@ -8,15 +8,17 @@ the fixtures into a test file with ``from tests.fakes.postgres import postgres, 
 import itertools
 import os
 import pwd
+import random
 import shutil
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
+import psutil
 import pytest
 
 _INSTALLED = Path("/usr/lib/postgresql")  # Debian keeps the server's programs out of PATH
@@ -75,6 +77,29 @@ class Postgres:
             return
         self._run("pg_ctl", "stop", "-D", str(self.directory / "data"), "-m", "immediate")
         process.wait(30)
+
+    def kill(self) -> None:
+        """End every process of the server without warning (SIGKILL), as a crash does."""
+        process, self._process = self._process, None
+        assert process is not None, "the server is not running"
+        processes = [*psutil.Process(process.pid).children(recursive=True)]
+        process.kill()
+        for one in processes:
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
+        process.wait(30)
+        psutil.wait_procs(processes, timeout=30)
+
+    def kill_a_connection(self, chosen: random.Random) -> None:
+        """Kill the process of one connection; the server then restarts all of them by itself."""
+        assert self._process is not None, "the server is not running"
+        serving = [
+            one
+            for one in psutil.Process(self._process.pid).children()
+            if "test_" in "".join(one.cmdline())  # the databases of :meth:`database`
+        ]
+        if serving:
+            chosen.choice(serving).kill()
 
     def restart(self) -> None:
         """Stop, then start."""

@@ -61,6 +61,8 @@ async def forward_ws(
         if name.strip()
     ]
     origin = "ws" + upstream.origin.removeprefix("http")
+    if upstream.session.closed:  # it was stopped a moment ago
+        raise UpstreamUnreachable("its connections are closed")
     try:
         there = await upstream.session.ws_connect(
             URL(origin + raw_target, encoded=True),

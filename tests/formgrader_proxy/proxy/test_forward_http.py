@@ -44,6 +44,7 @@ class Relay:
     append: bytes = b""
     failures: list[Exception] = field(default_factory=list)
     upstream_server: TestServer | None = None
+    upstream: Upstream | None = None
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ async def relay() -> AsyncIterator[Relay]:
     made.upstream_server = TestServer(upstream_app)
     await made.upstream_server.start_server()
     made.upstream_url = f"http://127.0.0.1:{made.upstream_server.port}"
-    upstream = Upstream.at(made.upstream_url, None)
+    made.upstream = upstream = Upstream.at(made.upstream_url, None)
 
     async def pass_on(request: web.Request) -> web.StreamResponse:
         try:
@@ -266,6 +267,18 @@ async def test_an_upstream_that_refuses_connections_is_unreachable(
     assert relay.upstream_server is not None
     await relay.upstream_server.close()
     async with client.get(relay.url + "/x") as answer:
+        assert answer.status == 502
+    assert isinstance(relay.failures[0], UpstreamUnreachable)
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+async def test_an_upstream_that_has_just_been_closed_is_unreachable(
+    relay: Relay, client: aiohttp.ClientSession, method: str
+) -> None:
+    """It ended while the request waited for something else, such as the audit log."""
+    assert relay.upstream is not None
+    await relay.upstream.close()
+    async with client.request(method, relay.url + "/x", data=b"{}") as answer:
         assert answer.status == 502
     assert isinstance(relay.failures[0], UpstreamUnreachable)
 

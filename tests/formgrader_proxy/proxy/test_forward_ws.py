@@ -19,8 +19,11 @@ SECONDS = 10
 
 
 @asynccontextmanager
-async def relayed(handler: Handler | None) -> AsyncIterator[str]:
-    """The address of a relay; without a handler there is no upstream."""
+async def relayed(handler: Handler | None, *, ended: bool = False) -> AsyncIterator[str]:
+    """The address of a relay; without a handler there is no upstream.
+
+    ``ended``: the connections to it were closed after the relay had chosen it.
+    """
     upstream_app = web.Application()
     if handler is not None:
         upstream_app.router.add_get("/ws", handler)
@@ -30,6 +33,8 @@ async def relayed(handler: Handler | None) -> AsyncIterator[str]:
     if handler is None:
         await server.close()
     upstream = Upstream.at(f"http://127.0.0.1:{port}", None)
+    if ended:
+        await upstream.close()
 
     async def pass_on(request: web.Request) -> web.StreamResponse:
         headers = CIMultiDict({"Sec-WebSocket-Key": "never passed on", "X-Own": "1"})
@@ -167,9 +172,10 @@ async def test_a_refusal_is_an_ordinary_response(
     assert raised.value.status == status
 
 
-async def test_an_unreachable_upstream_is_502(client: aiohttp.ClientSession) -> None:
+@pytest.mark.parametrize("ended", [False, True])
+async def test_an_unreachable_upstream_is_502(client: aiohttp.ClientSession, ended: bool) -> None:
     """Also before the client is accepted."""
-    async with relayed(None) as url:
+    async with relayed(None, ended=ended) as url:
         with pytest.raises(aiohttp.WSServerHandshakeError) as raised:
             await client.ws_connect(url)
     assert raised.value.status == 502
