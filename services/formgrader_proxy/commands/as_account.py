@@ -8,10 +8,18 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
+
+from services.formgrader_proxy.commands.bounded import run_bounded
+from services.formgrader_proxy.upstream.keeper.log_lines import LINE_BYTES, printable
 from services.formgrader_proxy.upstream.process.launch import INHERITED
 from services.formgrader_proxy.upstream.process.process import Account
+
+T = TypeVar("T")
+#: The most that a module may print: ten times the grades of 1,100 students and ten assignments.
+MOST_BYTES = 64 * 1024 * 1024
 
 
 class NotRun(Exception):
@@ -19,11 +27,18 @@ class NotRun(Exception):
 
 
 def run_as_account(
-    module: str, start: dict[str, Any], directory: Path, user: str | None, *, seconds: float
-) -> Any:
-    """The JSON that the module prints; ``start`` is its standard input.
+    module: str,
+    start: dict[str, Any],
+    directory: Path,
+    user: str | None,
+    *,
+    kind: type[T],
+    seconds: float,
+) -> T:
+    """What the module prints as JSON, of this ``kind``; ``start`` is its standard input.
 
-    :raises NotRun: there is no such account, it failed, or it took longer than ``seconds``
+    :raises NotRun: there is no such account, it failed, it took longer than ``seconds``, or it
+        printed something else
     """
     environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
     # nbgrader runs alembic by name. It is installed next to this Python.
@@ -31,28 +46,35 @@ def run_as_account(
     path = os.pathsep.join((programs, environment.get("PATH", os.defpath)))
     try:
         account = Account.named(user)
-        done = subprocess.run(  # noqa: S603 - fixed arguments
+        done = run_bounded(
             (sys.executable, "-I", "-m", module),
-            input=json.dumps(start),
-            capture_output=True,
-            text=True,
-            cwd=directory,
-            env=environment | {"PATH": path, "HOME": account.home, "USER": account.name},
-            user=account.uid,
-            group=account.gid,
-            extra_groups=account.groups,
-            timeout=seconds,
-            check=True,
+            json.dumps(start).encode(),
+            account,
+            directory=directory,
+            environment=environment | {"PATH": path, "HOME": account.home, "USER": account.name},
+            seconds=seconds,
+            most_bytes=MOST_BYTES,
         )
-        return json.loads(done.stdout)
     except LookupError:
         raise NotRun(f'there is no account "{user}"') from None
-    except subprocess.CalledProcessError as error:
-        lines = str(error.stderr).strip().splitlines()
-        raise NotRun(lines[-1] if lines else f"it ended with status {error.returncode}") from None
-    except subprocess.TimeoutExpired:
-        raise NotRun(f"it took longer than {seconds:.0f} s") from None
-    except OSError as error:
-        raise NotRun(f"{error.strerror}: {error.filename}") from None
-    except ValueError:
+    except (OSError, subprocess.SubprocessError) as error:
+        reason = f"{error.strerror}: {error.filename}" if isinstance(error, OSError) else str(error)
+        raise NotRun(reason) from None
+    if not done.timely:
+        raise NotRun(f"it took longer than {seconds:.0f} s")
+    if not done.complete:
+        raise NotRun(f"it printed more than {MOST_BYTES // 1024**2} MB")
+    if done.status != 0:
+        lines = done.errors.strip().splitlines()
+        raise NotRun(
+            printable(lines[-1][-LINE_BYTES:]) if lines else f"it ended with status {done.status}"
+        )
+    try:
+        return msgspec.json.decode(done.output, type=kind)
+    except msgspec.MsgspecError:
         raise NotRun("it printed something unexpected") from None
+
+
+def shown(text: str) -> str:
+    """What a module printed, as one line for a terminal."""
+    return printable(text.encode("utf-8", "replace")[:LINE_BYTES])

@@ -2,13 +2,11 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import threading
-from contextlib import suppress
 from pathlib import Path
 
+from services.formgrader_proxy.commands.bounded import run_bounded
 from services.formgrader_proxy.course_check.findings import (
     Finding,
     Kind,
@@ -60,41 +58,19 @@ def _run(account: Account, start: dict[str, str | None]) -> list[Finding]:
     environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
     programs = str(Path(sys.executable).parent)
     environment["PATH"] = os.pathsep.join((programs, environment.get("PATH", os.defpath)))
-    process = subprocess.Popen(  # noqa: S603 - fixed arguments
+    done = run_bounded(
         _COMMAND,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        cwd="/",
-        env=environment | {"HOME": account.home, "USER": account.name, "LOGNAME": account.name},
-        user=account.uid,
-        group=account.gid,
-        extra_groups=account.groups,
-        start_new_session=True,
+        json.dumps(start).encode(),
+        account,
+        directory="/",
+        environment=environment
+        | {"HOME": account.home, "USER": account.name, "LOGNAME": account.name},
+        seconds=SECONDS,
+        most_bytes=_OUTPUT_BYTES,
     )
-    assert process.stdin is not None  # noqa: S101 - requested above
-    assert process.stdout is not None  # noqa: S101 - requested above
-    expired = threading.Timer(SECONDS, _kill, (process,))
-    expired.start()
-    try:
-        with suppress(BrokenPipeError):
-            process.stdin.write(json.dumps(start).encode())
-            process.stdin.close()
-        output = process.stdout.read(_OUTPUT_BYTES)
-    finally:
-        timely = expired.is_alive()
-        expired.cancel()
-        _kill(process)  # with everything that nbgrader_config.py started
-        process.wait()
-        process.stdout.close()
-    if not output and not timely:
+    if not done.output and not done.timely:
         raise subprocess.TimeoutExpired(_COMMAND, SECONDS)
-    return from_json(output.decode("utf-8", "replace"))
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    return from_json(done.output.decode("utf-8", "replace"))
 
 
 def _cannot_check(directory: str, why: Finding | Exception) -> Finding:

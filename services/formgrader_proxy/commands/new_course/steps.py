@@ -96,7 +96,7 @@ def create_folder(plan: Plan, *, dry_run: bool) -> Iterator[Step]:
         return
     try:
         start = {"course_id": plan.course_id}
-        created = run_as_account(_SKELETON, start, path, plan.user, seconds=60)
+        created = run_as_account(_SKELETON, start, path, plan.user, kind=list[str], seconds=60)
     except NotRun as error:
         yield Step(Outcome.FAILED, f"{path / _PARTS[1]}", str(error))
         return
