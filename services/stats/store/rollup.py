@@ -52,6 +52,7 @@ class _Person:
     """A user's day while it is being counted."""
 
     active: list[Interval] = field(default_factory=list)
+    present: bool = False
     sessions: list[Session] = field(default_factory=list)
     active_seconds: int = 0
     idle_seconds: int = 0
@@ -76,7 +77,7 @@ class CountedDay:
         self.records = replace(records, sessions=(), activity=())
 
     def users(self) -> list[UserDay]:
-        """The rows of the users who were active or had a server."""
+        """The rows of the users who were active or present, or had a server."""
         day = self.records.day
         return [
             UserDay(
@@ -87,9 +88,10 @@ class CountedDay:
                 p.started,
                 was_active=bool(p.active),
                 unobserved_seconds=p.unobserved_seconds,
+                was_present=p.present or bool(p.active),
             )
             for i, p in sorted(self._people.items())
-            if p.active or p.running
+            if p.active or p.running or p.present
         ]
 
     def hub(self) -> GroupDay:
@@ -139,7 +141,9 @@ def _people(records: DayRecords, seen: Sequence[Interval]) -> dict[int, _Person]
 
 def _count_person(person: _Person, records: DayRecords, seen: Sequence[Interval]) -> None:
     begin, end = window = records.window
-    person.active = union(person.active)
+    moments = union(person.active)
+    person.active = [one for one in moments if is_work(one, person.sessions)]
+    person.present = len(person.active) < len(moments)
     for session in person.sessions:
         started, ended = session.started, session.ended
         if ended is None or ended > begin:
@@ -173,6 +177,18 @@ def length_class(length: timedelta) -> int:
     """Full minutes; from an hour on in steps of five, which is the accuracy of the data."""
     minutes = length // timedelta(minutes=1)
     return minutes if minutes < 60 else minutes // 5 * 5
+
+
+def is_work(activity: Interval, sessions: Iterable[Session]) -> bool:
+    """Whether the user worked in a server, or started it; otherwise they were only present.
+
+    Activity without a length and without a server is a page of the Hub, or something in a gap.
+    """
+    moment = activity.start
+    return activity.seconds > 0 or any(
+        session.started <= moment and (session.ended is None or moment <= session.ended)
+        for session in sessions
+    )
 
 
 def _was_seen(idle: Interval, records: DayRecords) -> bool:
