@@ -40,6 +40,7 @@ SERVICE_IMPORTS: dict[str, set[str]] = {
     "formgrader_proxy/store": set(),
     "formgrader_proxy/export": set(),
     "formgrader_proxy/course_folders": set(),
+    "formgrader_proxy/courses_file": {"autograding", "course_folders"},
     "formgrader_proxy/gradebook": {"autograding", "export"},
     "formgrader_proxy/course_check": {"gradebook"},
     "formgrader_proxy/rendering": {"course_check", "gradebook"},
@@ -48,6 +49,7 @@ SERVICE_IMPORTS: dict[str, set[str]] = {
     "formgrader_proxy/upstream": {
         "autograding",
         "course_check",
+        "courses_file",
         "gradebook",
         "rendering",
         "sandbox",
