@@ -144,7 +144,7 @@ PURE = (
     "services/stats/record/sampler.py",
     "services/stats/record/sessions.py",
     "services/stats/recorder_state.py",
-    "services/stats/store/rollup.py",
+    "services/stats/store/daily/rollup.py",
     "services/stats/web/api/openapi.py",
     "services/stats/web/api/parameters.py",
     "services/stats/web/api/responses.py",

@@ -50,6 +50,8 @@ class Course:
     token_file: Path | None = None
     user: str | None = None
     db_url_file: Path | None = None
+    #: A digest of what that file contains, if it is known: processes use the same gradebook.
+    db_url_version: str = field(default="", repr=False)
     idle_seconds: float = 1800.0
     workers: int = WORKERS
     job_workers: int = WORKERS

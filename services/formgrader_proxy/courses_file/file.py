@@ -1,6 +1,8 @@
 """Reads the courses file, again when it changes. All problems are reported at once."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +78,13 @@ def _courses_in(
         yield CourseTable(number, own, folders.problems).course(instructors, root=root)
 
 
+def _digest(file: Path) -> str:
+    try:
+        return sha256(file.read_bytes().strip()).hexdigest()
+    except OSError:
+        return ""
+
+
 class CoursesFile(SettingsFile[dict[str, Course]]):
     """A courses file that is read again when it changes. An invalid one is ignored."""
 
@@ -90,7 +99,8 @@ class CoursesFile(SettingsFile[dict[str, Course]]):
         :raises ConfigError: it cannot be read, or is invalid
         """
         self._folders = folders
-        super().__init__(path, "the courses file", load)
+        self._versions: dict[Path, str] = {}
+        super().__init__(path, "the courses file", self._checked(load))
         #: Why folders are no courses, as of the last search.
         self.folder_problems: tuple[str, ...] = ()
         self._note_problems()
@@ -109,7 +119,8 @@ class CoursesFile(SettingsFile[dict[str, Course]]):
     def _reload_if_changed(self) -> Reload:
         outcome = super().reload_if_changed()
         unchanged = outcome is Reload.UNCHANGED and not self.problems and self._seen is not None
-        if not unchanged or self._folders is None or not self._folders.searched:
+        searched = self._folders is not None and self._folders.searched
+        if not unchanged or not (searched or self._versions):
             return outcome
         assert self._seen is not None  # noqa: S101 - checked above
         found = self._load(self._seen)
@@ -117,6 +128,32 @@ class CoursesFile(SettingsFile[dict[str, Course]]):
             return Reload.UNCHANGED
         self.value = found
         return Reload.LOADED
+
+    def _checked(
+        self, load: Callable[[str], dict[str, Course]]
+    ) -> Callable[[str], dict[str, Course]]:
+        def checked(text: str) -> dict[str, Course]:
+            if not text.strip() and getattr(self, "value", None):
+                # More probably a full disk or a mistake than the wish to serve no course.
+                what = "it is empty; to serve no course, write a comment into it, such as # none"
+                raise ConfigError([what])
+            return self._with_versions(load(text))
+
+        return checked
+
+    def _with_versions(self, courses: dict[str, Course]) -> dict[str, Course]:
+        """Note what the files with gradebook URLs contain.
+
+        One that cannot be read, for example while it is replaced, counts as unchanged.
+        """
+        files = {course.db_url_file for course in courses.values() if course.db_url_file}
+        self._versions = {file: _digest(file) or self._versions.get(file, "") for file in files}
+        return {
+            key: replace(course, db_url_version=self._versions[course.db_url_file])
+            if course.db_url_file
+            else course
+            for key, course in courses.items()
+        }
 
     @property
     def courses(self) -> dict[str, Course]:
