@@ -238,7 +238,8 @@ class Gateway:
         course_id, segments = self._split(target)
         formgrader = self._formgraders.get(course_id) or await self._look_up(request, course_id)
         if formgrader is None:
-            raise _Refused(error_response(request, 404, "This service has no such course."))
+            text = "This service has no such course."
+            raise _Refused(error_response(request, 404, text, saved=False))
         course = formgrader.course
 
         # Who: signed in, and sent by a page that the rule accepts requests from.
