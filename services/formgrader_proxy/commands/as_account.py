@@ -15,13 +15,19 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
+import msgspec
+
+from services.formgrader_proxy.upstream.keeper.log_lines import LINE_BYTES, printable
 from services.formgrader_proxy.upstream.process.launch import environment_of
 from services.formgrader_proxy.upstream.process.process import Account
 
-#: The most that is read of a module's output by default, and what is kept of its errors.
-OUTPUT_BYTES, ERROR_BYTES = 256 * 1024 * 1024, 8 * 1024
+T = TypeVar("T")
+#: The most that a module may print: ten times the grades of 1,100 students and ten assignments.
+OUTPUT_BYTES = 64 * 1024 * 1024
+#: What is kept of its errors.
+ERROR_BYTES = 8 * 1024
 #: Seconds between two checks whether the module has ended.
 _CHECK_SECONDS = 0.02
 
@@ -32,19 +38,30 @@ class NotRun(Exception):
 
 @dataclass(frozen=True)
 class Finished:
-    """How a module ended. ``status`` is None if it was killed because it took too long."""
+    """How a module ended. ``status`` is None if it was killed because it took too long.
+
+    ``complete``: it was not killed because it printed too much.
+    """
 
     output: bytes
     errors: str
     status: int | None
+    complete: bool
 
 
 def run_as_account(
-    module: str, start: dict[str, Any], directory: Path, user: str | None, *, seconds: float
-) -> Any:
-    """The JSON that the module prints; ``start`` is its standard input.
+    module: str,
+    start: dict[str, Any],
+    directory: Path,
+    user: str | None,
+    *,
+    kind: type[T],
+    seconds: float,
+) -> T:
+    """What the module prints as JSON, of this ``kind``; ``start`` is its standard input.
 
-    :raises NotRun: there is no such account, it failed, or it took longer than ``seconds``
+    :raises NotRun: there is no such account, it failed, it took longer than ``seconds``, or it
+        printed something else, or too much
     """
     try:
         done = finish_as_account(module, start, directory, user, seconds=seconds)
@@ -52,15 +69,22 @@ def run_as_account(
         raise NotRun(f'there is no account "{user}"') from None
     except OSError as error:
         raise NotRun(f"{error.strerror}: {error.filename}") from None
+    if not done.complete:
+        raise NotRun(f"it printed more than {OUTPUT_BYTES // 1024**2} MB")
     if done.status is None:
         raise NotRun(f"it took longer than {seconds:.0f} s")
     if done.status:
         lines = done.errors.strip().splitlines()
-        raise NotRun(lines[-1] if lines else f"it ended with status {done.status}")
+        raise NotRun(shown(lines[-1]) if lines else f"it ended with status {done.status}")
     try:
-        return json.loads(done.output)
-    except ValueError:
+        return msgspec.json.decode(done.output, type=kind)
+    except msgspec.MsgspecError:
         raise NotRun("it printed something unexpected") from None
+
+
+def shown(text: str) -> str:
+    """What a module printed, as one line for a terminal."""
+    return printable(text.encode("utf-8", "replace")[-LINE_BYTES:])
 
 
 def finish_as_account(
@@ -72,7 +96,7 @@ def finish_as_account(
     seconds: float,
     output_bytes: int = OUTPUT_BYTES,
 ) -> Finished:
-    """Run the module until it ends, or until it has printed ``output_bytes``.
+    """Run the module until it ends, or until it has printed ``output_bytes``, errors included.
 
     :raises LookupError: there is no such account
     :raises OSError: the module cannot be started in this directory
@@ -95,7 +119,7 @@ def finish_as_account(
         assert process.stdin is not None  # noqa: S101 - requested above
         with suppress(BrokenPipeError), process.stdin:
             process.stdin.write(json.dumps(start).encode())
-        output, errors, timely = _read(process, seconds, output_bytes)
+        read = _read(process, seconds, output_bytes)
     finally:
         # With everything that it started. It was not waited for, so its number is still its own.
         with suppress(ProcessLookupError):
@@ -104,34 +128,45 @@ def finish_as_account(
         for stream in (process.stdout, process.stderr):
             assert stream is not None  # noqa: S101 - requested above
             stream.close()
-    text = errors.decode("utf-8", "replace")
-    return Finished(output, text, process.returncode if timely else None)
+    errors = read.errors.decode("utf-8", "replace")
+    status = process.returncode if read.timely else None
+    return Finished(read.output, errors, status, read.complete)
 
 
-def _read(process: subprocess.Popen[bytes], seconds: float, most: int) -> tuple[bytes, bytes, bool]:
-    """The output, the end of the errors, and whether the process ended in time.
+class _Read(NamedTuple):
+    """The output and the end of the errors; whether they are complete, and were so in time."""
+
+    output: bytes
+    errors: bytes
+    complete: bool = True
+    timely: bool = True
+
+
+def _read(process: subprocess.Popen[bytes], seconds: float, most: int) -> _Read:
+    """Read what the process prints, for a limited time and up to ``most`` bytes.
 
     Does not wait for the end of the pipes: a process that was left behind may keep them open.
     """
     output, errors = bytearray(), bytearray()
-    until = time.monotonic() + seconds
+    number, until = 0, time.monotonic() + seconds
     with selectors.DefaultSelector() as selector:
         for stream, into in ((process.stdout, output), (process.stderr, errors)):
             assert stream is not None  # noqa: S101 - requested by the caller
             selector.register(stream, selectors.EVENT_READ, into)
-        while len(output) < most:
+        while number < most:
             look = os.WEXITED | os.WNOHANG | os.WNOWAIT
             ended = os.waitid(os.P_PID, process.pid, look) is not None
             left = until - time.monotonic()
             ready = selector.select(0 if ended else max(0, min(left, _CHECK_SECONDS)))
             if ended and not ready:
-                return bytes(output), bytes(errors), True
+                return _Read(bytes(output), bytes(errors))
             if left <= 0:
-                return bytes(output), bytes(errors), False
+                return _Read(bytes(output), bytes(errors), timely=False)
             for key, _ in ready:
                 chunk = os.read(key.fd, 64 * 1024)
                 if not chunk:
                     selector.unregister(key.fileobj)
                 key.data.extend(chunk)
+                number += len(chunk)
             del errors[:-ERROR_BYTES]
-    return bytes(output[:most]), bytes(errors), True
+    return _Read(bytes(output[:most]), bytes(errors), complete=False)

@@ -15,7 +15,14 @@ def isolation(directory: Path, user: str | None, settings: AutogradingSettings) 
     if not settings.isolated:
         return 'none (sandbox = "none"): the code of submissions can read and change all grades'
     try:
-        found = run_as_account(_MODULE, settings.to_json(), directory, user, seconds=_SECONDS)
+        found = run_as_account(
+            _MODULE,
+            settings.to_json(),
+            directory,
+            user,
+            kind=dict[str, str | None],
+            seconds=_SECONDS,
+        )
     except NotRun as error:
         return f"unknown, because it could not be tried: {error}"
     if found["mechanism"] is None:

@@ -103,7 +103,7 @@ class Folders:
         if path.name.startswith(".") or not any(os.path.lexists(path / mark) for mark in MARKS):
             return None, ""
         if not self.is_course_id(path.name):
-            shown = path.name.encode("ascii", "backslashreplace").decode()
+            shown = path.name.encode("unicode_escape").decode()
             return None, (
                 f'{path.parent}: "{shown}" is not a valid course id, so this folder is no course;'
                 " use letters, digits, dots, dashes and underscores"

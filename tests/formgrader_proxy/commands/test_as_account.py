@@ -28,7 +28,7 @@ def _program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(tmp_path: Path, code: str, seconds: float = 60) -> object:
-    return run_as_account("program", {"code": code}, tmp_path, None, seconds=seconds)
+    return run_as_account("program", {"code": code}, tmp_path, None, kind=object, seconds=seconds)
 
 
 def test_what_it_prints(tmp_path: Path) -> None:
@@ -73,22 +73,25 @@ def test_a_process_that_is_left_behind_delays_nothing(tmp_path: Path) -> None:
     assert time.monotonic() - started < 15
 
 
-def test_endless_output_is_cut_off(tmp_path: Path) -> None:
-    """A course's configuration cannot fill the memory of this process."""
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_endless_output_is_cut_off(tmp_path: Path, stream: str) -> None:
+    """A course's configuration cannot fill the memory of this process, nor occupy it for long."""
     done = finish_as_account(
         "program",
-        {"code": "while True: print('x' * 1000)"},
+        {"code": f"while True: print('x' * 1000, file=sys.{stream})"},
         tmp_path,
         None,
         seconds=60,
         output_bytes=100_000,
     )
-    assert len(done.output) == 100_000
+    assert not done.complete
+    assert len(done.output) <= 100_000
+    assert len(done.errors) <= 100_000
 
 
 def test_an_unknown_account_and_a_missing_directory(tmp_path: Path) -> None:
     """Both are named."""
     with pytest.raises(NotRun, match='there is no account "no-such-account"'):
-        run_as_account("program", {}, tmp_path, "no-such-account", seconds=1)
+        run_as_account("program", {}, tmp_path, "no-such-account", kind=str, seconds=1)
     with pytest.raises(NotRun, match=f"No such file or directory: {tmp_path}/missing"):
-        run_as_account("program", {}, tmp_path / "missing", None, seconds=1)
+        run_as_account("program", {}, tmp_path / "missing", None, kind=str, seconds=1)

@@ -7,6 +7,7 @@ import pytest
 from common.errors import StoreUnavailable
 from services.formgrader_proxy.jobs.jobs import JobRefused, Jobs, User
 from services.formgrader_proxy.jobs.requests import Wanted
+from services.formgrader_proxy.store.audit import Change
 from services.formgrader_proxy.store.job import Item, Job, State
 from tests.fakes.formgrader import until
 from tests.fakes.nbgrader import DIES
@@ -102,6 +103,30 @@ async def test_cancel(world: World) -> None:
     with pytest.raises(JobRefused, match="already ended"):
         await world.jobs.cancel("course101", made.id, IRIS, now=False)
     assert world.formgrader.interrupted == 0
+
+
+async def test_a_job_that_ends_while_it_is_being_cancelled(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is shown as done, and not as cancelled by somebody."""
+    world.nbgrader.held = {"ana"}
+    made = await world.start("ana")
+    await world.nbgrader.until_begun("autograde/ana")
+    begin = world.audit.begin
+
+    async def late(change: Change) -> int:
+        number = await begin(change)
+        world.nbgrader.release("ana")
+        await until(lambda: made.state.ended)
+        return number
+
+    monkeypatch.setattr(world.audit, "begin", late)
+    with pytest.raises(JobRefused, match="already ended"):
+        await world.jobs.cancel("course101", made.id, IRIS, now=True)
+    found = await world.until_ended(made)
+    assert (found.state, found.cancelled_by) == (State.DONE, "")
+    (entry,) = [one for one in await world.audit.newest("course101") if one.action == "job_cancel"]
+    assert entry.status == 409
 
 
 async def test_stop(world: World) -> None:

@@ -117,8 +117,8 @@ class JobsPages:
 
     async def start(self, request: web.Request) -> web.StreamResponse:
         """POST courses/COURSE/jobs with ``action``, ``assignment`` and ``which`` (all, needed)"""
-        formgrader, user, _ = await self._enter(request, Role.INSTRUCTOR)
         fields = await _fields(request)
+        formgrader, user, _ = await self._enter(request, Role.INSTRUCTOR)
         try:
             job, new = await self.api.start(
                 formgrader,
@@ -154,11 +154,8 @@ class JobsPages:
         self, request: web.Request, least: Role = Role.GRADER
     ) -> tuple[Formgrader, User, Role]:
         """The requested course, for a user with at least this role in it."""
-        write = request.method == "POST"
-        length = request.content_length
-        if write and request.body_exists and (length is None or length > MOST_BYTES):
-            raise web.HTTPRequestEntityTooLarge(MOST_BYTES, length or 0)
-        identity = await self._sign_in.require(request, fresh=write)
+        _limit(request)
+        identity = await self._sign_in.require(request, fresh=request.method == "POST")
         formgrader = self._formgraders.get(request.match_info["course"])
         role = Role.NOBODY
         if formgrader is not None:
@@ -180,14 +177,29 @@ class JobsPages:
         return found
 
 
+def _limit(request: web.Request) -> None:
+    length = request.content_length
+    large = length is None or length > MOST_BYTES
+    if request.method == "POST" and request.body_exists and large:
+        raise web.HTTPRequestEntityTooLarge(MOST_BYTES, length or 0)
+
+
 async def _fields(request: web.Request) -> dict[str, str]:
-    """The texts of a form or of a JSON object."""
+    """The texts of a form or of a JSON object.
+
+    They are received before the user's permissions are checked, which could be removed meanwhile.
+    """
+    _limit(request)
     if request.content_type == "application/json":
         try:
             return msgspec.json.decode(await request.read(), type=dict[str, str])
         except msgspec.MsgspecError:
             raise web.HTTPBadRequest(text="Send a JSON object with texts.") from None
-    return {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+    try:
+        form = await request.post()
+    except (LookupError, ValueError):  # an unknown charset, or bytes that do not fit it
+        raise web.HTTPBadRequest(text="The form cannot be read.") from None
+    return {name: value for name, value in form.items() if isinstance(value, str)}
 
 
 class _Assignment(msgspec.Struct):

@@ -14,6 +14,7 @@ from tests.fakes.nbgrader import FakeNbgrader, fake_nbgrader
 from tests.fakes.oauth import Answer, Browser
 from tests.formgrader_proxy.jobs.values import job
 from tests.formgrader_proxy.site import (
+    ACCESS,
     ADMIN,
     COURSE,
     GRADER,
@@ -338,3 +339,25 @@ async def test_too_large_a_form(site: Site) -> None:
     browser = await site.browser(INSTRUCTOR)
     answer = await browser.post(JOBS, {"assignment": "x" * 20_000})
     assert answer.status == 413
+
+
+async def test_permissions_are_checked_after_the_request_was_received(
+    site: Site, nbgrader: FakeNbgrader
+) -> None:
+    """A slow body does not keep a role that was removed meanwhile."""
+    token = site.hub.add_token(INSTRUCTOR, ACCESS)
+    body = json.dumps({"assignment": "ps1"}).encode()
+    host, port = site.origin.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(
+        f"POST {JOBS} HTTP/1.1\r\nHost: {host}\r\nAuthorization: token {token}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    )
+    await writer.drain()
+    other = await site.browser(GRADER)  # which takes several requests: this one has been read
+    assert (await other.go(JOBS)).status == 200
+    site.hub.users[INSTRUCTOR].groups.clear()
+    writer.write(body)
+    status = (await reader.readline()).split()[1]
+    writer.close()
+    assert (status, nbgrader.begun) == (b"403", [])
