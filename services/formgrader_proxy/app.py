@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Sequence
 
-    from services.formgrader_proxy.courses import Course, CoursesFile
+    from services.formgrader_proxy.courses import Course
+    from services.formgrader_proxy.courses_file.file import CoursesFile
     from services.formgrader_proxy.settings import Settings
 
 
@@ -222,7 +223,8 @@ class FormgraderProxy(ServiceApp):
     def courses_file(self, path: str = "") -> "CoursesFile":
         """The courses file at ``path``, by default that of the settings. Raises ConfigError."""
         from services.formgrader_proxy.course_folders.scan import Folders
-        from services.formgrader_proxy.courses import CoursesFile, is_course_id, load_courses
+        from services.formgrader_proxy.courses import is_course_id
+        from services.formgrader_proxy.courses_file.file import CoursesFile, load_courses
         from services.formgrader_proxy.upstream.process.process import may_switch_user
 
         root = may_switch_user()
@@ -259,7 +261,7 @@ class FormgraderProxy(ServiceApp):
         from services.formgrader_proxy.commands.new_course.command import new_course
         from services.formgrader_proxy.commands.new_course.plan import Request
         from services.formgrader_proxy.commands.new_course.steps import Outcome
-        from services.formgrader_proxy.courses import load_courses
+        from services.formgrader_proxy.courses_file.file import load_courses
         from services.formgrader_proxy.upstream.process.process import may_switch_user
 
         if not self.courses:

@@ -126,6 +126,13 @@ class StatsApp(ServiceApp):
         max=36500,  # a date that many days ago must exist
         help="Days to keep detailed records; 0 keeps them forever. Daily totals are always kept.",
     ).tag(config=True)
+    group_life = Int(
+        60,
+        min=0,
+        max=36500,
+        help="Days without members after which a group's name is free for another group, such as"
+        " next year's course. Its records remain, under its name with the day; 0: never.",
+    ).tag(config=True)
     pseudonymise = Bool(
         False, help="Store keyed hashes in place of the names of users, servers and profiles."
     ).tag(config=True)
@@ -153,6 +160,7 @@ class StatsApp(ServiceApp):
             "full_interval",
             "timezone",
             "retention",
+            "group_life",
             "pseudonymise",
             "pseudonym_key_file",
             "admin_groups",
@@ -232,6 +240,7 @@ class StatsApp(ServiceApp):
                 interval=self.interval,
                 full_interval=self.full_interval,
                 retention=timedelta(days=self.retention) if self.retention else None,
+                group_life=timedelta(days=self.group_life) if self.group_life else None,
             ),
             pages=self._pages() if self.serves else None,
             metric_groups=self.metric_groups,

@@ -25,9 +25,14 @@ class _Gradebook:
 
     @property
     def gradebook(self) -> RequestGradebook:
-        """The gradebook, until the end of this request."""
+        """The gradebook, until the end of this request.
+
+        The configuration says where it is, and may have changed since the last request: otherwise
+        one process would save in a place that the others no longer use.
+        """
         if self.__gradebook is None:
             handler: Any = self
+            self.__read_configuration()
             course_id = handler.coursedir.course_id
             self.__gradebook = handler.settings["classroom_gradebook"](
                 gradebook_engine(handler.db_url, course_id),
@@ -41,14 +46,19 @@ class _Gradebook:
         """nbgrader's functions, with the current configuration."""
         if self.__api is None:
             handler: Any = self
-            app, level = handler.coursedir.parent, handler.log.level
-            if handler.settings["classroom_configuration"].changed(app):
-                app.load_config_file()
+            level = handler.log.level
+            self.__read_configuration()
             self.__api = handler.settings["classroom_api"](
                 handler.coursedir, handler.authenticator, parent=handler.coursedir.parent
             )
             self.__api.log_level = level
         return self.__api
+
+    def __read_configuration(self) -> None:
+        handler: Any = self
+        app = handler.coursedir.parent
+        if handler.settings["classroom_configuration"].changed(app):
+            app.load_config_file()
 
     def on_finish(self) -> None:
         """End the session, also after an error."""

@@ -10,11 +10,14 @@ from aiohttp import web
 from multidict import CIMultiDictProxy
 from yarl import URL
 
-from services.formgrader_proxy.upstream.endpoint import Upstream, UpstreamUnreachable, Work
+from services.formgrader_proxy.upstream.endpoint import (
+    Upstream,
+    UpstreamUnreachable,
+    Work,
+    read_completely,
+)
 from services.formgrader_proxy.upstream.formgrader import Formgrader
 
-#: The longest response that is read. It contains nbgrader's log.
-REPLY_BYTES = 32 * 1024 * 1024
 #: Seconds in which the list of an assignment's submissions has to arrive, once the formgrader runs.
 LIST_SECONDS = 300.0
 #: Seconds that a user waits for a formgrader to start before a job can be created.
@@ -50,20 +53,10 @@ async def send(upstream: Upstream, base_url: str, segments: Sequence[str]) -> Re
         async with upstream.session.post(
             url, headers=upstream.authorization, allow_redirects=False
         ) as response:
-            body = await _read(response)
+            body = await read_completely(response)
             return Reply(response.status, response.headers, body)
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         raise UpstreamUnreachable(type(error).__name__) from error
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    parts, size = [], 0
-    async for chunk in response.content.iter_any():
-        size += len(chunk)
-        if size > REPLY_BYTES:
-            raise UpstreamUnreachable("the response is too large")
-        parts.append(chunk)
-    return b"".join(parts)
 
 
 async def submissions_of(formgrader: Formgrader, assignment: str) -> dict[str, bool]:
@@ -86,7 +79,7 @@ async def submissions_of(formgrader: Formgrader, assignment: str) -> dict[str, b
             ) as response:
                 if response.status == web.HTTPNotFound.status_code:
                     return {}
-                body = await response.read()
+                body = await read_completely(response)
                 found = msgspec.json.decode(body, type=list[_Submission])
     except (UpstreamUnreachable, aiohttp.ClientError, OSError, TimeoutError) as error:
         text = "The formgrader does not respond. Try again in a moment."

@@ -23,7 +23,7 @@ from services.stats.pseudonyms import Pseudonyms
 from services.stats.record.observed import storable, whole_second
 from services.stats.recorder_state import State
 from services.stats.records import LONGEST, Changes, Person, Poll
-from services.stats.store.daily_rows import roll_up_until
+from services.stats.store.daily.rows import roll_up_until
 from services.stats.store.store import Store
 
 BATCH = 100_000

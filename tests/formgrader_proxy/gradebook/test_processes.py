@@ -1,9 +1,11 @@
 """Several processes of one course share its gradebook."""
 
 import random
+import shutil
+import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -87,3 +89,24 @@ def test_changes_at_once_are_all_kept(processes: list[Served]) -> None:
     flags = [answer.body["flagged"] for answer in answers]
     assert flags.count(True) == flags.count(False) == 40
     assert not processes[1].send("api/submitted_notebooks/ps1/p1").body[0]["flagged"]
+
+
+def test_a_gradebook_that_moves_while_they_run(tmp_path: Path) -> None:
+    """The next score is saved in the new place, also by a process that has shown no page since."""
+    course, old, new = tmp_path / "course", tmp_path / "old.db", tmp_path / "new.db"
+    course.mkdir()
+    with new_gradebook(f"sqlite:///{old}") as gradebook:
+        one_submission(gradebook)
+    with closing(sqlite3.connect(old)) as connection:
+        ((grade,),) = connection.execute("select id from grade").fetchall()
+    configuration = course / "nbgrader_config.py"
+    configuration.write_text(f"c = get_config()\nc.CourseDirectory.db_url = 'sqlite:///{old}'\n")
+    with formgrader_process(course, None, tmp_path / "log") as served:
+        for place, score in ((old, 1), (new, 2)):
+            if place is new:
+                shutil.copy(old, new)
+                configuration.write_text(configuration.read_text().replace(str(old), str(new)))
+            body = {"manual_score": score, "extra_credit": None}
+            assert served.send(f"api/grade/{grade}", "PUT", body).status == 200
+            with closing(sqlite3.connect(place)) as connection:
+                assert connection.execute("select manual_score from grade").fetchall() == [(score,)]

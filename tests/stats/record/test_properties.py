@@ -15,7 +15,7 @@ from services.stats.intervals import Interval, union
 from services.stats.record.sampler import PollContext, Sampler
 from services.stats.recorder_state import State
 from services.stats.records import LONGEST, Changes, Session
-from services.stats.store.rollup import DayRecords, observed, roll_up
+from services.stats.store.daily.rollup import DayRecords, observed, roll_up
 
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 NAMES = st.sampled_from(["ana", "ben", "eva"])

@@ -35,6 +35,8 @@ class LaunchSettings:
     base_url: str
     user: str | None = None
     db_url_file: Path | None = None
+    #: A digest of that file: with other content, processes would use another gradebook.
+    db_url_version: str = field(default="", repr=False)
     autograding: AutogradingSettings = field(default_factory=AutogradingSettings)
     environment: Mapping[str, str] = field(default_factory=dict)
     command: tuple[str, ...] = (

@@ -18,7 +18,7 @@ from services.formgrader_proxy.jobs.jobs import Jobs, User
 from services.formgrader_proxy.settings import Site
 from services.formgrader_proxy.store.job import Failure, Summary
 from services.formgrader_proxy.store.jobs import JobStore
-from services.formgrader_proxy.upstream.endpoint import UpstreamUnreachable, Work
+from services.formgrader_proxy.upstream.endpoint import UpstreamUnreachable, Work, read_completely
 from services.formgrader_proxy.upstream.formgrader import Formgrader
 from services.formgrader_proxy.upstream.formgraders import Formgraders
 from services.formgrader_proxy.web.jobs.api import JobError, JobsApi, job_number, jobs_path, refused
@@ -209,7 +209,7 @@ async def _assignments(formgrader: Formgrader) -> list[str]:
                 timeout=aiohttp.ClientTimeout(total=NAMES_SECONDS),
                 allow_redirects=False,
             ) as response:
-                found = msgspec.json.decode(await response.read(), type=list[_Assignment])
+                found = msgspec.json.decode(await read_completely(response), type=list[_Assignment])
     except (TimeoutError, UpstreamUnreachable, aiohttp.ClientError, OSError, msgspec.MsgspecError):
         return []
     return sorted(one.name for one in found)

@@ -10,10 +10,10 @@ from services.stats.query.access import Individual, WholeHub
 from services.stats.query.timeline import Timeline
 from services.stats.records import Session
 from services.stats.store import tables as t
+from services.stats.store.daily.rollup import is_work
 from services.stats.store.queries.observation import gaps
 from services.stats.store.queries.selection import Selection
 from services.stats.store.queries.sessions import activity_of, sessions_of
-from services.stats.store.rollup import is_work
 
 
 async def timeline(selection: Selection) -> Timeline:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from services.formgrader_proxy.courses import load_courses
+from services.formgrader_proxy.courses_file.file import load_courses
 from services.formgrader_proxy.upstream import formgrader as module
 from services.formgrader_proxy.upstream.endpoint import Work
 from services.formgrader_proxy.upstream.formgrader import Formgrader

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from services.formgrader_proxy.access import Mode
-from services.formgrader_proxy.courses import load_courses
+from services.formgrader_proxy.courses_file.file import load_courses
 from services.formgrader_proxy.upstream.endpoint import Work
 from tests.fakes.oauth import Answer, Browser
 from tests.formgrader_proxy.program import environment

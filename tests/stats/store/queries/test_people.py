@@ -3,7 +3,7 @@
 from services.stats.query.access import Members, WholeHub
 from services.stats.query.people import PersonRow
 from services.stats.records import Changes
-from services.stats.store.daily_rows import roll_up_until
+from services.stats.store.daily.rows import roll_up_until
 from services.stats.store.queries.dashboard import Queries
 from services.stats.store.store import Store
 from tests.stats.course import EVA, at, day, polls

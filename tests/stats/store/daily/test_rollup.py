@@ -10,7 +10,7 @@ import pytest
 from services.stats.days import bounds
 from services.stats.intervals import Interval
 from services.stats.records import Poll, Session, UserDay
-from services.stats.store.rollup import observed, observed_hours, roll_up
+from services.stats.store.daily.rollup import observed, observed_hours, roll_up
 from tests.stats.one_day import BASE, DAY, START, WINDOW, at, hub, session
 
 
@@ -74,10 +74,23 @@ def test_a_start_counts_as_active_without_time() -> None:
 
 def test_active_in_a_week_and_a_month() -> None:
     """Users active on earlier days count in the longer periods, once each."""
-    day = hub(
-        replace(BASE, active_6_before=frozenset({1, 2}), active_29_before=frozenset({1, 2, 3}))
-    )
+    before = {1: DAY - timedelta(days=1), 2: DAY - timedelta(days=6), 3: DAY - timedelta(days=7)}
+    day = hub(replace(BASE, last_active=before | {4: DAY - timedelta(days=30)}))
     assert (day.active, day.active_7, day.active_30) == (1, 2, 3)
+
+
+def test_a_group_counts_what_its_members_did_as_members() -> None:
+    """Not what they did before they joined, and still what those did who have left since."""
+    yesterday = DAY - timedelta(days=1)
+    records = replace(
+        BASE,
+        last_active={1: yesterday, 2: yesterday},
+        members_6_before={7: {9}},
+        members_29_before={7: {2, 9}},
+    )
+    _, (_, seven, eight) = roll_up(records)
+    assert (seven.active, seven.active_7, seven.active_30) == (1, 2, 3)
+    assert (eight.active_7, eight.active_30) == (0, 0)
 
 
 def test_observed_between_consecutive_polls() -> None:
