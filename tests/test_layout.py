@@ -57,6 +57,7 @@ SERVICE_IMPORTS: dict[str, set[str]] = {
     "formgrader_proxy/jobs": {"store", "upstream"},
     "formgrader_proxy/web": {"export", "jobs", "store", "upstream"},
     "formgrader_proxy/commands": {
+        "autograding",
         "course_check",
         "course_folders",
         "export",

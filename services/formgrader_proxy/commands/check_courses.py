@@ -5,10 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from services.formgrader_proxy.commands.examine_course import examine_course
+from services.formgrader_proxy.commands.isolation import isolation
 from services.formgrader_proxy.course_check.findings import Finding
 from services.formgrader_proxy.courses import Course
 from services.formgrader_proxy.gradebook.reads.agreement import agreement_warning
-from services.formgrader_proxy.upstream.isolation import isolation
 
 #: Courses that are checked at the same time. Each check takes one to two seconds of CPU.
 AT_ONCE = 4

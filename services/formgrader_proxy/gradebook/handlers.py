@@ -8,6 +8,7 @@ from tornado.log import app_log
 from tornado.web import RequestHandler
 
 from services.formgrader_proxy.gradebook.configuration import ConfigurationFiles
+from services.formgrader_proxy.gradebook.conflicts import KeepsOthersChanges, is_shared
 from services.formgrader_proxy.gradebook.database.opened import gradebook_engine
 from services.formgrader_proxy.gradebook.database.sessions import RequestGradebook
 from services.formgrader_proxy.gradebook.reads.agreement import agreement_warning, agrees
@@ -83,4 +84,5 @@ def with_gradebook(handler: type[RequestHandler]) -> type[RequestHandler]:
     """The same handler, with its own session if it can use the gradebook."""
     if not issubclass(handler, BaseHandler):
         return handler
-    return type(handler.__name__, (_Gradebook, handler), {})
+    mixins = (KeepsOthersChanges, _Gradebook) if is_shared(handler) else (_Gradebook,)
+    return type(handler.__name__, (*mixins, handler), {})

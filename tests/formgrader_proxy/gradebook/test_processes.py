@@ -1,5 +1,6 @@
 """Several processes of one course share its gradebook."""
 
+import json
 import random
 import shutil
 import sqlite3
@@ -65,6 +66,33 @@ def test_what_one_saves_the_other_shows(processes: list[Served]) -> None:
         for bad in ("[]", {"manual_score": "many"}):
             assert one.send(f"api/grade/{grade['id']}", "PUT", bad).status == 500
         assert one.send("api/grade/missing", "PUT", score).status == 404
+
+
+def test_a_change_of_somebody_else_is_not_replaced(processes: list[Served]) -> None:
+    """Neither a field that was not changed, nor one that both have changed."""
+    first, second = processes
+    (notebook,) = first.send("api/submitted_notebooks/ps1/p1").body
+    grades, comments = (
+        f"api/{kind}?submission_id={notebook['id']}" for kind in ("grades", "comments")
+    )
+    (grade,), (comment,) = second.send(grades).body, second.send(comments).body
+    known = {"classroom-known": {"base": grade, "sent": []}}
+    address = f"api/grade/{grade['id']}"
+    assert first.send(address, "PUT", known | {"manual_score": "2"}).status == 200
+    answer = second.send(address, "PUT", known | {"extra_credit": 0.5})
+    assert (answer.body["manual_score"], answer.body["extra_credit"]) == (2, 0.5)
+    answer = second.send(address, "PUT", known | {"manual_score": 1})
+    assert answer.status == 409
+    refused = json.loads(answer.body)
+    assert refused["message"].startswith("Somebody else has changed this since")
+    assert refused["current"] == {"manual_score": 2, "extra_credit": 0.5}
+    base = {"classroom-known": {"base": refused["current"]}, "extra_credit": 0.5}
+    assert second.send(address, "PUT", base | {"manual_score": 1}).body["manual_score"] == 1
+    address = f"api/comment/{comment['id']}"
+    known = {"classroom-known": {"base": comment}}
+    assert first.send(address, "PUT", known | {"manual_comment": "One"}).status == 200
+    assert second.send(address, "PUT", known | {"manual_comment": "Two"}).status == 409
+    assert first.send(comments).body[0]["manual_comment"] == "One"
 
 
 def test_changes_at_once_are_all_kept(processes: list[Served]) -> None:

@@ -55,7 +55,7 @@ async def test_database_unavailable(site: StatsSite, store: Store, tmp_path: Pat
     page = await browser.go(PREFIX)
     assert page.status == 503
     assert page.headers["Retry-After"] == "5"
-    assert "The database is unavailable" in text(page)
+    assert "The database is not available" in text(page)
     assert "sqlite" not in page.text
 
 

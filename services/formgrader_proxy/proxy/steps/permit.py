@@ -31,7 +31,7 @@ async def permit(
     course_id, segments = _split(target, parts.prefix)
     formgrader = parts.formgraders.get(course_id) or await _look_up(parts, request, course_id)
     if formgrader is None:
-        raise Refused(error_response(request, 404, "This service has no such course."))
+        raise Refused(error_response(request, 404, "This service has no such course.", saved=False))
     course = formgrader.course
 
     # Who: signed in, and sent by a page that the rule accepts requests from.
