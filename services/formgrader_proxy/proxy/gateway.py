@@ -83,4 +83,18 @@ class Gateway:
         is_job = passage.rule.served or passage.rule.action in ACTIONS
         deliver = self._jobs.start if is_job else self._changes.deliver
         # Completed even if the browser disconnects now.
-        return await asyncio.shield(deliver(passage, body, partial(permit_it, fresh=True), held))
+        delivery = asyncio.ensure_future(
+            deliver(passage, body, partial(permit_it, fresh=True), held)
+        )
+        try:
+            return await asyncio.shield(delivery)
+        except asyncio.CancelledError:
+            delivery.add_done_callback(_log_failure)
+            raise
+
+
+def _log_failure(delivery: "asyncio.Future[web.StreamResponse]") -> None:
+    """Log why a change was not made whose browser has disconnected, so that nobody is told."""
+    if not delivery.cancelled() and (error := delivery.exception()) is not None:
+        reason = str(error) or type(error).__name__
+        log.warning("a change was not saved, and its browser has disconnected: %s", reason)
