@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from traitlets import Bool, Int, List, Unicode
+from traitlets import Bool, Enum, Int, List, Unicode
 
 from common.config.application import ServiceApp
 from common.config.command import Command
@@ -126,6 +126,12 @@ class StatsApp(ServiceApp):
         max=36500,  # a date that many days ago must exist
         help="Days to keep detailed records; 0 keeps them forever. Daily totals are always kept.",
     ).tag(config=True)
+    people = Enum(
+        ("names", "accounts"),
+        "names",
+        help="Who is one person: everybody who has had a name, or each account. Choose accounts if"
+        " the hub gives the names of former users to others, who then do not see their records.",
+    ).tag(config=True)
     group_life = Int(
         60,
         min=0,
@@ -161,6 +167,7 @@ class StatsApp(ServiceApp):
             "timezone",
             "retention",
             "group_life",
+            "people",
             "pseudonymise",
             "pseudonym_key_file",
             "admin_groups",
@@ -241,6 +248,7 @@ class StatsApp(ServiceApp):
                 full_interval=self.full_interval,
                 retention=timedelta(days=self.retention) if self.retention else None,
                 group_life=timedelta(days=self.group_life) if self.group_life else None,
+                by_account=self.people == "accounts",
             ),
             pages=self._pages() if self.serves else None,
             metric_groups=self.metric_groups,

@@ -37,6 +37,8 @@ class RecorderSettings:
     group_life: timedelta | None = timedelta(days=60)
     """How long a group must have been empty until new members start another one of that name, so
     that next year's instructors do not see last year's students. None: never."""
+    by_account: bool = False
+    """Whether an account that was deleted and made again is another person of the same name."""
     backlog_rows: int = 300_000
     """Stop polling while more rows than this wait for the database (about 100 MB)."""
 
@@ -77,6 +79,7 @@ class Recorder:
             interval=settings.interval,
             full_interval=settings.full_interval,
             rename=rename,
+            by_account=settings.by_account,
             clock=self.clock,
         )
         self.state = State()

@@ -37,6 +37,8 @@ class PollContext:
     """Configured seconds between polls."""
     full: bool = False
     """Whether all users are listed."""
+    by_account: bool = False
+    """Whether a name that is used again is another person."""
     groups_readable: bool = True
     """Whether the token may read groups. If not, memberships stay as they are."""
 
@@ -51,7 +53,7 @@ class Sampler:
         self._users: dict[str, UserSeen] = {}
         self._unchanged: set[int] = set()
         self._changes = Changes(ahead_of_clock=dict(state.ahead_of_clock))
-        self._matcher = IdentityMatcher(state, self.now)
+        self._matcher = IdentityMatcher(state, self.now, by_account=context.by_account)
         self._memberships = MembershipChanges(state, self._changes, self.now)
         self._sessions = SessionChanges(state, self._changes, self.now, self._longest_pause())
         self._active_since_start: set[str] = set()  # of the poll: not new again at the next one

@@ -176,9 +176,12 @@ async def read_members(
 
 
 async def _newcomers(connection: AsyncConnection, window: Interval) -> set[int]:
-    """Users whose account was created in the window or, if unknown, who were first seen in it."""
+    """Users whose account was created in the window or, if unknown, who were first seen in it.
+
+    Not those who were seen before: their account was made again.
+    """
     created, seen = t.users.c.created, t.users.c.first_seen
-    made = (created >= window.start) & (created < window.end)
+    made = (created >= window.start) & (created < window.end) & (seen >= window.start)
     unknown = created.is_(None) | (created == MADE_UP)
     first = unknown & (seen >= window.start) & (seen < window.end)
     rows = await connection.execute(select(t.users.c.id).where(made | first))
