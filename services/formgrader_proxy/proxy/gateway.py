@@ -189,7 +189,8 @@ class Gateway:
         """Run a long change as a job. Its requests have no body, so this one is not used."""
         if body is not None:
             body.close()
-        with self._holding.change(passage.course.id, 0, before.spent) as held:
+        user = passage.identity.name
+        with self._holding.change(passage.course.id, 0, before.spent, user) as held:
             passage = await held.despite_hub(permit)
         self._activity.seen(passage.course.id, passage.identity.name)
         return await self._answer_about_jobs(passage)
@@ -207,7 +208,8 @@ class Gateway:
         async with AsyncExitStack() as stack:
             if body is not None:
                 stack.enter_context(body)
-            held = stack.enter_context(self._holding.change(course_id, size, before.spent))
+            user = passage.identity.name
+            held = stack.enter_context(self._holding.change(course_id, size, before.spent, user))
             if idempotent:
                 turn = self._holding.turn(held, passage.target.raw)
                 await stack.enter_async_context(turn)
