@@ -45,7 +45,8 @@ class DeliverStep:
         async with AsyncExitStack() as stack:
             if body is not None:
                 stack.enter_context(body)
-            held = stack.enter_context(self._holding.change(course_id, size, before.spent))
+            user = passage.identity.name
+            held = stack.enter_context(self._holding.change(course_id, size, before.spent, user))
             if idempotent:
                 turn = self._holding.turn(held, passage.target.raw)
                 await stack.enter_async_context(turn)

@@ -31,7 +31,8 @@ class JobStep:
         """Run a long change as a job. Its requests have no body, so this one is not used."""
         if body is not None:
             body.close()
-        with self._holding.change(passage.course.id, 0, before.spent) as held:
+        user = passage.identity.name
+        with self._holding.change(passage.course.id, 0, before.spent, user) as held:
             passage = await held.despite_hub(permit)
         self._parts.activity.seen(passage.course.id, passage.identity.name)
         return await self.answer(passage)
