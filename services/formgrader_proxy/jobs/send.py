@@ -1,7 +1,9 @@
 """Sends requests of jobs to a formgrader."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 from urllib.parse import quote
 
 import aiohttp
@@ -17,6 +19,8 @@ from services.formgrader_proxy.upstream.endpoint import (
     read_completely,
 )
 from services.formgrader_proxy.upstream.formgrader import Formgrader
+
+T = TypeVar("T")
 
 #: Seconds in which the list of an assignment's submissions has to arrive, once the formgrader runs.
 LIST_SECONDS = 300.0
@@ -59,6 +63,23 @@ async def send(upstream: Upstream, base_url: str, segments: Sequence[str]) -> Re
         raise UpstreamUnreachable(type(error).__name__) from error
 
 
+def decode_list(body: bytes, kind: type[T]) -> list[T]:
+    """A list of nbgrader's, which may contain names of folders that are no UTF-8.
+
+    Each byte that is none is a question mark then, which no name of nbgrader's may contain.
+
+    :raises msgspec.MsgspecError: the body is something else
+    """
+    try:
+        return msgspec.json.decode(body, type=list[kind])  # type: ignore[valid-type]
+    except msgspec.DecodeError:
+        try:
+            text = json.dumps(json.loads(body), ensure_ascii=False)
+        except (ValueError, RecursionError) as error:
+            raise msgspec.DecodeError(str(error)) from None
+        return msgspec.json.decode(text.encode("utf-8", "replace"), type=list[kind])  # type: ignore[valid-type]
+
+
 async def submissions_of(formgrader: Formgrader, assignment: str) -> dict[str, bool]:
     """The students who have submitted an assignment, sorted: whether their latest submission is
     autograded.
@@ -80,7 +101,7 @@ async def submissions_of(formgrader: Formgrader, assignment: str) -> dict[str, b
                 if response.status == web.HTTPNotFound.status_code:
                     return {}
                 body = await read_completely(response)
-                found = msgspec.json.decode(body, type=list[_Submission])
+                found = decode_list(body, _Submission)
     except (UpstreamUnreachable, aiohttp.ClientError, OSError, TimeoutError) as error:
         text = "The formgrader does not respond. Try again in a moment."
         raise SubmissionsUnknown(text) from error

@@ -15,6 +15,7 @@ from common.web.error_pages import database_unavailable
 from common.web.pages import render
 from services.formgrader_proxy.access import Role, role_in
 from services.formgrader_proxy.jobs.jobs import Jobs, User
+from services.formgrader_proxy.jobs.send import decode_list
 from services.formgrader_proxy.settings import Site
 from services.formgrader_proxy.store.job import Failure, Summary
 from services.formgrader_proxy.store.jobs import JobStore
@@ -221,7 +222,7 @@ async def _assignments(formgrader: Formgrader) -> list[str]:
                 timeout=aiohttp.ClientTimeout(total=NAMES_SECONDS),
                 allow_redirects=False,
             ) as response:
-                found = msgspec.json.decode(await read_completely(response), type=list[_Assignment])
+                found = decode_list(await read_completely(response), _Assignment)
     except (TimeoutError, UpstreamUnreachable, aiohttp.ClientError, OSError, msgspec.MsgspecError):
         return []
     return sorted(one.name for one in found)

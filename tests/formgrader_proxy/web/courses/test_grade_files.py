@@ -4,6 +4,7 @@ import asyncio
 import csv
 import dataclasses
 import io
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -124,6 +125,28 @@ async def test_browsers_do_not_reach_the_formgraders_own_endpoint(site: Site, mo
     await site.formgraders.replace({"course101": course})
     browser = await site.browser(INSTRUCTOR)
     assert (await browser.go(COURSE + "formgrader/api/classroom/grades")).status == 404
+
+
+async def test_names_that_are_no_text_do_not_stop_the_export(tmp_path: Path) -> None:
+    """Such as after unpacking an archive with names in Latin-1."""
+    course = tmp_path / "course"
+    await asyncio.to_thread(sample_with_latin_1, course)
+    async with formgrader_site(tmp_path) as site:
+        text = f'[[course]]\nid = "course101"\ndirectory = "{course}"\n'
+        await site.formgraders.replace(load_courses(text + 'instructors = ["instructors"]\n'))
+        browser = await site.browser(INSTRUCTOR)
+        answer = await download(browser)
+        assert answer.status == 200, answer.text
+        assert {row[3] for row in rows(answer.text)} >= {"ana", r"J\udcfcrgen"}
+        page = (await browser.go(PREFIX)).text
+        assert "4 to autograde" in page
+
+
+def sample_with_latin_1(course: Path) -> None:
+    course.mkdir()
+    sample(course)
+    for place in (b"submitted/J\xfcrgen/ps1", b"source/\xdcbung"):
+        os.makedirs(os.path.join(os.fsencode(course), place))
 
 
 def test_the_command_prints_the_grades(course: Path, tmp_path: Path) -> None:

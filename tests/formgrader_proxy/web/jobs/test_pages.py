@@ -361,3 +361,18 @@ async def test_permissions_are_checked_after_the_request_was_received(
     status = (await reader.readline()).split()[1]
     writer.close()
     assert (status, nbgrader.begun) == (b"403", [])
+
+
+async def test_a_name_that_is_no_text_does_not_stop_the_others(
+    site: Site, nbgrader: FakeNbgrader
+) -> None:
+    """Such as after unpacking an archive with names in Latin-1."""
+    nbgrader.students = {"J\udcfcrgen": False, "ben": False}
+    browser = await site.browser(INSTRUCTOR)
+    assert (await start(browser)).status == 303
+    (found,) = await until_ended(browser)
+    assert (found["done"], found["failed"]) == (1, 1)
+    assert nbgrader.begun == ["autograde/ben"]
+    page = await browser.go(JOBS)
+    assert "J?rgen" in page.text
+    assert "does not accept this name" in page.text
