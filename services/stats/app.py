@@ -300,12 +300,14 @@ class StatsApp(ServiceApp):
 
     async def import_activity(self, words: Sequence[str], _options: Mapping[str, str]) -> int:
         """``import-activity FILE``"""
-        from services.stats.commands.import_activity import import_activity
+        from services.stats.commands.import_activity import check_file, import_activity
         from services.stats.database import open_store
 
+        path = Path(words[0])
+        check_file(path)  # before a database is created for it
         database = self._database()
         async with open_store(database) as store:
-            print(await import_activity(store, Path(words[0]), database.pseudonyms), end="")
+            print(await import_activity(store, path, database.pseudonyms), end="")
         return 0
 
     async def forget_user(self, words: Sequence[str], _options: Mapping[str, str]) -> int:

@@ -27,7 +27,7 @@ def check_courses(name: str, courses: Mapping[str, Course], write: Callable[[str
 
     Returns the exit code: 1 if a course cannot be served.
     """
-    write(f"{name} is valid:")
+    write(f"{name} is valid:" if courses else f"{name} is valid, but contains no course.")
     if warning := agreement_warning():
         write(f"     warning: {warning}")
     problems = 0
