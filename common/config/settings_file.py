@@ -3,6 +3,7 @@
 All mistakes in a file are reported together. While a file is invalid, the last valid one applies.
 """
 
+import time
 import tomllib
 from collections.abc import Callable
 from enum import StrEnum
@@ -13,6 +14,10 @@ from common.config.suggestions import did_you_mean
 from common.errors import ConfigError
 
 T = TypeVar("T")
+
+#: A file is used when its text has been the same for this many seconds, and after this number of
+#: looks in any case.
+_PAUSE, _LOOKS = 0.1, 10
 
 
 class Reload(StrEnum):
@@ -61,12 +66,16 @@ class SettingsFile(Generic[T]):
         self.value = load(self._seen)
 
     def reload_if_changed(self) -> Reload:
-        """Read the file again. An invalid one is refused once, and the last value is kept."""
+        """Read the file again. An invalid one is refused once, and the last value is kept.
+
+        Takes at least a tenth of a second if the file has changed.
+        """
         seen, self._seen = self._seen, None  # None while it is unreadable
         try:
             self._seen = self._read()
             if self._seen == seen:
                 return Reload.UNCHANGED
+            self._seen = self._when_written(self._seen)
             self.value = self._load(self._seen)
         except ConfigError as error:
             changed = error.problems != self.problems
@@ -74,6 +83,18 @@ class SettingsFile(Generic[T]):
             return Reload.REFUSED if changed else Reload.UNCHANGED
         self.problems = ()
         return Reload.LOADED
+
+    def _when_written(self, text: str) -> str:
+        """The text when the file no longer changes, within a second.
+
+        A program may still be writing it: the first half of a file can be valid, too.
+        """
+        for _ in range(_LOOKS):
+            time.sleep(_PAUSE)
+            text, before = self._read(), text
+            if text == before:
+                break
+        return text
 
     def _read(self) -> str:
         try:

@@ -15,7 +15,7 @@ from common.oauth.sign_in import OAuthSettings
 from common.web.server import Bind, serve
 from services.formgrader_proxy import settings as service
 from services.formgrader_proxy.access import Administrators
-from services.formgrader_proxy.courses import CoursesFile, load_courses
+from services.formgrader_proxy.courses_file.file import CoursesFile, load_courses
 from services.formgrader_proxy.jobs.jobs import Jobs
 from services.formgrader_proxy.main import Service
 from services.formgrader_proxy.proxy.gateway import Gateway

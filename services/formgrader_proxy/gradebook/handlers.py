@@ -8,6 +8,7 @@ from tornado.log import app_log
 from tornado.web import RequestHandler
 
 from services.formgrader_proxy.gradebook.configuration import ConfigurationFiles
+from services.formgrader_proxy.gradebook.conflicts import KeepsOthersChanges, is_shared
 from services.formgrader_proxy.gradebook.database.opened import gradebook_engine
 from services.formgrader_proxy.gradebook.database.sessions import RequestGradebook
 from services.formgrader_proxy.gradebook.reads.agreement import agreement_warning, agrees
@@ -25,9 +26,14 @@ class _Gradebook:
 
     @property
     def gradebook(self) -> RequestGradebook:
-        """The gradebook, until the end of this request."""
+        """The gradebook, until the end of this request.
+
+        The configuration says where it is, and may have changed since the last request: otherwise
+        one process would save in a place that the others no longer use.
+        """
         if self.__gradebook is None:
             handler: Any = self
+            self.__read_configuration()
             course_id = handler.coursedir.course_id
             self.__gradebook = handler.settings["classroom_gradebook"](
                 gradebook_engine(handler.db_url, course_id),
@@ -41,14 +47,19 @@ class _Gradebook:
         """nbgrader's functions, with the current configuration."""
         if self.__api is None:
             handler: Any = self
-            app, level = handler.coursedir.parent, handler.log.level
-            if handler.settings["classroom_configuration"].changed(app):
-                app.load_config_file()
+            level = handler.log.level
+            self.__read_configuration()
             self.__api = handler.settings["classroom_api"](
                 handler.coursedir, handler.authenticator, parent=handler.coursedir.parent
             )
             self.__api.log_level = level
         return self.__api
+
+    def __read_configuration(self) -> None:
+        handler: Any = self
+        app = handler.coursedir.parent
+        if handler.settings["classroom_configuration"].changed(app):
+            app.load_config_file()
 
     def on_finish(self) -> None:
         """End the session, also after an error."""
@@ -73,4 +84,5 @@ def with_gradebook(handler: type[RequestHandler]) -> type[RequestHandler]:
     """The same handler, with its own session if it can use the gradebook."""
     if not issubclass(handler, BaseHandler):
         return handler
-    return type(handler.__name__, (_Gradebook, handler), {})
+    mixins = (KeepsOthersChanges, _Gradebook) if is_shared(handler) else (_Gradebook,)
+    return type(handler.__name__, (*mixins, handler), {})

@@ -92,7 +92,7 @@ class Jobs:
             count = await self._store.interrupt(course, self._clock.now(), running=running)
             self._settled.add(course)
         if count:
-            log.warning("course %s: %d jobs were interrupted by a restart", course, count)
+            log.warning("course %s: jobs interrupted by a restart: %d", course, count)
 
     async def settle_all(self, courses: Sequence[str]) -> None:
         """As :meth:`settle`; if the database is unavailable, this is done later."""

@@ -12,6 +12,7 @@ from nbgrader.server_extensions.formgrader.base import BaseApiHandler
 from tornado.web import HTTPError
 
 from services.formgrader_proxy.course_check.gradebook.failures import describe_failure
+from services.formgrader_proxy.gradebook.conflicts import Conflict
 
 _FULL = (
     "The disk of the course is full, so nothing can be saved. An administrator has to free space."
@@ -24,11 +25,14 @@ class ApiErrors:
     """Mixed into a handler of nbgrader's API."""
 
     def write_error(self, status_code: int, **options: Any) -> None:
-        """Send ``{"message": ...}``."""
+        """Send ``{"message": ...}``, and with a conflict what is stored as ``current``."""
         error = options.get("exc_info", (None, None, None))[1]
         handler: Any = self
         handler.set_header("Content-Type", "application/json")
-        handler.finish(json.dumps({"message": message_for(status_code, error)}))
+        answer: dict[str, Any] = {"message": message_for(status_code, error)}
+        if isinstance(error, Conflict):
+            answer["current"] = error.current
+        handler.finish(json.dumps(answer))
 
 
 def message_for(status: int, error: BaseException | None) -> str:

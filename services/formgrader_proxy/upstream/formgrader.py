@@ -230,6 +230,7 @@ def how_it_runs(course: Course, base_url: str) -> LaunchSettings | tuple[str, Pa
         base_url=base_url,
         user=course.user,
         db_url_file=course.db_url_file,
+        db_url_version=course.db_url_version,
         autograding=course.autograding,
     )
 

@@ -1,5 +1,7 @@
 """TOML files that are read again when they change."""
 
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -87,3 +89,35 @@ def test_a_file_that_disappears_and_returns(tmp_path: Path) -> None:
     (tmp_path / "away.toml").rename(path)
     assert file.reload_if_changed() is Reload.LOADED
     assert file.problems == ()
+
+
+def test_a_file_that_is_being_written(tmp_path: Path) -> None:
+    """The first half of a file is not used, even if it is valid."""
+    path, half = tmp_path / "rules.toml", '[[rule]]\nname = "a"\n'
+    path.write_text(half * 2)
+    used: list[list[str]] = []
+
+    def use(text: str) -> None:
+        used.append(load(text))
+
+    file = SettingsFile(path, "the rules file", use)
+    writing, stop = threading.Event(), threading.Event()
+
+    def write() -> None:
+        with path.open("w") as opened:
+            for _ in range(8):
+                opened.write(half)
+                opened.flush()
+                writing.set()
+                stop.wait(0.02)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    writing.wait(10)
+    try:
+        while file.reload_if_changed() is not Reload.LOADED:
+            time.sleep(0.01)
+    finally:
+        stop.set()
+        writer.join(10)
+    assert used == [["a"] * 2, ["a"] * 8]

@@ -11,7 +11,8 @@ from common.config.settings_file import Reload
 from common.errors import ConfigError
 from services.formgrader_proxy.course_folders import scan
 from services.formgrader_proxy.course_folders.scan import Folders
-from services.formgrader_proxy.courses import Course, CoursesFile, is_course_id, load_courses
+from services.formgrader_proxy.courses import Course, is_course_id
+from services.formgrader_proxy.courses_file.file import CoursesFile, load_courses
 
 NOBODY, GROUP = "nobody", "daemon"
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="changes owners: run the tests as root")

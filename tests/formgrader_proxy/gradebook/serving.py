@@ -61,8 +61,11 @@ _OPENER = urllib.request.build_opener(_NoRedirects)
 
 
 @contextmanager
-def formgrader_process(course: Path, url: str, log: Path) -> Iterator[Served]:
-    """The process that this service starts in a course's directory; ``url`` is its gradebook's."""
+def formgrader_process(course: Path, url: str | None, log: Path) -> Iterator[Served]:
+    """The process that this service starts in a course's directory.
+
+    ``url`` is its gradebook's; None is the one that the course's configuration sets.
+    """
     port = free_port()
     start = {
         "course_id": "course101",

@@ -1,9 +1,12 @@
 """Several processes of one course share its gradebook."""
 
+import json
 import random
+import shutil
+import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +68,33 @@ def test_what_one_saves_the_other_shows(processes: list[Served]) -> None:
         assert one.send("api/grade/missing", "PUT", score).status == 404
 
 
+def test_a_change_of_somebody_else_is_not_replaced(processes: list[Served]) -> None:
+    """Neither a field that was not changed, nor one that both have changed."""
+    first, second = processes
+    (notebook,) = first.send("api/submitted_notebooks/ps1/p1").body
+    grades, comments = (
+        f"api/{kind}?submission_id={notebook['id']}" for kind in ("grades", "comments")
+    )
+    (grade,), (comment,) = second.send(grades).body, second.send(comments).body
+    known = {"classroom-known": {"base": grade, "sent": []}}
+    address = f"api/grade/{grade['id']}"
+    assert first.send(address, "PUT", known | {"manual_score": "2"}).status == 200
+    answer = second.send(address, "PUT", known | {"extra_credit": 0.5})
+    assert (answer.body["manual_score"], answer.body["extra_credit"]) == (2, 0.5)
+    answer = second.send(address, "PUT", known | {"manual_score": 1})
+    assert answer.status == 409
+    refused = json.loads(answer.body)
+    assert refused["message"].startswith("Somebody else has changed this since")
+    assert refused["current"] == {"manual_score": 2, "extra_credit": 0.5}
+    base = {"classroom-known": {"base": refused["current"]}, "extra_credit": 0.5}
+    assert second.send(address, "PUT", base | {"manual_score": 1}).body["manual_score"] == 1
+    address = f"api/comment/{comment['id']}"
+    known = {"classroom-known": {"base": comment}}
+    assert first.send(address, "PUT", known | {"manual_comment": "One"}).status == 200
+    assert second.send(address, "PUT", known | {"manual_comment": "Two"}).status == 409
+    assert first.send(comments).body[0]["manual_comment"] == "One"
+
+
 def test_changes_at_once_are_all_kept(processes: list[Served]) -> None:
     """Eight graders turn a flag and save scores in two processes: no error, and no lost change."""
     (notebook,) = processes[0].send("api/submitted_notebooks/ps1/p1").body
@@ -87,3 +117,24 @@ def test_changes_at_once_are_all_kept(processes: list[Served]) -> None:
     flags = [answer.body["flagged"] for answer in answers]
     assert flags.count(True) == flags.count(False) == 40
     assert not processes[1].send("api/submitted_notebooks/ps1/p1").body[0]["flagged"]
+
+
+def test_a_gradebook_that_moves_while_they_run(tmp_path: Path) -> None:
+    """The next score is saved in the new place, also by a process that has shown no page since."""
+    course, old, new = tmp_path / "course", tmp_path / "old.db", tmp_path / "new.db"
+    course.mkdir()
+    with new_gradebook(f"sqlite:///{old}") as gradebook:
+        one_submission(gradebook)
+    with closing(sqlite3.connect(old)) as connection:
+        ((grade,),) = connection.execute("select id from grade").fetchall()
+    configuration = course / "nbgrader_config.py"
+    configuration.write_text(f"c = get_config()\nc.CourseDirectory.db_url = 'sqlite:///{old}'\n")
+    with formgrader_process(course, None, tmp_path / "log") as served:
+        for place, score in ((old, 1), (new, 2)):
+            if place is new:
+                shutil.copy(old, new)
+                configuration.write_text(configuration.read_text().replace(str(old), str(new)))
+            body = {"manual_score": score, "extra_credit": None}
+            assert served.send(f"api/grade/{grade}", "PUT", body).status == 200
+            with closing(sqlite3.connect(place)) as connection:
+                assert connection.execute("select manual_score from grade").fetchall() == [(score,)]

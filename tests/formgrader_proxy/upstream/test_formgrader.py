@@ -13,7 +13,8 @@ import psutil
 import pytest
 
 from services.formgrader_proxy.access import CourseGroups, Mode
-from services.formgrader_proxy.courses import Course, CoursesFile, load_courses
+from services.formgrader_proxy.courses import Course
+from services.formgrader_proxy.courses_file.file import CoursesFile, load_courses
 from services.formgrader_proxy.sandbox.settings import Mechanism
 from services.formgrader_proxy.upstream import formgrader as module
 from services.formgrader_proxy.upstream.endpoint import Upstream, UpstreamUnreachable, Work
@@ -147,6 +148,18 @@ async def test_a_change_of_the_process_lets_running_work_finish(
     (tmp_path / "done").touch()
     assert await running
     assert await ready(formgrader, Work.JOBS) is not job
+
+
+async def test_a_page_that_never_ends_does_not_delay_jobs(
+    formgraders: Formgraders, formgrader: Formgrader, course: Course
+) -> None:
+    """As one that a browser does not read. It has ten minutes, jobs only wait for five."""
+    running = await begin(formgrader, await ready(formgrader))
+    await ready(formgrader, Work.JOBS)
+    await formgraders.replace({"c1": without_sandbox(course)})
+    async with asyncio.timeout(30):
+        await ready(formgrader, Work.JOBS)
+    assert not running.done()
 
 
 async def test_jobs_of_another_directory_do_not_wait(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from services.formgrader_proxy.courses import CoursesFile, load_courses
+from services.formgrader_proxy.courses_file.file import CoursesFile, load_courses
 from services.formgrader_proxy.upstream import formgraders as module
 from services.formgrader_proxy.upstream.endpoint import UpstreamUnreachable
 from services.formgrader_proxy.upstream.formgraders import Formgraders
@@ -93,6 +93,35 @@ async def test_an_unchanged_file_changes_nothing(formgraders: Formgraders) -> No
     before = formgraders.all()
     await formgraders.refresh()
     assert formgraders.all() == before
+
+
+async def test_an_emptied_file_removes_no_course(formgraders: Formgraders, path: Path) -> None:
+    """As a full disk leaves it. A file with a comment only is meant."""
+    await refresh(formgraders, path, "\n")
+    assert ids(formgraders) == ["bio", "sums"]
+    assert "it is empty" in formgraders.problems[0]
+    await refresh(formgraders, path, "# none\n")
+    assert ids(formgraders) == []
+
+
+async def test_another_database_in_the_same_file(
+    formgraders: Formgraders, path: Path, tmp_path: Path
+) -> None:
+    """Processes of one course never use different gradebooks, so all are replaced."""
+    file = tmp_path / "url"
+    file.write_text("sqlite:////srv/one.db")
+    await refresh(formgraders, path, f'{BIOLOGY}db_url_file = "{file}"\n')
+    (formgrader,) = formgraders.all()
+    pool = formgrader.pool
+    file.write_text("sqlite:////srv/one.db\n")
+    await formgraders.refresh()
+    file.unlink()  # it is being replaced
+    await formgraders.refresh()
+    assert formgrader.pool is pool
+    file.write_text("sqlite:////srv/two.db")
+    await formgraders.refresh()
+    assert formgrader.pool is not pool
+    assert "two.db" not in repr(formgrader.course)
 
 
 async def test_an_invalid_file_is_reported_once(

@@ -29,6 +29,7 @@ class HoldLimits:
     """How long one change waits in seconds, and how many changes and bytes wait at once."""
 
     seconds: float = 60.0
+    per_user: int = 50
     per_course: int = 200
     total: int = 1000
     size: int = 64 * 1024 * 1024
@@ -58,6 +59,7 @@ class Holding:
         self.limits = limits or HoldLimits()
         self._metrics = metrics
         self._count: Counter[str] = Counter()
+        self._by_user: Counter[str] = Counter()
         self._size = 0
         self._turns: dict[str, _Turn] = {}
 
@@ -65,13 +67,16 @@ class Holding:
         return self._count.total()
 
     @contextmanager
-    def change(self, course: str, size: int, spent: float = 0.0) -> "Iterator[HeldChange]":
+    def change(
+        self, course: str, size: int, spent: float = 0.0, user: str = ""
+    ) -> "Iterator[HeldChange]":
         """A change of ``size`` bytes that may have to wait.
 
-        An empty ``course`` is for a change whose sender is not known yet, so that it cannot take
-        the place of a grader's. ``spent`` are the seconds for which the change waited before.
+        An empty ``course`` and ``user`` are for a change whose sender is not known yet, so that it
+        cannot take the place of a grader's. ``spent`` are the seconds for which the change waited
+        before.
         """
-        held = HeldChange(self, course, size, spent)
+        held = HeldChange(self, course, size, spent, user)
         outcome = Held.REFUSED
         try:
             yield held
@@ -81,7 +86,7 @@ class Holding:
             raise
         finally:
             if held.waited:
-                self._give_back(course, size)
+                self._give_back(course, size, user)
             if held.waited or outcome in _ALWAYS:
                 self._metrics.held(outcome)
 
@@ -119,7 +124,7 @@ class Holding:
                 lock.release()
             raise
 
-    def take(self, course: str, size: int) -> None:
+    def take(self, course: str, size: int, user: str) -> None:
         """Count a change that begins to wait.
 
         :raises NotSaved: there are too many
@@ -127,17 +132,21 @@ class Holding:
         limits = self.limits
         if (
             len(self) >= limits.total
+            or (user and self._by_user[user] >= limits.per_user)
             or self._count[course] >= limits.per_course
             or self._size + size > limits.size
         ):
             raise NotSaved(Held.FULL, "Too many changes are waiting. Try again in a moment.")
         self._count[course] += 1
+        self._by_user[user] += 1
         self._size += size
         self._metrics.holding(len(self))
 
-    def _give_back(self, course: str, size: int) -> None:
+    def _give_back(self, course: str, size: int, user: str) -> None:
         self._count[course] -= 1
+        self._by_user[user] -= 1
         self._count += Counter()  # drops the courses without changes
+        self._by_user += Counter()
         self._size -= size
         self._metrics.holding(len(self))
 
@@ -145,8 +154,8 @@ class Holding:
 class HeldChange:
     """One change. ``outcome`` is the one to report if it was forwarded."""
 
-    def __init__(self, holding: Holding, course: str, size: int, spent: float) -> None:
-        self._holding = holding
+    def __init__(self, holding: Holding, course: str, size: int, spent: float, user: str) -> None:
+        self._holding, self._user = holding, user
         self._course, self._size = course, size
         self.clock = holding.clock
         self.spent = spent
@@ -168,7 +177,7 @@ class HeldChange:
         tasks = [asyncio.ensure_future(work)]
         try:
             if not self.waited:
-                self._holding.take(self._course, self._size)
+                self._holding.take(self._course, self._size, self._user)
                 self.waited = True
             tasks += [
                 asyncio.create_task(clock.sleep(left)),

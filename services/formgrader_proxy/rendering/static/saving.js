@@ -69,6 +69,7 @@
     const text = answer.data?.message;
     if (answer.status === 401) return { kind: "signed-out", text: "You are no longer signed in." };
     if (answer.status === 403 && answer.data?.reason === "user") return { kind: "user", text };
+    if (isFromElsewhere(answer)) return away(answer);
     if (answer.status === 403) return { kind: "forbidden", text: text || "You have no access." };
     if (answer.status === 404) return { kind: "forbidden", text: "This course is not served." };
     return away(answer);
@@ -79,10 +80,14 @@
     return { kind: "away", text: text || `The server responded with status ${answer.status}.` };
   };
 
+  // The Hub or a proxy responds instead of the service, for example while it has lost the route.
+  const isFromElsewhere = ({ status, data }) => data === null && [403, 404, 405].includes(status);
+
   const isTemporary = (status) => status === 0 || status === 408 || status === 429 || status >= 500;
 
   const send = async (entry) => {
     const { version } = entry;
+    const body = entry.know ? entry.know(entry.body) : entry.body;
     entry.sending = true;
     entry.slow = false;
     const slow = setTimeout(() => {
@@ -90,7 +95,7 @@
       notify();
     }, SLOW);
     notify();
-    const options = { method: entry.method, body: entry.body };
+    const options = { method: entry.method, body };
     const exchange = () =>
       request(entry.url, options, {
         "Content-Type": "application/json",
@@ -116,21 +121,25 @@
 
   const settle = (entry, version, answer, problem) => {
     const { status, data } = answer;
-    if (status >= 200 && status < 300 && (data !== null || entry.once)) {
+    if (status >= 200 && status < 300 && data !== null) {
       trouble = null;
       attempt = 0;
+      entry.learn?.(data);
       if (entry.version === version) {
         entries.delete(entry.key);
         entry.saved(data);
       }
       return;
     }
-    if (!problem && entry.once && (status === 0 || status >= 500) && data?.saved !== false) {
+    const unknown = status < 300 || status >= 500;
+    if (!problem && entry.once && unknown && data?.saved !== false) {
       // Repeating it might undo it.
       entry.refused = "It is not known whether this was saved. Check it before you repeat it.";
       return;
     }
-    if (problem || isTemporary(status) || status < 300) {
+    // 404 with "saved": the course is not served at present.
+    const retry = isTemporary(status) || isFromElsewhere(answer) || (status === 404 && data?.saved === false);
+    if (problem || retry || status < 300) {
       trouble = problem || away(answer);
       attempt += 1;
       entries.delete(entry.key); // the next attempt is another change's turn
@@ -139,8 +148,12 @@
       timer ??= setTimeout(hurry, Math.min(delay, LONGEST_DELAY));
       return;
     }
-    // The value itself is not accepted. A newer one may be.
-    if (entry.version === version) {
+    // The value itself is not accepted. A newer one may be, but not if somebody else changed it.
+    if (status === 409 && data?.current) {
+      entry.learn?.(data.current);
+      entry.current = data.current;
+    }
+    if (entry.version === version || entry.current) {
       entry.refused = data?.message || `The server refused it with status ${status}.`;
     }
   };
@@ -170,7 +183,7 @@
     const key = `${change.method} ${change.url}`;
     const entry = entries.get(key) || { key, version: 0, sending: false };
     if (entry.once && entry.version && !entry.refused) return; // pressed twice while it waits
-    Object.assign(entry, change, { refused: null, version: entry.version + 1 });
+    Object.assign(entry, change, { refused: null, current: null, version: entry.version + 1 });
     entries.set(key, entry);
     notify();
     pump();
@@ -179,10 +192,28 @@
   const discard = () => {
     for (const entry of refused()) {
       entries.delete(entry.key);
-      entry.discarded?.();
+      entry.discarded?.(entry.current);
     }
     notify();
   };
+
+  // What the server may have of each score and comment, so that it notices if somebody else has
+  // changed it (gradebook/conflicts.py): the values it last sent, and those sent since.
+  const SHARED = ["manual_score", "extra_credit", "manual_comment"];
+  const LARGEST = 200_000; // the service accepts a little more
+  const known = new WeakMap();
+  const watch = (model) => known.set(model, { base: _.pick(model.attributes, SHARED), sent: [] });
+  const knowledge = (model) => ({
+    know: (body) => {
+      const data = JSON.parse(body);
+      const { base, sent } = known.get(model);
+      const complete = JSON.stringify({ ...data, "classroom-known": { base, sent } });
+      const values = _.pick(data, SHARED);
+      if (!sent.some((one) => _.isEqual(one, values))) sent.push(values);
+      return complete.length > LARGEST ? body : complete;
+    },
+    learn: (data) => known.set(model, { base: _.pick(data, SHARED), sent: [] }),
+  });
 
   // What nbgrader's models save. A read that fails is repeated: without it, a page saves nothing.
   let unread = 0;
@@ -213,7 +244,11 @@
       url,
       body: JSON.stringify(options.attrs || model.toJSON(options)),
       saved: (data) => options.success?.(data),
-      discarded: () => model.trigger("discarded"),
+      discarded: (current) => {
+        if (current) model.set(current);
+        model.trigger("discarded", current);
+      },
+      ...(known.has(model) ? knowledge(model) : {}),
       ...describe(model, url),
     });
     model.trigger("request", model, null, options);
@@ -255,6 +290,7 @@
 
   window.classroomSaving = {
     put,
+    watch,
     discard,
     hurry,
     ownPath,

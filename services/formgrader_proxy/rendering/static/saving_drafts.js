@@ -28,20 +28,17 @@
     return { key, id };
   });
 
-  const course = () => `${base_url}`.replace(/\/formgrader$/, "/");
   const stored = () => Object.keys(localStorage).filter((name) => name.startsWith(PREFIX));
   const age = (name) => Date.now() - Number.parseInt(localStorage.getItem(name), 10);
 
-  /* Remove what is old, too much, or of another user of this course. */
-  const tidy = (id) => {
+  /* Remove what is old or too much. Those of other users stay: they may return to save them. */
+  const tidy = () => {
     const names = stored().sort((one, other) => age(one) - age(other));
     names.forEach((name, index) => {
-      const [owner, url] = name.slice(PREFIX.length).split(" ");
-      const foreign = owner !== id && url?.startsWith(course());
-      if (foreign || index >= MOST || !(age(name) < OLDEST)) localStorage.removeItem(name);
+      if (index >= MOST || !(age(name) < OLDEST)) localStorage.removeItem(name);
     });
   };
-  keys.then((found) => found && tidy(found.id));
+  keys.then((found) => found && tidy());
 
   const nameOf = (id, view) => `${PREFIX}${id} ${view.model.url()}`;
   const timers = new WeakMap();
@@ -61,7 +58,7 @@
     if (!kept.has(view)) return; // saved in the meantime
     const encoded = btoa(String.fromCharCode(...iv, ...sealed));
     try {
-      tidy(found.id);
+      tidy();
       localStorage.setItem(name, `${Date.now()} ${encoded}`);
     } catch {
       // The storage is full or switched off; the page itself still keeps the text.

@@ -60,6 +60,7 @@
         this.el.querySelector(glyph)?.after(state);
         this.classroom = { fields, state, saved: false, confirmed: new Map() };
         for (const field of fields) views.set(field, this);
+        saving.watch(this.model);
         all.push(this);
         this.listenTo(this.model, "request", () => {
           this.classroom.saved = false;
@@ -72,7 +73,10 @@
           if (!fields.some(isDirty)) saving.drafts?.forget(this);
           showState(this);
         });
-        this.listenTo(this.model, "discarded", () => saving.drafts?.forget(this));
+        this.listenTo(this.model, "discarded", (current) => {
+          if (current) confirm(this);
+          saving.drafts?.forget(this);
+        });
         initialize.apply(this, options);
         confirm(this);
         if (fields.some(isDirty)) this.save(); // typed before the scores were loaded

@@ -16,21 +16,30 @@ class Draining:
     def __init__(self, changes: Changes) -> None:
         self._changes = changes
         self._tasks: dict[Pool | External, asyncio.Task[None]] = {}
+        #: Those whose draining has not begun, because a job of several requests is not complete.
+        self._waiting: set[Pool | External] = set()
 
     def begin(
         self, one: Pool | External, after: Callable[[], Awaitable[None]] | None = None
     ) -> "asyncio.Task[None]":
         """Drain ``one``, when ``after`` has completed. Returns the task that does so."""
+        if after is not None:
+            self._waiting.add(one)
         task = asyncio.create_task(self._drain(one, after))
         self._tasks[one] = task
         return task
 
     def delays_jobs_of(self, pool: Pool) -> bool:
-        """Whether work that began earlier may still change the same gradebook or directory."""
+        """Whether jobs that began earlier may still change the same gradebook or directory.
+
+        Pages may not delay jobs: a browser that does not read its page would, for ten minutes.
+        """
         for other in self._tasks:
             if other is pool:
                 return False
-            if isinstance(other, Pool) and _share(other.settings, pool.settings):
+            if not isinstance(other, Pool) or not _share(other.settings, pool.settings):
+                continue
+            if other.has_jobs or other in self._waiting:
                 return True
         return False
 
@@ -52,8 +61,10 @@ class Draining:
         try:
             if after is not None:
                 await after()
+            self._waiting.discard(one)
             await one.drain()
         finally:
+            self._waiting.discard(one)
             del self._tasks[one]
             self._changes.notify()
 

@@ -100,6 +100,11 @@ class Pool:
         return all(one.ended for one in self._every)
 
     @property
+    def has_jobs(self) -> bool:
+        """Whether there is a process for jobs, which may have one or get one."""
+        return not all(one.ended for one in self._processes[Work.JOBS])
+
+    @property
     def state(self) -> State:
         """The state of the course: running if any process can show a page or has a job.
 

@@ -39,6 +39,8 @@ class LaunchSettings:
     base_url: str
     user: str | None = None
     db_url_file: Path | None = None
+    #: A digest of that file: with other content, processes would use another gradebook.
+    db_url_version: str = field(default="", repr=False)
     autograding: AutogradingSettings = field(default_factory=AutogradingSettings)
     environment: Mapping[str, str] = field(default_factory=dict)
     command: tuple[str, ...] = (
@@ -76,7 +78,9 @@ def launch(settings: LaunchSettings, private: Path, listener: Listener, token: s
         settings.command,
         account=account,
         directory=settings.directory,
-        environment=_environment(account, private) | dict(settings.environment),
+        environment=environment_of(account)
+        | {"JUPYTER_RUNTIME_DIR": str(private / "runtime")}
+        | dict(settings.environment),
         stdin=json.dumps(start).encode(),
         inherited=(listener.fileno(),),
         private=private,
@@ -85,7 +89,8 @@ def launch(settings: LaunchSettings, private: Path, listener: Listener, token: s
     return process
 
 
-def _environment(account: Account, private: Path) -> dict[str, str]:
+def environment_of(account: Account) -> dict[str, str]:
+    """The environment of a process that this service starts as an account."""
     environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
     # nbgrader runs alembic and jupyter by name. They are installed next to this Python.
     programs = str(Path(sys.executable).parent)
@@ -95,7 +100,6 @@ def _environment(account: Account, private: Path) -> dict[str, str]:
         "HOME": account.home,
         "USER": account.name,
         "LOGNAME": account.name,
-        "JUPYTER_RUNTIME_DIR": str(private / "runtime"),
     }
 
 

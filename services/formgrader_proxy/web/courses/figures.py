@@ -127,7 +127,7 @@ def _runs(formgrader: Formgrader) -> bool:
 def _gradebook(formgrader: Formgrader) -> Hashable:
     """What tells a course from another one that had the same id."""
     course = formgrader.course
-    return course.directory, course.url, course.db_url_file
+    return course.directory, course.url, course.db_url_file, course.db_url_version
 
 
 async def _read(formgrader: Formgrader, upstream: Upstream, at: datetime) -> Figures | None:

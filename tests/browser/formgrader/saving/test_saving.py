@@ -22,6 +22,8 @@ SERVICE = "services.formgrader_proxy"
 CHANGES = re.compile(r"/formgrader/api/(grade|comment)/")
 GROUP = f"formgrade-{COURSE}"
 
+SCORES = "select manual_score, extra_credit from grade where notebook_id = ?"
+
 Submission = Callable[..., Awaitable[Page]]
 #: The names of what the pages keep in the browser's storage.
 DRAFTS = "() => Object.keys(localStorage).filter((name) => name.startsWith('classroom-draft'))"
@@ -104,6 +106,15 @@ async def offline(page: Page) -> AsyncIterator[None]:
 
 def _changes(route: Route) -> bool:
     return route.request.method == "PUT"
+
+
+def answering(status: int, body: str) -> Callable[[Route], Awaitable[None]]:
+    """Answers a request as something between browser and service would."""
+
+    async def answer(route: Route) -> None:
+        await route.fulfill(status=status, content_type="text/html", body=body)
+
+    return answer
 
 
 async def sign_in_again(page: Page, *, form: bool) -> None:
@@ -320,6 +331,77 @@ async def test_a_restored_text_does_not_replace_a_newer_one(
     await page.get_by_role("button", name="Discard").click()
     await expect(page.locator("#classroom-saving")).to_be_hidden()
     assert "Theirs." in comments(site, WRONG)
+
+
+async def test_two_graders_of_one_submission(submission: Submission, site: Site) -> None:
+    """What one has saved is not replaced by the page of the other, unless they want to."""
+    page, other = await submission(WRONG), await submission(WRONG, INSTRUCTOR)
+    mine, theirs = (one.locator("input.score").first for one in (page, other))
+    for field, value in ((theirs, "1"), (page.locator("input.extra-credit").first, "0.5")):
+        await field.fill(value)
+        await field.blur()
+        saved = field.page.locator(".score-saved + .classroom-state").first
+        await expect(saved).to_have_text("Saved", timeout=60_000)
+    await expect(mine).to_have_value("1")
+    assert (1, 0.5) in site.query(SCORES, site.submission(WRONG, GRADED))
+    await theirs.fill("2")
+    await theirs.blur()
+    await expect(other.locator("input.extra-credit").first).to_have_value("0.5")
+    await mine.fill("0")
+    await mine.blur()
+    await expect(alert(page)).to_contain_text("Somebody else has changed this since")
+    await expect(alert(page)).to_contain_text("score 2, extra credit 0.5")
+    await expect(mine).to_have_value("0")
+    assert (2, 0.5) in site.query(SCORES, site.submission(WRONG, GRADED))
+    await mine.fill("0.25")
+    await mine.blur()
+    state_of_score = page.locator(".score-saved + .classroom-state").first
+    await expect(state_of_score).to_have_text("Saved", timeout=60_000)
+    await expect(page.locator("#classroom-saving")).to_be_hidden()
+    assert (0.25, 0.5) in site.query(SCORES, site.submission(WRONG, GRADED))
+    await theirs.fill("3")
+    await theirs.blur()
+    await expect(alert(other)).to_contain_text("Somebody else has changed this since")
+    await other.get_by_role("button", name="Discard").click()
+    await expect(theirs).to_have_value("0.25")
+    await drafts(other, 0)
+
+
+async def test_a_proxy_responds_instead_of_the_service(submission: Submission, site: Site) -> None:
+    """As one that has lost its routes: the comment is sent again. A flag is not called saved."""
+    page = await submission(RIGHT)
+    comment = page.locator("textarea#why-comment")
+    for status in (404, 405, 403):
+        await page.route(re.compile("/api/comment/|/xsrf-token"), answering(status, "<h1>No</h1>"))
+        await comment.fill(f"Despite {status}.")
+        await comment.blur()
+        await expect(alert(page)).to_contain_text(f"The server responded with status {status}.")
+        await expect(alert(page)).to_contain_text("Saving is tried again automatically.")
+        await page.unroute_all()
+        await expect(state(page)).to_have_text("Saved", timeout=60_000)
+        assert f"Despite {status}." in comments(site, RIGHT)
+    await page.route(re.compile("/flag$"), answering(200, "<h1>Free Wi-Fi</h1>"))
+    await page.keyboard.press("Control+Shift+F")
+    await expect(alert(page)).to_contain_text("It is not known whether this was saved.")
+    await page.unroute_all()
+    await page.get_by_role("button", name="Discard").click()
+
+
+async def test_text_of_another_user_of_the_computer_stays(submission: Submission) -> None:
+    """Until they return. Only pages of that user can read it."""
+    page = await submission(RIGHT)
+    name = await page.evaluate("() => `classroom-draft 0123 ${base_url}/api/comment/1`")
+    await page.evaluate("(name) => localStorage.setItem(name, `${Date.now()} AAAA`)", name)
+    await page.reload()
+    await expect(page.locator("input.score").first).to_be_visible()
+    comment = page.locator("textarea#why-comment")
+    async with offline(page):
+        await comment.fill("Mine.")
+        await drafts(page, 2)
+        assert name in await page.evaluate(DRAFTS)
+    await comment.blur()
+    await drafts(page, 1)
+    await page.evaluate("() => localStorage.clear()")
 
 
 async def test_nobody_can_plant_a_score(submission: Submission, site: Site) -> None:

@@ -17,7 +17,7 @@ from common.hub.client import HubClient
 from common.hub.retry import NO_RETRY
 from services.formgrader_proxy.commands.new_course.command import new_course
 from services.formgrader_proxy.commands.new_course.plan import Request, make_plan
-from services.formgrader_proxy.courses import load_courses
+from services.formgrader_proxy.courses_file.file import load_courses
 from tests.fakes.hub import FakeHub
 from tests.formgrader_proxy.program import environment
 from tests.paths import ROOT

@@ -64,6 +64,31 @@ async def test_a_change_is_held_until_what_it_waits_for(parts: Parts) -> None:
     assert parts.count(Held.FORWARDED) == 1
 
 
+async def test_one_user_does_not_take_the_places_of_others(parts: Parts) -> None:
+    """Not in one course, nor in all together."""
+    holding = Holding(
+        parts.clock,
+        FormgraderMetrics(Metrics("formgrader", version="0")),
+        parts.stopping,
+        HoldLimits(per_user=2, per_course=3, total=9),
+    )
+    event = asyncio.Event()
+
+    async def hold(user: str, course: str) -> None:
+        with holding.change(course, 1, user=user) as held:
+            await held.wait(event.wait(), "The formgrader is not running.")
+
+    tasks = [asyncio.create_task(hold("gail", course)) for course in ("sums", "bio")]
+    await until(lambda: len(holding) == 2)
+    with pytest.raises(NotSaved, match="Too many"):
+        await hold("gail", "sums")
+    tasks.append(asyncio.create_task(hold("iris", "sums")))
+    await until(lambda: len(holding) == 3)
+    event.set()
+    await asyncio.gather(*tasks)
+    await hold("gail", "sums")
+
+
 async def test_a_change_that_does_not_wait_is_not_counted(parts: Parts) -> None:
     """Almost every change goes on at once."""
     with parts.holding.change("sums", 10):

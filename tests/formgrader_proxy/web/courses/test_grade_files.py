@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from services.formgrader_proxy.access import Mode
-from services.formgrader_proxy.courses import load_courses
+from services.formgrader_proxy.courses_file.file import load_courses
 from services.formgrader_proxy.upstream.endpoint import Work
 from tests.fakes.oauth import Answer, Browser
 from tests.formgrader_proxy.program import environment
@@ -111,7 +111,7 @@ async def test_mistakes_are_explained(site: Site) -> None:
     """Unknown options and assignments name what there is."""
     browser = await site.browser(INSTRUCTOR)
     answer = await download(browser, "?format=xls")
-    assert (answer.status, "csv or moodle or canvas" in answer.text) == (400, True)
+    assert (answer.status, "csv, moodle or canvas" in answer.text) == (400, True)
     answer = await download(browser, "?assignment=ps9")
     assert (answer.status, "ps1, ps2" in answer.text) == (404, True)
 
@@ -173,4 +173,4 @@ def test_the_command_prints_the_grades(course: Path, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert 'did you mean "course101"?' in done.stderr
     done = run("course101", f"--courses={file}", "--format=xls")
-    assert "format: use csv or moodle or canvas" in done.stderr
+    assert "format: use csv, moodle or canvas" in done.stderr
