@@ -8,7 +8,10 @@ from datetime import date
 from typing import Any
 
 #: A spreadsheet takes a cell that begins with one of these for a formula (OWASP, "CSV Injection").
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_FORMULA = re.compile("[\t\r\n]|\\s*[=+\\-@\uff1d\uff0b\uff0d\uff20]")
+#: Where a spreadsheet begins another cell: in many languages, Excel separates them by semicolons,
+#: also inside the quotes of a cell that is not the first one.
+_NEXT_CELL = re.compile("([;\t\r\n]\\s*)(?=[=+\\-@\uff1d\uff0b\uff0d\uff20])")
 
 #: Without brackets, quotes, "!", "|", "=" and "," a formula can neither call a function nor start a
 #: program nor refer to another file: at worst it shows an error.
@@ -37,7 +40,8 @@ def csv_rows(rows: Iterable[Iterable[Any]], *, newline: str = "\n") -> str:
 
 
 def _cell(value: Any) -> Any:
-    if isinstance(value, str) and value.startswith(_FORMULA):
+    if isinstance(value, str):
         harmless = isinstance(value, Exact) and _HARMLESS.fullmatch(value)
-        return value if harmless else "'" + value
+        marked = value if harmless or not _FORMULA.match(value) else "'" + value
+        return _NEXT_CELL.sub(r"\1'", marked)
     return value.isoformat() if isinstance(value, date) else value

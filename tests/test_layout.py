@@ -40,6 +40,7 @@ SERVICE_IMPORTS: dict[str, set[str]] = {
     "formgrader_proxy/store": set(),
     "formgrader_proxy/export": set(),
     "formgrader_proxy/course_folders": set(),
+    "formgrader_proxy/courses_file": {"autograding", "course_folders"},
     "formgrader_proxy/gradebook": {"autograding", "export"},
     "formgrader_proxy/course_check": {"gradebook"},
     "formgrader_proxy/rendering": {"course_check", "gradebook"},
@@ -48,6 +49,7 @@ SERVICE_IMPORTS: dict[str, set[str]] = {
     "formgrader_proxy/upstream": {
         "autograding",
         "course_check",
+        "courses_file",
         "gradebook",
         "rendering",
         "sandbox",
@@ -55,6 +57,7 @@ SERVICE_IMPORTS: dict[str, set[str]] = {
     "formgrader_proxy/jobs": {"store", "upstream"},
     "formgrader_proxy/web": {"export", "jobs", "store", "upstream"},
     "formgrader_proxy/commands": {
+        "autograding",
         "course_check",
         "course_folders",
         "export",
@@ -141,7 +144,7 @@ PURE = (
     "services/stats/record/sampler.py",
     "services/stats/record/sessions.py",
     "services/stats/recorder_state.py",
-    "services/stats/store/rollup.py",
+    "services/stats/store/daily/rollup.py",
     "services/stats/web/api/openapi.py",
     "services/stats/web/api/parameters.py",
     "services/stats/web/api/responses.py",

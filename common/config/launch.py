@@ -56,6 +56,8 @@ def run(cls: type[ServiceApp], argv: Sequence[str]) -> int:
     app.configure([(o, v) for o, v in line.options if o not in own and o not in _BUILT_IN])
     if command:
         app.needs_hub = command.needs_hub
+    elif line.words and _similar(cls, line.words[0]):  # mistyped, not meant to start the service
+        app.needs_hub = False
     problems = [*line.problems, *_argument_problems(cls, name, command, line), *app.problems()]
     if problems:
         return _report(app.name, problems)
@@ -108,9 +110,13 @@ def _argument_problems(
     if command is None:
         if not line.words:
             return []
-        hint = did_you_mean(line.words[0], list(cls.commands), form="{}", at_most=2)
+        hint = _similar(cls, line.words[0])
         return [f"Unknown command {line.words[0]}{hint or '; --help lists the commands.'}"]
     return [] if command.accepts(len(line.words)) else [f"Write {command.usage(name)}."]
+
+
+def _similar(cls: type[ServiceApp], word: str) -> str:
+    return did_you_mean(word, list(cls.commands), form="{}", at_most=2)
 
 
 def _print(text: str) -> int:

@@ -118,11 +118,11 @@ def error_response(
     )
 
 
-def invalid_input(request: web.Request, problems: Sequence[str]) -> web.Response:
+def invalid_input(
+    request: web.Request, problems: Sequence[str], *, separator: str = " "
+) -> web.Response:
     """400 with every problem of a form, a query or a JSON body."""
-    return error_response(
-        request, 400, " ".join(problems), title="Invalid input", problems=list(problems)
-    )
+    return error_response(request, 400, separator.join(problems), problems=list(problems))
 
 
 def database_unavailable(request: web.Request) -> web.Response:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Sequence
 
-    from services.formgrader_proxy.courses import Course, CoursesFile
+    from services.formgrader_proxy.courses import Course
+    from services.formgrader_proxy.courses_file.file import CoursesFile
     from services.formgrader_proxy.settings import Settings
 
 
@@ -222,7 +223,8 @@ class FormgraderProxy(ServiceApp):
     def courses_file(self, path: str = "") -> "CoursesFile":
         """The courses file at ``path``, by default that of the settings. Raises ConfigError."""
         from services.formgrader_proxy.course_folders.scan import Folders
-        from services.formgrader_proxy.courses import CoursesFile, is_course_id, load_courses
+        from services.formgrader_proxy.courses import is_course_id
+        from services.formgrader_proxy.courses_file.file import CoursesFile, load_courses
         from services.formgrader_proxy.upstream.process.process import may_switch_user
 
         root = may_switch_user()
@@ -259,7 +261,7 @@ class FormgraderProxy(ServiceApp):
         from services.formgrader_proxy.commands.new_course.command import new_course
         from services.formgrader_proxy.commands.new_course.plan import Request
         from services.formgrader_proxy.commands.new_course.steps import Outcome
-        from services.formgrader_proxy.courses import load_courses
+        from services.formgrader_proxy.courses_file.file import load_courses
         from services.formgrader_proxy.upstream.process.process import may_switch_user
 
         if not self.courses:
@@ -287,14 +289,18 @@ class FormgraderProxy(ServiceApp):
                 print(step)
         return 1 if failed else 0
 
-    def _course(self, course_id: str) -> "Course":
-        """A course of the courses file. :raises ConfigError: there is none"""
-        if not self.courses:
+    def _course(self, course_id: str, path: str = "") -> "Course":
+        """A course of the courses file at ``path``, by default that of the settings.
+
+        :raises ConfigError: there is no such file or course
+        """
+        path = path or self.courses
+        if not path:
             raise ConfigError(["--courses is missing: use --courses=FILE.toml."])
-        courses = self.courses_file().courses
+        courses = self.courses_file(path).courses
         if course_id not in courses:
             hint = did_you_mean(course_id, tuple(courses)) or f"; there are {', '.join(courses)}"
-            raise ConfigError([f"{self.courses} contains no course {course_id}{hint}"])
+            raise ConfigError([f"{path} contains no course {course_id}{hint}"])
         return courses[course_id]
 
     def gradebook_indexes(self, words: "Sequence[str]", options: Mapping[str, str]) -> int:
@@ -302,9 +308,7 @@ class FormgraderProxy(ServiceApp):
         from services.formgrader_proxy.commands.gradebook_indexes import gradebook_indexes
 
         path, course_id = words
-        course = self.courses_file(path).courses.get(course_id)
-        if course is None:
-            raise ConfigError([f'there is no course "{course_id}" in {path}'])
+        course = self._course(course_id, path)
         print(gradebook_indexes(course, remove="remove" in options))
         return 0
 

@@ -22,6 +22,7 @@ from common.web.server import serve
 from services.formgrader_proxy.jobs.jobs import Jobs
 from services.formgrader_proxy.metrics import FormgraderMetrics
 from services.formgrader_proxy.proxy.gateway import Gateway
+from services.formgrader_proxy.proxy.steps.parts import Parts
 from services.formgrader_proxy.scopes import ADMIN_SCOPE
 from services.formgrader_proxy.settings import Settings
 from services.formgrader_proxy.store.audit import Audit
@@ -80,15 +81,17 @@ class Service:
         )
         self.sign_in = SignIn(settings.oauth, self.clock)
         self.gateway = Gateway(
-            settings.site,
-            self.formgraders,
-            self.sign_in,
-            self.audit,
-            self.metrics,
-            self.clock,
-            self.activity,
-            self.jobs,
-            stopping,
+            Parts(
+                settings.site,
+                self.formgraders,
+                self.sign_in,
+                self.audit,
+                self.metrics,
+                self.clock,
+                self.activity,
+                self.jobs,
+                stopping,
+            )
         )
 
     async def run(self) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from common.oauth.sign_in import OAuthSettings
 from common.web.server import Bind
 from services.formgrader_proxy.access import Administrators
-from services.formgrader_proxy.courses import CoursesFile
+from services.formgrader_proxy.courses_file.file import CoursesFile
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from traitlets import Bool, Int, List, Unicode
+from traitlets import Bool, Enum, Int, List, Unicode
 
 from common.config.application import ServiceApp
 from common.config.command import Command
@@ -126,6 +126,19 @@ class StatsApp(ServiceApp):
         max=36500,  # a date that many days ago must exist
         help="Days to keep detailed records; 0 keeps them forever. Daily totals are always kept.",
     ).tag(config=True)
+    people = Enum(
+        ("names", "accounts"),
+        "names",
+        help="Who is one person: everybody who has had a name, or each account. Choose accounts if"
+        " the hub gives the names of former users to others, who then do not see their records.",
+    ).tag(config=True)
+    group_life = Int(
+        60,
+        min=0,
+        max=36500,
+        help="Days without members after which a group's name is free for another group, such as"
+        " next year's course. Its records remain, under its name with the day; 0: never.",
+    ).tag(config=True)
     pseudonymise = Bool(
         False, help="Store keyed hashes in place of the names of users, servers and profiles."
     ).tag(config=True)
@@ -153,6 +166,8 @@ class StatsApp(ServiceApp):
             "full_interval",
             "timezone",
             "retention",
+            "group_life",
+            "people",
             "pseudonymise",
             "pseudonym_key_file",
             "admin_groups",
@@ -232,6 +247,8 @@ class StatsApp(ServiceApp):
                 interval=self.interval,
                 full_interval=self.full_interval,
                 retention=timedelta(days=self.retention) if self.retention else None,
+                group_life=timedelta(days=self.group_life) if self.group_life else None,
+                by_account=self.people == "accounts",
             ),
             pages=self._pages() if self.serves else None,
             metric_groups=self.metric_groups,
@@ -283,12 +300,14 @@ class StatsApp(ServiceApp):
 
     async def import_activity(self, words: Sequence[str], _options: Mapping[str, str]) -> int:
         """``import-activity FILE``"""
-        from services.stats.commands.import_activity import import_activity
+        from services.stats.commands.import_activity import check_file, import_activity
         from services.stats.database import open_store
 
+        path = Path(words[0])
+        check_file(path)  # before a database is created for it
         database = self._database()
         async with open_store(database) as store:
-            print(await import_activity(store, Path(words[0]), database.pseudonyms), end="")
+            print(await import_activity(store, path, database.pseudonyms), end="")
         return 0
 
     async def forget_user(self, words: Sequence[str], _options: Mapping[str, str]) -> int:

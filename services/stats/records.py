@@ -185,8 +185,11 @@ class UserDay(NamedTuple):
     """Time in which a server ran and the user did not work; overlapping servers count once."""
     sessions: int
     was_active: bool
+    """Whether they worked in a server, or started one."""
     unobserved_seconds: int = 0
     """Time in which a server ran and nothing was observed, so that the user may have worked."""
+    was_present: bool = False
+    """Whether they were at the Hub: they opened one of its pages, or did something in a gap."""
 
 
 class GroupDay(NamedTuple):

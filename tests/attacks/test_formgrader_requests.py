@@ -12,8 +12,8 @@ import pytest
 from aiohttp import web
 
 from services.formgrader_proxy.allow_list import METHODS
-from services.formgrader_proxy.proxy.gateway import Gateway
 from services.formgrader_proxy.proxy.request_body import Body, Limits, read_body
+from services.formgrader_proxy.proxy.steps.deliver import DeliverStep
 from tests.attacks.raw_requests import grader_cookie, raw, status_of
 from tests.formgrader_proxy.site import COURSE, GRADER, INSTRUCTOR, Site, formgrader_site
 
@@ -216,17 +216,17 @@ async def test_a_grader_removed_during_an_upload_changes_nothing(
 ) -> None:
     """Permissions are checked when the body is there. Without that check, the grade changes."""
     if not guarded:
-        deliver = Gateway._deliver
+        deliver = DeliverStep.deliver
 
         async def trusting(
-            gateway: Gateway, passage: Any, body: Any, _permit: Any, before: Any
+            step: DeliverStep, passage: Any, body: Any, _permit: Any, before: Any
         ) -> web.StreamResponse:
             async def permit() -> Any:
                 return passage
 
-            return await deliver(gateway, passage, body, permit, before)
+            return await deliver(step, passage, body, permit, before)
 
-        monkeypatch.setattr(Gateway, "_deliver", trusting)
+        monkeypatch.setattr(DeliverStep, "deliver", trusting)
 
     async def remove() -> None:
         site.hub.users[GRADER].groups = []

@@ -11,7 +11,7 @@ import pytest
 from playwright.async_api import Locator, Page, expect
 
 from services.stats.commands.semester import Semester, last_days, semester_changes
-from services.stats.store.daily_rows import roll_up_until
+from services.stats.store.daily.rows import roll_up_until
 from services.stats.store.store import Store
 from tests.browser.conftest import CHROMIUM, WARDEN, Visit
 from tests.integration.processes import proxy_command

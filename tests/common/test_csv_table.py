@@ -1,5 +1,8 @@
 """Tables as CSV."""
 
+import csv
+import io
+import re
 from datetime import UTC, date, datetime
 
 import pytest
@@ -22,6 +25,27 @@ def test_formulas_are_text(start: str) -> None:
     """A cell that a spreadsheet would evaluate is marked as text; numbers are not."""
     assert csv_rows([[f"{start}1", -1]]).strip('"').startswith("'" + start)
     assert csv_rows([[f"{start}1", -1]]).endswith(",-1\n")
+
+
+@pytest.mark.parametrize(
+    "text", ["Ana;=1+1", "Ana; @SUM(A1)", "Ana\n-1", "Ana\r\n\uff1d1", "Ana\t+1"]
+)
+@pytest.mark.parametrize("kind", [str, Exact])
+def test_formulas_after_a_separator_are_text(text: str, kind: type[str]) -> None:
+    """Excel begins a cell there, depending on its language, whatever the quotes are."""
+    cells = re.split(r"[;\t\r\n]+\s*", csv_rows([["ps1", kind(text), "x"]]).strip())
+    assert cells[1].startswith("'")
+
+
+def test_a_formula_after_a_space_is_text() -> None:
+    """Some programs remove the space."""
+    assert csv_rows([[" =1+1"]]) == "' =1+1\n"
+
+
+@pytest.mark.parametrize("text", ["Ana; Ben", "a;b-c", "x\ny", "O'Brien", "ana-marie@example.org"])
+def test_other_texts_are_unchanged(text: str) -> None:
+    """Also with separators."""
+    assert next(csv.reader(io.StringIO(csv_rows([[text]]), newline=""))) == [text]
 
 
 def test_line_ends_can_be_chosen() -> None:

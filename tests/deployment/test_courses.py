@@ -10,7 +10,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from classroom_hub.roster import load_roster
-from services.formgrader_proxy.courses import load_courses
+from services.formgrader_proxy.courses_file.file import load_courses
 from tests.deployment.test_setup import NO_DOCKER, Folder, free_port
 from tests.paths import ROOT
 

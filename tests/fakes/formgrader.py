@@ -6,13 +6,13 @@ It adopts the socket that it inherits, as the real one does, and serves requests
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 import aiohttp
 
-from services.formgrader_proxy.upstream.endpoint import Upstream
+from services.formgrader_proxy.upstream.endpoint import RequestFailed, Upstream
 from services.formgrader_proxy.upstream.process.launch import LaunchSettings
 from services.formgrader_proxy.upstream.supervisor import Supervisor
 
@@ -91,12 +91,16 @@ async def do(formgrader: Ready, code: str, *, seconds: float = 60) -> Any:
 async def do_in(upstream: Upstream, code: str, *, seconds: float = 60) -> Any:
     """As :func:`do`, in this process."""
     timeout = aiohttp.ClientTimeout(total=seconds)
-    with suppress(TimeoutError):
+    try:
         async with upstream.session.post(
             "http://localhost/do", data=code, timeout=timeout
         ) as response:
             assert response.status == 200
             return await response.json()
+    except (TimeoutError, RequestFailed) as error:
+        if TimeoutError not in {type(error), type(error.__cause__)}:
+            raise
+        return None
 
 
 async def until(condition: Callable[[], object], seconds: float = 60) -> None:

@@ -15,7 +15,7 @@ from common.oauth.sign_in import OAuthSettings
 from common.web.server import Bind, serve
 from services.formgrader_proxy import settings as service
 from services.formgrader_proxy.access import Administrators
-from services.formgrader_proxy.courses import CoursesFile, load_courses
+from services.formgrader_proxy.courses_file.file import CoursesFile, load_courses
 from services.formgrader_proxy.jobs.jobs import Jobs
 from services.formgrader_proxy.main import Service
 from services.formgrader_proxy.proxy.gateway import Gateway
@@ -44,7 +44,9 @@ class Seen:
 
 @dataclass
 class Site:
-    """A running proxy with its parts. The formgrader sends ``status``, ``text`` and ``answer``."""
+    """A running proxy with its parts. The formgrader sends ``status``, ``text`` and ``answer``,
+    or with ``endless`` a response without an end.
+    """
 
     hub: FakeOAuth
     origin: str
@@ -57,6 +59,7 @@ class Site:
     stopping: asyncio.Event
     jobs: Jobs
     jobs_store: JobStore
+    endless: bool = False
     status: int = 200
     text: str = "formgrader"
     answer: dict[str, str] = field(default_factory=dict)
@@ -103,7 +106,7 @@ async def formgrader_site(
         async def formgrader(request: web.Request) -> web.StreamResponse:
             body = await request.read()
             seen.append(Seen(request.method, request.raw_path, request.headers, body))
-            if request.path.endswith("endless"):
+            if request.path.endswith("endless") or site.endless:
                 endless = web.StreamResponse()
                 await endless.prepare(request)
                 while True:

@@ -109,6 +109,14 @@ def test_check_courses(tmp_path: Path, courses: Path) -> None:
     assert "mode" in errors
 
 
+def test_check_courses_names_an_empty_file(tmp_path: Path) -> None:
+    """A file without courses is valid, but probably not the one that was meant."""
+    file = tmp_path / "courses.toml"
+    file.write_text("# none yet\n")
+    code, output, _ = run(tmp_path, "check-courses", str(file))
+    assert (code, output) == (0, f"{file} is valid, but contains no course.\n")
+
+
 def test_check_courses_reports_broken_courses(tmp_path: Path) -> None:
     """All problems of all courses, a missing account too, and exit code 1."""
     for name in ("good", "typo"):

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from common.proxy.route_keeper import RouteEvent
-from services.formgrader_proxy.courses import load_courses
+from services.formgrader_proxy.courses_file.file import load_courses
 from services.formgrader_proxy.upstream.endpoint import Work
 from services.formgrader_proxy.upstream.supervisor import State
 from tests.formgrader_proxy.site import COURSE, GRADER, PREFIX, STUDENT, Site, formgrader_site

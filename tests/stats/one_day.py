@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from services.stats.intervals import Interval
 from services.stats.records import GroupDay, Session
-from services.stats.store.rollup import DayRecords, roll_up
+from services.stats.store.daily.rollup import DayRecords, roll_up
 
 DAY = date(2026, 3, 2)
 

@@ -1,7 +1,6 @@
 """What the culler's pages share: the menu, the template filters and the error responses."""
 
 import logging
-from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -23,8 +22,6 @@ from services.cull.web.forms import InvalidInput
 from services.cull.web.keep_running import ServerNotRunning
 
 log = logging.getLogger("cull")
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _ADMIN_MENU = (
     ("All servers", "servers"),
@@ -77,41 +74,36 @@ def setup_templates(app: web.Application) -> None:
     )
 
 
-@web.middleware
-async def respond_to_cull_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn the errors that the culler raises deliberately into responses."""
-    try:
-        return await handler(request)
-    except InvalidInput as error:
-        return error_pages.error_response(
-            request,
-            400,
-            "; ".join(error.problems),
-            title="Invalid request",
-            problems=list(error.problems),
-        )
-    except AccessDenied as error:
-        raise web.HTTPForbidden(text=str(error)) from None
-    except ServerNotRunning as error:
-        raise web.HTTPNotFound(text=str(error)) from None
-    except ExtensionRefused as error:
-        return error_pages.error_response(
-            request,
-            409,
-            as_sentence(str(error)),
-            title="Extension not possible",
-            again_at=utc(error.again_at) if error.again_at else None,
-        )
-    except StoreError as error:
-        # The log names the database; visitors do not need to know it.
-        log.warning("%s", error)
-        return error_pages.error_response(
-            request,
-            503,
-            "Try again in a moment.",
-            title="The database is not available",
-            headers={"Retry-After": "5"},
-        )
+def _extension_refused(request: web.Request, error: ExtensionRefused) -> web.Response:
+    return error_pages.error_response(
+        request,
+        409,
+        as_sentence(str(error)),
+        title="Extension not possible",
+        again_at=utc(error.again_at) if error.again_at else None,
+    )
+
+
+def _database_unavailable(request: web.Request, error: StoreError) -> web.Response:
+    # The log names the database; visitors do not need to know it.
+    log.warning("%s", error)
+    return error_pages.database_unavailable(request)
+
+
+#: Turns the errors that the culler raises deliberately into responses.
+respond_to_cull_errors = error_pages.expected_errors(
+    {
+        InvalidInput: lambda request, error: error_pages.invalid_input(
+            request, error.problems, separator="; "
+        ),
+        AccessDenied: lambda request, error: error_pages.error_response(request, 403, str(error)),
+        ServerNotRunning: lambda request, error: error_pages.error_response(
+            request, 404, str(error)
+        ),
+        ExtensionRefused: _extension_refused,
+        StoreError: _database_unavailable,
+    }
+)
 
 
 def time_from_now(value: datetime, now: datetime) -> str:

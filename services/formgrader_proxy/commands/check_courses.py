@@ -5,10 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from services.formgrader_proxy.commands.examine_course import examine_course
+from services.formgrader_proxy.commands.isolation import isolation
 from services.formgrader_proxy.course_check.findings import Finding
 from services.formgrader_proxy.courses import Course
 from services.formgrader_proxy.gradebook.reads.agreement import agreement_warning
-from services.formgrader_proxy.upstream.isolation import isolation
 
 #: Courses that are checked at the same time. Each check takes one to two seconds of CPU.
 AT_ONCE = 4
@@ -27,7 +27,7 @@ def check_courses(name: str, courses: Mapping[str, Course], write: Callable[[str
 
     Returns the exit code: 1 if a course cannot be served.
     """
-    write(f"{name} is valid:")
+    write(f"{name} is valid:" if courses else f"{name} is valid, but contains no course.")
     if warning := agreement_warning():
         write(f"     warning: {warning}")
     problems = 0

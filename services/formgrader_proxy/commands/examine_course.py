@@ -1,14 +1,8 @@
 """Checks one course in a process of its own account, which executes its nbgrader_config.py."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import threading
-from contextlib import suppress
 from pathlib import Path
 
+from services.formgrader_proxy.commands.as_account import finish_as_account
 from services.formgrader_proxy.course_check.findings import (
     Finding,
     Kind,
@@ -18,11 +12,10 @@ from services.formgrader_proxy.course_check.findings import (
 from services.formgrader_proxy.course_check.start_errors import launch_failed
 from services.formgrader_proxy.course_check.time_limit import too_slow
 from services.formgrader_proxy.courses import Course
-from services.formgrader_proxy.upstream.process.launch import INHERITED, read_secret
+from services.formgrader_proxy.upstream.process.launch import read_secret
 from services.formgrader_proxy.upstream.process.process import Account
 
-#: -B: do not write compiled modules into the course's directory.
-_COMMAND = (sys.executable, "-I", "-B", "-m", "services.formgrader_proxy.course_check")
+_MODULE = "services.formgrader_proxy.course_check"
 #: Seconds for a check, which ends itself earlier.
 SECONDS = 60
 #: The most that is read of its output.
@@ -33,11 +26,11 @@ def examine_course(course: Course) -> list[Finding]:
     """What is wrong with a course that this service runs. Takes at most :data:`SECONDS`."""
     directory = str(course.directory)
     try:
-        account = Account.named(course.user)
+        Account.named(course.user)
     except LookupError as error:
         return [_cannot_check(directory, launch_failed(error, directory, course.user) or error)]
     try:
-        db_url = read_secret(course.db_url_file)
+        db_url = read_secret(course.db_url_file, course.directory)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         text = f"The db_url_file {course.db_url_file} cannot be read: {reason}."
@@ -49,52 +42,19 @@ def examine_course(course: Course) -> list[Finding]:
         "db_url_file": str(course.db_url_file) if course.db_url_file else None,
     }
     try:
-        return _run(account, start)
-    except subprocess.TimeoutExpired:
-        return [too_slow(directory, SECONDS)]
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        done = finish_as_account(
+            _MODULE,
+            start,
+            Path("/"),
+            course.user,
+            seconds=SECONDS,
+            output_bytes=_OUTPUT_BYTES,
+        )
+        if done.status is None and not done.output:
+            return [too_slow(directory, SECONDS)]
+        return from_json(done.output.decode("utf-8", "replace"))
+    except (LookupError, OSError, ValueError) as error:
         return [_cannot_check(directory, error)]
-
-
-def _run(account: Account, start: dict[str, str | None]) -> list[Finding]:
-    environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
-    programs = str(Path(sys.executable).parent)
-    environment["PATH"] = os.pathsep.join((programs, environment.get("PATH", os.defpath)))
-    process = subprocess.Popen(  # noqa: S603 - fixed arguments
-        _COMMAND,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        cwd="/",
-        env=environment | {"HOME": account.home, "USER": account.name, "LOGNAME": account.name},
-        user=account.uid,
-        group=account.gid,
-        extra_groups=account.groups,
-        start_new_session=True,
-    )
-    assert process.stdin is not None  # noqa: S101 - requested above
-    assert process.stdout is not None  # noqa: S101 - requested above
-    expired = threading.Timer(SECONDS, _kill, (process,))
-    expired.start()
-    try:
-        with suppress(BrokenPipeError):
-            process.stdin.write(json.dumps(start).encode())
-            process.stdin.close()
-        output = process.stdout.read(_OUTPUT_BYTES)
-    finally:
-        timely = expired.is_alive()
-        expired.cancel()
-        _kill(process)  # with everything that nbgrader_config.py started
-        process.wait()
-        process.stdout.close()
-    if not output and not timely:
-        raise subprocess.TimeoutExpired(_COMMAND, SECONDS)
-    return from_json(output.decode("utf-8", "replace"))
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _cannot_check(directory: str, why: Finding | Exception) -> Finding:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from common.errors import ConfigError
-from services.formgrader_proxy.commands.as_account import NotRun, run_as_account
+from services.formgrader_proxy.commands.as_account import NotRun, run_as_account, shown
 from services.formgrader_proxy.courses import Course
 from services.formgrader_proxy.export.file import export
 from services.formgrader_proxy.export.grades import Grades
@@ -15,6 +15,13 @@ from services.formgrader_proxy.upstream.process.launch import read_secret
 _MODULE = "services.formgrader_proxy.gradebook.grades.report"
 #: Seconds. A course with 1,100 students and ten assignments needs about two.
 _SECONDS = 600
+
+
+class _Found(msgspec.Struct):
+    """What the module read."""
+
+    grades: Grades | None = None
+    problem: str = "the gradebook cannot be read"
 
 
 def grades(course: Course, given: Mapping[str, str]) -> str:
@@ -28,10 +35,15 @@ def grades(course: Course, given: Mapping[str, str]) -> str:
             [f"{course.id}: its formgrader runs elsewhere (url); run this command there"]
         )
     try:
-        start = {"course_id": course.id, "db_url": read_secret(course.db_url_file)}
-        found = run_as_account(_MODULE, start, course.directory, course.user, seconds=_SECONDS)
+        start = {
+            "course_id": course.id,
+            "db_url": read_secret(course.db_url_file, course.directory),
+        }
+        found = run_as_account(
+            _MODULE, start, course.directory, course.user, kind=_Found, seconds=_SECONDS
+        )
     except (NotRun, OSError, ValueError) as error:
         raise ConfigError([f"{course.id}: the grades cannot be read: {error}"]) from None
-    if "problem" in found:
-        raise ConfigError([f"{course.id}: {found['problem']}"])
-    return export(msgspec.convert(found["grades"], Grades), options)
+    if found.grades is None:
+        raise ConfigError([f"{course.id}: {shown(found.problem)}"])
+    return export(found.grades, options)

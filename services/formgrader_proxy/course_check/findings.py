@@ -87,7 +87,7 @@ def from_json(text: str) -> list[Finding]:
         return [
             Finding(
                 Kind(item["kind"]),
-                str(item["text"]),
+                _printable(str(item["text"])),
                 bool(item["serious"]),
                 tuple(
                     Version(str(p), int(changed), int(size)) for p, changed, size in item["watched"]
@@ -97,6 +97,11 @@ def from_json(text: str) -> list[Finding]:
         ]
     except (KeyError, TypeError) as error:
         raise ValueError(f"unexpected findings: {error}") from error
+
+
+def _printable(text: str) -> str:
+    """Without characters that control a terminal: a course's own code may have written the text."""
+    return "".join(one if one.isprintable() else "\ufffd" for one in text)
 
 
 def marked_line(finding: Finding) -> str:

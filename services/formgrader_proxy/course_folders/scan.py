@@ -68,7 +68,7 @@ class Folders:
         """
         self.searched = True
         try:
-            if problem := _parent_problem(parent):
+            if problem := _parent_problem(parent, root=self.root):
                 self.problems.append(problem)
                 return []
             found = sorted(self._search(parent, user), key=lambda one: one.id)
@@ -103,7 +103,7 @@ class Folders:
         if path.name.startswith(".") or not any(os.path.lexists(path / mark) for mark in MARKS):
             return None, ""
         if not self.is_course_id(path.name):
-            shown = path.name.encode("ascii", "backslashreplace").decode()
+            shown = path.name.encode("unicode_escape").decode()
             return None, (
                 f'{path.parent}: "{shown}" is not a valid course id, so this folder is no course;'
                 " use letters, digits, dots, dashes and underscores"
@@ -147,11 +147,32 @@ class _Refused(Exception):
     """A folder is no course. The text says why."""
 
 
-def _parent_problem(parent: Path) -> str | None:
-    """Whether everybody may create a course there. :raises OSError: it cannot be read"""
-    if os.stat(parent).st_mode & stat.S_IWOTH:
+def _parent_problem(parent: Path, *, root: bool) -> str | None:
+    """Why nothing there is a course: others may create, or replace, folders.
+
+    Only a service that runs as root (``root``) runs folders as several accounts. An account that
+    may rename the folder of another could put its own in its place, after it was examined, and
+    so run its code as that other account.
+
+    :raises OSError: it cannot be read
+    """
+    status = os.stat(parent)
+    if status.st_mode & stat.S_IWOTH:
         return (
             f"{parent}: every account may create folders there, so none is a course; use chmod o-w"
+        )
+    if not root:
+        return None
+    if status.st_uid != 0:
+        return (
+            f"{parent}: its owner may replace the folders of other accounts, so none is a course;"
+            " use chown root"
+        )
+    sticky = status.st_mode & stat.S_ISVTX
+    if status.st_mode & stat.S_IWGRP and status.st_gid != 0 and not sticky:
+        return (
+            f"{parent}: its group may replace the folders of other accounts, so none is a course;"
+            " use chmod g-w or chmod +t"
         )
     return None
 

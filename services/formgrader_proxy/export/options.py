@@ -62,7 +62,8 @@ def read_options(given: Mapping[str, str]) -> Options:
         try:
             return kind(value)
         except ValueError:
-            problems.append(f"{name}: use {' or '.join(kind)}")
+            *others, last = kind
+            problems.append(f"{name}: use {', '.join(others)} or {last}")
             return default
 
     options = Options(

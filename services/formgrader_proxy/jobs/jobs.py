@@ -26,6 +26,8 @@ log = logging.getLogger("formgrader")
 
 #: The status in the audit of a job that was started, cancelled or retried.
 _OK = 200
+#: The status of one that ended before it could be cancelled.
+_CONFLICT = 409
 _NAME_REFUSED = "The formgrader proxy does not accept this name; see “Names” in its documentation."
 
 
@@ -90,7 +92,7 @@ class Jobs:
             count = await self._store.interrupt(course, self._clock.now(), running=running)
             self._settled.add(course)
         if count:
-            log.warning("course %s: %d jobs were interrupted by a restart", course, count)
+            log.warning("course %s: jobs interrupted by a restart: %d", course, count)
 
     async def settle_all(self, courses: Sequence[str]) -> None:
         """As :meth:`settle`; if the database is unavailable, this is done later."""
@@ -182,13 +184,19 @@ class Jobs:
         job = await self.find(course, job_id)
         if job is None:
             return None
-        if job.state.ended:
-            raise JobRefused("This job has already ended.")
+        _refuse_ended(job)
         number = None
         try:
             number = await self._audit.begin(self._change(job, user, "job_cancel"))
         except StoreError as error:  # stopping is safe; who did it is part of the job
             log.error("%s; job %d is cancelled without an entry", error, job.id)
+        try:
+            _refuse_ended(job)  # it may have ended meanwhile
+        except JobRefused:
+            if number is not None:
+                self._records.recorder.finished(number, _CONFLICT, None)
+                await self._records.recorder.write()
+            raise
         await self.queue(course).cancel(job, user.name, now=now)
         if number is not None:
             self._records.recorder.finished(number, _OK, None)
@@ -206,6 +214,9 @@ class Jobs:
         if not job.state.ended:
             raise JobRefused("This job has not ended yet.")
         left = [item.student for item in job.items if item.state is not State.DONE]
+        if left:  # another retry may have ended, which an open page does not show yet
+            done = await self._store.done_since(job)
+            left = [student for student in left if student not in done]
         if not left:
             raise JobRefused("Everything in this job is done.")
         items = [_item(Wanted(job.action, job.assignment, student)) for student in left]
@@ -277,6 +288,11 @@ class Jobs:
             action=what,
             path=f"jobs/{job.id}/{job.action}/{job.assignment}",
         )
+
+
+def _refuse_ended(job: Job) -> None:
+    if job.state.ended:
+        raise JobRefused("This job has already ended.")
 
 
 def _item(wanted: Wanted) -> Item:

@@ -1,7 +1,9 @@
 """Sends requests of jobs to a formgrader."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 from urllib.parse import quote
 
 import aiohttp
@@ -10,11 +12,16 @@ from aiohttp import web
 from multidict import CIMultiDictProxy
 from yarl import URL
 
-from services.formgrader_proxy.upstream.endpoint import Upstream, UpstreamUnreachable, Work
+from services.formgrader_proxy.upstream.endpoint import (
+    Upstream,
+    UpstreamUnreachable,
+    Work,
+    read_completely,
+)
 from services.formgrader_proxy.upstream.formgrader import Formgrader
 
-#: The longest response that is read. It contains nbgrader's log.
-REPLY_BYTES = 32 * 1024 * 1024
+T = TypeVar("T")
+
 #: Seconds in which the list of an assignment's submissions has to arrive, once the formgrader runs.
 LIST_SECONDS = 300.0
 #: Seconds that a user waits for a formgrader to start before a job can be created.
@@ -50,20 +57,27 @@ async def send(upstream: Upstream, base_url: str, segments: Sequence[str]) -> Re
         async with upstream.session.post(
             url, headers=upstream.authorization, allow_redirects=False
         ) as response:
-            body = await _read(response)
+            body = await read_completely(response)
             return Reply(response.status, response.headers, body)
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         raise UpstreamUnreachable(type(error).__name__) from error
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    parts, size = [], 0
-    async for chunk in response.content.iter_any():
-        size += len(chunk)
-        if size > REPLY_BYTES:
-            raise UpstreamUnreachable("the response is too large")
-        parts.append(chunk)
-    return b"".join(parts)
+def decode_list(body: bytes, kind: type[T]) -> list[T]:
+    """A list of nbgrader's, which may contain names of folders that are no UTF-8.
+
+    Each byte that is none is a question mark then, which no name of nbgrader's may contain.
+
+    :raises msgspec.MsgspecError: the body is something else
+    """
+    try:
+        return msgspec.json.decode(body, type=list[kind])  # type: ignore[valid-type]
+    except msgspec.DecodeError:
+        try:
+            text = json.dumps(json.loads(body), ensure_ascii=False)
+        except (ValueError, RecursionError) as error:
+            raise msgspec.DecodeError(str(error)) from None
+        return msgspec.json.decode(text.encode("utf-8", "replace"), type=list[kind])  # type: ignore[valid-type]
 
 
 async def submissions_of(formgrader: Formgrader, assignment: str) -> dict[str, bool]:
@@ -86,8 +100,8 @@ async def submissions_of(formgrader: Formgrader, assignment: str) -> dict[str, b
             ) as response:
                 if response.status == web.HTTPNotFound.status_code:
                     return {}
-                body = await response.read()
-                found = msgspec.json.decode(body, type=list[_Submission])
+                body = await read_completely(response)
+                found = decode_list(body, _Submission)
     except (UpstreamUnreachable, aiohttp.ClientError, OSError, TimeoutError) as error:
         text = "The formgrader does not respond. Try again in a moment."
         raise SubmissionsUnknown(text) from error

@@ -15,6 +15,9 @@ from services.formgrader_proxy.upstream.connection_pool import ConnectionPool
 READ_BUFFER_BYTES = 256 * 1024
 #: Autograding responds after minutes, so only connecting has a time limit.
 TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=None)
+#: The longest response that this service keeps in memory. Ten times what 1,100 students with ten
+#: assignments need.
+MOST_BYTES = 32 * 1024 * 1024
 
 
 class Work(StrEnum):
@@ -44,6 +47,21 @@ class RequestFailed(aiohttp.ClientError):
     def __init__(self, reason: str, *, sent: bool) -> None:
         self.sent = sent
         super().__init__(reason)
+
+
+async def read_completely(response: aiohttp.ClientResponse) -> bytes:
+    """The body of a response, which a course's own code can make endless.
+
+    :raises UpstreamUnreachable: it is longer than :data:`MOST_BYTES`
+    :raises aiohttp.ClientError: it ends too early
+    """
+    parts, size = [], 0
+    async for chunk in response.content.iter_any():
+        size += len(chunk)
+        if size > MOST_BYTES:
+            raise UpstreamUnreachable("its response is too long", sent=True)
+        parts.append(chunk)
+    return b"".join(parts)
 
 
 async def _once(

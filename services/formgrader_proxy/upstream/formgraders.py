@@ -7,7 +7,8 @@ from functools import partial
 
 from common.config.settings_file import Reload
 from services.formgrader_proxy.access import Mode
-from services.formgrader_proxy.courses import Course, CoursesFile
+from services.formgrader_proxy.courses import Course
+from services.formgrader_proxy.courses_file.file import CoursesFile
 from services.formgrader_proxy.upstream.formgrader import Formgrader, OnState
 from services.formgrader_proxy.upstream.pool.changes import Changes
 from services.formgrader_proxy.upstream.pool.draining import Draining

@@ -47,18 +47,19 @@ class SignInAgain:
         401: the browser is not signed in. 403: as another user, or without a role in the course;
         the JSON field ``reason`` is then ``user`` or ``role``.
         """
-        course = self._course(request)
+        course_id = request.match_info["course"]
         sent = request.headers.get(KEY_HEADER, "").encode("utf-8", "replace")
 
         def proven(identity: Identity) -> bool:
-            expected = page_key(self._audit.page_secret, identity.name, course.id)
+            expected = page_key(self._audit.page_secret, identity.name, course_id)
             return hmac.compare_digest(sent, expected.encode())
 
-        identity, token = await self._sign_in.renew_xsrf_token(request, course.id, proven)
+        identity, token = await self._sign_in.renew_xsrf_token(request, course_id, proven)
         if not token:
             text = f"You are now signed in as {identity.name}. This page belongs to another user."
             return error_response(request, 403, text, reason="user")
-        if self._role(identity, course) is Role.NOBODY:
+        # Only now: the answer reveals whether there is such a course.
+        if self._role(identity, self._course(request)) is Role.NOBODY:
             text = "You do not grade this course any more."
             return error_response(request, 403, text, reason="role")
         headers = {"Cache-Control": "no-store"}

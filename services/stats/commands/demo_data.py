@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from common.errors import ConfigError
 from services.stats.commands.exclusive import exclusive_writer
 from services.stats.commands.semester import Semester, last_days, semester_changes
-from services.stats.store.daily_rows import roll_up_until
+from services.stats.store.daily.rows import roll_up_until
 from services.stats.store.queries.dashboard import Queries
 from services.stats.store.store import Store
 

@@ -8,7 +8,7 @@ no servers, so the imported days have no sessions.
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby, pairwise
@@ -23,7 +23,7 @@ from services.stats.pseudonyms import Pseudonyms
 from services.stats.record.observed import storable, whole_second
 from services.stats.recorder_state import State
 from services.stats.records import LONGEST, Changes, Person, Poll
-from services.stats.store.daily_rows import roll_up_until
+from services.stats.store.daily.rows import roll_up_until
 from services.stats.store.store import Store
 
 BATCH = 100_000
@@ -63,6 +63,24 @@ class ImportResult:
         return "\n".join(lines) + "\n"
 
 
+def check_file(path: Path) -> None:
+    """Raise ConfigError unless the file is a database of log_jupyterhub_activity."""
+    with _rows_of(path) as connection:
+        connection.execute("SELECT date, user, active FROM activity LIMIT 1")
+
+
+@contextmanager
+def _rows_of(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open the file read-only; errors while it is read become ConfigErrors that name it."""
+    if not path.is_file():
+        raise ConfigError([f"{path}: no such file"])
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as opened:
+            yield opened
+    except sqlite3.DatabaseError as exc:
+        raise ConfigError([f"{path} is not a database of log_jupyterhub_activity: {exc}"]) from exc
+
+
 async def import_activity(store: Store, path: Path, pseudonyms: Pseudonyms | None) -> str:
     """Import the file; returns what to print.
 
@@ -96,18 +114,11 @@ class ActivityFile:
 
     def changes(self) -> Iterator[Changes]:
         """The changes in batches; ``result`` counts along. Raises ConfigError."""
-        if not self.path.is_file():
-            raise ConfigError([f"{self.path}: no such file"])
-        try:
-            with closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)) as connection:
-                dates = connection.execute("SELECT DISTINCT date FROM activity")
-                self.result.interval = _interval([date for (date,) in dates])
-                rows = connection.execute("SELECT date, user, active FROM activity ORDER BY date")
-                yield from self._batches(rows)
-        except sqlite3.DatabaseError as exc:
-            raise ConfigError(
-                [f"{self.path} is not a database of log_jupyterhub_activity: {exc}"]
-            ) from exc
+        with _rows_of(self.path) as connection:
+            dates = connection.execute("SELECT DISTINCT date FROM activity")
+            self.result.interval = _interval([date for (date,) in dates])
+            rows = connection.execute("SELECT date, user, active FROM activity ORDER BY date")
+            yield from self._batches(rows)
 
     def _batches(self, rows: Iterator[Row]) -> Iterator[Changes]:
         changes = Changes()

@@ -76,6 +76,7 @@ in daily."""
 PERSON_COLUMNS = (
     _Column("user", "name"),
     _Column("last active", "last_active"),
+    _Column("last present", "last_present"),
     _Column("days active", "days_active"),
 )
 

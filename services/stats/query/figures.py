@@ -71,7 +71,7 @@ class Figure:
 
     @property
     def incomplete_rows(self) -> int:
-        """The number of rows with lower bounds, which the chart does not connect."""
+        """The number of rows with lower bounds, which the chart leaves out."""
         return len(self.incomplete)
 
 

@@ -33,6 +33,8 @@ class PersonRow(NamedTuple):
     days_active: int
     last_active: date | None
     """The last of the requested days on which the user was active."""
+    last_present: date | None = None
+    """The last of them on which they were at the Hub, whether or not they worked."""
 
 
 class Sort(StrEnum):
@@ -40,6 +42,7 @@ class Sort(StrEnum):
 
     NAME = "name"
     LAST_ACTIVE = "last_active"
+    LAST_PRESENT = "last_present"
     DAYS_ACTIVE = "days_active"
     SESSIONS = "sessions"
     ACTIVE_HOURS = "active_hours"
@@ -49,6 +52,7 @@ class Sort(StrEnum):
 TITLES = {
     Sort.NAME: "User",
     Sort.LAST_ACTIVE: "Last active",
+    Sort.LAST_PRESENT: "Last present",
     Sort.DAYS_ACTIVE: "Days active",
     Sort.SESSIONS: "Sessions",
     Sort.ACTIVE_HOURS: "Active time",
@@ -128,8 +132,9 @@ def paginate(rows: Sequence[PersonRow], page: int) -> TablePage:
 
 
 def _key(row: PersonRow, sort: Sort) -> float:
-    if sort is Sort.LAST_ACTIVE:
-        return (row.last_active or date.min).toordinal()
+    if sort in (Sort.LAST_ACTIVE, Sort.LAST_PRESENT):
+        last = row.last_active if sort is Sort.LAST_ACTIVE else row.last_present
+        return (last or date.min).toordinal()
     by: dict[Sort, float | None] = {
         Sort.DAYS_ACTIVE: row.days_active,
         Sort.SESSIONS: row.sessions,
@@ -146,6 +151,7 @@ def figure(key: str, rows: Sequence[PersonRow]) -> Figure:
         Column("name", TITLES[Sort.NAME], Kind.TEXT),
         Column("deleted", "Deleted", Kind.TEXT),
         Column("last_active", TITLES[Sort.LAST_ACTIVE], Kind.DAY),
+        Column("last_present", TITLES[Sort.LAST_PRESENT], Kind.DAY),
         Column("days_active", TITLES[Sort.DAYS_ACTIVE]),
         Column("sessions", TITLES[Sort.SESSIONS]),
         Column("active_hours", TITLES[Sort.ACTIVE_HOURS], Kind.HOURS),
@@ -156,6 +162,7 @@ def figure(key: str, rows: Sequence[PersonRow]) -> Figure:
             row.name,
             "yes" if row.deleted else "no",
             row.last_active,
+            row.last_present,
             row.days_active,
             row.sessions,
             _hours(row.active_seconds),

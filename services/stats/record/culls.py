@@ -8,8 +8,8 @@ so a stopped server never makes its user active:
 - A running server's own ``last_activity`` counts, except while its stop is pending.
 - When a server is gone, the user's new ``last_activity`` is the end of the session and nothing
   else.
-- A user's new ``last_activity`` counts as a page view only if no server of theirs can have been
-  stopped since the last poll.
+- A user's new ``last_activity`` shows that they were at the Hub only if no server of theirs, as far
+  as the last poll saw, can have been stopped since.
 """
 
 from datetime import datetime
@@ -34,13 +34,13 @@ def end_of_stopped(
     return new_activity or last_poll or session.last_activity
 
 
-def page_view(user: UserSeen, *, had_server: bool, after_gap: bool) -> datetime | None:
-    """When the user opened a page of the Hub; None if a stop may have set the time.
+def presence(user: UserSeen, *, had_server: bool) -> datetime | None:
+    """When the user was at the Hub without a server; None if a stop may have set the time.
 
+    They opened a page of the Hub. After a gap they may also have worked in a server that was
+    stopped before it could be seen.
     ``had_server``: a server of theirs, even a pending one, was seen by the last poll.
-    ``after_gap``: so much time has passed since the last poll that a server may have been
-    started and culled unseen. In a single interval only the user can have done both.
     """
-    if had_server or after_gap or user.servers:
+    if had_server or user.servers:
         return None
     return user.new_activity

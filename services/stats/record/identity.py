@@ -4,11 +4,12 @@ The Hub exposes no user ids. It exposes the name and the time at which the accou
 to the microsecond:
 
 - same name, same creation time: the same person;
-- same name, another creation time: the account was deleted and made again, so this is another
-  person with a history of their own;
-- new name, and the creation time of a person whose name has disappeared: renamed.
+- new name, and the creation time of a person whose name has disappeared: renamed;
+- same name, another creation time: the account was deleted and made again, as by a nightly
+  ``--cull-users`` or with a new Hub database. People are names, so this is the same person, unless
+  the hub gives the names of former users to others (``by_account``).
 
-Ambiguous cases are never merged.
+Ambiguous renames are never merged.
 """
 
 from collections.abc import Mapping, Set
@@ -28,7 +29,7 @@ class IdentityMatcher:
     Call ``match_missing`` once, then ``identify`` for each user, then ``deleted`` once.
     """
 
-    def __init__(self, state: State, now: datetime) -> None:
+    def __init__(self, state: State, now: datetime, *, by_account: bool = False) -> None:
         self.newcomers: list[Person] = []
         self.people: dict[int, Person] = {}
         """Known people that changed, by id."""
@@ -36,10 +37,11 @@ class IdentityMatcher:
         """Former names, with the id of the person."""
         self.knows_nobody = not state.people and not state.deleted
         """Whether this is the first poll, in which every user is new."""
-        self._state, self._now = state, now
+        self._state, self._now, self._by_account = state, now, by_account
         self._next_id = state.next_person
         self._missing: dict[int, Person] = {}
         self._returned: dict[datetime | None, Person] = {}
+        self._recreated: dict[str, Person] = {}
 
     def match_missing(
         self, users: Mapping[str, UserSeen], unchanged: Set[int], *, all_listed: bool
@@ -55,6 +57,21 @@ class IdentityMatcher:
         self._returned = _unambiguous(
             [(u.created, by_created[u.created]) for u in users.values() if u.created in by_created]
         )
+        if not self._by_account:
+            self._match_recreated(users)
+
+    def _match_recreated(self, users: Mapping[str, UserSeen]) -> None:
+        """Find the people whose account was made again under the same name."""
+        renamed = {person.id for person in self._returned.values()}
+        former = {person.name: person for person in self._state.deleted.values()}  # the latest
+        for name, user in users.items():
+            known = self._state.people.get(name)
+            if (known is not None and user.may_be(known)) or user.created in self._returned:
+                continue
+            person = known or former.get(name)
+            if person is not None and person.id not in renamed:
+                self._recreated[name] = person
+                self._missing.pop(person.id, None)
 
     def add(self, name: str, user: UserSeen) -> Person:
         """Record a new person."""
@@ -74,6 +91,8 @@ class IdentityMatcher:
             person = former._replace(name=name, deleted=None)
             if former.name != name:
                 self.renamed[former.name] = former.id
+        elif (earlier := self._recreated.get(name)) is not None:
+            person = earlier._replace(created=user.created, deleted=None)
         else:
             return self.add(name, user)
         self.people[person.id] = person

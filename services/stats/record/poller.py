@@ -37,7 +37,8 @@ class Poller:
     """Polls one Hub.
 
     ``interval`` and ``full_interval`` are the configured seconds between polls, and between
-    listings of all users. ``rename`` is applied to every user (see ``pseudonyms``).
+    listings of all users. ``rename`` is applied to every user (see ``pseudonyms``). ``by_account``:
+    a name that is used again is another person.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Poller:
         interval: int,
         full_interval: int,
         rename: Callable[[User], User] = lambda user: user,
+        by_account: bool = False,
         clock: Clock | None = None,
     ) -> None:
         self.hub = hub
@@ -55,6 +57,7 @@ class Poller:
         self._interval = interval
         self._full_interval = timedelta(seconds=full_interval)
         self._rename = rename
+        self._by_account = by_account
         self._clock = clock or SystemClock()
         self._logged: set[str] = set()
 
@@ -67,6 +70,7 @@ class Poller:
             interval=self._interval,
             full=state.last_full is None or now - state.last_full >= self._full_interval,
             groups_readable=self.groups_readable,
+            by_account=self._by_account,
         )
         sampler = Sampler(state, context)
         broken = self.hub.broken_items

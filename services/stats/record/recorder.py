@@ -8,7 +8,7 @@ Any other recorder on the same database waits until this one is gone, and then t
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from common.clock import Clock, SystemClock
 from common.errors import StoreRejected, StoreUnavailable
@@ -17,7 +17,7 @@ from common.hub.models import User
 from services.stats.record.poller import Poller
 from services.stats.recorder_state import State
 from services.stats.records import Changes, Poll
-from services.stats.store.daily_rows import roll_up_until
+from services.stats.store.daily.rows import roll_up_until
 from services.stats.store.leader_lock import Lock, lock_for
 from services.stats.store.store import LeadershipLost, Store
 
@@ -34,6 +34,11 @@ class RecorderSettings:
     """Seconds between listings of all users, which find deleted users and changed groups."""
     retention: timedelta | None = None
     """How long to keep detailed records; None: forever. Daily totals are always kept."""
+    group_life: timedelta | None = timedelta(days=60)
+    """How long a group must have been empty until new members start another one of that name, so
+    that next year's instructors do not see last year's students. None: never."""
+    by_account: bool = False
+    """Whether an account that was deleted and made again is another person of the same name."""
     backlog_rows: int = 300_000
     """Stop polling while more rows than this wait for the database (about 100 MB)."""
 
@@ -74,6 +79,7 @@ class Recorder:
             interval=settings.interval,
             full_interval=settings.full_interval,
             rename=rename,
+            by_account=settings.by_account,
             clock=self.clock,
         )
         self.state = State()
@@ -181,12 +187,21 @@ class Recorder:
         if not await self.lock.held() and not await self.lock.acquire():
             raise LeadershipLost("another recorder has taken over this database")
 
+    async def _end_groups(self, empty_since: datetime) -> None:
+        for name, ended in (await self.store.end_groups(empty_since)).items():
+            if name in self.state.groups:
+                self.state.groups[ended] = self.state.groups.pop(name)
+            log.info("Group %s has been empty for long; its records are kept as %s", name, ended)
+
     async def _roll_up_and_prune(self) -> str:
         if self.state.last_poll is None:
             return ""
         try:
-            for day in await roll_up_until(self.store, self.state.last_poll):
+            rolled_up = await roll_up_until(self.store, self.state.last_poll)
+            for day in rolled_up:
                 log.info("Rolled up %s", day)
+            if rolled_up and self.settings.group_life is not None:
+                await self._end_groups(self.state.last_poll - self.settings.group_life)
             if self.settings.retention is not None:
                 rows = await self.store.prune(self.state.last_poll - self.settings.retention)
                 if rows:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from common.hub.models import User
-from services.stats.record.culls import page_view
+from services.stats.record.culls import presence
 from services.stats.record.identity import IdentityMatcher
 from services.stats.record.memberships import MembershipChanges
 from services.stats.record.observed import (
@@ -37,6 +37,8 @@ class PollContext:
     """Configured seconds between polls."""
     full: bool = False
     """Whether all users are listed."""
+    by_account: bool = False
+    """Whether a name that is used again is another person."""
     groups_readable: bool = True
     """Whether the token may read groups. If not, memberships stay as they are."""
 
@@ -51,7 +53,7 @@ class Sampler:
         self._users: dict[str, UserSeen] = {}
         self._unchanged: set[int] = set()
         self._changes = Changes(ahead_of_clock=dict(state.ahead_of_clock))
-        self._matcher = IdentityMatcher(state, self.now)
+        self._matcher = IdentityMatcher(state, self.now, by_account=context.by_account)
         self._memberships = MembershipChanges(state, self._changes, self.now)
         self._sessions = SessionChanges(state, self._changes, self.now, self._longest_pause())
         self._active_since_start: set[str] = set()  # of the poll: not new again at the next one
@@ -132,8 +134,8 @@ class Sampler:
                     active.add(person.id)
             if user.new_activity is not None:
                 new_activity[person.id] = user.new_activity
-                if complete and self._observe_page_view(name, person, user):
-                    active.add(person.id)
+                if complete:
+                    self._observe_presence(name, person, user)
         if complete:
             self._sessions.end_absent(present, new_activity)
         deleted = matcher.deleted()
@@ -182,18 +184,15 @@ class Sampler:
             return False
         return user.groups is None or self._memberships.are_same(known.id, user.groups)
 
-    def _observe_page_view(self, name: str, person: Person, user: UserSeen) -> bool:
-        """Record that the user opened a page of the Hub; return whether they did."""
-        viewed = page_view(
+    def _observe_presence(self, name: str, person: Person, user: UserSeen) -> None:
+        """Record that the user was at the Hub, as activity without a length."""
+        seen = presence(
             user,
             had_server=name in self.state.had_servers
             or bool(self._sessions.running_servers(person.id)),
-            after_gap=not self._is_gapless(timedelta(seconds=self.context.interval)),
         )
-        if viewed is None:
-            return False
-        self._sessions.add_activity(person.id, viewed, viewed)
-        return True
+        if seen is not None:
+            self._sessions.add_activity(person.id, seen, seen)
 
     def _count_people(self, deleted: int) -> int:
         changes = self._changes

@@ -80,7 +80,7 @@ async def _active(
 ) -> None:
     """Count active users since then, by days where the detailed records have been pruned."""
     start, user = t.activity.c.start, t.activity.c.user_id
-    condition: ColumnElement[bool] = start >= since
+    condition: ColumnElement[bool] = (start >= since) & (t.activity.c.seconds > 0)
     reaching = select(user, t.activity.c.seconds, start).where(
         start >= since - LONGEST, start < since
     )
@@ -94,6 +94,9 @@ async def _active(
         user = t.user_days.c.user_id
         condition = (t.user_days.c.day >= day_of(since, store.zone)) & t.user_days.c.was_active
     active = set(await connection.scalars(select(user).where(condition).distinct())) | before
+    # Starting a server is work. Other activity without a length is a page of the Hub.
+    started = select(t.sessions.c.user_id).where(t.sessions.c.started >= since).distinct()
+    active |= set(await connection.scalars(started))
     counts.active[period, ""] = len(active)
     if not largest:
         return

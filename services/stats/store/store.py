@@ -34,6 +34,10 @@ SCHEMA = Schema(
 )
 
 
+ENDED = " (until "
+"""What follows the name of a group whose members have left for good, before the day."""
+
+
 class LeadershipLost(StoreError):
     """Another recorder has taken over."""
 
@@ -264,6 +268,35 @@ class Store:
         if result.rowcount:
             await self.database.truncate_wal()
         return result.rowcount
+
+    async def end_groups(self, empty_since: datetime) -> dict[str, str]:
+        """Give the name of each group that has had no members since then to its next members.
+
+        The group keeps its records, under its name with the day on which it became empty. Returns
+        the new names by the earlier ones.
+        """
+        c = t.memberships.c
+        last = func.max(c.until).label("last")
+        query = (
+            select(t.groups.c.id, t.groups.c.name, last)
+            .join(t.memberships)
+            .group_by(t.groups.c.id, t.groups.c.name)
+            .having(last < empty_since)
+        )
+        async with self.writing() as connection:
+            names = set(await connection.scalars(select(t.groups.c.name)))
+            ended: dict[str, str] = {}
+            for row in (await connection.execute(query)).all():
+                if ENDED in row.name:
+                    continue
+                name = f"{row.name}{ENDED}{day_of(row.last, self.zone)})"
+                if name in names:  # it was empty, used and empty again on one day
+                    continue
+                await connection.execute(
+                    t.groups.update().where(t.groups.c.id == row.id).values(name=name)
+                )
+                ended[row.name] = name
+        return ended
 
     async def prune(self, before: datetime) -> int:
         """Delete raw records of rolled-up days that ended before a time; how many rows."""

@@ -25,6 +25,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
     true,
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -211,6 +212,7 @@ user_days = _keyed(
     Column("sessions", SmallInteger, nullable=False),
     Column("was_active", Boolean, nullable=False),
     Column("unobserved_seconds", Integer, nullable=False, server_default="0"),
+    Column("was_present", Boolean, nullable=False, server_default=false()),
     key=("day", "user_id"),
 )
 

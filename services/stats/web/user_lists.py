@@ -54,6 +54,6 @@ class UserLists(Pages):
             since=since,
             table=table,
             page=paginate(search(rows, table), table.page),
-            columns=(Sort.NAME, Sort.LAST_ACTIVE, Sort.DAYS_ACTIVE),
+            columns=(Sort.NAME, Sort.LAST_ACTIVE, Sort.LAST_PRESENT, Sort.DAYS_ACTIVE),
             titles=TITLES,
         )

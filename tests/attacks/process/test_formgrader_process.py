@@ -19,7 +19,7 @@ import aiohttp
 import psutil
 import pytest
 
-from services.formgrader_proxy.courses import CoursesFile, load_courses
+from services.formgrader_proxy.courses_file.file import CoursesFile, load_courses
 from services.formgrader_proxy.upstream import formgrader as module
 from services.formgrader_proxy.upstream.formgraders import Formgraders
 from services.formgrader_proxy.upstream.keeper import cgroup

@@ -25,7 +25,7 @@ from services.stats.commands.semester import Semester, semester_changes
 from services.stats.record.recorder import Recorder, RecorderSettings
 from services.stats.record.sampler import PollContext, Sampler
 from services.stats.records import Changes, Person
-from services.stats.store.daily_rows import roll_up_until
+from services.stats.store.daily.rows import roll_up_until
 from services.stats.store.store import Store
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)

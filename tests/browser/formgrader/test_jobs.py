@@ -153,4 +153,6 @@ async def test_the_progress_on_other_pages(
     await panel(overview).get_by_role("link", name=f"Autograde {SUBMITTED}: {SLOW}").click()
     await overview.get_by_role("button", name=re.compile("^Stop the current")).click()
     await acknowledge(page, f"Stopped by {INSTRUCTOR}.")
+    await expect(panel(page)).to_contain_text("cancelled")
+    await expect(panel(page).get_by_role("button", name="Cancel")).to_have_count(0)
     await expect(overview.locator("[data-state]").first).to_have_text("cancelled")

@@ -70,6 +70,7 @@ def test_wrong_command(program: list[str], argv: list[str], part: str) -> None:
     ended = done(program, *argv)
     assert ended.returncode == 1
     assert part in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1, "no setting of the service is reported as missing"
 
 
 def test_interrupted_before_it_runs(program: list[str], tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ def service_errors(app: web.Application) -> None:
         pytest.param(Busy("Come back later."), 409, "Come back later.", id="class"),
         pytest.param(VeryBusy("Come back later."), 409, "Come back later.", id="subclass"),
         pytest.param(KeyError("secret"), 503, "The database is not available", id="database"),
-        pytest.param(ValueError("a: missing."), 400, "Invalid input", id="input"),
+        pytest.param(ValueError("a: missing."), 400, "Invalid request", id="input"),
         pytest.param(web.HTTPGone(text="It is gone."), 410, "It is gone.", id="http-error"),
         pytest.param(RuntimeError("secret"), 500, "Internal error", id="unexpected"),
     ],

@@ -20,7 +20,7 @@ from common.config.flags import split
 from services.cull.app import IdleCuller
 from services.declare import declare
 from services.formgrader_proxy.app import FormgraderProxy
-from services.formgrader_proxy.courses import load_courses
+from services.formgrader_proxy.courses_file.file import load_courses
 from services.stats.app import StatsApp
 from tests.docker.kubernetes import pods
 

@@ -1,5 +1,6 @@
 """Courses that are found as folders, as this account and, if it is root, as others."""
 
+import grp
 import os
 import pwd
 from pathlib import Path
@@ -10,9 +11,10 @@ from common.config.settings_file import Reload
 from common.errors import ConfigError
 from services.formgrader_proxy.course_folders import scan
 from services.formgrader_proxy.course_folders.scan import Folders
-from services.formgrader_proxy.courses import Course, CoursesFile, is_course_id, load_courses
+from services.formgrader_proxy.courses import Course, is_course_id
+from services.formgrader_proxy.courses_file.file import CoursesFile, load_courses
 
-NOBODY = "nobody"
+NOBODY, GROUP = "nobody", "daemon"
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="changes owners: run the tests as root")
 
 
@@ -193,3 +195,28 @@ def test_folders_appear_and_disappear(parent: Path, monkeypatch: pytest.MonkeyPa
     (parent / "bio").rmdir()
     assert file.reload_if_changed() is Reload.LOADED
     assert (list(file.courses), file.folder_problems) == (["chem"], ())
+
+
+@needs_root
+@pytest.mark.parametrize(
+    ("owner", "group", "mode", "words"),
+    [
+        ("root", GROUP, 0o775, "its group may replace"),
+        (NOBODY, "root", 0o755, "its owner may replace"),
+        ("root", GROUP, 0o1775, ""),
+        ("root", "root", 0o775, ""),
+        ("root", GROUP, 0o755, ""),
+    ],
+)
+def test_nobody_can_replace_the_folder_of_another_account(
+    parent: Path, owner: str, group: str, mode: int, words: str
+) -> None:
+    """Its code would run as that account. Without root, everything runs as one account."""
+    make(parent, "bio", owner="daemon")
+    os.chown(parent, pwd.getpwnam(owner).pw_uid, grp.getgrnam(group).gr_gid)
+    parent.chmod(mode)
+    courses, problems = load(parent, root=True)
+    assert (sorted(courses), len(problems)) == (([], 1) if words else (["bio"], 0))
+    assert all(words in problem for problem in problems)
+    make(parent, "own")
+    assert "own" in load(parent)[0]

@@ -135,7 +135,7 @@ def test_options_are_checked_together() -> None:
         read_options({"format": "xls", "missing": "1", "student": "ana"})
     assert raised.value.problems == (
         "student: unknown option; the options are format, assignment, missing, unfinished",
-        "format: use csv or moodle or canvas",
+        "format: use csv, moodle or canvas",
         "missing: use empty or zero",
     )
 

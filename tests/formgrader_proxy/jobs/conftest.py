@@ -8,7 +8,8 @@ import pytest
 
 from common.clock import SystemClock
 from services.formgrader_proxy.access import CourseGroups
-from services.formgrader_proxy.courses import Course, CoursesFile, load_courses
+from services.formgrader_proxy.courses import Course
+from services.formgrader_proxy.courses_file.file import CoursesFile, load_courses
 from services.formgrader_proxy.jobs.jobs import Jobs, User
 from services.formgrader_proxy.store.audit import Audit
 from services.formgrader_proxy.store.job import Job, State

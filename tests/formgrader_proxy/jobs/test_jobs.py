@@ -7,6 +7,7 @@ import pytest
 from common.errors import StoreUnavailable
 from services.formgrader_proxy.jobs.jobs import JobRefused, Jobs, User
 from services.formgrader_proxy.jobs.requests import Wanted
+from services.formgrader_proxy.store.audit import Change
 from services.formgrader_proxy.store.job import Item, Job, State
 from tests.fakes.formgrader import until
 from tests.fakes.nbgrader import DIES
@@ -104,6 +105,30 @@ async def test_cancel(world: World) -> None:
     assert world.formgrader.interrupted == 0
 
 
+async def test_a_job_that_ends_while_it_is_being_cancelled(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is shown as done, and not as cancelled by somebody."""
+    world.nbgrader.held = {"ana"}
+    made = await world.start("ana")
+    await world.nbgrader.until_begun("autograde/ana")
+    begin = world.audit.begin
+
+    async def late(change: Change) -> int:
+        number = await begin(change)
+        world.nbgrader.release("ana")
+        await until(lambda: made.state.ended)
+        return number
+
+    monkeypatch.setattr(world.audit, "begin", late)
+    with pytest.raises(JobRefused, match="already ended"):
+        await world.jobs.cancel("course101", made.id, IRIS, now=True)
+    found = await world.until_ended(made)
+    assert (found.state, found.cancelled_by) == (State.DONE, "")
+    (entry,) = [one for one in await world.audit.newest("course101") if one.action == "job_cancel"]
+    assert entry.status == 409
+
+
 async def test_stop(world: World) -> None:
     """What was sent is interrupted, and counts as cancelled."""
     world.nbgrader.held, world.nbgrader.results["ana"] = {"ana"}, DIES
@@ -130,6 +155,22 @@ async def test_retry(world: World) -> None:
         await world.jobs.retry("course101", found.id, IRIS)
     assert await world.jobs.retry("course101", 99, IRIS) is None
     assert await world.jobs.retry("other", first.id, IRIS) is None
+
+
+async def test_what_a_retry_has_done_is_not_done_again(world: World) -> None:
+    """Another instructor's page may still show the old job only."""
+    world.nbgrader.results |= {"ana": FAILS, "ben": FAILS}
+    first = await world.until_ended(await world.start("ana", "ben"))
+    del world.nbgrader.results["ana"]
+    again = await world.jobs.retry("course101", first.id, IRIS)
+    assert again is not None
+    await world.until_ended(again[0])
+    world.nbgrader.results.clear()
+    third = await world.jobs.retry("course101", first.id, IRIS)
+    assert third is not None
+    assert states(await world.until_ended(third[0])) == {"ben": State.DONE}
+    with pytest.raises(JobRefused, match="is done"):
+        await world.jobs.retry("course101", first.id, IRIS)
 
 
 async def test_a_job_that_runs_is_not_retried_or_started_twice(world: World) -> None:

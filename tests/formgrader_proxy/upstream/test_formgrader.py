@@ -13,7 +13,8 @@ import psutil
 import pytest
 
 from services.formgrader_proxy.access import CourseGroups, Mode
-from services.formgrader_proxy.courses import Course, CoursesFile, load_courses
+from services.formgrader_proxy.courses import Course
+from services.formgrader_proxy.courses_file.file import CoursesFile, load_courses
 from services.formgrader_proxy.sandbox.settings import Mechanism
 from services.formgrader_proxy.upstream import formgrader as module
 from services.formgrader_proxy.upstream.endpoint import Upstream, UpstreamUnreachable, Work

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from services.formgrader_proxy.courses import CoursesFile, load_courses
+from services.formgrader_proxy.courses_file.file import CoursesFile, load_courses
 from services.formgrader_proxy.upstream import formgraders as module
 from services.formgrader_proxy.upstream.endpoint import UpstreamUnreachable
 from services.formgrader_proxy.upstream.formgraders import Formgraders

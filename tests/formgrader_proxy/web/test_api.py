@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -205,6 +206,8 @@ async def test_the_last_change(site: Site, user: str, named: bool) -> None:
     change = found["last_change"]
     assert isinstance(change, dict)
     assert (change["action"], change["user"]) == ("comment", GRADER if named else None)
+    page = (await (await site.browser(user)).go(PREFIX)).text
+    assert re.search(rf"Active now: [^<]*{GRADER}[^<]*\.\s+Last change: comment", page)
 
 
 async def test_who_is_grading_now(site: Site) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.formgrader_proxy.courses import load_courses
+from services.formgrader_proxy.courses_file.file import load_courses
 from tests.formgrader_proxy.site import (
     ADMIN,
     COURSE,

@@ -72,6 +72,19 @@ async def test_without_a_sign_in(site: Site) -> None:
     assert (await renew(await site.browser(), key)).status == 401
 
 
+@pytest.mark.parametrize("user", [None, STUDENT])
+async def test_nobody_learns_which_courses_there_are(site: Site, user: str | None) -> None:
+    """The answer is the same for a course that does not exist."""
+    browser = await site.browser(user)
+    headers = {"X-Formgrader-Page": "x"}
+    answers = [
+        await browser.fetch(f"{PREFIX}courses/{course}/xsrf-token", method="POST", headers=headers)
+        for course in ("course101", "other")
+    ]
+    assert {answer.status for answer in answers} == {403 if user else 401}
+    assert answers[0].text == answers[1].text
+
+
 @pytest.mark.parametrize("key", ["", "x" * 43, "é"])
 async def test_without_the_key_no_page_gets_a_token(site: Site, key: str) -> None:
     """A page of a student's server can send the request, too."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.formgrader_proxy.courses import load_courses
+from services.formgrader_proxy.courses_file.file import load_courses
 from services.formgrader_proxy.upstream.process import life
 from services.formgrader_proxy.upstream.supervisor import State
 from tests.formgrader_proxy.site import COURSE, GRADER, Site, formgrader_site

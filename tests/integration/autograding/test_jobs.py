@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from services.formgrader_proxy.courses import load_courses
+from services.formgrader_proxy.courses_file.file import load_courses
 from services.formgrader_proxy.store.job import State
 from tests.fakes.oauth import Browser
 from tests.formgrader_proxy.site import COURSE, GRADER, INSTRUCTOR, PREFIX, Site, formgrader_site

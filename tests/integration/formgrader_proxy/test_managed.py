@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from services.formgrader_proxy.courses import load_courses
+from services.formgrader_proxy.courses_file.file import load_courses
 from tests.fakes.oauth import Answer, Browser
 from tests.formgrader_proxy.site import (
     ADMIN,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from services.formgrader_proxy.courses import load_courses
+from services.formgrader_proxy.courses_file.file import load_courses
 from tests.fakes.oauth import Answer, Browser
 from tests.fakes.postgres import postgres, postgres_url
 from tests.formgrader_proxy.site import COURSE, INSTRUCTOR, formgrader_site

@@ -11,7 +11,7 @@ import psutil
 import pytest
 from yarl import URL
 
-from services.formgrader_proxy.courses import load_courses
+from services.formgrader_proxy.courses_file.file import load_courses
 from services.formgrader_proxy.sandbox.mechanisms import available
 from services.formgrader_proxy.upstream.endpoint import Upstream, Work
 from services.formgrader_proxy.upstream.formgrader import Formgrader

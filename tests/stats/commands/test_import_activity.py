@@ -8,8 +8,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from common.config import launch
 from common.errors import ConfigError, StoreError
 from common.hub.models import User
+from services.stats.app import StatsApp
 from services.stats.commands.import_activity import import_activity
 from services.stats.days import Period
 from services.stats.intervals import Interval
@@ -111,6 +113,16 @@ async def test_no_such_file(tmp_path: Path, content: bytes | None) -> None:
     with pytest.raises(ConfigError, match=r"wrong\.sqlite"):
         await import_activity(store, path, None)
     await store.close()
+
+
+def test_a_wrong_file_creates_no_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A mistyped file name is reported before the command creates a database."""
+    monkeypatch.chdir(tmp_path)
+    assert launch.run(StatsApp, ["import-activity", "activty.sqlite"]) == 1
+    assert capsys.readouterr().err == "stats: activty.sqlite: no such file\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_not_beside_a_recorder(activity: Path, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from common.hub.models import Server
-from services.stats.record.culls import end_of_stopped, page_view, reported_activity
+from services.stats.record.culls import end_of_stopped, presence, reported_activity
 from services.stats.record.observed import ServerSeen, UserSeen
 from services.stats.records import Session
 from tests.stats.record.scenarios.polled_hub import PolledHub, at, server, user
@@ -28,21 +28,17 @@ def test_a_stopped_session_ends_when_the_stop_was_written() -> None:
 
 
 @pytest.mark.parametrize(
-    ("servers", "had_server", "after_gap"),
+    ("servers", "had_server"),
     [
-        pytest.param((ServerSeen.of(server(4)),), False, False, id="has a server"),
-        pytest.param((), True, False, id="had a server"),
-        pytest.param((), False, True, id="after a gap"),
+        pytest.param((ServerSeen.of(server(4)),), False, id="has a server"),
+        pytest.param((), True, id="had a server"),
     ],
 )
-def test_a_possible_stop_is_no_page_view(
-    servers: tuple[ServerSeen, ...], had_server: bool, after_gap: bool
-) -> None:
-    """A user's new time counts only if no server of theirs can have been stopped."""
+def test_a_possible_stop_is_no_presence(servers: tuple[ServerSeen, ...], had_server: bool) -> None:
+    """A user's new time counts only if no known server of theirs can have been stopped."""
     seen = UserSeen(groups=(), created=None, new_activity=at(8))
-    assert page_view(seen, had_server=False, after_gap=False) == at(8)
-    seen = seen._replace(servers=servers)
-    assert page_view(seen, had_server=had_server, after_gap=after_gap) is None
+    assert presence(seen, had_server=False) == at(8)
+    assert presence(seen._replace(servers=servers), had_server=had_server) is None
 
 
 def test_a_running_server_alone_is_no_activity(hub: PolledHub) -> None:
@@ -84,20 +80,21 @@ def test_a_stop_while_the_pages_are_read_is_seen(hub: PolledHub) -> None:
     assert hub.state.running == {}
 
 
-def test_a_page_view_makes_the_user_active_without_time(hub: PolledHub) -> None:
-    """A user without servers and with a new time counts as active, with no active time."""
+def test_a_page_view_is_presence_and_not_activity(hub: PolledHub) -> None:
+    """A user without servers and with a new time was there, and did not work in a server."""
     changes = hub.poll(5, user("ana", last=3))
     assert hub.work("ana") == [(3, 3)]
-    assert changes.polls[at(5)].active == 1
+    assert changes.polls[at(5)].active == 0
 
 
-def test_a_new_time_after_a_gap_is_no_page_view(hub: PolledHub) -> None:
-    """After hours without a poll, a new time may have been written by a cull."""
+def test_a_new_time_in_a_gap_is_presence(hub: PolledHub) -> None:
+    """The Hub shows that the user was there during the outage; nobody saw what they did."""
     changes = hub.poll(300, user("ana", last=250))
-    assert changes.activity == {}
+    assert hub.work("ana") == [(250, 250)]
+    assert changes.polls[at(300)].active == 0
 
 
-def test_a_failed_spawn_is_no_page_view(hub: PolledHub) -> None:
+def test_a_failed_spawn_is_no_presence(hub: PolledHub) -> None:
     """The failure of a spawn that was pending at the last poll is not the user's doing."""
     pending = Server(name="", pending="spawn", started=at(1))
     hub.poll(5, user("ana", pending, last=1))

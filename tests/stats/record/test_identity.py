@@ -82,10 +82,41 @@ def test_first_poll_knows_nobody() -> None:
     assert not IdentityMatcher(State(deleted={1: gone}), NOW).knows_nobody
 
 
-def test_deleted_and_made_again_is_another_person(hub: PolledHub) -> None:
-    """The same name with another creation time is another person with their own history."""
+def test_deleted_and_made_again_is_the_same_person(hub: PolledHub) -> None:
+    """A name is a person, whether or not a poll has seen it without an account."""
     old = hub.state.people["ana"]
     changes = hub.poll(5, user("ana", created=at(4), last=4))
+    assert hub.state.people["ana"] == old._replace(created=at(4))
+    assert changes.newcomers == []
+    gone = hub.poll(10, user("ben", created=at(-5)), full=True)
+    assert gone.people[old.id].deleted == at(10)
+    back = hub.poll(15, user("ana", created=at(14)), user("ben", created=at(-5)), full=True)
+    assert hub.state.people["ana"] == old._replace(created=at(14))
+    assert (back.newcomers, back.polls[at(15)].users) == ([], 2)
+
+
+def test_a_rebuilt_hub_has_the_same_people(hub: PolledHub) -> None:
+    """A new Hub database has other creation times, and nobody is new or deleted."""
+    before = {name: person.id for name, person in hub.state.people.items()}
+    changes = hub.poll(5, user("ana", created=at(3)), user("ben", created=at(3)), full=True)
+    assert {name: person.id for name, person in hub.state.people.items()} == before
+    assert changes.newcomers == []
+    assert changes.polls[at(5)].users == 2
+
+
+def test_a_name_that_a_renamed_user_left_is_free(hub: PolledHub) -> None:
+    """Ana is now Anna. The next user of her former name is somebody else."""
+    old = hub.state.people["ana"]
+    users = user("anna"), user("ana", created=at(4)), user("ben", created=at(-5))
+    hub.poll(5, *users, full=True)
+    assert hub.state.people["anna"].id == old.id
+    assert hub.state.people["ana"].id not in {old.id, hub.state.people["ben"].id}
+
+
+def test_by_account_a_name_made_again_is_another_person(hub: PolledHub) -> None:
+    """The same name with another creation time is another person with their own history."""
+    old = hub.state.people["ana"]
+    changes = hub.poll(5, user("ana", created=at(4), last=4), by_account=True)
     assert hub.state.people["ana"].id != old.id
     assert changes.people[old.id].deleted == at(5)
 

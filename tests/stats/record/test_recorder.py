@@ -188,3 +188,31 @@ async def test_old_records_are_pruned(scenario: Scenario, caplog: pytest.LogCapt
     assert polls[0][0] >= START + timedelta(days=1)  # type: ignore[operator]  # a row's time
     assert "Rolled up 2026-" in caplog.text
     assert "older than the retention time" in caplog.text
+
+
+async def test_next_years_group_is_another_one(scenario: Scenario) -> None:
+    """After a long time without members, the name starts again; the earlier records remain."""
+    recorder = await scenario.leading(RecorderSettings(group_life=timedelta(days=60)))
+    scenario.fake.users["ana"].groups = ["nbgrader-x"]
+    await recorder.poll()
+    scenario.fake.users["ana"].groups = []
+    scenario.pass_minutes(24 * 60)
+    await recorder.poll()
+    left = recorder.state.last_poll
+    assert left is not None
+    scenario.pass_minutes(59 * 24 * 60)
+    await recorder.poll()
+    assert {row[1] for row in await scenario.rows(t.groups)} == {"nbgrader-x"}
+    scenario.pass_minutes(2 * 24 * 60)
+    await recorder.poll()
+    ended = f"nbgrader-x (until {left.date()})"
+    assert {row[1] for row in await scenario.rows(t.groups)} == {ended}
+    scenario.fake.users["ben"].groups = ["nbgrader-x"]
+    scenario.pass_minutes(6 * 60)
+    await recorder.poll()
+    names = {row[1]: row[0] for row in await scenario.rows(t.groups)}
+    assert set(names) == {ended, "nbgrader-x"}
+    members = {(row[0], row[1]) for row in await scenario.rows(t.memberships)}
+    ana, ben = (recorder.state.people[name].id for name in ("ana", "ben"))
+    assert members == {(names[ended], ana), (names["nbgrader-x"], ben)}
+    assert (await recorder.store.load_state()).groups == recorder.state.groups

@@ -7,7 +7,7 @@ import pytest
 from services.stats.intervals import Interval
 from services.stats.recorder_state import State
 from services.stats.store import export
-from services.stats.store.daily_rows import roll_up_until
+from services.stats.store.daily.rows import roll_up_until
 from services.stats.store.export import ExportTable, read_rows
 from services.stats.store.store import Store
 from tests.fakes.databases import db_url, postgres, postgres_url

@@ -10,7 +10,7 @@ from common.errors import StoreConflict
 from services.stats.recorder_state import State
 from services.stats.records import Changes
 from services.stats.store import tables as t
-from services.stats.store.daily_rows import roll_up_until
+from services.stats.store.daily.rows import roll_up_until
 from services.stats.store.store import LeadershipLost, Store
 from tests.fakes.databases import db_url, postgres, postgres_url
 from tests.stats.store.polls import NAMES, START, UTC_DAYS, at, poll, server, store, user

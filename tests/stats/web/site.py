@@ -24,7 +24,7 @@ from common.web.application import create_app
 from common.web.metrics import Metrics
 from common.web.server import Bind, serve
 from services.stats.records import Changes
-from services.stats.store.daily_rows import roll_up_until
+from services.stats.store.daily.rows import roll_up_until
 from services.stats.store.queries.dashboard import Queries
 from services.stats.store.store import Store
 from services.stats.web.api.handlers import add_api

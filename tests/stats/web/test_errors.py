@@ -23,7 +23,7 @@ from tests.stats.web.site import ACCESS, PREFIX, StatsSite, get, text
         ),
         ("users?page=0", "page: '0' is not a page number; write 1 or more."),
         ("users?page=%D9%A3", "page: '٣' is not a page number; write 1 or more."),
-        ("users?sort=%3Cb%3E", "sort: '<b>' is not one of name, last_active, days_active"),
+        ("users?sort=%3Cb%3E", "sort: '<b>' is not one of name, last_active, last_present"),
         ("users?q=" + "x" * 300, "q: the search text is limited to 255 characters."),
         ("csv/active.csv?since=x&by=y", "by: 'y' is not one of day, week, month."),
         ("person?user=a%00b", r"user: 'a\x00b' is not a valid user name."),
@@ -55,7 +55,7 @@ async def test_database_unavailable(site: StatsSite, store: Store, tmp_path: Pat
     page = await browser.go(PREFIX)
     assert page.status == 503
     assert page.headers["Retry-After"] == "5"
-    assert "The database is unavailable" in text(page)
+    assert "The database is not available" in text(page)
     assert "sqlite" not in page.text
 
 

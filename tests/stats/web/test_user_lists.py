@@ -3,6 +3,7 @@
 import re
 from html import unescape
 
+import pytest
 from markupsafe import escape
 
 from services.stats.records import Changes, Person
@@ -18,6 +19,18 @@ async def test_instructor_sees_their_course_first(site: StatsSite) -> None:
     assert "nbgrader-y" not in page.text
     listed = {row["name"] for row in rows(await get(site, "prof", "csv/users.csv?" + ALL))}
     assert {"ana", "ben", "eva"} <= listed
+
+
+@pytest.mark.parametrize("path", ["users", "inactive"])
+async def test_each_value_is_below_its_title(site: StatsSite, path: str) -> None:
+    """A row has a cell for each column, in the same order."""
+    page = await get(site, "prof", f"{path}?{ALL if path == 'users' else 'since=2026-03-04'}")
+    head, _, body = page.text.partition("<tbody>")
+    titles = re.findall(r'<th scope="col".*?>([^<>]+?)(?: <|<)', head.partition("<thead>")[2])
+    lines = [row for row in body.split("<tr>")[1:] if "scope" in row]
+    assert lines
+    for line in lines:
+        assert re.findall(r'data-label="([^"]+)"', line) == titles
 
 
 async def test_names_are_escaped(site: StatsSite) -> None:
@@ -82,5 +95,5 @@ async def test_inactive_users(site: StatsSite) -> None:
 async def test_times_are_durations(site: StatsSite) -> None:
     """Ana's row has 2 days, 2 sessions, 2 hours of activity and 3 of idle time."""
     page = await get(site, "prof", f"users?q=ana&{ALL}")
-    assert "ana 2026-03-03 2 2 2 h 3 h" in text(page)
+    assert "ana 2026-03-03 2026-03-03 2 2 2 h 3 h" in text(page)
     assert 'data-label="Active time">2 h</td>' in page.text

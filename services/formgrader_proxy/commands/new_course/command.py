@@ -4,9 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from common.errors import ConfigError
 from common.hub.client import HubClient
-from services.formgrader_proxy.commands.new_course.courses_entry import NotWritten, append_entry
+from services.formgrader_proxy.commands.new_course.courses_entry import (
+    NotWritten,
+    append_entry,
+    read_text,
+    with_entry,
+)
 from services.formgrader_proxy.commands.new_course.plan import Request, make_plan
 from services.formgrader_proxy.commands.new_course.steps import (
     Outcome,
@@ -32,9 +36,11 @@ async def new_course(
 
     :raises ConfigError: the request or the courses file is invalid; nothing was created
     """
-    text = await asyncio.to_thread(_read, path)
+    text = await asyncio.to_thread(read_text, path)
     check(text)
     plan = with_owner(make_plan(text, request))
+    if plan.entry is not None:  # before anything is created
+        check(with_entry(text, plan.entry))
     complete = True
     steps = []
     if account := create_account(plan, dry_run=dry_run):
@@ -61,11 +67,3 @@ async def new_course(
             yield Step(Outcome.CREATED, what)
         except NotWritten as error:
             yield Step(Outcome.FAILED, what, str(error))
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text("utf-8-sig")
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise ConfigError([f"{path} cannot be read: {reason}"]) from None

@@ -1,14 +1,17 @@
 """What a new course needs: its directory, account, groups and entry in the courses file. Pure."""
 
+import hashlib
 import json
 import re
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from posixpath import normpath
 from typing import Any
 
 from common.config.settings_file import read_tables
 from common.errors import ConfigError
 from services.formgrader_proxy.course_folders.pattern import (
+    PLACEHOLDER,
     covers_folders,
     parent_of,
     pattern_problem,
@@ -60,6 +63,7 @@ def make_plan(text: str, request: Request) -> Plan:
             ["ID: use letters, digits, dots, dashes and underscores, such as stats101" + reserved]
         )
     tables, problems = read_tables(text, "course")
+    problems += _unusable(tables, request)
     table = _covering(tables, request)
     if table is None:
         table = {"id": course_id, "directory": request.directory}
@@ -111,6 +115,25 @@ def _covering(tables: list[dict[str, Any]], request: Request) -> dict[str, Any] 
     return None
 
 
+def _unusable(tables: list[dict[str, Any]], request: Request) -> list[str]:
+    """Options that no course can have, or that belong to another one."""
+    found = [
+        f"--{key}: leave out line breaks and other invisible characters"
+        for key in ("title", "directory")
+        if not (getattr(request, key) or "").isprintable()
+    ]
+    if request.directory is None:
+        return found
+    if PLACEHOLDER in request.directory:
+        found.append(f"--directory: use that of this course, without {PLACEHOLDER}")
+    directory = PurePosixPath(normpath(request.directory))
+    for table in tables:
+        other, own_id = str(table.get("directory", "")), table.get("id")
+        if own_id != request.course_id and PurePosixPath(normpath(other)) == directory:
+            found.append(f"--directory: {other} is already that of the course {own_id}")
+    return found
+
+
 def _contradictions(table: dict[str, Any], request: Request) -> list[str]:
     """Options that the courses file sets to something else."""
     given = {"title": request.title, "directory": request.directory}
@@ -124,7 +147,11 @@ def _contradictions(table: dict[str, Any], request: Request) -> list[str]:
 
 
 def _account_for(course_id: str) -> str:
-    return "grade-" + re.sub(r"[^a-z0-9_-]", "-", course_id.lower())[:26]
+    """Another account for each id: courses with the same one could read each other's grades."""
+    plain = re.sub(r"[^a-z0-9_-]", "-", course_id.lower())[:26]
+    if plain != course_id:
+        plain = f"{plain[:19]}-{hashlib.sha256(course_id.encode()).hexdigest()[:6]}"
+    return f"grade-{plain}"
 
 
 def _entry(table: dict[str, Any]) -> str:

@@ -82,6 +82,10 @@ def create_folder(plan: Plan, *, dry_run: bool) -> Iterator[Step]:
             if problem := _wrong_owner(path, owner):
                 yield Step(Outcome.FAILED, what, problem)
                 return
+        elif owner is not None and owner.pw_uid == 0:
+            why = f"{owner.pw_name} would run the course's code; use another account with --user"
+            yield Step(Outcome.FAILED, what, why)
+            return
         elif dry_run:
             yield Step(Outcome.PLANNED, what)
         else:
@@ -96,7 +100,7 @@ def create_folder(plan: Plan, *, dry_run: bool) -> Iterator[Step]:
         return
     try:
         start = {"course_id": plan.course_id}
-        created = run_as_account(_SKELETON, start, path, plan.user, seconds=60)
+        created = run_as_account(_SKELETON, start, path, plan.user, kind=list[str], seconds=60)
     except NotRun as error:
         yield Step(Outcome.FAILED, f"{path / _PARTS[1]}", str(error))
         return

@@ -17,7 +17,12 @@ _OTHER_VERSION = (
     "The gradebook was made by another version of nbgrader. An administrator has to run"
     " “nbgrader db upgrade”, or to install that version."
 )
-_DAMAGED = "The gradebook is damaged or missing. An administrator has to check it."
+_DAMAGED = "The gradebook is damaged or empty. An administrator has to check it."
+#: With a write-ahead log, SQLite says this of a full or read-only disk, too.
+_UNUSABLE = (
+    "The gradebook cannot be opened: it is missing, or its disk is full, read-only or damaged. An"
+    " administrator has to check it."
+)
 _DOWN = "The database of the gradebook does not respond. Try again in a moment."
 #: Parts of SQLite's and PostgreSQL's messages, in this order.
 _MESSAGES = (
@@ -28,10 +33,10 @@ _MESSAGES = (
     ("No space left", _FULL),
     ("no such column", _OTHER_VERSION),
     ("no such table", _DAMAGED),
-    ("unable to open", _DAMAGED),
+    ("unable to open", _UNUSABLE),
     ("malformed", _DAMAGED),
     ("not a database", _DAMAGED),
-    ("disk I/O error", _DAMAGED),
+    ("disk I/O error", _UNUSABLE),
     ("does not exist", _OTHER_VERSION),
 )
 

@@ -6,6 +6,10 @@ from nbgrader.api import Comment, Grade, Gradebook, SubmittedNotebook
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import scoped_session, sessionmaker
 
+#: How long a change waits for another writer of a SQLite file, in milliseconds. Writers take a few;
+#: and while this one waits, its process answers nobody. The page repeats a change that failed.
+CHANGE_MILLISECONDS = 5_000
+
 
 class RequestGradebook(Gradebook):  # type: ignore[misc]  # nbgrader has no types
     """A gradebook with a session of its own on connections that requests share.
@@ -28,6 +32,7 @@ class RequestGradebook(Gradebook):  # type: ignore[misc]  # nbgrader has no type
             # The lock of a writer from the start. A transaction that begins with reading fails
             # if somebody else saves before it writes.
             try:
+                self.db.execute(text(f"PRAGMA busy_timeout = {CHANGE_MILLISECONDS}"))
                 self.db.execute(text("BEGIN IMMEDIATE"))
             except BaseException:
                 self.close()

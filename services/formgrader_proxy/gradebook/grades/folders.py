@@ -64,7 +64,14 @@ def source_assignments(course: Any) -> set[str]:
     step = course.source_directory
     pattern = course.format_path(step, ".", "(?P<assignment>.*)", escape=True)
     paths = (path for path in glob(course.format_path(step, ".", "*")) if os.path.isdir(path))
-    return {found["assignment"] for path in paths if (found := re.fullmatch(pattern, path))}
+    return {
+        readable(found["assignment"]) for path in paths if (found := re.fullmatch(pattern, path))
+    }
+
+
+def readable(name: str) -> str:
+    """The name of a folder as text: it may be no UTF-8, such as after unpacking an archive."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _walk(directory: Path, assignments: Collection[str]) -> Iterator[Key]:

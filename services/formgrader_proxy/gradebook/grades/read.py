@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.orm import Session
 
 from services.formgrader_proxy.export.grades import Assignment, Grades, Student, Submission
-from services.formgrader_proxy.gradebook.grades.folders import Folders, find_folders
+from services.formgrader_proxy.gradebook.grades.folders import Folders, find_folders, readable
 
 
 class NoGradebook(Exception):
@@ -117,5 +117,8 @@ def _submissions(graded: Iterable[Submission], folders: Folders) -> tuple[Submis
         autograded = folders.is_autograded(*key, one.timestamp)
         found.append(Submission(**changes, autograded=autograded))
     only_folders = sorted(folders.submitted - seen)
-    found += [Submission(*key, timestamp=folders.timestamp(*key)) for key in only_folders]
+    found += [
+        Submission(readable(student), assignment, folders.timestamp(student, assignment))
+        for student, assignment in only_folders
+    ]
     return tuple(found)

@@ -94,7 +94,7 @@
     const now = running(job) && current ? `, now: ${current}` : "";
     row.text.textContent = running(job)
       ? `${job.cancelled_by ? "ending" : job.state}: ${counts(job)}${now}${minutes(job.seconds_left)}`
-      : `${job.state}: ${counts(job)}`;
+      : job.state === "done" ? counts(job) : `${job.state}: ${counts(job)}`;
     row.classList.toggle("ended", !running(job));
     if (row.cancel) row.cancel.hidden = !running(job) || job.cancelled_by !== null;
   };

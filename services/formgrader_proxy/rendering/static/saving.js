@@ -76,6 +76,10 @@
   };
 
   const away = (answer) => {
+    const unavailable = [502, 503, 504].includes(answer.status); // without a message: from the Hub
+    if (unavailable && !answer.data?.message) {
+      return { kind: "away", text: "The grading service is unavailable." };
+    }
     const text = answer.status ? answer.data?.message : "The server cannot be reached.";
     return { kind: "away", text: text || `The server responded with status ${answer.status}.` };
   };

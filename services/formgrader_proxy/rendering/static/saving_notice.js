@@ -38,7 +38,7 @@
     if (waiting.length && trouble) {
       said.push(`${count(waiting.length)} not saved.`, trouble.text);
       if (trouble.kind === "signed-out") {
-        said.push("Sign in again in a new tab; this page then saves by itself.");
+        said.push("Sign in again in a new tab; this page then saves automatically.");
       } else if (trouble.kind === "user") {
         said.push("Sign in as the user of this page, or copy what is not saved.");
       } else if (trouble.kind === "forbidden" || trouble.kind === "reload") {

@@ -15,7 +15,12 @@ import msgspec
 
 from common.clock import Clock
 from services.formgrader_proxy.export.grades import AssignmentWork
-from services.formgrader_proxy.upstream.endpoint import Upstream, UpstreamUnreachable, Work
+from services.formgrader_proxy.upstream.endpoint import (
+    Upstream,
+    UpstreamUnreachable,
+    Work,
+    read_completely,
+)
 from services.formgrader_proxy.upstream.formgrader import Formgrader
 
 #: The list of courses waits no longer than this for formgraders that are busy, all together.
@@ -144,4 +149,4 @@ async def _get(formgrader: Formgrader, upstream: Upstream, path: str) -> bytes |
         headers=upstream.authorization,
         allow_redirects=False,
     ) as response:
-        return await response.read() if response.status == 200 else None
+        return await read_completely(response) if response.status == 200 else None

@@ -22,7 +22,7 @@ from services.formgrader_proxy.export.grades import Grades
 from services.formgrader_proxy.export.options import Options, read_options
 from services.formgrader_proxy.settings import Site
 from services.formgrader_proxy.store.audit import Audit, Change
-from services.formgrader_proxy.upstream.endpoint import UpstreamUnreachable, Work
+from services.formgrader_proxy.upstream.endpoint import UpstreamUnreachable, Work, read_completely
 from services.formgrader_proxy.upstream.formgrader import Formgrader
 from services.formgrader_proxy.upstream.formgraders import Formgraders
 
@@ -146,7 +146,7 @@ async def _read(formgrader: Formgrader) -> Grades:
                 timeout=aiohttp.ClientTimeout(total=READ_SECONDS),
                 allow_redirects=False,
             ) as response:
-                body = await response.read()
+                body = await read_completely(response)
     except TimeoutError:
         text = "The course's formgrader is busy. Try again in a few minutes."
         raise _NoGrades(504, text) from None

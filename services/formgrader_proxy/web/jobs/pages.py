@@ -15,10 +15,11 @@ from common.web.error_pages import database_unavailable
 from common.web.pages import render
 from services.formgrader_proxy.access import Role, role_in
 from services.formgrader_proxy.jobs.jobs import Jobs, User
+from services.formgrader_proxy.jobs.send import decode_list
 from services.formgrader_proxy.settings import Site
 from services.formgrader_proxy.store.job import Failure, Summary
 from services.formgrader_proxy.store.jobs import JobStore
-from services.formgrader_proxy.upstream.endpoint import UpstreamUnreachable, Work
+from services.formgrader_proxy.upstream.endpoint import UpstreamUnreachable, Work, read_completely
 from services.formgrader_proxy.upstream.formgrader import Formgrader
 from services.formgrader_proxy.upstream.formgraders import Formgraders
 from services.formgrader_proxy.web.jobs.api import JobError, JobsApi, job_number, jobs_path, refused
@@ -117,8 +118,8 @@ class JobsPages:
 
     async def start(self, request: web.Request) -> web.StreamResponse:
         """POST courses/COURSE/jobs with ``action``, ``assignment`` and ``which`` (all, needed)"""
-        formgrader, user, _ = await self._enter(request, Role.INSTRUCTOR)
         fields = await _fields(request)
+        formgrader, user, _ = await self._enter(request, Role.INSTRUCTOR)
         try:
             job, new = await self.api.start(
                 formgrader,
@@ -154,11 +155,8 @@ class JobsPages:
         self, request: web.Request, least: Role = Role.GRADER
     ) -> tuple[Formgrader, User, Role]:
         """The requested course, for a user with at least this role in it."""
-        write = request.method == "POST"
-        length = request.content_length
-        if write and request.body_exists and (length is None or length > MOST_BYTES):
-            raise web.HTTPRequestEntityTooLarge(MOST_BYTES, length or 0)
-        identity = await self._sign_in.require(request, fresh=write)
+        _limit(request)
+        identity = await self._sign_in.require(request, fresh=request.method == "POST")
         formgrader = self._formgraders.get(request.match_info["course"])
         role = Role.NOBODY
         if formgrader is not None:
@@ -180,14 +178,29 @@ class JobsPages:
         return found
 
 
+def _limit(request: web.Request) -> None:
+    length = request.content_length
+    large = length is None or length > MOST_BYTES
+    if request.method == "POST" and request.body_exists and large:
+        raise web.HTTPRequestEntityTooLarge(MOST_BYTES, length or 0)
+
+
 async def _fields(request: web.Request) -> dict[str, str]:
-    """The texts of a form or of a JSON object."""
+    """The texts of a form or of a JSON object.
+
+    They are received before the user's permissions are checked, which could be removed meanwhile.
+    """
+    _limit(request)
     if request.content_type == "application/json":
         try:
             return msgspec.json.decode(await request.read(), type=dict[str, str])
         except msgspec.MsgspecError:
             raise web.HTTPBadRequest(text="Send a JSON object with texts.") from None
-    return {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+    try:
+        form = await request.post()
+    except (LookupError, ValueError):  # an unknown charset, or bytes that do not fit it
+        raise web.HTTPBadRequest(text="The form cannot be read.") from None
+    return {name: value for name, value in form.items() if isinstance(value, str)}
 
 
 class _Assignment(msgspec.Struct):
@@ -209,7 +222,7 @@ async def _assignments(formgrader: Formgrader) -> list[str]:
                 timeout=aiohttp.ClientTimeout(total=NAMES_SECONDS),
                 allow_redirects=False,
             ) as response:
-                found = msgspec.json.decode(await response.read(), type=list[_Assignment])
+                found = decode_list(await read_completely(response), _Assignment)
     except (TimeoutError, UpstreamUnreachable, aiohttp.ClientError, OSError, msgspec.MsgspecError):
         return []
     return sorted(one.name for one in found)

@@ -32,7 +32,7 @@ from services.stats.query.question import Span
 from services.stats.query.timeline import Timeline
 from services.stats.records import GroupDay
 from services.stats.store import tables as t
-from services.stats.store.daily_rows import LiveDays
+from services.stats.store.daily.rows import LiveDays
 from services.stats.store.queries import days, observation, people, timelines
 from services.stats.store.queries.selection import Selection
 from services.stats.store.store import Store

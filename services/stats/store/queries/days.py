@@ -10,10 +10,10 @@ from services.stats.intervals import Interval
 from services.stats.query.access import Individual
 from services.stats.records import HUB, NO_HOURS, GroupDay, UserDay
 from services.stats.store import tables as t
+from services.stats.store.daily.rollup import DayRecords, roll_up
 from services.stats.store.queries.observation import hub_days, seen_of, stored_days
 from services.stats.store.queries.selection import Selection
 from services.stats.store.queries.sessions import activity_of, sessions_of
-from services.stats.store.rollup import DayRecords, roll_up
 
 
 async def days(selection: Selection) -> list[GroupDay]:

@@ -9,10 +9,10 @@ from services.stats.days import days as each_day
 from services.stats.intervals import Interval, without
 from services.stats.records import HUB, GroupDay
 from services.stats.store import tables as t
-from services.stats.store.day_records import read_polls
+from services.stats.store.daily.records import read_polls
+from services.stats.store.daily.rollup import observed
 from services.stats.store.mapping import group_day_of
 from services.stats.store.queries.selection import Selection
-from services.stats.store.rollup import observed
 
 
 async def gaps(selection: Selection) -> list[Interval]:

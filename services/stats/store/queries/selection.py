@@ -14,7 +14,7 @@ from services.stats.query.access import Audience, Individual, Members, WholeHub
 from services.stats.query.question import Span
 from services.stats.records import HUB, GroupDay, Person, UserDay
 from services.stats.store import tables as t
-from services.stats.store.daily_rows import LiveDays
+from services.stats.store.daily.rows import LiveDays
 from services.stats.store.mapping import person_of
 from services.stats.store.tables import FOREVER
 

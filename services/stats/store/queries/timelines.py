@@ -10,6 +10,7 @@ from services.stats.query.access import Individual, WholeHub
 from services.stats.query.timeline import Timeline
 from services.stats.records import Session
 from services.stats.store import tables as t
+from services.stats.store.daily.rollup import is_work
 from services.stats.store.queries.observation import gaps
 from services.stats.store.queries.selection import Selection
 from services.stats.store.queries.sessions import activity_of, sessions_of
@@ -23,15 +24,17 @@ async def timeline(selection: Selection) -> Timeline:
     (user_id,) = selection.windows
     names = await selection.connection.execute(select(t.profiles))
     activity = await activity_of(selection, user_id)
+    sessions = await sessions_of(selection)
     return Timeline(
         person=await selection.person(audience),
-        sessions=[
-            part
-            for session in await sessions_of(selection)
-            for part in _visible_parts(selection, session)
-        ],
+        sessions=[part for session in sessions for part in _visible_parts(selection, session)],
         profiles={row.id: row.name for row in names},
-        work=[part for interval in activity for part in selection.visible_parts(user_id, interval)],
+        work=[
+            part
+            for interval in activity
+            if is_work(interval, sessions)
+            for part in selection.visible_parts(user_id, interval)
+        ],
         gaps=await gaps(selection),
     )
 

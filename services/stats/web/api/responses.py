@@ -139,7 +139,10 @@ def inactive(table: TablePage, since: date | None, timezone: str) -> types.Inact
         timezone=timezone,
         people=[
             types.InactiveView(
-                name=row.name, last_active=row.last_active, days_active=row.days_active
+                name=row.name,
+                last_active=row.last_active,
+                last_present=row.last_present,
+                days_active=row.days_active,
             )
             for row in table.rows
         ],

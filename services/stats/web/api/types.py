@@ -157,6 +157,8 @@ class PersonView(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     deleted: bool
     last_active: date | None
+    last_present: date | None
+    """The last day on which they were at the Hub, whether or not they worked."""
     days_active: Count
     sessions: Count | None
     """null, like ``idle_seconds``, if no servers were recorded on these days."""
@@ -180,6 +182,9 @@ class InactiveView(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     last_active: date | None
     """Their last active day; null: never, as far as is known."""
+    last_present: date | None
+    """Their last day at the Hub. If it is on ``since`` or later, they opened a page of the Hub, or
+    did something while nothing was observed."""
     days_active: Count
     """The number of days on which they were active before."""
 

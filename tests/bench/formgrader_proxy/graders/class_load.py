@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import aiohttp
 import psutil
 
-from services.formgrader_proxy.courses import load_courses
+from services.formgrader_proxy.courses_file.file import load_courses
 from services.formgrader_proxy.sandbox.mechanisms import available
 from services.formgrader_proxy.upstream.endpoint import Work
 from tests.bench.formgrader_proxy import class_course

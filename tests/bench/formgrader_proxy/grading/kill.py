@@ -3,6 +3,7 @@
 import asyncio
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
 from tests.bench.formgrader_proxy.grading.latencies import Latencies
@@ -72,5 +73,6 @@ def _graded(site: Site, kills: list[Kill]) -> tuple[str, Spread]:
     if lost:
         raise BenchError(f"{len(lost)} contradictions, such as {'; '.join(lost[:5])}")
     seconds = time.monotonic() - began
-    text = f"{journal.summary()}, in {seconds:.0f} s. Killed: {', '.join(journal.events)}."
+    killed = ", ".join(f"{what} ({n} times)" for what, n in Counter(journal.events).items())
+    text = f"{journal.summary()}, in {seconds:.0f} s. Killed: {killed}."
     return text, spreads(journal.timings)["save"]

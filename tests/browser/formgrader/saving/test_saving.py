@@ -372,11 +372,16 @@ async def test_a_proxy_responds_instead_of_the_service(submission: Submission, s
     """As one that has lost its routes: the comment is sent again. A flag is not called saved."""
     page = await submission(RIGHT)
     comment = page.locator("textarea#why-comment")
-    for status in (404, 405, 403):
+    for status, said in (
+        (404, "The server responded with status 404."),
+        (405, "The server responded with status 405."),
+        (403, "The server responded with status 403."),
+        (503, "The grading service is unavailable."),
+    ):
         await page.route(re.compile("/api/comment/|/xsrf-token"), answering(status, "<h1>No</h1>"))
         await comment.fill(f"Despite {status}.")
         await comment.blur()
-        await expect(alert(page)).to_contain_text(f"The server responded with status {status}.")
+        await expect(alert(page)).to_contain_text(said)
         await expect(alert(page)).to_contain_text("Saving is tried again automatically.")
         await page.unroute_all()
         await expect(state(page)).to_have_text("Saved", timeout=60_000)

@@ -1,7 +1,9 @@
 """``new-course``, with a fake Hub and real folders."""
 
+import asyncio
 import os
 import pwd
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -15,7 +17,7 @@ from common.hub.client import HubClient
 from common.hub.retry import NO_RETRY
 from services.formgrader_proxy.commands.new_course.command import new_course
 from services.formgrader_proxy.commands.new_course.plan import Request, make_plan
-from services.formgrader_proxy.courses import load_courses
+from services.formgrader_proxy.courses_file.file import load_courses
 from tests.fakes.hub import FakeHub
 from tests.formgrader_proxy.program import environment
 from tests.paths import ROOT
@@ -206,6 +208,14 @@ async def test_the_course_belongs_to_its_account(
         (Request("bio", root=False, directory="bio"), "use an absolute path"),
         (Request("bio", root=False, directory="/x", user="x"), "only root can run"),
         (Request("bio", root=True, directory="/x", user="-x"), "is no name for an account"),
+        (
+            Request("bio", root=False, directory="/x", title="a\x7fb"),
+            "--title: leave out line breaks",
+        ),
+        (Request("bio", root=False, directory="/x", title="a\udcffb"), "--title: leave out line"),
+        (Request("bio", root=False, directory="/x\ny"), "--directory: leave out line breaks"),
+        (Request("bio", root=False, directory="/x/{id}"), "--directory: use that of this course"),
+        (Request("bio", root=False, directory="/srv/./old/"), "is already that of the course old"),
         (Request("old", root=False, title="New"), "--title: the courses file sets nothing"),
         (Request("old", root=False, directory="/x"), "--directory: the courses file sets /srv/old"),
     ],
@@ -218,9 +228,71 @@ def test_mistakes_are_reported_before_anything_is_created(request_: Request, pro
 
 def test_as_root_a_course_gets_its_own_account() -> None:
     """Its name follows from the id, in a form that useradd accepts."""
-    plan = make_plan(COURSES, Request("Stats.101", root=True, directory="/srv/x"))
-    assert plan.user == "grade-stats-101"
-    assert 'user = "grade-stats-101"' in (plan.entry or "")
+    plan = make_plan(COURSES, Request("stats101", root=True, directory="/srv/x"))
+    assert plan.user == "grade-stats101"
+    assert 'user = "grade-stats101"' in (plan.entry or "")
+
+
+def test_similar_ids_have_different_accounts() -> None:
+    """With one account, the courses could read each other's grades."""
+    long = "introduction-to-statistics-"
+    ids = ("stats-101", "Stats-101", "stats.101", "Stats.101", long + "a", long + "b")
+    users = [make_plan("", Request(one, root=True, directory="/srv/x")).user or "" for one in ids]
+    assert len(set(users)) == len(ids)
+    assert all(re.fullmatch(r"grade-[a-z0-9_-]{1,26}", one) for one in users)
+
+
+async def test_windows_line_breaks_stay(courses: Path, hub: FakeHub, tmp_path: Path) -> None:
+    """The entry has them, too."""
+    before = b"\xef\xbb\xbf" + COURSES.replace("\n", "\r\n").encode()
+    await asyncio.to_thread(courses.write_bytes, before)
+    request = Request("bio1", root=False, directory=str(tmp_path / "bio1"))
+    assert set((await outcomes(courses, hub, request)).values()) == {"created"}
+    after = await asyncio.to_thread(courses.read_bytes)
+    assert after.startswith(before + b"\r\n\r\n[[course]]\r\n")
+    assert after.count(b"\n") == after.count(b"\r\n")
+    assert text_of(courses.with_name("courses.toml.bak")) == text_of(courses)[: len(COURSES) + 1]
+    assert load_courses(text_of(courses).removeprefix("\ufeff"))["bio1"].title == "bio1"
+
+
+@pytest.mark.parametrize("title", [None, " "])
+async def test_an_entry_that_does_not_fit_is_refused_before_anything_is_created(
+    courses: Path, hub: FakeHub, tmp_path: Path, title: str | None
+) -> None:
+    """Such as after courses that are written as one list."""
+    if title is None:
+        write(courses, 'course = [{ id = "old", directory = "/srv/old" }]\n')
+    request = Request("bio1", root=False, title=title, directory=str(tmp_path / "bio1"))
+    for dry_run in (True, False):
+        with pytest.raises(ConfigError, match=r"title|not TOML"):
+            await run(courses, hub, request, dry_run=dry_run)
+    assert os.listdir(tmp_path) == ["courses.toml"]
+    assert not hub.groups
+
+
+async def test_the_copy_does_not_follow_a_link(courses: Path, hub: FakeHub, tmp_path: Path) -> None:
+    """Root would overwrite the file of another account."""
+    other = tmp_path / "other"
+    write(other, "mine")
+    copy = courses.with_name("courses.toml.bak")
+    copy.symlink_to(other)
+    await run(courses, hub, Request("bio1", root=False, directory=str(tmp_path / "bio1")))
+    assert (text_of(other), text_of(copy), copy.is_symlink()) == ("mine", COURSES, False)
+
+
+@needs_root
+async def test_no_course_is_run_by_root(courses: Path, hub: FakeHub, tmp_path: Path) -> None:
+    """Nothing is created for it."""
+
+    def check(text: str) -> object:
+        return load_courses(text, root=True)
+
+    request = Request("bio1", root=True, directory=str(tmp_path / "bio1"), user="root")
+    for dry_run in (True, False):
+        steps = [one async for one in new_course(courses, request, None, check, dry_run=dry_run)]
+        assert any("root would run the course's code" in one.why for one in steps)
+    assert os.listdir(tmp_path) == ["courses.toml"]
+    assert text_of(courses) == COURSES
 
 
 def test_the_program(courses: Path, tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def test_the_command(tmp_path: Path, configured: bool) -> None:
     assert command(tmp_path) == (0, "course101: nothing to do.\n")
     assert command(tmp_path, "--remove")[1].startswith("course101: Removed 11 indexes: ")
     assert own_indexes(url) == []
-    assert 'there is no course "other"' in command(tmp_path, course="other")[1]
+    assert "contains no course other" in command(tmp_path, course="other")[1]
 
 
 def command(directory: Path, *options: str, course: str = "course101") -> tuple[int, str]:

@@ -1,14 +1,22 @@
 """A session for each request: current values, nothing kept after an error, no lost change."""
 
+import sqlite3
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 
+from services.formgrader_proxy.gradebook.database import sessions
 from services.formgrader_proxy.gradebook.database.opened import gradebook_engine
 from services.formgrader_proxy.gradebook.database.sessions import RequestGradebook
-from services.formgrader_proxy.gradebook.database.sqlite_file import wait_for_locks
+from services.formgrader_proxy.gradebook.database.sqlite_file import (
+    BUSY_MILLISECONDS,
+    wait_for_locks,
+)
 from tests.formgrader_proxy.gradebook.gradebooks import new_gradebook, one_submission
 
 
@@ -49,6 +57,23 @@ def test_without_a_commit_nothing_is_kept(engine: Engine) -> None:
     gradebook.close()
     with RequestGradebook(engine, "course101", changes=True) as gradebook:
         assert not gradebook.find_submission_notebook_by_id(key).flagged
+        gradebook.update_or_create_student("ben")
+
+
+def test_a_change_does_not_wait_for_long(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another program writes to the file: its process would answer nobody. Reading goes on."""
+    if engine.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL locks rows, not the whole gradebook")
+    monkeypatch.setattr(sessions, "CHANGE_MILLISECONDS", 50)
+    key = submitted(engine)
+    with closing(sqlite3.connect(str(engine.url.database), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        started = time.monotonic()
+        with pytest.raises(OperationalError, match="locked"):
+            RequestGradebook(engine, "course101", changes=True)
+        assert time.monotonic() - started < BUSY_MILLISECONDS / 1000 / 2
+        assert submitted(engine) == key
+    with RequestGradebook(engine, "course101", changes=True) as gradebook:
         gradebook.update_or_create_student("ben")
 
 

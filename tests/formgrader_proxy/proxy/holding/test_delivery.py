@@ -1,6 +1,7 @@
 """Changes that arrive while the formgrader, a real process, is stopped, dies or is replaced."""
 
 import asyncio
+import gc
 import json
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from services.formgrader_proxy.courses import load_courses
+from services.formgrader_proxy.courses_file.file import load_courses
 from services.formgrader_proxy.upstream import formgrader as module
 from services.formgrader_proxy.upstream.endpoint import Work
 from services.formgrader_proxy.upstream.formgrader import Formgrader
@@ -185,6 +186,26 @@ async def test_a_formgrader_that_does_not_start(course: Course, grader: Browser)
     )
     assert answer.json()["saved"] is False
     assert await course.site.audit.newest("course101") == []
+
+
+async def test_a_change_that_fails_after_its_browser_has_left(
+    course: Course, grader: Browser, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log says so in one line, as nobody else is told."""
+    (course.directory / "broken").touch()
+    sending = asyncio.create_task(course.send(grader, "PUT", GRADE, {"manual_score": 3}))
+    await until(lambda: course.state == State.PAUSING)
+    sending.cancel()
+    await until(sending.done)
+
+    def logged() -> bool:
+        course.site.clock.advance(1)  # in steps, so that the service sees the disconnection first
+        return "its browser has disconnected: The formgrader of" in caplog.text
+
+    await until(logged)
+    gc.collect()  # reports the errors of tasks that nobody has retrieved
+    assert "never retrieved" not in caplog.text
+    assert course.saved() == []
 
 
 async def test_who_lost_the_permission_meanwhile_changes_nothing(

@@ -4,6 +4,7 @@ import asyncio
 import csv
 import dataclasses
 import io
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from services.formgrader_proxy.access import Mode
-from services.formgrader_proxy.courses import load_courses
+from services.formgrader_proxy.courses_file.file import load_courses
 from services.formgrader_proxy.upstream.endpoint import Work
 from tests.fakes.oauth import Answer, Browser
 from tests.formgrader_proxy.program import environment
@@ -110,7 +111,7 @@ async def test_mistakes_are_explained(site: Site) -> None:
     """Unknown options and assignments name what there is."""
     browser = await site.browser(INSTRUCTOR)
     answer = await download(browser, "?format=xls")
-    assert (answer.status, "csv or moodle or canvas" in answer.text) == (400, True)
+    assert (answer.status, "csv, moodle or canvas" in answer.text) == (400, True)
     answer = await download(browser, "?assignment=ps9")
     assert (answer.status, "ps1, ps2" in answer.text) == (404, True)
 
@@ -124,6 +125,28 @@ async def test_browsers_do_not_reach_the_formgraders_own_endpoint(site: Site, mo
     await site.formgraders.replace({"course101": course})
     browser = await site.browser(INSTRUCTOR)
     assert (await browser.go(COURSE + "formgrader/api/classroom/grades")).status == 404
+
+
+async def test_names_that_are_no_text_do_not_stop_the_export(tmp_path: Path) -> None:
+    """Such as after unpacking an archive with names in Latin-1."""
+    course = tmp_path / "course"
+    await asyncio.to_thread(sample_with_latin_1, course)
+    async with formgrader_site(tmp_path) as site:
+        text = f'[[course]]\nid = "course101"\ndirectory = "{course}"\n'
+        await site.formgraders.replace(load_courses(text + 'instructors = ["instructors"]\n'))
+        browser = await site.browser(INSTRUCTOR)
+        answer = await download(browser)
+        assert answer.status == 200, answer.text
+        assert {row[3] for row in rows(answer.text)} >= {"ana", r"J\udcfcrgen"}
+        page = (await browser.go(PREFIX)).text
+        assert "4 to autograde" in page
+
+
+def sample_with_latin_1(course: Path) -> None:
+    course.mkdir()
+    sample(course)
+    for place in (b"submitted/J\xfcrgen/ps1", b"source/\xdcbung"):
+        os.makedirs(os.path.join(os.fsencode(course), place))
 
 
 def test_the_command_prints_the_grades(course: Path, tmp_path: Path) -> None:
@@ -150,4 +173,4 @@ def test_the_command_prints_the_grades(course: Path, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert 'did you mean "course101"?' in done.stderr
     done = run("course101", f"--courses={file}", "--format=xls")
-    assert "format: use csv or moodle or canvas" in done.stderr
+    assert "format: use csv, moodle or canvas" in done.stderr

@@ -14,6 +14,7 @@ from tests.fakes.nbgrader import FakeNbgrader, fake_nbgrader
 from tests.fakes.oauth import Answer, Browser
 from tests.formgrader_proxy.jobs.values import job
 from tests.formgrader_proxy.site import (
+    ACCESS,
     ADMIN,
     COURSE,
     GRADER,
@@ -338,3 +339,40 @@ async def test_too_large_a_form(site: Site) -> None:
     browser = await site.browser(INSTRUCTOR)
     answer = await browser.post(JOBS, {"assignment": "x" * 20_000})
     assert answer.status == 413
+
+
+async def test_permissions_are_checked_after_the_request_was_received(
+    site: Site, nbgrader: FakeNbgrader
+) -> None:
+    """A slow body does not keep a role that was removed meanwhile."""
+    token = site.hub.add_token(INSTRUCTOR, ACCESS)
+    body = json.dumps({"assignment": "ps1"}).encode()
+    host, port = site.origin.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(
+        f"POST {JOBS} HTTP/1.1\r\nHost: {host}\r\nAuthorization: token {token}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    )
+    await writer.drain()
+    other = await site.browser(GRADER)  # which takes several requests: this one has been read
+    assert (await other.go(JOBS)).status == 200
+    site.hub.users[INSTRUCTOR].groups.clear()
+    writer.write(body)
+    status = (await reader.readline()).split()[1]
+    writer.close()
+    assert (status, nbgrader.begun) == (b"403", [])
+
+
+async def test_a_name_that_is_no_text_does_not_stop_the_others(
+    site: Site, nbgrader: FakeNbgrader
+) -> None:
+    """Such as after unpacking an archive with names in Latin-1."""
+    nbgrader.students = {"J\udcfcrgen": False, "ben": False}
+    browser = await site.browser(INSTRUCTOR)
+    assert (await start(browser)).status == 303
+    (found,) = await until_ended(browser)
+    assert (found["done"], found["failed"]) == (1, 1)
+    assert nbgrader.begun == ["autograde/ben"]
+    page = await browser.go(JOBS)
+    assert "J?rgen" in page.text
+    assert "does not accept this name" in page.text

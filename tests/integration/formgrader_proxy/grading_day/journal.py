@@ -103,8 +103,8 @@ class Journal:
         """The outcomes in one line."""
         counts = Counter(change.outcome for change in self.changes)
         retried = sum(change.unclear + change.refused > 0 for change in self.changes)
-        parts = [f"{counts[one]} {one}" for one in Outcome if counts[one]]
-        return f"{len(self.changes)} changes: {', '.join(parts)}; {retried} sent more than once"
+        parts = [f"{counts[one]:,} {one}" for one in Outcome if counts[one]]
+        return f"{len(self.changes):,} changes: {', '.join(parts)}; {retried} sent more than once"
 
 
 def _overlaps(timing: Timing, windows: Iterable[tuple[float, float]]) -> bool:

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.stats.store.daily_rows import roll_up_until
+from services.stats.store.daily.rows import roll_up_until
 from services.stats.store.queries.dashboard import Queries
 from services.stats.store.store import Store
 from tests.fakes.postgres import postgres, postgres_url

@@ -10,7 +10,7 @@ import pytest
 from services.stats.days import By, Period, periods
 from services.stats.query.access import Individual, Members, WholeHub
 from services.stats.records import Changes, Person, Session
-from services.stats.store.daily_rows import roll_up_until
+from services.stats.store.daily.rows import roll_up_until
 from services.stats.store.queries.dashboard import Queries
 from services.stats.store.store import Store
 from tests.stats.course import (
@@ -28,6 +28,16 @@ async def test_group_counts_its_members_at_the_time(queries: Queries) -> None:
     (y,) = await queries.summaries(Members("nbgrader-y"), [Period(day(-9), day(7))])
     assert (y.active_users, y.sessions, y.active_hours) == (1, 1, 1)
     assert await queries.summaries(Members("nobody's"), [Period(day(0), day(1))])
+
+
+async def test_weeks_of_a_group_count_days_of_membership(queries: Queries) -> None:
+    """Ana worked in y until Monday noon and in x all the time; the earlier Ben left x with it."""
+    (x,) = await queries.days(Members("nbgrader-x"), day(5), day(5))
+    (y,) = await queries.days(Members("nbgrader-y"), day(5), day(5))
+    assert (x.active_7, x.active_30) == (1, 2)  # Ana; and the earlier Ben, who has left
+    assert (y.active_7, y.active_30) == (1, 1)
+    (y,) = await queries.days(Members("nbgrader-y"), day(7), day(7))
+    assert (y.active_7, y.active_30) == (0, 1)  # on Tuesday she was not a member any more
 
 
 async def test_today_follows_each_poll(store: Store) -> None:

@@ -2,15 +2,18 @@
 
 from services.stats.query.access import Members, WholeHub
 from services.stats.query.people import PersonRow
+from services.stats.records import Changes
+from services.stats.store.daily.rows import roll_up_until
 from services.stats.store.queries.dashboard import Queries
-from tests.stats.course import day
+from services.stats.store.store import Store
+from tests.stats.course import EVA, at, day, polls
 
 
 async def test_people(queries: Queries) -> None:
     """The table has a row for every user of the audience, including inactive ones."""
     assert await queries.people(Members("nbgrader-x"), day(0), day(7)) == [
-        PersonRow("ana", False, 7200, 10800, 2, 2, day(1)),
-        PersonRow("ben", False, 7200, 14400, 2, 1, day(7)),
+        PersonRow("ana", False, 7200, 10800, 2, 2, day(1), day(1)),
+        PersonRow("ben", False, 7200, 14400, 2, 1, day(7), day(7)),
         PersonRow("eva", False, 0, 0, 0, 0, None),
     ]
     everybody = await queries.people(WholeHub(), day(-9), day(7))
@@ -24,6 +27,22 @@ async def test_people(queries: Queries) -> None:
     assert [(row.name, row.deleted) for row in later] == [("ana", False), ("ben", False)]
     before = await queries.people(WholeHub(), day(-9), day(-1))
     assert [(row.name, row.deleted) for row in before] == [("ana", False), ("ben", True)]
+
+
+async def test_present_and_not_seen_working(store: Store) -> None:
+    """Someone who only opened a page of the Hub is inactive; the list says that they were there."""
+    changes = Changes(polls=polls(at(7, 16.25), at(7, 16.25)))
+    changes.activity[EVA, at(6, 9)] = at(6, 9)
+    changes.touch(at(6, 9))
+    await store.write(changes, leader=await store.take_leadership())
+    await roll_up_until(store, at(7, 16.25))
+    queries = Queries(store)
+    (eva,) = [
+        row for row in await queries.inactive(Members("nbgrader-x"), day(0)) if row.name == "eva"
+    ]
+    assert (eva.last_active, eva.last_present, eva.days_active) == (None, day(6), 0)
+    (hub,) = await queries.days(WholeHub(), day(6), day(6))
+    assert hub.active == 0
 
 
 async def test_enrolled_but_inactive(queries: Queries) -> None:

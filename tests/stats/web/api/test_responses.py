@@ -122,8 +122,13 @@ async def test_inactive(site: StatsSite) -> None:
     status, body = await ask(site, "prof", f"inactive?group=nbgrader-x&since={day(2)}")
     assert status == 200
     assert body["people"] == [
-        {"name": "ana", "last_active": "2026-03-03", "days_active": 2},
-        {"name": "eva", "last_active": None, "days_active": 0},
+        {
+            "name": "ana",
+            "last_active": "2026-03-03",
+            "last_present": "2026-03-03",
+            "days_active": 2,
+        },
+        {"name": "eva", "last_active": None, "last_present": None, "days_active": 0},
     ]
     _, back = await ask(site, "prof", "inactive?group=nbgrader-x&since=6d")  # to Monday
     assert (back["since"], back["total"]) == ("2026-03-04", 2)

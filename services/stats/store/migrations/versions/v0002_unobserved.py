@@ -1,4 +1,4 @@
-"""What was not observed: time with a running server, hours of the day, and servers as such."""
+"""What was not observed: work, hours of the day, and servers as such."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,6 +14,10 @@ def upgrade() -> None:
     op.add_column(
         "user_days",
         sa.Column("unobserved_seconds", sa.Integer, nullable=False, server_default="0"),
+    )
+    op.add_column(
+        "user_days",
+        sa.Column("was_present", sa.Boolean, nullable=False, server_default=sa.false()),
     )
     op.add_column(
         "group_days",
@@ -38,4 +42,5 @@ def downgrade() -> None:
     """Drop the columns."""
     for column in ("servers_known", "observed_hours", "unobserved_seconds"):
         op.drop_column("group_days", column)
-    op.drop_column("user_days", "unobserved_seconds")
+    for column in ("was_present", "unobserved_seconds"):
+        op.drop_column("user_days", column)

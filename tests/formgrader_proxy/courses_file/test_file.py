@@ -8,7 +8,8 @@ from common.config.settings_file import Reload
 from common.errors import ConfigError
 from services.formgrader_proxy.access import Mode
 from services.formgrader_proxy.autograding.settings import AutogradingSettings
-from services.formgrader_proxy.courses import CoursesFile, is_course_id, load_courses
+from services.formgrader_proxy.courses import is_course_id
+from services.formgrader_proxy.courses_file.file import CoursesFile, load_courses
 from services.formgrader_proxy.sandbox.settings import Limits, Mechanism, SandboxSettings
 
 GOOD = '[[course]]\nid = "sums"\ndirectory = "/srv/sums"\n'

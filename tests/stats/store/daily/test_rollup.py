@@ -10,14 +10,14 @@ import pytest
 from services.stats.days import bounds
 from services.stats.intervals import Interval
 from services.stats.records import Poll, Session, UserDay
-from services.stats.store.rollup import observed, observed_hours, roll_up
+from services.stats.store.daily.rollup import observed, observed_hours, roll_up
 from tests.stats.one_day import BASE, DAY, START, WINDOW, at, hub, session
 
 
 def test_one_session() -> None:
     """An hour of work and an idle hour appear in the rows of the user and the group."""
     users, (whole, seven, eight) = roll_up(BASE)
-    assert users == [UserDay(DAY, 1, 3600, 3600, 1, was_active=True)]
+    assert users == [UserDay(DAY, 1, 3600, 3600, 1, was_active=True, was_present=True)]
     assert (whole.active, whole.members, whole.server_seconds) == (1, 3, 7200)
     assert (seven.active, seven.members, seven.sessions) == (1, 2, 1)
     assert (eight.active, eight.server_seconds, eight.peak) == (0, 0, 0)
@@ -64,19 +64,33 @@ def test_saved_by_the_culler(sessions: list[Session], hours: float) -> None:
     assert hub(replace(BASE, sessions=sessions, activity=[])).saved_seconds == hours * 3600
 
 
-def test_visit_counts_as_active_without_time() -> None:
-    """A visit without duration makes the user active on that day and in that hour."""
-    day = hub(replace(BASE, sessions=[], activity=[(2, Interval(at(23.5), at(23.5)))]))
+def test_a_start_counts_as_active_without_time() -> None:
+    """Starting a server makes the user active on that day and in that hour."""
+    started = session(2, 23.5, 23.5, None)
+    day = hub(replace(BASE, sessions=[started], activity=[(2, Interval(at(23.5), at(23.5)))]))
     assert (day.active, day.active_seconds) == (1, 0)
     assert day.hours.endswith(",1]")
 
 
 def test_active_in_a_week_and_a_month() -> None:
     """Users active on earlier days count in the longer periods, once each."""
-    day = hub(
-        replace(BASE, active_6_before=frozenset({1, 2}), active_29_before=frozenset({1, 2, 3}))
-    )
+    before = {1: DAY - timedelta(days=1), 2: DAY - timedelta(days=6), 3: DAY - timedelta(days=7)}
+    day = hub(replace(BASE, last_active=before | {4: DAY - timedelta(days=30)}))
     assert (day.active, day.active_7, day.active_30) == (1, 2, 3)
+
+
+def test_a_group_counts_what_its_members_did_as_members() -> None:
+    """Not what they did before they joined, and still what those did who have left since."""
+    yesterday = DAY - timedelta(days=1)
+    records = replace(
+        BASE,
+        last_active={1: yesterday, 2: yesterday},
+        members_6_before={7: {9}},
+        members_29_before={7: {2, 9}},
+    )
+    _, (_, seven, eight) = roll_up(records)
+    assert (seven.active, seven.active_7, seven.active_30) == (1, 2, 3)
+    assert (eight.active_7, eight.active_30) == (0, 0)
 
 
 def test_observed_between_consecutive_polls() -> None:
@@ -141,3 +155,14 @@ def test_days_without_servers_know_nothing_about_them() -> None:
     assert day.active_seconds == 3600
     assert {day.sessions, day.server_seconds, day.idle_seconds, day.saved_seconds} == {None}
     assert day.peak is day.mean_running is day.unobserved_seconds is None
+
+
+def test_a_page_of_the_hub_is_presence_and_not_work() -> None:
+    """Only starting or using a server makes a user active."""
+    page = (2, Interval(at(9), at(9)))
+    start = (1, Interval(at(10), at(10)))
+    (one, two), (day, *_) = roll_up(replace(BASE, activity=[page, start]))
+    assert (one.was_active, one.was_present) == (True, True)
+    assert two == UserDay(DAY, 2, 0, 0, 0, was_active=False, was_present=True)
+    assert day.active == 1
+    assert day.hours.startswith("[0,0,0,0,0,0,0,0,0,0,1,0")

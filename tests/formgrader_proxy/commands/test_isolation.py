@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 from services.formgrader_proxy.autograding.settings import AutogradingSettings
+from services.formgrader_proxy.commands.isolation import isolation
 from services.formgrader_proxy.sandbox.mechanisms import available
-from services.formgrader_proxy.upstream.isolation import isolation
 
 
 def test_the_mechanism_of_a_course(tmp_path: Path) -> None:

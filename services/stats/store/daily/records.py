@@ -1,7 +1,7 @@
 """The raw records of a day, read from the database."""
 
 from bisect import bisect_left
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import func, literal, select, true
@@ -11,8 +11,15 @@ from services.stats.days import bounds
 from services.stats.intervals import Interval, union
 from services.stats.records import LONGEST, MADE_UP, Poll, Session
 from services.stats.store import tables as t
+from services.stats.store.daily.past_members import PastMembers
+from services.stats.store.daily.rollup import (
+    CULLED_AFTER,
+    SAVES_AT_MOST,
+    DayRecords,
+    is_work,
+    observed,
+)
 from services.stats.store.mapping import session_of
-from services.stats.store.rollup import CULLED_AFTER, SAVES_AT_MOST, DayRecords, observed
 from services.stats.store.store import Store
 from services.stats.store.tables import EPOCH
 
@@ -34,13 +41,20 @@ async def read_days(
 
     All days before the first must be rolled up.
     """
-    last_active = await _last_active(connection, wanted[0]) if wanted else {}
+    past = PastMembers(store.zone)
+    last_active: dict[int, date] = {}
+    if wanted:
+        last_active = await _last_active(connection, wanted[0])
+        await past.read(connection, wanted[0], wanted[-1], groups)
     for at in range(0, len(wanted), DAYS_AT_ONCE):
         some = wanted[at : at + DAYS_AT_ONCE]
         wholes = [bounds(day, store.zone) for day in some]
         windows = [Interval(w.start, max(w.start, min(w.end, until))) for w in wholes]
         span = Interval(windows[0].start, windows[-1].end)
         sessions = await _read_sessions(connection, span)
+        by_user: dict[int, list[Session]] = {}
+        for session in sessions:
+            by_user.setdefault(session.user_id, []).append(session)
         activity = await _read_activity(connection, span)
         polls = await read_polls(connection, Interval(_since_when(sessions, span), span.end))
         seen = union(observed(polls, Interval(EPOCH, span.end)))
@@ -52,7 +66,7 @@ async def read_days(
                 if interval.start < window.end
                 and (interval.end > window.start or interval.start == window.start)
             ]
-            yield DayRecords(
+            records = DayRecords(
                 day=day,
                 window=window,
                 zone=store.zone,
@@ -69,10 +83,15 @@ async def read_days(
                 people=await _count_people(connection, whole),
                 members=await read_members(connection, whole, groups),
                 newcomers=await _newcomers(connection, whole),
-                active_6_before=_since(last_active, day - timedelta(days=6)),
-                active_29_before=_since(last_active, day - timedelta(days=29)),
+                last_active=dict(last_active),
             )
-            last_active |= {user_id: day for user_id, _ in worked}
+            records.members_before(past.active)
+            yield records
+            last_active |= {
+                user_id: day
+                for user_id, interval in worked
+                if is_work(interval, by_user.get(user_id, ()))
+            }
 
 
 def _since_when(sessions: Iterable[Session], span: Interval) -> datetime:
@@ -157,9 +176,12 @@ async def read_members(
 
 
 async def _newcomers(connection: AsyncConnection, window: Interval) -> set[int]:
-    """Users whose account was created in the window or, if unknown, who were first seen in it."""
+    """Users whose account was created in the window or, if unknown, who were first seen in it.
+
+    Not those who were seen before: their account was made again.
+    """
     created, seen = t.users.c.created, t.users.c.first_seen
-    made = (created >= window.start) & (created < window.end)
+    made = (created >= window.start) & (created < window.end) & (seen >= window.start)
     unknown = created.is_(None) | (created == MADE_UP)
     first = unknown & (seen >= window.start) & (seen < window.end)
     rows = await connection.execute(select(t.users.c.id).where(made | first))
@@ -175,7 +197,3 @@ async def _last_active(connection: AsyncConnection, before: date) -> dict[int, d
         .group_by(c.user_id)
     )
     return dict(tuple(row) for row in (await connection.execute(query)).all())
-
-
-def _since(last_active: Mapping[int, date], first: date) -> set[int]:
-    return {user_id for user_id, day in last_active.items() if day >= first}

@@ -14,9 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.stats.days import bounds, day_of, days
 from services.stats.records import HUB, GroupDay, UserDay
 from services.stats.store import tables as t
-from services.stats.store.day_records import read_days, read_members
+from services.stats.store.daily.past_members import PastMembers
+from services.stats.store.daily.records import read_days, read_members
+from services.stats.store.daily.rollup import CountedDay, roll_up
 from services.stats.store.mapping import group_day_row
-from services.stats.store.rollup import CountedDay, roll_up
 from services.stats.store.store import Store
 from services.stats.store.upsert import upsert
 
@@ -119,9 +120,14 @@ class LiveDays:
 
     async def _count_group(self, connection: AsyncConnection, group_id: int) -> list[GroupDay]:
         rows = []
+        past = PastMembers(self._store.zone)
+        if self._days:
+            first, last = self._days[0].records.day, self._days[-1].records.day
+            await past.read(connection, first, last, (group_id,))
         for day in self._days:
+            day.records.members_before(past.active)
             window = bounds(day.records.day, self._store.zone)
             members = (await read_members(connection, window, (group_id,))).get(group_id, set())
-            if members:
+            if members or group_id in day.records.members_29_before:
                 rows.append(day.group(group_id, members))
         return rows

@@ -7,7 +7,7 @@ semester's course can still be reported when its group is empty.
 import json
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from itertools import pairwise
@@ -43,8 +43,26 @@ class DayRecords:
     people: int = 0
     members: Mapping[int, Set[int]] = field(default_factory=dict)
     newcomers: Set[int] = frozenset()
-    active_6_before: Set[int] = frozenset()
-    active_29_before: Set[int] = frozenset()
+    last_active: Mapping[int, date] = field(default_factory=dict)
+    """The last day before this one, of the 29 before it, on which each user was active."""
+    members_6_before: Mapping[int, Set[int]] = field(default_factory=dict)
+    members_29_before: Mapping[int, Set[int]] = field(default_factory=dict)
+    """By group: those who were active then as its members, whether or not they still are."""
+
+    def members_before(
+        self,
+        active: Callable[[date, timedelta, Mapping[int, date]], Mapping[int, Set[int]]],
+    ) -> None:
+        """Add more groups to those of ``members_6_before`` and ``members_29_before``."""
+        found_6 = active(self.day, timedelta(days=6), self.last_active)
+        found_29 = active(self.day, timedelta(days=29), self.last_active)
+        self.members_6_before = {**self.members_6_before, **found_6}
+        self.members_29_before = {**self.members_29_before, **found_29}
+
+    def active_within(self, length: timedelta) -> Set[int]:
+        """The users who were active in the days before this one."""
+        first = self.day - length
+        return {user_id for user_id, day in self.last_active.items() if day >= first}
 
 
 @dataclass
@@ -52,6 +70,7 @@ class _Person:
     """A user's day while it is being counted."""
 
     active: list[Interval] = field(default_factory=list)
+    present: bool = False
     sessions: list[Session] = field(default_factory=list)
     active_seconds: int = 0
     idle_seconds: int = 0
@@ -76,7 +95,7 @@ class CountedDay:
         self.records = replace(records, sessions=(), activity=())
 
     def users(self) -> list[UserDay]:
-        """The rows of the users who were active or had a server."""
+        """The rows of the users who were active or present, or had a server."""
         day = self.records.day
         return [
             UserDay(
@@ -87,9 +106,10 @@ class CountedDay:
                 p.started,
                 was_active=bool(p.active),
                 unobserved_seconds=p.unobserved_seconds,
+                was_present=p.present or bool(p.active),
             )
             for i, p in sorted(self._people.items())
-            if p.active or p.running
+            if p.active or p.running or p.present
         ]
 
     def hub(self) -> GroupDay:
@@ -109,8 +129,10 @@ class CountedDay:
 def roll_up(records: DayRecords) -> tuple[list[UserDay], list[GroupDay]]:
     """The rows of a day: the hub's, and those of the groups with any figures."""
     day = CountedDay(records)
-    groups = [day.group(i, members) for i, members in sorted(records.members.items())]
-    return day.users(), [day.hub(), *groups]
+    # A group that everybody has left still has its members' activity of the last 30 days.
+    groups = sorted(records.members.keys() | records.members_29_before.keys())
+    rows = [day.group(one, records.members.get(one, frozenset())) for one in groups]
+    return day.users(), [day.hub(), *rows]
 
 
 def observed(polls: Iterable[Poll], window: Interval) -> list[Interval]:
@@ -139,7 +161,9 @@ def _people(records: DayRecords, seen: Sequence[Interval]) -> dict[int, _Person]
 
 def _count_person(person: _Person, records: DayRecords, seen: Sequence[Interval]) -> None:
     begin, end = window = records.window
-    person.active = union(person.active)
+    moments = union(person.active)
+    person.active = [one for one in moments if is_work(one, person.sessions)]
+    person.present = len(person.active) < len(moments)
     for session in person.sessions:
         started, ended = session.started, session.ended
         if ended is None or ended > begin:
@@ -173,6 +197,18 @@ def length_class(length: timedelta) -> int:
     """Full minutes; from an hour on in steps of five, which is the accuracy of the data."""
     minutes = length // timedelta(minutes=1)
     return minutes if minutes < 60 else minutes // 5 * 5
+
+
+def is_work(activity: Interval, sessions: Iterable[Session]) -> bool:
+    """Whether the user worked in a server, or started it; otherwise they were only present.
+
+    Activity without a length and without a server is a page of the Hub, or something in a gap.
+    """
+    moment = activity.start
+    return activity.seconds > 0 or any(
+        session.started <= moment and (session.ended is None or moment <= session.ended)
+        for session in sessions
+    )
 
 
 def _was_seen(idle: Interval, records: DayRecords) -> bool:
@@ -211,10 +247,13 @@ def _group_day(
 ) -> GroupDay:
     mine = [p for i, p in people.items() if members is None or i in members]
     active = {i for i, p in people.items() if p.active and (members is None or i in members)}
-    before_7, before_30 = records.active_6_before, records.active_29_before
     newcomers = records.newcomers
-    if members is not None:
-        before_7, before_30 = before_7 & members, before_30 & members
+    if members is None:
+        before_7 = records.active_within(timedelta(days=6))
+        before_30 = records.active_within(timedelta(days=29))
+    else:
+        before_7 = records.members_6_before.get(group_id, frozenset())
+        before_30 = records.members_29_before.get(group_id, frozenset())
         newcomers = newcomers & members
     running = [run for p in mine for run in p.running]
     known = records.servers_known

@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from services.stats.recorder_state import State
 from services.stats.store import tables as t
-from services.stats.store.daily_rows import roll_up_until
+from services.stats.store.daily.rows import roll_up_until
 from services.stats.store.store import Store
 from tests.fakes.databases import db_url, postgres, postgres_url
 from tests.stats.store.polls import START, at, poll, server, store, user

@@ -1,0 +1,1 @@
+"""The courses file: TOML with one ``[[course]]`` table per course."""

@@ -1,0 +1,1 @@
+"""The rows of days: counted from raw records, and kept."""

@@ -1,0 +1,79 @@
+"""Who was active as a member of a group in the days before another day."""
+
+from collections.abc import Collection, Mapping
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.stats.days import bounds, day_of, midnight
+from services.stats.store import tables as t
+from services.stats.store.tables import FOREVER
+
+LONGEST = timedelta(days=29)
+
+
+class PastMembers:
+    """Memberships of the recent past. Activity before joining or after leaving does not count.
+
+    The last active day of a user decides about a membership that has not ended. For one that has,
+    the user's active days are read.
+    """
+
+    def __init__(self, zone: ZoneInfo) -> None:
+        self._zone = zone
+        self._memberships: list[tuple[int, int, date, date]] = []
+        """Group id, user id, and the first and the last day."""
+        self._active_days: dict[int, list[date]] = {}
+
+    async def read(
+        self,
+        connection: AsyncConnection,
+        first: date,
+        last: date,
+        groups: Collection[int] | None = None,
+    ) -> None:
+        """Read what concerns these days. ``groups`` None: all groups."""
+        c = t.memberships.c
+        query = select(c.group_id, c.user_id, c.since, c.until).where(
+            c.since < bounds(last, self._zone).end,
+            c.until > midnight(first - LONGEST, self._zone),
+        )
+        if groups is not None:
+            query = query.where(c.group_id.in_(groups))
+        left = set()
+        for group_id, user_id, since, until in (await connection.execute(query)).all():
+            ends = date.max if until == FOREVER else day_of(until, self._zone)
+            self._memberships.append((group_id, user_id, day_of(since, self._zone), ends))
+            if ends <= last:
+                left.add(user_id)
+        if left:
+            await self._read_active_days(connection, left, first - LONGEST, last)
+
+    async def _read_active_days(
+        self, connection: AsyncConnection, users: set[int], first: date, last: date
+    ) -> None:
+        c = t.user_days.c
+        query = select(c.user_id, c.day).where(c.day >= first, c.day < last, c.was_active)
+        for user_id, day in (await connection.execute(query)).all():
+            if user_id in users:
+                self._active_days.setdefault(user_id, []).append(day)
+
+    def active(
+        self, day: date, length: timedelta, last_active: Mapping[int, date]
+    ) -> dict[int, set[int]]:
+        """By group, the users who were active as members in the days before ``day``.
+
+        ``last_active``: the last day before it on which each user was active.
+        """
+        found: dict[int, set[int]] = {}
+        for group_id, user_id, since, until in self._memberships:
+            first = max(since, day - length)
+            if until >= day:
+                active = last_active.get(user_id, date.min) >= first
+            else:
+                active = any(first <= one <= until for one in self._active_days.get(user_id, ()))
+            if active and first < day:
+                found.setdefault(group_id, set()).add(user_id)
+        return found
