@@ -169,14 +169,15 @@ def test_it_ends_and_its_output_is_discarded(
 ) -> None:
     """A configuration that never ends, and starts a process."""
     monkeypatch.setattr(runner, "SECONDS", 5)
+    seconds = 1000 + os.getpid() / 2**22  # that of no other test
     (tmp_path / CONFIG).write_text(
         "import subprocess, sys\nprint('hello' * 100000)\n"
-        f"subprocess.Popen(['sleep', '1234'], cwd={str(tmp_path)!r})\nwhile True: pass\n"
+        f"subprocess.Popen(['sleep', '{seconds}'], cwd={str(tmp_path)!r})\nwhile True: pass\n"
     )
     (finding,) = check(tmp_path)
     assert "took more than 5 s" in finding.text
     running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
-    assert "sleep 1234" not in running.stdout
+    assert f"sleep {seconds}" not in running.stdout
 
 
 def nowhere(place: Path) -> str:
