@@ -86,6 +86,9 @@ def create_folder(plan: Plan, *, dry_run: bool) -> Iterator[Step]:
             why = f"{owner.pw_name} would run the course's code; use another account with --user"
             yield Step(Outcome.FAILED, what, why)
             return
+        elif not path.parent.is_dir():
+            yield Step(Outcome.FAILED, what, f"create {path.parent} first")
+            return
         elif dry_run:
             yield Step(Outcome.PLANNED, what)
         else:

@@ -126,6 +126,15 @@ async def test_a_dry_run_creates_nothing(courses: Path, hub: FakeHub, tmp_path: 
     assert list(hub.groups) == ["formgrade-bio1"]
 
 
+async def test_a_dry_run_fails_where_a_run_would(courses: Path, tmp_path: Path) -> None:
+    """The folder is created in an existing one, so that a typo creates no path."""
+    request = Request("bio1", root=False, directory=str(tmp_path / "typo" / "bio1"))
+    for dry_run in (True, False):
+        found = await outcomes(courses, None, request, dry_run=dry_run)
+        assert found[f"folder {tmp_path}/typo/bio1"] == "failed"
+        assert os.listdir(tmp_path) == ["courses.toml"]
+
+
 async def test_a_folder_that_a_table_covers_needs_no_entry(
     courses: Path, hub: FakeHub, tmp_path: Path
 ) -> None:
