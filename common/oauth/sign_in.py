@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 __all__ = ["IDENTITY", "SIGN_IN", "Exposure", "Identity", "LogoutPage", "OAuthSettings", "SignIn"]
 
 _FORM = "application/x-www-form-urlencoded"
+#: The longest form that is read of an application without its own limit.
+_MOST_FORM_BYTES = 1024 * 1024
 
 #: Renders the page at ``logout``: request, whether the browser is signed in.
 LogoutPage = Callable[[web.Request, bool], Awaitable[web.Response]]
@@ -346,6 +348,10 @@ async def _form_token(request: web.Request) -> str:
     """The ``_xsrf`` of an urlencoded form. The handler can still read the form afterwards."""
     if request.content_type != _FORM or request.method in xsrf.READ_ONLY:
         return ""
+    if not request.client_max_size:  # of a service that passes bodies on without reading them
+        length = request.content_length
+        if request.body_exists and (length is None or length > _MOST_FORM_BYTES):
+            raise web.HTTPRequestEntityTooLarge(_MOST_FORM_BYTES, length or 0)
     try:
         token = (await request.post()).get("_xsrf")
     except (LookupError, ValueError):  # unknown charset, or bytes that do not fit it

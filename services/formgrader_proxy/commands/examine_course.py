@@ -30,7 +30,7 @@ def examine_course(course: Course) -> list[Finding]:
     except LookupError as error:
         return [_cannot_check(directory, launch_failed(error, directory, course.user) or error)]
     try:
-        db_url = read_secret(course.db_url_file)
+        db_url = read_secret(course.db_url_file, course.directory)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         text = f"The db_url_file {course.db_url_file} cannot be read: {reason}."

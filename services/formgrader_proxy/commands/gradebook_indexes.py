@@ -27,7 +27,7 @@ def gradebook_indexes(course: Course, *, remove: bool) -> str:
     if course.directory is None:
         raise ConfigError([f"{course.id} has its own formgrader (url), so its gradebook is there"])
     try:
-        url = read_secret(course.db_url_file)
+        url = read_secret(course.db_url_file, course.directory)
         start = {"course_id": course.id, "db_url": url, "remove": remove}
         found = run_as_account(
             _MODULE, start, course.directory, course.user, kind=_Found, seconds=_SECONDS

@@ -35,7 +35,10 @@ def grades(course: Course, given: Mapping[str, str]) -> str:
             [f"{course.id}: its formgrader runs elsewhere (url); run this command there"]
         )
     try:
-        start = {"course_id": course.id, "db_url": read_secret(course.db_url_file)}
+        start = {
+            "course_id": course.id,
+            "db_url": read_secret(course.db_url_file, course.directory),
+        }
         found = run_as_account(
             _MODULE, start, course.directory, course.user, kind=_Found, seconds=_SECONDS
         )

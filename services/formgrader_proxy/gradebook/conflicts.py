@@ -24,11 +24,13 @@ class Conflict(HTTPError):
 
     def __init__(self, current: Mapping[str, Any]) -> None:
         self.current = dict(current)
-        words = "Somebody else has changed this since the page was loaded"
+        words = (
+            "This has been changed since the page was loaded, by somebody else or in another tab"
+        )
         if set(current) == set(_SCORES):
             score, extra = (current[field] for field in _SCORES)
             words += f": score {_shown(score)}, extra credit {_shown(extra)}"
-        text = f"{words}. Discard your change to see theirs, or change yours again to replace it."
+        text = f"{words}. Discard your change to see that, or change yours again to replace it."
         super().__init__(409, text)
 
 

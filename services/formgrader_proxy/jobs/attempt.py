@@ -102,7 +102,7 @@ async def _ready(formgrader: Formgrader, busy: Busy) -> Upstream:
         if upstream is not None:
             return upstream
         if not busy():
-            why = f": {formgrader.trouble}" if formgrader.trouble else ""
+            why = f": {formgrader.job_trouble}" if formgrader.job_trouble else ""
             raise NotSent(
                 f"The formgrader did not start within {round(START_SECONDS / 60)} minutes{why}."
             )

@@ -214,6 +214,9 @@ class Jobs:
         if not job.state.ended:
             raise JobRefused("This job has not ended yet.")
         left = [item.student for item in job.items if item.state is not State.DONE]
+        if left:  # another retry may have ended, which an open page does not show yet
+            done = await self._store.done_since(job)
+            left = [student for student in left if student not in done]
         if not left:
             raise JobRefused("Everything in this job is done.")
         items = [_item(Wanted(job.action, job.assignment, student)) for student in left]

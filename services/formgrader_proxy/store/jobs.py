@@ -113,6 +113,22 @@ class JobStore:
             last = {row.student: State(row.state) for row in await connection.execute(query)}
         return {student for student, state in last.items() if state.ended and state != State.DONE}
 
+    async def done_since(self, job: Job) -> set[str]:
+        """The students for whom a later job has done the same as this one was to do."""
+        query = (
+            sa.select(items.c.student)
+            .join(jobs, items.c.job_id == jobs.c.id)
+            .where(
+                jobs.c.course == job.course,
+                jobs.c.action == job.action,
+                jobs.c.assignment == job.assignment,
+                jobs.c.id > job.id,
+                items.c.state == State.DONE.value,
+            )
+        )
+        async with self._audit.database.reading() as connection:
+            return {row.student for row in await connection.execute(query)}
+
     async def find(self, course: str, job_id: int) -> Job | None:
         """A job of this course with its items; None if the course has no such job."""
         query = sa.select(jobs).where(jobs.c.course == course, jobs.c.id == job_id)

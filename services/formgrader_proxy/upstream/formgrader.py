@@ -75,6 +75,11 @@ class Formgrader:
         return None if self.pool is None else self.pool.trouble
 
     @property
+    def job_trouble(self) -> str | None:
+        """Why a managed formgrader cannot run a job; None if nothing is known to be wrong."""
+        return None if self.pool is None else self.pool.job_trouble
+
+    @property
     def finding(self) -> Finding | None:
         """What is wrong with the course itself, if that is the trouble."""
         return None if self.pool is None else self.pool.finding

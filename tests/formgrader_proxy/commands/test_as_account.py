@@ -1,5 +1,6 @@
 """Modules that are run as a course's account: what they print, and how they end."""
 
+import os
 import subprocess
 import sys
 import time
@@ -53,11 +54,12 @@ def test_a_failure(tmp_path: Path, code: str, expected: str) -> None:
 
 def test_one_that_takes_too_long(tmp_path: Path) -> None:
     """It is killed, with the processes that it started."""
-    code = "import subprocess; subprocess.Popen(['sleep', '4321'])\nwhile True: pass"
+    seconds = 2000 + os.getpid() / 2**22  # that of no other test
+    code = f"import subprocess; subprocess.Popen(['sleep', '{seconds}'])\nwhile True: pass"
     with pytest.raises(NotRun, match="it took longer than 1 s"):
         run(tmp_path, code, seconds=1)
     running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
-    assert "sleep 4321" not in running.stdout
+    assert f"sleep {seconds}" not in running.stdout
 
 
 def test_a_process_that_is_left_behind_delays_nothing(tmp_path: Path) -> None:

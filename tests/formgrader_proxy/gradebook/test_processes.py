@@ -84,7 +84,7 @@ def test_a_change_of_somebody_else_is_not_replaced(processes: list[Served]) -> N
     answer = second.send(address, "PUT", known | {"manual_score": 1})
     assert answer.status == 409
     refused = json.loads(answer.body)
-    assert refused["message"].startswith("Somebody else has changed this since")
+    assert refused["message"].startswith("This has been changed since")
     assert refused["current"] == {"manual_score": 2, "extra_credit": 0.5}
     base = {"classroom-known": {"base": refused["current"]}, "extra_credit": 0.5}
     assert second.send(address, "PUT", base | {"manual_score": 1}).body["manual_score"] == 1

@@ -157,6 +157,22 @@ async def test_retry(world: World) -> None:
     assert await world.jobs.retry("other", first.id, IRIS) is None
 
 
+async def test_what_a_retry_has_done_is_not_done_again(world: World) -> None:
+    """Another instructor's page may still show the old job only."""
+    world.nbgrader.results |= {"ana": FAILS, "ben": FAILS}
+    first = await world.until_ended(await world.start("ana", "ben"))
+    del world.nbgrader.results["ana"]
+    again = await world.jobs.retry("course101", first.id, IRIS)
+    assert again is not None
+    await world.until_ended(again[0])
+    world.nbgrader.results.clear()
+    third = await world.jobs.retry("course101", first.id, IRIS)
+    assert third is not None
+    assert states(await world.until_ended(third[0])) == {"ben": State.DONE}
+    with pytest.raises(JobRefused, match="is done"):
+        await world.jobs.retry("course101", first.id, IRIS)
+
+
 async def test_a_job_that_runs_is_not_retried_or_started_twice(world: World) -> None:
     """Two instructors who start the same get the same job."""
     world.nbgrader.held = {"ana"}

@@ -1,13 +1,15 @@
-"""A course's own code can take over its formgrader. It does not exhaust the service's memory."""
+"""Neither the code of a course, which can take over its formgrader, nor a user exhausts memory."""
 
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
+import aiohttp
 import pytest
 
-from tests.formgrader_proxy.site import INSTRUCTOR, PREFIX, Site, formgrader_site
+from tests.formgrader_proxy.site import INSTRUCTOR, PREFIX, STUDENT, Site, formgrader_site
 
 OWN = PREFIX + "courses/course101/"
 
@@ -49,3 +51,22 @@ async def test_endless_figures_do_not_delay_the_list_of_courses(site: Site) -> N
     async with asyncio.timeout(60):
         page = await browser.go(PREFIX)
     assert (page.status, "assignments" in page.text) == (200, False)
+
+
+async def test_a_form_without_an_end_is_refused(site: Site) -> None:
+    """Signing out takes a form, which is in memory before the XSRF token in it can be checked."""
+    browser = await site.browser(STUDENT)
+
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x" * 64 * 1024
+
+    async with asyncio.timeout(60):
+        with suppress(aiohttp.ClientError):  # the connection is closed while it is being sent
+            answer = await browser.fetch(
+                PREFIX + "logout",
+                method="POST",
+                headers={"Content-Type": "application/x-www-form-urlencoded"},
+                data=endless(),
+            )
+            assert answer.status == 413

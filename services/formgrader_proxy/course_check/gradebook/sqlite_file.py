@@ -58,14 +58,23 @@ def _access(path: Path, account: str) -> str | None:
 def _content(path: Path) -> str | None:
     if path.stat().st_size == 0:
         return (
-            f"{path} is empty (0 bytes). Restore it from a backup. If there have never been any"
+            f"{path} is empty (0 bytes). {_restore(path)} If there have never been any"
             " grades, delete the file, and nbgrader creates a new gradebook."
         )
     with path.open("rb") as file:
         header = file.read(len(_HEADER))
     if header != _HEADER:
-        return f"{path} is not a SQLite database. Restore it from a backup."
+        return f"{path} is not a SQLite database. {_restore(path)}"
     return None
+
+
+def _restore(path: Path) -> str:
+    """What to do, also with a log that SQLite would apply to whatever file it finds next to it."""
+    advice = "Restore it from a backup."
+    left = [f"{path}{suffix}" for suffix in ("-wal", "-shm") if Path(f"{path}{suffix}").exists()]
+    if left:
+        advice += f" Remove {' and '.join(left)} first, or SQLite changes the restored file."
+    return advice
 
 
 def _lock(path: Path) -> str | None:
@@ -113,7 +122,7 @@ def _tables(path: Path, upgrade: Upgrade) -> str | None:
         reason = str(error.orig)
         if "locked" in reason:
             return f"{path} is locked by another process: {reason}."
-        return f"{path} cannot be read: {reason}. Restore it from a backup."
+        return f"{path} cannot be read: {reason}. {_restore(path)}"
 
 
 def _must_recover(path: Path) -> bool:

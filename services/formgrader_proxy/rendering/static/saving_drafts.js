@@ -15,6 +15,7 @@
   const LARGEST = 64 * 1024;
   const OLDEST = 30 * 24 * 3600 * 1000;
   const PAUSE = 300;
+  const OTHER_TAB = 2_000; // a page that is being closed may still have its lock
 
   const bytes = (text) => new TextEncoder().encode(text);
   const loaded = new Promise((resolve) => document.addEventListener("DOMContentLoaded", resolve));
@@ -65,15 +66,31 @@
     }
   };
 
+  /* While a page has a draft, it holds a lock, which ends with the page, also in a crash. */
+  const releases = new WeakMap();
+  const hold = async (view) => {
+    if (!navigator.locks || releases.has(view)) return;
+    releases.set(view, () => {});
+    const found = await keys;
+    if (!found) return;
+    navigator.locks.request(nameOf(found.id, view), () => {
+      if (!kept.has(view)) return undefined; // saved in the meantime
+      return new Promise((release) => releases.set(view, release));
+    });
+  };
+
   const note = (view) => {
     if (!view) return;
     kept.add(view);
+    hold(view);
     clearTimeout(timers.get(view));
     timers.set(view, setTimeout(() => keep(view), PAUSE));
   };
 
   const forget = async (view) => {
     kept.delete(view);
+    releases.get(view)?.();
+    releases.delete(view);
     clearTimeout(timers.get(view));
     const found = await keys;
     if (found && !kept.has(view)) localStorage.removeItem(nameOf(found.id, view));
@@ -95,8 +112,21 @@
     }
   };
 
-  /* Write what was not saved into the fields again, and save it. */
+  /* Restore a draft, unless the page in which it is typed is still open in another tab. */
   const restore = async (view) => {
+    const found = await keys;
+    if (!found || !localStorage.getItem(nameOf(found.id, view))) return;
+    if (!navigator.locks) return restoreNow(view);
+    const options = { signal: AbortSignal.timeout(OTHER_TAB) };
+    try {
+      await navigator.locks.request(nameOf(found.id, view), options, () => restoreNow(view));
+    } catch (error) {
+      if (error.name !== "TimeoutError" && error.name !== "AbortError") throw error;
+    }
+  };
+
+  /* Write what was not saved into the fields again, and save it. */
+  const restoreNow = async (view) => {
     const draft = await open(view);
     if (!draft || kept.has(view)) return;
     const { fields, confirmed } = view.classroom;

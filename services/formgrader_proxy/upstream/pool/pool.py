@@ -124,6 +124,13 @@ class Pool:
         return None if self.serves(Work.PAGES) else self._first.trouble
 
     @property
+    def job_trouble(self) -> str | None:
+        """Why no process for jobs runs, although pages may be shown; None if nothing failed."""
+        if self.serves(Work.JOBS):
+            return None
+        return next((one.trouble for one in self._usable(Work.JOBS) if one.trouble), self.trouble)
+
+    @property
     def finding(self) -> Finding | None:
         """What is wrong with the course itself, if that is the trouble."""
         return None if self.serves(Work.PAGES) else self._first.finding
@@ -278,6 +285,8 @@ class Pool:
                 if one.startable:
                     one.start()
                     return
+            for one in usable:
+                one.start()  # those that pause see whether the course has been corrected
 
     def _new(self, work: Work, number: int) -> Supervisor:
         name = f"{work.value} {number}"

@@ -5,6 +5,7 @@ names. The token goes through standard input, because autograding runs students'
 of the formgrader, and a child can read its parent's environment.
 """
 
+import errno
 import json
 import os
 import sys
@@ -12,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from services.formgrader_proxy.autograding.files.open_beneath import read_beneath
 from services.formgrader_proxy.autograding.settings import AutogradingSettings
 from services.formgrader_proxy.course_check.start_errors import require_nbgrader
 from services.formgrader_proxy.upstream.process.listener import Listener
@@ -20,6 +22,8 @@ from services.formgrader_proxy.upstream.process.process import Account, Process
 _SERVER = "services.formgrader_proxy.upstream.server"
 #: Environment variables that are passed on: for finding programs, locales and certificates.
 INHERITED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
+#: Longer than any URL of a database.
+_SECRET_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ def launch(settings: LaunchSettings, private: Path, listener: Listener, token: s
         "base_url": settings.base_url,
         "listener": listener.fileno(),
         "token": token,
-        "db_url": read_secret(settings.db_url_file),
+        "db_url": read_secret(settings.db_url_file, settings.directory),
         "db_url_file": str(settings.db_url_file) if settings.db_url_file else None,
         "autograding": settings.autograding.to_json(),
     }
@@ -99,9 +103,21 @@ def environment_of(account: Account) -> dict[str, str]:
     }
 
 
-def read_secret(path: Path | None) -> str | None:
+def read_secret(path: Path | None, course: Path | None = None) -> str | None:
     """The content of a file without surrounding white space; None without a file.
+
+    Below ``course``, the directory of a course, no link is followed: the course's account could
+    let this process, which may be root, read a file for it, or wait for ever.
 
     :raises OSError, UnicodeDecodeError: it cannot be read
     """
-    return None if path is None else path.read_text(encoding="utf-8").strip()
+    if path is None:
+        return None
+    if course is None or not path.is_relative_to(course):
+        return path.read_text(encoding="utf-8").strip()
+    try:
+        content = read_beneath(course, path.relative_to(course).parts, at_most=_SECRET_BYTES)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise OSError(error.errno or errno.EINVAL, why, str(path)) from None
+    return content.decode().strip()

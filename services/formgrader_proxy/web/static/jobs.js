@@ -28,7 +28,7 @@ function adopt(list, fresh) {
   const previous = new Map(Array.from(list.children, (one) => [one.id, one]));
   const next = Array.from(fresh.children, (one) => {
     const old = previous.get(one.id);
-    return old && old.outerHTML === one.outerHTML ? old : document.importNode(one, true);
+    return old && old.isEqualNode(one) ? old : document.importNode(one, true);
   });
   list.replaceChildren(...next);
   list.dataset.version = fresh.dataset.version;

@@ -22,6 +22,7 @@ SERVICE = "services.formgrader_proxy"
 CHANGES = re.compile(r"/formgrader/api/(grade|comment)/")
 GROUP = f"formgrade-{COURSE}"
 
+WAITING_TABS = "async () => (await navigator.locks.query()).pending.length"
 SCORES = "select manual_score, extra_credit from grade where notebook_id = ?"
 
 Submission = Callable[..., Awaitable[Page]]
@@ -349,7 +350,7 @@ async def test_two_graders_of_one_submission(submission: Submission, site: Site)
     await expect(other.locator("input.extra-credit").first).to_have_value("0.5")
     await mine.fill("0")
     await mine.blur()
-    await expect(alert(page)).to_contain_text("Somebody else has changed this since")
+    await expect(alert(page)).to_contain_text("This has been changed since")
     await expect(alert(page)).to_contain_text("score 2, extra credit 0.5")
     await expect(mine).to_have_value("0")
     assert (2, 0.5) in site.query(SCORES, site.submission(WRONG, GRADED))
@@ -361,7 +362,7 @@ async def test_two_graders_of_one_submission(submission: Submission, site: Site)
     assert (0.25, 0.5) in site.query(SCORES, site.submission(WRONG, GRADED))
     await theirs.fill("3")
     await theirs.blur()
-    await expect(alert(other)).to_contain_text("Somebody else has changed this since")
+    await expect(alert(other)).to_contain_text("This has been changed since")
     await other.get_by_role("button", name="Discard").click()
     await expect(theirs).to_have_value("0.25")
     await drafts(other, 0)
@@ -407,6 +408,29 @@ async def test_text_of_another_user_of_the_computer_stays(submission: Submission
     await comment.blur()
     await drafts(page, 1)
     await page.evaluate("() => localStorage.clear()")
+
+
+async def test_two_tabs_of_one_submission(submission: Submission, site: Site) -> None:
+    """The second does not save what is still being typed in the first."""
+    page = await submission(RICH)
+    comment = page.locator("textarea#why-comment")
+    before = comments(site, RICH)
+    await comment.fill("Half of")
+    await drafts(page, 1)
+    other = await page.context.new_page()
+    await other.goto(page.url)
+    await loaded(other)
+    await expect(other.locator("textarea#why-comment")).to_be_visible()
+    async with asyncio.timeout(30):
+        for number in (1, 0):  # it waits for the first tab, and gives up
+            while await other.evaluate(WAITING_TABS) != number:
+                await asyncio.sleep(0.02)
+    assert comments(site, RICH) == before
+    await other.close()
+    await comment.fill("Half of a sentence.")
+    await comment.blur()
+    await expect(state(page)).to_have_text("Saved", timeout=60_000)
+    assert "Half of a sentence." in comments(site, RICH)
 
 
 async def test_nobody_can_plant_a_score(submission: Submission, site: Site) -> None:

@@ -9,6 +9,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from services.formgrader_proxy.course_check.findings import NOT_SERVED, Finding, Kind, marked_line
+from services.formgrader_proxy.course_check.versions import versions_of
+from services.formgrader_proxy.upstream import supervisor
 from services.formgrader_proxy.upstream.endpoint import Upstream, Work
 from services.formgrader_proxy.upstream.pool.balance import MOMENT
 from services.formgrader_proxy.upstream.pool.changes import Changes
@@ -157,6 +160,35 @@ async def test_a_crash_affects_only_its_own_requests(tmp_path: Path) -> None:
         assert course.trouble is None
         (tmp_path / "done").touch()
         assert await running
+
+
+async def test_a_course_that_is_broken_and_corrected_while_pages_are_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Jobs have the reason, and run soon after the correction, not after the pause."""
+    monkeypatch.setattr(supervisor, "restart_delay", lambda _: 300.0)
+    file = tmp_path / "nbgrader_config.py"
+    file.touch()
+    broken = Finding(Kind.CONFIGURATION, "Line 1 is wrong.", watched=versions_of([str(file)]))
+    check = f"""
+import os, sys
+if os.path.exists("broken"):
+    print({marked_line(broken)!r}, flush=True)
+    sys.exit({NOT_SERVED})
+"""
+    async with pool(tmp_path, Sizes(1, 1), check + SERVER) as course:
+        await ready(course)
+        (tmp_path / "broken").touch()
+        async with asyncio.timeout(60):
+            while not course.job_trouble:
+                assert course.ready(Work.JOBS) is None
+                await asyncio.sleep(0.01)
+        assert course.job_trouble == "Line 1 is wrong."
+        assert course.trouble is None
+        (tmp_path / "broken").unlink()
+        file.write_text("c = 1")
+        await ready(course, Work.JOBS)
+        assert course.job_trouble is None
 
 
 async def test_only_the_interrupted_process_is_stopped(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import pwd
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -118,3 +119,42 @@ def test_a_secret_is_read_without_white_space(tmp_path: Path) -> None:
     path.write_text(" word \n")
     assert read_secret(path) == "word"
     assert read_secret(None) is None
+
+
+def a_link(path: Path, elsewhere: Path) -> None:
+    path.symlink_to(elsewhere)
+
+
+def a_linked_folder(path: Path, elsewhere: Path) -> None:
+    path.parent.rmdir()
+    path.parent.symlink_to(elsewhere.parent)
+
+
+def a_fifo(path: Path, elsewhere: Path) -> None:
+    os.mkfifo(path)
+
+
+def too_long(path: Path, elsewhere: Path) -> None:
+    path.write_text("x" * 100_000)
+
+
+@pytest.mark.parametrize("replace", [a_link, a_linked_folder, a_fifo, too_long])
+def test_a_course_does_not_choose_what_is_read_for_it(
+    tmp_path: Path, replace: Callable[[Path, Path], None]
+) -> None:
+    """Its account can replace a file below its directory, and this process may be root."""
+    (tmp_path / "root").mkdir()
+    elsewhere = tmp_path / "root" / "url"
+    elsewhere.write_text("secret")
+    course = tmp_path / "course"
+    (course / "own").mkdir(parents=True)
+    path = course / "own" / "url"
+    replace(path, elsewhere)
+    with pytest.raises(OSError, match=str(path)):
+        read_secret(path, course)
+    assert read_secret(elsewhere, course) == "secret"
+
+
+def test_a_secret_in_the_directory_of_a_course(tmp_path: Path) -> None:
+    (tmp_path / "url").write_text(" word\n")
+    assert read_secret(tmp_path / "url", tmp_path) == "word"
