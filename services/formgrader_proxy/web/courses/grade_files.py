@@ -22,12 +22,20 @@ from services.formgrader_proxy.export.grades import Grades
 from services.formgrader_proxy.export.options import Options, read_options
 from services.formgrader_proxy.settings import Site
 from services.formgrader_proxy.store.audit import Audit, Change
-from services.formgrader_proxy.upstream.endpoint import UpstreamUnreachable, Work, read_completely
+from services.formgrader_proxy.upstream.endpoint import (
+    Upstream,
+    UpstreamUnreachable,
+    Work,
+    read_completely,
+)
 from services.formgrader_proxy.upstream.formgrader import Formgrader
 from services.formgrader_proxy.upstream.formgraders import Formgraders
+from services.formgrader_proxy.upstream.supervisor import State
 
 #: Seconds that a download waits for a formgrader that is not running, and then for the grades.
 START_SECONDS, READ_SECONDS = 60.0, 120.0
+#: Seconds between two looks at whether the course is known to be broken.
+LOOK_SECONDS = 0.5
 GRADES_PATH = "formgrader/api/classroom/grades"
 _NOT_EXPORTED = "The grades were not exported"
 
@@ -135,10 +143,7 @@ async def _read(formgrader: Formgrader) -> Grades:
     :raises _NoGrades: with what to show
     """
     try:
-        upstream = await formgrader.until_ready(Work.PAGES, START_SECONDS)
-        if upstream is None:
-            text = "The course's formgrader does not start. Open the course to see the reason."
-            raise _NoGrades(503, text)
+        upstream = await _started(formgrader)
         with formgrader.in_use(upstream):
             async with upstream.session.get(
                 f"{upstream.origin}{formgrader.base_url}{GRADES_PATH}",
@@ -167,6 +172,27 @@ async def _read(formgrader: Formgrader) -> Grades:
             " nbgrader export in the course's directory.",
         )
     raise _NoGrades(502, "The gradebook cannot be read. The formgrader's log has the reason.")
+
+
+async def _started(formgrader: Formgrader) -> Upstream:
+    """A process that can send the grades.
+
+    :raises _NoGrades: there is none in time, or the course is broken
+    """
+    waiting = asyncio.ensure_future(formgrader.until_ready(Work.PAGES, START_SECONDS))
+    try:
+        while not waiting.done():
+            await asyncio.wait({waiting}, timeout=LOOK_SECONDS)
+            finding = formgrader.finding
+            if not waiting.done() and finding is not None and formgrader.state == State.PAUSING:
+                raise _NoGrades(503, finding.text)
+        upstream = await waiting
+    finally:
+        waiting.cancel()
+    if upstream is None:
+        text = "The course's formgrader does not start. Open the course to see the reason."
+        raise _NoGrades(503, text)
+    return upstream
 
 
 def _path(query: Mapping[str, str]) -> str:

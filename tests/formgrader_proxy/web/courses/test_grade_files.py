@@ -15,6 +15,7 @@ import pytest
 from services.formgrader_proxy.access import Mode
 from services.formgrader_proxy.courses_file.file import load_courses
 from services.formgrader_proxy.upstream.endpoint import Work
+from services.formgrader_proxy.web.courses import grade_files
 from tests.fakes.oauth import Answer, Browser
 from tests.formgrader_proxy.program import environment
 from tests.formgrader_proxy.site import COURSE, GRADER, INSTRUCTOR, PREFIX, Site, formgrader_site
@@ -96,6 +97,17 @@ async def test_the_course_list_shows_what_is_left_to_grade(site: Site) -> None:
     assert "as of" in page
     assert "10 min ago" in page
     assert formgrader.state == "stopped"
+
+
+async def test_a_broken_course_is_named_without_waiting(site: Site, tmp_path: Path) -> None:
+    """The reason that its pages show, long before a start would be given up."""
+    text = f'[[course]]\nid = "course101"\ndirectory = "{tmp_path}/lost"\n'
+    await site.formgraders.replace(load_courses(text))
+    browser = await site.browser(GRADER)  # an instructor, because the course names none
+    async with asyncio.timeout(grade_files.START_SECONDS / 2):
+        answer = await browser.go(FILE)
+    assert answer.status == 503
+    assert f"{tmp_path}/lost does not exist" in answer.text
 
 
 async def test_others_get_no_grades(site: Site) -> None:
