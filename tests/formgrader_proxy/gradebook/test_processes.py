@@ -125,9 +125,10 @@ def test_changes_at_once_are_all_kept(processes: list[Served]) -> None:
     with ThreadPoolExecutor(8) as threads:
         answers = [answer for found in threads.map(grader, range(8)) for answer in found]
     assert {answer.status for answer in answers} == {200}
-    flags = [answer.body["flagged"] for answer in answers]
-    assert flags.count(True) == flags.count(False) == 40
-    assert not processes[1].send("api/submitted_notebooks/ps1/p1").body[0]["flagged"]
+    # An answer may already show the next change of somebody else, so only the end counts.
+    for flagged in (False, True, False):
+        assert processes[1].send("api/submitted_notebooks/ps1/p1").body[0]["flagged"] is flagged
+        assert until_saved(processes[0], flag, "POST").status == 200
 
 
 def test_a_gradebook_that_moves_while_they_run(tmp_path: Path) -> None:
