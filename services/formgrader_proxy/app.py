@@ -234,7 +234,12 @@ class FormgraderProxy(ServiceApp):
             instructors = frozenset(self.instructor_groups)
             return load_courses(text, instructors=instructors, root=root, folders=folders)
 
-        return CoursesFile(Path(path or self.courses), load, folders)
+        try:
+            return CoursesFile(Path(path or self.courses), load, folders)
+        except ConfigError as error:
+            if not path:
+                raise
+            raise ConfigError([f"{path}: {problem}" for problem in error.problems]) from None
 
     def check_courses(self, words: "Sequence[str]", _options: Mapping[str, str]) -> int:
         """``check-courses FILE``"""

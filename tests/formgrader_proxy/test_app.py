@@ -106,6 +106,7 @@ def test_check_courses(tmp_path: Path, courses: Path) -> None:
     courses.write_text(COURSES + "mode = 1")
     code, _, errors = run(tmp_path, "check-courses", str(courses))
     assert code == 1
+    assert f"{courses}: " in errors
     assert "mode" in errors
 
 

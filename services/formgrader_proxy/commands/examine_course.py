@@ -9,7 +9,7 @@ from services.formgrader_proxy.course_check.findings import (
     from_json,
     without_secrets,
 )
-from services.formgrader_proxy.course_check.start_errors import launch_failed
+from services.formgrader_proxy.course_check.start_errors import launch_failed, require_nbgrader
 from services.formgrader_proxy.course_check.time_limit import too_slow
 from services.formgrader_proxy.courses import Course
 from services.formgrader_proxy.upstream.process.launch import read_secret
@@ -26,6 +26,7 @@ def examine_course(course: Course) -> list[Finding]:
     """What is wrong with a course that this service runs. Takes at most :data:`SECONDS`."""
     directory = str(course.directory)
     try:
+        require_nbgrader()
         Account.named(course.user)
     except LookupError as error:
         return [_cannot_check(directory, launch_failed(error, directory, course.user) or error)]

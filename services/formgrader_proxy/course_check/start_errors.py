@@ -26,20 +26,21 @@ _IMPORT_ERRORS = ("ModuleNotFoundError: ", "ImportError: ")
 
 
 class SoftwareMissing(LookupError):
-    """nbgrader is not installed where this service runs."""
+    """The package of this name is not installed where this service runs."""
 
 
 def require_nbgrader() -> None:
-    """:raises SoftwareMissing: without nbgrader, no formgrader can be started"""
-    if find_spec("nbgrader") is None:
-        raise SoftwareMissing("nbgrader")
+    """:raises SoftwareMissing: without nbgrader and what comes with it, no formgrader can start"""
+    for name in ("nbgrader", "nh3"):
+        if find_spec(name) is None:
+            raise SoftwareMissing(name)
 
 
 def launch_failed(error: Exception, directory: str, user: str | None) -> Finding | None:
     """The finding for an error in the service, before there was a process."""
     watched = versions_of([directory])
     if isinstance(error, SoftwareMissing):
-        return Finding(Kind.SOFTWARE, f"nbgrader is not installed for {sys.executable}. {_INSTALL}")
+        return Finding(Kind.SOFTWARE, f"{error} is not installed for {sys.executable}. {_INSTALL}")
     if isinstance(error, KeyError) and user is not None:  # of getpwnam
         text = (
             f"There is no account “{user}” on this machine. Create it, or correct the user of this"

@@ -213,6 +213,14 @@ def test_a_directory_of_another_account(tmp_path: Path, mode: int, words: str) -
     assert f"The account nobody {words}" in found
 
 
+def test_missing_software(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What ``pip install jupyterhub-classroom`` without its extra lacks is named."""
+    monkeypatch.setitem(sys.modules, "nh3", None)
+    (finding,) = check(tmp_path)
+    assert finding.kind is Kind.SOFTWARE
+    assert finding.text.startswith(f"nh3 is not installed for {sys.executable}.")
+
+
 def test_a_missing_account(tmp_path: Path) -> None:
     """The sentence names the setting."""
     (finding,) = check(tmp_path, user="no-such-account")
