@@ -76,6 +76,9 @@ def _assigned(handler: Any, assignment_id: str) -> set[str]:
         return {one.name for one in handler.gradebook.find_assignment(assignment_id).notebooks}
     except MissingEntry:
         return set()
+    finally:
+        # nbgrader opens sessions of its own, which would wait for this one's lock.
+        handler.gradebook.close()
 
 
 def _exists(handler: Any, assignment_id: str) -> bool:
