@@ -48,19 +48,8 @@ def total_seconds(intervals: Iterable[Interval]) -> float:
 
 
 def overlap_seconds(left: Sequence[Interval], right: Sequence[Interval]) -> float:
-    """The time common to both. Both must be unions (sorted, not overlapping)."""
-    seconds = 0.0
-    i = j = 0
-    while i < len(left) and j < len(right):
-        start = max(left[i].start, right[j].start)
-        end = min(left[i].end, right[j].end)
-        if end > start:
-            seconds += (end - start).total_seconds()
-        if left[i].end <= right[j].end:
-            i += 1
-        else:
-            j += 1
-    return seconds
+    """The length of the time common to both. Both must be unions (sorted, not overlapping)."""
+    return total_seconds(common(left, right))
 
 
 def common(left: Sequence[Interval], right: Sequence[Interval]) -> list[Interval]:

@@ -1,6 +1,6 @@
 """Who was active as a member of a group in the days before another day."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.days import bounds, day_of, midnight
 from services.stats.store import tables as t
+from services.stats.store.daily.rollup import DayRecords
 from services.stats.store.tables import FOREVER
 
 LONGEST = timedelta(days=29)
@@ -60,18 +61,19 @@ class PastMembers:
             if user_id in users:
                 self._active_days.setdefault(user_id, []).append(day)
 
-    def active(
-        self, day: date, length: timedelta, last_active: Mapping[int, date]
-    ) -> dict[int, set[int]]:
-        """By group, the users who were active as members in the days before ``day``.
+    def add_to(self, records: DayRecords) -> None:
+        """Note in the records of a day who was active before it as a member of which group."""
+        six, all_days = timedelta(days=6), LONGEST
+        records.members_6_before = {**records.members_6_before, **self._active(records, six)}
+        records.members_29_before = {**records.members_29_before, **self._active(records, all_days)}
 
-        ``last_active``: the last day before it on which each user was active.
-        """
-        found: dict[int, set[int]] = {}
+    def _active(self, records: DayRecords, length: timedelta) -> dict[int, set[int]]:
+        """By group, the users who were active as members in the days before."""
+        day, found = records.day, dict[int, set[int]]()
         for group_id, user_id, since, until in self._memberships:
             first = max(since, day - length)
             if until >= day:
-                active = last_active.get(user_id, date.min) >= first
+                active = records.last_active.get(user_id, date.min) >= first
             else:
                 active = any(first <= one <= until for one in self._active_days.get(user_id, ()))
             if active and first < day:

@@ -85,7 +85,7 @@ async def read_days(
                 newcomers=await _newcomers(connection, whole),
                 last_active=dict(last_active),
             )
-            records.members_before(past.active)
+            past.add_to(records)
             yield records
             last_active |= {
                 user_id: day

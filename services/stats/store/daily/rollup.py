@@ -7,7 +7,7 @@ semester's course can still be reported when its group is empty.
 import json
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from itertools import pairwise
@@ -48,16 +48,6 @@ class DayRecords:
     members_6_before: Mapping[int, Set[int]] = field(default_factory=dict)
     members_29_before: Mapping[int, Set[int]] = field(default_factory=dict)
     """By group: those who were active then as its members, whether or not they still are."""
-
-    def members_before(
-        self,
-        active: Callable[[date, timedelta, Mapping[int, date]], Mapping[int, Set[int]]],
-    ) -> None:
-        """Add more groups to those of ``members_6_before`` and ``members_29_before``."""
-        found_6 = active(self.day, timedelta(days=6), self.last_active)
-        found_29 = active(self.day, timedelta(days=29), self.last_active)
-        self.members_6_before = {**self.members_6_before, **found_6}
-        self.members_29_before = {**self.members_29_before, **found_29}
 
     def active_within(self, length: timedelta) -> Set[int]:
         """The users who were active in the days before this one."""

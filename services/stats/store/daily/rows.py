@@ -125,7 +125,7 @@ class LiveDays:
             first, last = self._days[0].records.day, self._days[-1].records.day
             await past.read(connection, first, last, (group_id,))
         for day in self._days:
-            day.records.members_before(past.active)
+            past.add_to(day.records)
             window = bounds(day.records.day, self._store.zone)
             members = (await read_members(connection, window, (group_id,))).get(group_id, set())
             if members or group_id in day.records.members_29_before:
