@@ -37,16 +37,6 @@ class _Reader(NbGrader):  # type: ignore[misc]
         """Write no log file."""
 
 
-def given_settings(course_id: str, directory: str, db_url: str | None) -> Config:
-    """What this service sets for nbgrader in a course. ``db_url`` has its driver."""
-    config = Config()
-    config.CourseDirectory.root = directory
-    config.CourseDirectory.course_id = course_id
-    if db_url:
-        config.CourseDirectory.db_url = db_url
-    return config
-
-
 def read_configuration(
     given: Config, files: SettingsFiles, *, db_url_is_set: bool
 ) -> Configuration:

@@ -62,14 +62,14 @@ def _examine_course(subject: Subject, files: Any, *, names: bool) -> list[Findin
     )
     from services.formgrader_proxy.course_check.gradebook.url import files_of
     from services.formgrader_proxy.course_check.settings_files import SettingsFiles
-    from services.formgrader_proxy.gradebook.database.address import gradebook_url
+    from services.formgrader_proxy.gradebook.database.address import given_settings, gradebook_url
 
     try:
         db_url = subject.db_url and gradebook_url(subject.db_url)
     except SystemExit as error:  # the driver is missing
         return [Finding(Kind.SOFTWARE, str(error))]
     found = configuration.read_configuration(
-        configuration.given_settings(subject.course_id, subject.directory, db_url),
+        given_settings(subject.course_id, subject.directory, db_url),
         files or SettingsFiles(),
         db_url_is_set=bool(db_url),
     )

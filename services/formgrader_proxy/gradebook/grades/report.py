@@ -14,8 +14,8 @@ import msgspec
 from nbgrader.apps.baseapp import NbGrader
 from nbgrader.coursedir import CourseDirectory
 from sqlalchemy.exc import SQLAlchemyError
-from traitlets.config import Config
 
+from services.formgrader_proxy.gradebook.database.address import given_settings
 from services.formgrader_proxy.gradebook.grades.read import NoGradebook, read_grades
 
 
@@ -27,11 +27,7 @@ class _Course(NbGrader):  # type: ignore[misc]
 
 def course_directory(course_id: str, db_url: str | None) -> Any:
     """The course in the current directory, as its formgrader sees it."""
-    config = Config()
-    config.CourseDirectory.root = os.getcwd()
-    config.CourseDirectory.course_id = course_id
-    if db_url:
-        config.CourseDirectory.db_url = db_url
+    config = given_settings(course_id, os.getcwd(), db_url)
     app = _Course(config=config)
     app.initialize([])
     app.update_config(config)  # as for the formgrader, the service's settings take precedence
