@@ -94,7 +94,7 @@ class Gateway:
 
 
 def _log_failure(delivery: "asyncio.Future[web.StreamResponse]") -> None:
-    """Log why a change was not made whose browser has disconnected, so that nobody is told."""
+    """Log why a change was not made if its browser has disconnected and gets no response."""
     if not delivery.cancelled() and (error := delivery.exception()) is not None:
         reason = str(error) or type(error).__name__
         log.warning("a change was not saved, and its browser has disconnected: %s", reason)

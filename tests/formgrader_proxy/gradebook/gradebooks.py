@@ -1,5 +1,8 @@
 """Gradebooks for tests: made by nbgrader, on SQLite and PostgreSQL."""
 
+from pathlib import Path
+
+import pytest
 from nbgrader.api import (
     Assignment,
     Base,
@@ -45,3 +48,12 @@ def one_submission(gradebook: Gradebook, student: str = "ana") -> None:
     db.add(Grade(notebook_id=copy.id, cell_id=graded.id))
     db.add(Comment(notebook_id=copy.id, cell_id=solution.id))
     db.commit()
+
+
+def address_of(request: pytest.FixtureRequest, directory: Path) -> str:
+    """The address for a gradebook in the database that the fixture's parameter names."""
+    if request.param == "sqlite":
+        return f"sqlite:///{directory / 'gradebook.db'}"
+    pytest.importorskip("psycopg2")
+    served: str = request.getfixturevalue("postgres_url")
+    return served.replace("postgresql:", "postgresql+psycopg2:", 1)

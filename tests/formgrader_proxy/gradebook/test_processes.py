@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.postgres import postgres, postgres_url
-from tests.formgrader_proxy.gradebook.gradebooks import new_gradebook, one_submission
+from tests.formgrader_proxy.gradebook.gradebooks import address_of, new_gradebook, one_submission
 from tests.formgrader_proxy.gradebook.serving import Answer, Served, formgrader_process
 
 __all__ = ["postgres", "postgres_url"]
@@ -22,12 +22,7 @@ __all__ = ["postgres", "postgres_url"]
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of a gradebook with one submission."""
-    if request.param == "sqlite":
-        found = f"sqlite:///{tmp_path / 'gradebook.db'}"
-    else:
-        pytest.importorskip("psycopg2")
-        served: str = request.getfixturevalue("postgres_url")
-        found = served.replace("postgresql:", "postgresql+psycopg2:", 1)
+    found = address_of(request, tmp_path)
     with new_gradebook(found) as gradebook:
         one_submission(gradebook)
     return found

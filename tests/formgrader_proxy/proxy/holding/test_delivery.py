@@ -191,7 +191,7 @@ async def test_a_formgrader_that_does_not_start(course: Course, grader: Browser)
 async def test_a_change_that_fails_after_its_browser_has_left(
     course: Course, grader: Browser, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The log says so in one line, as nobody else is told."""
+    """The log says so in one line, because no browser gets the response."""
     (course.directory / "broken").touch()
     sending = asyncio.create_task(course.send(grader, "PUT", GRADE, {"manual_score": 3}))
     await until(lambda: course.state == State.PAUSING)
