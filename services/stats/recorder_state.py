@@ -35,6 +35,7 @@ class State:
     """Memberships by user id, without people in no group."""
     groups: dict[str, int] = field(default_factory=dict)
     profiles: dict[str, int] = field(default_factory=dict)
+    images: dict[str, int] = field(default_factory=dict)
     running: dict[SessionKey, Session] = field(default_factory=dict)
     recent: dict[int, list[Interval]] = field(default_factory=dict)
     """Activity by user id that new activity could still extend; sorted, not overlapping."""
@@ -73,6 +74,8 @@ class State:
             self.groups[name] = group_id
         for profile_id, name in changes.profiles.items():
             self.profiles[name] = profile_id
+        for image_id, name in changes.images.items():
+            self.images[name] = image_id
         for group_id, user_id, since, until in changes.memberships():
             self._apply_membership(group_id, user_id, since, until)
         for (user_id, start), end in changes.activity.items():

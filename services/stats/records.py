@@ -41,6 +41,9 @@ class Session(NamedTuple):
     started: datetime
     last_activity: datetime
     ended: datetime | None = None
+    image_id: int | None = None
+    #: whether the culler stopped the server; None: unknown, or it runs
+    culled: bool | None = None
 
 
 class Poll(NamedTuple):
@@ -76,6 +79,7 @@ class Changes:
     """People that changed, by id; these override ``newcomers``."""
     groups: dict[int, str] = field(default_factory=dict)
     profiles: dict[int, str] = field(default_factory=dict)
+    images: dict[int, str] = field(default_factory=dict)
     joined: dict[tuple[int, datetime], list[int]] = field(default_factory=dict)
     """New members' user ids by group id and since; compact, like ``newcomers``."""
     left: dict[MembershipKey, datetime] = field(default_factory=dict)
@@ -132,6 +136,7 @@ class Changes:
             people={k: v for k, v in self.people.items() if k not in forgotten},
             groups=self.groups,
             profiles=self.profiles,
+            images=self.images,
             joined={k: [i for i in ids if i not in forgotten] for k, ids in self.joined.items()},
             left={k: v for k, v in self.left.items() if k[1] not in forgotten},
             sessions={k: v for k, v in self.sessions.items() if v.user_id not in forgotten},
@@ -161,6 +166,7 @@ class Changes:
             self.people,
             self.groups,
             self.profiles,
+            self.images,
             self.left,
             self.sessions,
             self.activity,

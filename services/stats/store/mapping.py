@@ -42,9 +42,9 @@ def person_of(row: Row[Any]) -> Person:
 def session_of(row: Sequence[Any]) -> Session:
     """The session in a row of ``sessions``."""
     # By position, which is faster than by name: the columns are in the order of the fields.
-    number, user_id, server, profile_id, started, last, ended = row
+    number, user_id, server, profile_id, started, last, ended, image_id, culled = row
     ends = None if ended == FOREVER else ended
-    return Session(number, user_id, server, profile_id, started, last, ends)
+    return Session(number, user_id, server, profile_id, started, last, ends, image_id, culled)
 
 
 def group_day_row(day: GroupDay) -> dict[str, Any]:

@@ -44,7 +44,11 @@ async def _load_people(connection: AsyncConnection, state: State) -> None:
                     state.people[person.name] = person
                 else:
                     state.deleted[person.id] = person
-    for table, names in ((t.groups, state.groups), (t.profiles, state.profiles)):
+    for table, names in (
+        (t.groups, state.groups),
+        (t.profiles, state.profiles),
+        (t.images, state.images),
+    ):
         for row in await connection.execute(select(table)):
             names[row.name] = row.id
     query = select(t.memberships).where(t.memberships.c.until == FOREVER)

@@ -29,7 +29,7 @@ from services.stats.store.upsert import batches, insert_missing, upsert
 
 SCHEMA = Schema(
     migrations=Path(__file__).parent / "migrations",
-    revisions=("0001", "0002"),
+    revisions=("0001", "0002", "0003"),
     version_table="alembic_version",
 )
 
@@ -166,7 +166,11 @@ class Store:
         return stale
 
     async def _write_rows(self, connection: AsyncConnection, changes: Changes) -> None:
-        for table, names in ((t.groups, changes.groups), (t.profiles, changes.profiles)):
+        for table, names in (
+            (t.groups, changes.groups),
+            (t.profiles, changes.profiles),
+            (t.images, changes.images),
+        ):
             await insert_missing(
                 connection, table, [{"id": i, "name": name} for i, name in names.items()]
             )

@@ -159,6 +159,13 @@ profiles = Table(
     Column("name", Text, nullable=False, unique=True),
 )
 
+images = Table(
+    "images",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False, unique=True),
+)
+
 memberships = _keyed(
     "memberships",
     _group(),
@@ -178,6 +185,8 @@ sessions = Table(
     Column("started", UTCTime, nullable=False),
     Column("last_activity", UTCTime, nullable=False),
     Column("ended", UTCTime, nullable=False, default=FOREVER),
+    Column("image_id", Integer, ForeignKey("images.id")),
+    Column("culled", Boolean),
 )
 
 #: Intervals of work of at most 6 hours; 0 seconds if the user was only seen once.
@@ -200,6 +209,17 @@ polls = _keyed(
     Column("servers", Integer),
     Column("active", Integer),
     key=("time",),
+)
+
+#: Spawns that ended between the poll before this time and the one at it, by their outcome.
+spawns = _keyed(
+    "spawns",
+    Column("time", UTCTime),
+    Column("outcome", String(40)),
+    Column("count", Integer, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("lengths", Text, nullable=False),
+    key=("time", "outcome"),
 )
 
 #: One row per user and day on which they were active or had a server.
