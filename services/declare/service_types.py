@@ -52,7 +52,7 @@ STATS = ServiceType(
     "services.stats",
     "stats",
     StatsApp,
-    lambda options: stats.REQUIRED_SCOPES,
+    lambda options: stats.REQUIRED_SCOPES | stats.OPTIONAL_SCOPES,
     stats.ADMIN_SCOPE,
     "See the activity statistics of all users.",
 )

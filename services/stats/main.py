@@ -17,7 +17,7 @@ from services.stats.database import DatabaseSettings, open_store
 from services.stats.metrics import StatsMetrics
 from services.stats.record.recorder import Recorder, RecorderSettings
 from services.stats.record.service import Service
-from services.stats.scopes import ADMIN_SCOPE, REQUIRED_SCOPES
+from services.stats.scopes import ADMIN_SCOPE, OPTIONAL_SCOPES, REQUIRED_SCOPES
 from services.stats.store.queries.dashboard import Queries
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ async def run_service(settings: Settings, stopping: asyncio.Event) -> int:
             missing = await scopes.check(
                 hub,
                 REQUIRED_SCOPES,
-                role=scopes.role_for(settings.service_name, REQUIRED_SCOPES),
+                role=scopes.role_for(settings.service_name, REQUIRED_SCOPES | OPTIONAL_SCOPES),
                 stopping=stopping,
             )
             if "read:users" in missing:

@@ -271,7 +271,7 @@ class GroupDay(NamedTuple):
     peak: int | None
     peak_at: datetime | None
     lengths: str
-    """Sessions that ended, by their length in minutes (``length_class``), as JSON."""
+    """Sessions that ended, by their length in whole minutes, as JSON."""
     hours: str
     """Users active in each of the 24 hours of the local clock, as a JSON list."""
     unobserved_seconds: int | None = 0

@@ -12,3 +12,8 @@ REQUIRED_SCOPES = {
     " created, which distinguishes a new user from a deleted one of the same name",
     "read:servers": "to see servers and when they were last active",
 }
+
+OPTIONAL_SCOPES = {
+    "read:metrics": "to count how often servers start and fail, however short their sessions are",
+}
+"""What the figures lack without them is unknown, and shown as such."""

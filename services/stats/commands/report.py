@@ -72,7 +72,8 @@ async def report(store: Store, options: ReportOptions, pseudonyms: Pseudonyms | 
         rows = by_day(days, first, last, span.last_poll, store.zone)
     else:
         rows = await queries.summaries(audience, periods(first, last, options.by))
-    return formats.summaries(rows, options.form, store.zone)
+    resolution = await queries.resolution(first, last) if span else None
+    return formats.summaries(rows, options.form, store.zone, resolution)
 
 
 async def _unknown_names(queries: Queries, options: ReportOptions) -> list[str]:

@@ -42,6 +42,7 @@ SUMMARY_COLUMNS = tuple(
         ("d/m", "daily_by_monthly"),
         ("new", "newcomers"),
         ("sessions", "sessions"),
+        ("starts", "starts"),
         ("median", "median_minutes"),
         ("p90", "p90_minutes"),
         ("p99", "p99_minutes"),
@@ -62,8 +63,9 @@ seen %: share of the period that was observed. A dash stands for an unknown valu
 active: distinct active users. daily: their mean per day. weekly, monthly: distinct active users
 in the last 7 and 30 days of the period. d/m: daily divided by monthly. new: accounts created
 in the period.
-sessions: servers started in the period. median, p90, p99: percentiles of the length, in minutes,
-of the sessions that ended in it.
+sessions: servers started in the period and seen by polls. starts: the same by the Hub's own count,
+however short. median, p90, p99: percentiles of the length, in minutes, of the sessions that ended
+in the period.
 active h: hours in which users were active. idle h: observed hours in which their servers ran but
 they were not active. unseen h: hours in which their servers ran and nothing was observed.
 server h: total running time of all servers.
@@ -81,13 +83,25 @@ PERSON_COLUMNS = (
 )
 
 
-def summaries(rows: Sequence[Summary], form: Format, zone: ZoneInfo) -> str:
-    """The report by period, with times in the given zone."""
+def resolution_note(seconds: int | None) -> str:
+    """What polls this far apart can see of sessions, for below the table."""
+    if seconds is None:
+        return ""
+    return (
+        f"Polls are {seconds} s apart: sessions that ran only between two polls are missing, and"
+        " lengths\nare exact to this.\n"
+    )
+
+
+def summaries(
+    rows: Sequence[Summary], form: Format, zone: ZoneInfo, resolution: int | None = None
+) -> str:
+    """The report by period, with times in the given zone. ``resolution``: seconds between polls."""
     rows = [
         row._replace(peak_at=row.peak_at.astimezone(zone)) if row.peak_at else row for row in rows
     ]
     if form is Format.TABLE:
-        return _table(rows, SUMMARY_COLUMNS) + "\n" + LEGEND + "\n"
+        return f"{_table(rows, SUMMARY_COLUMNS)}\n{LEGEND}\n{resolution_note(resolution)}"
     return rows_as(rows, Summary._fields, form)
 
 

@@ -5,7 +5,7 @@ the chart, never zero.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -115,7 +115,8 @@ OVER_TIME: Mapping[str, tuple[str, str, Draw, tuple[Column, ...]]] = {
         " than the median, 90% and 99% no longer than the two percentiles.",
         Draw.BARS,
         (
-            Column("sessions", "Sessions", scale="y"),
+            Column("starts", "Starts counted by the Hub", scale="y"),
+            Column("sessions", "Sessions seen by polls", scale="y"),
             Column("median_minutes", "Median", Kind.MINUTES),
             Column("p90_minutes", "90th percentile", Kind.MINUTES),
             Column("p99_minutes", "99th percentile", Kind.MINUTES),
@@ -155,6 +156,9 @@ LENGTHS = (5, 15, 30, 60, 120, 240, 480, 1440)
 def over_time(key: str, summaries: Sequence[Summary], by: By) -> Figure:
     """One of OVER_TIME, with a row for each summary."""
     title, note, draw, columns = OVER_TIME[key]
+    if all(summary.starts is None for summary in summaries):
+        # They are known of the whole hub only, and only if its metrics can be read.
+        columns = tuple(column for column in columns if column.key != "starts")
     period: tuple[Column, ...] = (_DAY,) if by is By.DAY else (_FROM, _TO)
     columns = (*period, *columns, _OBSERVED, _COMPLETE)
     rows = [
@@ -170,6 +174,18 @@ def over_time(key: str, summaries: Sequence[Summary], by: By) -> Figure:
         if not summary.complete and summary.active_users is not None
     )
     return Figure(key, title, note, columns, rows, draw, incomplete)
+
+
+def with_resolution(figure: Figure, seconds: int | None) -> Figure:
+    """A figure of sessions, with what polls this far apart can see of them."""
+    if seconds is None:
+        return figure
+    length = f"{seconds // 60} min" if seconds % 60 == 0 else f"{seconds:,} s"
+    note = (
+        f"{figure.note} Polls are {length} apart: sessions that ran only between two polls are"
+        f" missing, and lengths are exact to {length}."
+    )
+    return replace(figure, note=note)
 
 
 def running_servers(points: Sequence[tuple[datetime, int | None]]) -> Figure:
@@ -263,13 +279,18 @@ def facts(total: Summary, *, personal: bool) -> list[Fact]:
             if total.unobserved_hours
             else []
         ),
-        Fact("Sessions", total.sessions),
+        Fact("Sessions", total.sessions, note="seen by polls"),
         Fact("Median session", total.median_minutes if observed else None, Kind.MINUTES),
     ]
     of_many = [
         Fact("Active users", total.active_users),
         Fact("Active per day", total.daily_active, note="on average over complete days"),
         Fact("New users", total.newcomers),
+        *(
+            [Fact("Starts of servers", total.starts, note="counted by the Hub")]
+            if total.starts is not None
+            else []
+        ),
         Fact("Most servers at once", total.peak_servers, at=total.peak_at),
         Fact("Saved by stopping idle servers", total.saved_hours, Kind.HOURS, "estimated"),
     ]

@@ -38,6 +38,9 @@ class Summary(NamedTuple):
     """``daily_active`` divided by ``monthly_active``: 1 if every user is active every day."""
     newcomers: int | None = None
     sessions: int | None = None
+    """Started in the period and seen by polls: one that ran only between two polls is missing."""
+    starts: int | None = None
+    """Starts counted by the Hub, however short the sessions; only of the whole hub."""
     median_minutes: int | None = None
     p90_minutes: int | None = None
     p99_minutes: int | None = None
@@ -64,6 +67,12 @@ class DayLength(NamedTuple):
     passed: float
 
 
+def total_length(lengths: Iterable[DayLength]) -> DayLength:
+    """The length of several days."""
+    known = list(lengths)
+    return DayLength(sum(one.whole for one in known), sum(one.passed for one in known))
+
+
 COVERAGE = 0.9
 """A day or period of which less was observed is incomplete: its counts are lower bounds."""
 
@@ -78,17 +87,15 @@ def summarise(
     rows: Sequence[GroupDay],
     active_users: int,
     lengths: Mapping[date, DayLength],
+    starts: int | None = None,
 ) -> Summary:
     """One period. ``rows`` are its days, ``lengths`` has the length of each."""
     seen = [row for row in rows if row.observed_seconds > 0]
-    total = DayLength(
-        sum(length.whole for length in lengths.values()),
-        sum(length.passed for length in lengths.values()),
-    )
+    total = total_length(lengths.values())
     observed = sum(row.observed_seconds for row in rows)
     percent = round(100 * min(observed / total.passed, 1.0), 1) if total.passed else 0.0
     if not seen:
-        return Summary(period.first, period.last, percent)
+        return Summary(period.first, period.last, percent, starts=starts)
     complete = [row for row in seen if is_complete(row.observed_seconds, lengths[row.day])]
     daily = sum(row.active for row in complete) / len(complete) if complete else None
     last = (complete or seen)[-1]
@@ -110,6 +117,7 @@ def summarise(
         ),
         newcomers=sum(row.newcomers for row in rows),
         sessions=_sum(row.sessions for row in seen),
+        starts=starts,
         median_minutes=percentile(counted, 0.5),
         p90_minutes=percentile(counted, 0.9),
         p99_minutes=percentile(counted, 0.99),
@@ -148,7 +156,8 @@ def by_day(
     for day, length in day_lengths(first, last, now, zone).items():
         row = found.get(day)
         own_rows, active = ([row], row.active) if row else ([], 0)
-        summaries.append(summarise(Period(day, day), own_rows, active, {day: length}))
+        starts = row.starts if row else None
+        summaries.append(summarise(Period(day, day), own_rows, active, {day: length}, starts))
     return summaries
 
 

@@ -68,6 +68,9 @@ class Overview(Pages):
         shown = {key: figures.over_time(key, summaries, by) for key in OVER_TIME}
         if self.detailed(span, first, last):
             shown["servers"] = await self.running_servers(asked, first, last)
+        resolution = await self.queries.resolution(first, last)
+        shown["sessions"] = figures.with_resolution(shown["sessions"], resolution)
+        lengths = figures.with_resolution(figures.lengths(days), resolution)
         facts = figures.facts(total, personal=False)
         week = figures.week(days)
-        return facts, [*shown.values(), figures.lengths(days)], week
+        return facts, [*shown.values(), lengths], week

@@ -63,14 +63,19 @@ class PersonPage(Pages):
         total = of_one_user(days, first, last, span.last_poll, self.queries.zone)
         summaries = await self.summaries(asked, span, first, last, days)
         week = figures.week(days)
-        over_time = [figures.over_time(key, summaries, asked.question.by) for key in PERSONAL]
+        resolution = await self.queries.resolution(first, last)
+        shown = {key: figures.over_time(key, summaries, asked.question.by) for key in PERSONAL}
+        shown["sessions"] = figures.with_resolution(shown["sessions"], resolution)
         return {
             "facts": figures.facts(total, personal=True),
             "timeline_days": timeline_days(
                 timeline, first, last, self.queries.zone, span.last_poll
             ),
-            "sessions": sessions(timeline, span.last_poll),
-            "figures": [*over_time, figures.lengths(days)],
+            "sessions": figures.with_resolution(sessions(timeline, span.last_poll), resolution),
+            "figures": [
+                *shown.values(),
+                figures.with_resolution(figures.lengths(days), resolution),
+            ],
             "week": week,
             "shades": figures.shades(week),
         }

@@ -166,7 +166,7 @@ def _count_person(person: _Person, records: DayRecords, seen: Sequence[Interval]
             continue
         idle = ended - session.last_activity
         if begin <= ended < end:
-            person.minutes.append(length_class(ended - started))
+            person.minutes.append((ended - started) // timedelta(minutes=1))
             person.after_seconds += int(idle.total_seconds())
         if idle >= CULLED_AFTER and _was_seen(Interval(session.last_activity, ended), records):
             person.saved_seconds += _saved(session.server, ended, person.sessions, window)
@@ -181,12 +181,6 @@ def _count_person(person: _Person, records: DayRecords, seen: Sequence[Interval]
     person.unobserved_seconds = int(unobserved)
     person.hours = frozenset(h for i in person.active for h in _local_hours(i, records.zone))
     person.sessions = []
-
-
-def length_class(length: timedelta) -> int:
-    """Full minutes; from an hour on in steps of five, which is the accuracy of the data."""
-    minutes = length // timedelta(minutes=1)
-    return minutes if minutes < 60 else minutes // 5 * 5
 
 
 def is_work(activity: Interval, sessions: Iterable[Session]) -> bool:

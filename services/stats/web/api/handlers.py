@@ -21,6 +21,7 @@ from services.stats.query.question import InvalidQuery, Question, Span
 from services.stats.records import GroupDay
 from services.stats.store.queries.dashboard import Queries
 from services.stats.web.api import responses
+from services.stats.web.api import types as api_types
 from services.stats.web.api.openapi import describe
 from services.stats.web.api.parameters import (
     PAGED,
@@ -77,7 +78,8 @@ class Api:
         viewer, question = await self._parse(request, ("timezone",))
         made_up = await self._queries.made_up()
         span = await self._queries.span()
-        return _json(responses.about(viewer, span, self._zone, question.zone, made_up))
+        counted = await self._queries.counters_read()
+        return _json(responses.about(viewer, span, self._zone, question.zone, made_up, counted))
 
     async def summary(self, request: web.Request) -> web.Response:
         """GET api/summary."""
@@ -90,7 +92,8 @@ class Api:
         if span is not None and days is not None:
             total = await self._queries.summaries(audience, [Period(*days)])
             rows = await self._summaries(audience, question.by, days, span)
-        return _json(responses.summary(total, rows, days, self._zone, question.zone))
+        answer = responses.summary(total, rows, days, self._zone, question.zone)
+        return await self._with_resolution(answer, days)
 
     async def _summaries(
         self, audience: Audience, by: By, days: tuple[date, date], span: Span
@@ -104,7 +107,8 @@ class Api:
         """GET api/days."""
         viewer, question = await self._parse(request, (*RANGE, *WHO))
         rows, days = await self._days(viewer, question)
-        return _json(responses.days(rows, days, self._zone, question.zone))
+        answer = responses.days(rows, days, self._zone, question.zone)
+        return await self._with_resolution(answer, days)
 
     async def week_by_hour(self, request: web.Request) -> web.Response:
         """GET api/week-by-hour. Hours are in the recorder's time zone."""
@@ -116,7 +120,7 @@ class Api:
         """GET api/session-lengths."""
         viewer, question = await self._parse(request, ("since", "until", *WHO))
         rows, days = await self._days(viewer, question)
-        return _json(responses.lengths(rows, days, self._zone))
+        return await self._with_resolution(responses.lengths(rows, days, self._zone), days)
 
     async def _days(
         self, viewer: Viewer, question: Question
@@ -133,7 +137,7 @@ class Api:
         days = bounded_days(question, await self._queries.span())
         rows = await self._queries.people(audience, *days) if days else []
         page = paginate(search(rows, table), table.page)
-        return _json(responses.people(page, days, self._zone))
+        return await self._with_resolution(responses.people(page, days, self._zone), days)
 
     async def inactive(self, request: web.Request) -> web.Response:
         """GET api/inactive: ``since`` is required."""
@@ -155,7 +159,8 @@ class Api:
         timeline = await self._queries.timeline(audience, *days)
         if timeline.person is None:
             raise DataNotFound("no such user among those you may see")
-        return _json(responses.timeline(timeline, days, self._zone, question.zone))
+        answer = responses.timeline(timeline, days, self._zone, question.zone)
+        return await self._with_resolution(answer, days)
 
     async def groups(self, request: web.Request) -> web.Response:
         """GET api/groups."""
@@ -180,6 +185,13 @@ class Api:
         days = bounded_days(question, await self._queries.span(), detailed=True)
         moments = await self._queries.servers_at(audience, *days, points) if days else []
         return _json(responses.concurrency(moments, days, self._zone, question.zone))
+
+    async def _with_resolution(
+        self, answer: api_types.SessionRange, days: tuple[date, date] | None
+    ) -> web.Response:
+        """A response about sessions, with what polls could see of them."""
+        seconds = await self._queries.resolution(*days) if days else None
+        return _json(msgspec.structs.replace(answer, resolution_seconds=seconds))
 
     @property
     def _zone(self) -> str:

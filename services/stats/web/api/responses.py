@@ -25,7 +25,12 @@ Days = tuple[date, date] | None
 
 
 def about(
-    viewer: Viewer, span: Span | None, timezone: str, zone: ZoneInfo | None, made_up: bool
+    viewer: Viewer,
+    span: Span | None,
+    timezone: str,
+    zone: ZoneInfo | None,
+    made_up: bool,
+    starts_counted_until: datetime | None,
 ) -> types.About:
     return types.About(
         user=viewer.name,
@@ -36,6 +41,7 @@ def about(
         last_day=span.last_day if span else None,
         last_poll=_at(span.last_poll, zone) if span else None,
         timelines_from=span.timelines_from if span else None,
+        starts_counted_until=_at(starts_counted_until, zone) if starts_counted_until else None,
         made_up=made_up,
     )
 
@@ -82,6 +88,7 @@ def _day(day: date, row: GroupDay | None, zone: ZoneInfo | None) -> types.DayVie
         active_7=row.active_7,
         active_30=row.active_30,
         sessions=row.sessions,
+        starts=row.starts,
         active_seconds=row.active_seconds,
         idle_seconds=row.idle_seconds,
         unobserved_seconds=row.unobserved_seconds,
