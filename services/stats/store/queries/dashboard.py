@@ -29,8 +29,10 @@ from services.stats.query.access import Audience, Individual, Viewer, WholeHub
 from services.stats.query.people import GroupRow, PersonRow
 from services.stats.query.periods import Summary, day_lengths, summarise
 from services.stats.query.question import Span
+from services.stats.query.servers import forecast
 from services.stats.query.servers.ages import RunningServer
 from services.stats.query.servers.choices import ServerUse
+from services.stats.query.servers.forecast import Expected
 from services.stats.query.timeline import Timeline
 from services.stats.records import GroupDay
 from services.stats.store import tables as t
@@ -150,6 +152,12 @@ class Queries:
         async with self._select(audience, first, last) as selection:
             known = (await self.store.read_meta(selection.connection)).get("profiles_from")
             return await servers.server_use(selection, date.fromisoformat(known) if known else None)
+
+    async def expected(self, audience: Audience, span: Span) -> list[Expected]:
+        """How many servers to expect in the coming week, for the hub or a group."""
+        rows = await self.days(audience, *forecast.days_needed(span.last_day))
+        peaks = forecast.complete_peaks(rows, span.last_poll, self.zone)
+        return forecast.forecast(span.last_day, peaks)
 
     async def running(self, audience: Audience) -> list[RunningServer]:
         """The servers of the audience that run now, the oldest first."""

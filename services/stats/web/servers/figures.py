@@ -49,11 +49,4 @@ class ServerFigures:
         return ages.list_figure(await self._queries.running(self._asked.audience))
 
     async def _forecast(self) -> Figure:
-        return forecast.figure(await expected(self._queries, self._asked, self._span))
-
-
-async def expected(queries: Queries, asked: PageRequest, span: Span) -> list[forecast.Expected]:
-    """How many servers to expect, for the hub or a group."""
-    rows = await queries.days(asked.audience, *forecast.days_needed(span.last_day))
-    peaks = forecast.complete_peaks(rows, span.last_poll, queries.zone)
-    return forecast.forecast(span.last_day, peaks)
+        return forecast.figure(await self._queries.expected(self._asked.audience, self._span))

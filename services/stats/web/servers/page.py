@@ -9,7 +9,6 @@ from services.stats.query.figures import Fact, Kind
 from services.stats.query.servers import ages, choices, forecast
 from services.stats.query.servers.choices import Dimension
 from services.stats.web.pages import Pages
-from services.stats.web.servers.figures import expected
 
 
 class ServersPage(Pages):
@@ -30,7 +29,7 @@ class ServersPage(Pages):
         running = await self.queries.running(asked.audience)
         long = ages.long_running(running)
         use = await self.queries.server_use(asked.audience, first, last)
-        rows = await expected(self.queries, asked, span)
+        rows = await self.queries.expected(asked.audience, span)
         return await self.render(
             request,
             asked,
