@@ -11,6 +11,7 @@ from services.stats.web.errors import add_query_errors
 from services.stats.web.overview import Overview
 from services.stats.web.person import PersonPage
 from services.stats.web.presentation import display, utc
+from services.stats.web.servers.page import ServersPage
 from services.stats.web.user_lists import UserLists
 
 
@@ -24,4 +25,5 @@ def add_pages(app: web.Application, *, queries: Queries, authenticator: Authenti
     person.setup(app)
     Overview(queries, authenticator, person).setup(app)
     UserLists(queries, authenticator).setup(app)
+    ServersPage(queries, authenticator).setup(app)
     Downloads(queries, authenticator).setup(app)

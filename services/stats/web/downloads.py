@@ -15,6 +15,7 @@ from services.stats.query.people import Sort, TableQuery
 from services.stats.query.question import Span
 from services.stats.web.errors import DataNotFound
 from services.stats.web.pages import PageRequest, Pages, inactive_since
+from services.stats.web.servers.figures import ServerFigures
 
 
 class Downloads(Pages):
@@ -52,6 +53,8 @@ class Downloads(Pages):
         if name == "timeline" and isinstance(audience, Individual):
             found = await self.queries.timeline(audience, first, last)
             return timeline.sessions(found, span.last_poll)
+        if (figure := await ServerFigures(self.queries, asked, span).named(name)) is not None:
+            return figure
         personal = isinstance(audience, Individual)
         if name == "servers" and not personal and self.detailed(span, first, last):
             return await self.running_servers(asked, first, last)

@@ -29,12 +29,16 @@ from services.stats.query.access import Audience, Individual, Viewer, WholeHub
 from services.stats.query.people import GroupRow, PersonRow
 from services.stats.query.periods import Summary, day_lengths, summarise
 from services.stats.query.question import Span
+from services.stats.query.servers import forecast
+from services.stats.query.servers.ages import RunningServer
+from services.stats.query.servers.choices import ServerUse
+from services.stats.query.servers.forecast import Expected
 from services.stats.query.spawns import SpawnSummary
 from services.stats.query.timeline import Timeline
 from services.stats.records import GroupDay
 from services.stats.store import tables as t
 from services.stats.store.daily.rows import LiveDays
-from services.stats.store.queries import days, observation, people, spawns, timelines
+from services.stats.store.queries import days, observation, people, servers, spawns, timelines
 from services.stats.store.queries.selection import Selection
 from services.stats.store.store import Store
 from services.stats.store.tables import FOREVER
@@ -160,6 +164,23 @@ class Queries:
         """Running servers at about this many moments; None in a gap."""
         async with self._select(audience, first, last) as selection:
             return await timelines.servers_at(selection, points)
+
+    async def server_use(self, audience: Audience, first: date, last: date) -> ServerUse:
+        """The servers of these days by profile and image."""
+        async with self._select(audience, first, last) as selection:
+            known = (await self.store.read_meta(selection.connection)).get("profiles_from")
+            return await servers.server_use(selection, date.fromisoformat(known) if known else None)
+
+    async def expected(self, audience: Audience, span: Span) -> list[Expected]:
+        """How many servers to expect in the coming week, for the hub or a group."""
+        rows = await self.days(audience, *forecast.days_needed(span.last_day))
+        peaks = forecast.complete_peaks(rows, span.last_poll, self.zone)
+        return forecast.forecast(span.last_day, peaks)
+
+    async def running(self, audience: Audience) -> list[RunningServer]:
+        """The servers of the audience that run now, the oldest first."""
+        async with self._select(audience, date.min, date.max) as selection:
+            return await servers.running(selection)
 
     @asynccontextmanager
     async def _select(
