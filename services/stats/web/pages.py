@@ -23,6 +23,9 @@ from services.stats.web.authentication import Authenticator
 from services.stats.web.charts import MISSING, charts_available
 from services.stats.web.errors import DataNotFound
 
+HAS_RESOURCES = web.AppKey("has_resources", bool)
+"""Whether there is a page about resources."""
+
 ZONE_COOKIE = "stats-timezone"
 """Holds the browser's time zone; set by the script."""
 
@@ -119,6 +122,8 @@ class Pages:
                 ("Users", prefix + "users"),
                 ("Inactive users", prefix + "inactive"),
             ]
+            if request.app[HAS_RESOURCES]:
+                nav.append(("Resources", prefix + "resources"))
         if viewer.name:
             nav.append(("Your activity", prefix + "person" if viewer.sees_others else prefix))
         groups = {row.name for row in await self.queries.groups(viewer)} | viewer.student_groups

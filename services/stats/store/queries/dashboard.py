@@ -34,6 +34,7 @@ from services.stats.records import GroupDay
 from services.stats.store import tables as t
 from services.stats.store.daily.rows import LiveDays
 from services.stats.store.queries import days, observation, people, timelines
+from services.stats.store.queries.resources import ResourceRecords, resource_records
 from services.stats.store.queries.selection import Selection
 from services.stats.store.store import Store
 from services.stats.store.tables import FOREVER
@@ -142,6 +143,13 @@ class Queries:
         """Running servers at about this many moments; None in a gap."""
         async with self._select(audience, first, last) as selection:
             return await timelines.servers_at(selection, points)
+
+    async def resources(
+        self, audience: Audience, viewer: Viewer, first: date, last: date
+    ) -> ResourceRecords:
+        """Who may own a server, and whose use of resources may be shown."""
+        async with self._select(audience, first, last) as selection:
+            return await resource_records(selection, viewer)
 
     @asynccontextmanager
     async def _select(

@@ -16,6 +16,7 @@ from services.stats.web.api.parameters import (
     MOST_DETAILED_DAYS,
     MOST_POINTS,
 )
+from services.stats.web.resources.types import CostAnswer, ResourcesAnswer
 
 _RESPONSES: dict[str, type[msgspec.Struct]] = {
     "about": api_types.About,
@@ -29,6 +30,8 @@ _RESPONSES: dict[str, type[msgspec.Struct]] = {
     "groups": api_types.GroupsAnswer,
     "gaps": api_types.GapsAnswer,
     "concurrency": api_types.ConcurrencyAnswer,
+    "resources": ResourcesAnswer,
+    "cost": CostAnswer,
 }
 
 _ERRORS = {
@@ -94,6 +97,12 @@ def _paths() -> dict[str, Any]:
         "concurrency": _get(
             "concurrency", "Running servers over time", (*days, "timezone", *who, "points")
         ),
+        "resources": _get(
+            "resources",
+            "Memory and CPU of servers, if Prometheus is configured",
+            (*days, "group", "page"),
+        ),
+        "cost": _get("cost", "The estimated cost of servers by group", (*days, "group")),
     }
     # Only here is a parameter required.
     described["inactive"]["parameters"][0] = {
