@@ -23,6 +23,9 @@ from services.stats.web.authentication import Authenticator
 from services.stats.web.charts import MISSING, charts_available
 from services.stats.web.errors import DataNotFound
 
+HAS_RESOURCES = web.AppKey("has_resources", bool)
+"""Whether there is a page about resources."""
+
 DETAILED_DAYS = 14
 """Up to this many days, running servers are shown over time; beyond, as daily mean and peak."""
 
@@ -117,6 +120,8 @@ class Pages:
                 ("Inactive users", prefix + "inactive"),
                 ("Servers", prefix + "servers"),
             ]
+            if request.app[HAS_RESOURCES]:
+                nav.append(("Resources", prefix + "resources"))
         if viewer.name:
             nav.append(("Your activity", prefix + "person" if viewer.sees_others else prefix))
         groups = {row.name for row in await self.queries.groups(viewer)} | viewer.student_groups

@@ -39,6 +39,7 @@ from services.stats.records import GroupDay
 from services.stats.store import tables as t
 from services.stats.store.daily.rows import LiveDays
 from services.stats.store.queries import days, observation, people, servers, spawns, timelines
+from services.stats.store.queries.resources import ResourceRecords, resource_records
 from services.stats.store.queries.selection import Selection
 from services.stats.store.store import Store
 from services.stats.store.tables import FOREVER
@@ -181,6 +182,13 @@ class Queries:
         """The servers of the audience that run now, the oldest first."""
         async with self._select(audience, date.min, date.max) as selection:
             return await servers.running(selection)
+
+    async def resources(
+        self, audience: Audience, viewer: Viewer, first: date, last: date
+    ) -> ResourceRecords:
+        """Who may own a server, and whose use of resources may be shown."""
+        async with self._select(audience, first, last) as selection:
+            return await resource_records(selection, viewer)
 
     @asynccontextmanager
     async def _select(
