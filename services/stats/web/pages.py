@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
+from common.clock import Clock, SystemClock
 from common.web.application import PREFIX
 from common.web.pages import render as render_page
 from services.stats.days import By, periods
@@ -26,6 +27,9 @@ from services.stats.web.errors import DataNotFound
 ZONE_COOKIE = "stats-timezone"
 """Holds the browser's time zone; set by the script."""
 
+CLOCK: web.AppKey[Clock] = web.AppKey("clock", Clock)
+"""What the pages take as the current time; the system's clock if it is missing."""
+
 DETAILED_DAYS = 14
 """Up to this many days, running servers are shown over time; beyond, as daily mean and peak."""
 
@@ -37,6 +41,8 @@ INACTIVE_FOR = timedelta(days=14)
 
 RANGES = (7, 30, 90, 180)
 """Days offered as links."""
+
+_SYSTEM_CLOCK = SystemClock()
 
 MOST_OPTIONS = 300
 """With more groups, the group is typed instead of chosen from a list."""
@@ -52,6 +58,7 @@ class PageRequest:
     zone: ZoneInfo
     query: dict[str, str]
     """The parameters that links on the page keep."""
+    now: datetime
 
     @property
     def group(self) -> str:
@@ -80,7 +87,8 @@ class Pages:
             audience = viewer.default_audience()
         remembered = parse_zone("", request.cookies.get(ZONE_COOKIE, ""), [])
         zone = question.zone or remembered or self.queries.zone
-        return PageRequest(viewer, question, audience, zone, _link_parameters(request))
+        now = request.app.get(CLOCK, _SYSTEM_CLOCK).now()
+        return PageRequest(viewer, question, audience, zone, _link_parameters(request), now)
 
     @staticmethod
     def require_many(asked: PageRequest) -> None:
