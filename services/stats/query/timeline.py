@@ -58,7 +58,7 @@ class TimelineDay:
 def timeline_days(
     timeline: Timeline, first: date, last: date, zone: ZoneInfo, now: datetime
 ) -> list[TimelineDay]:
-    """The days in the viewer's zone, oldest first. Running servers are drawn up to ``now``."""
+    """The days in the zone, oldest first. Running servers are drawn up to ``now``."""
     running = union(Interval(s.started, max(s.ended or now, s.started)) for s in timeline.sessions)
     rows = [
         TimelineDay(
@@ -144,7 +144,7 @@ def week(timeline: Timeline, rows: Sequence[GroupDay], zone: ZoneInfo) -> Figure
         Column("weekday", "Day", Kind.TEXT),
         *(Column(f"{hour:02}", f"{hour:02}", Kind.MINUTES) for hour in range(24)),
     )
-    note = f"Mean active minutes by weekday and hour; hours are in {zone.key}."
+    note = "Mean active minutes by weekday and hour."
     return Figure("week", "Week by hour", note, columns, table)
 
 

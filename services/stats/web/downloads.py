@@ -64,7 +64,7 @@ class Downloads(Pages):
             found = await self.queries.timeline(audience, first, last)
             return timeline.week(found, days, self.queries.zone)
         if name == "week":
-            return figures.week(days, self.queries.zone)
+            return figures.week(days)
         summaries = await self.summaries(asked, span, first, last, days)
         return figures.over_time(name, summaries, asked.question.by)
 

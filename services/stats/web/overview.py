@@ -80,5 +80,5 @@ class Overview(Pages):
         shown = {key: figures.over_time(key, summaries, by, today) for key in OVER_TIME}
         if self.detailed(span, first, last):
             shown["servers"] = await self.running_servers(asked, first, last)
-        week = figures.week(days, self.queries.zone)
+        week = figures.week(days)
         return facts(total, personal=False), [*shown.values(), figures.lengths(days)], week

@@ -17,15 +17,12 @@ from services.stats.query import figures, timeline
 from services.stats.query.access import Audience, Individual, Members, Viewer
 from services.stats.query.figures import Figure, Kind
 from services.stats.query.periods import Summary, by_day
-from services.stats.query.question import Question, Span, parse_zone
+from services.stats.query.question import Question, Span
 from services.stats.records import GroupDay
 from services.stats.store.queries.dashboard import Queries
 from services.stats.web.authentication import Authenticator
 from services.stats.web.charts import MISSING, charts_available
 from services.stats.web.errors import DataNotFound
-
-ZONE_COOKIE = "stats-timezone"
-"""Holds the browser's time zone; set by the script."""
 
 CLOCK: web.AppKey[Clock] = web.AppKey("clock", Clock)
 """What the pages take as the current time; the system's clock if it is missing."""
@@ -56,6 +53,7 @@ class PageRequest:
     question: Question
     audience: Audience
     zone: ZoneInfo
+    """The zone of times: that of the days, unless the address names another one."""
     query: dict[str, str]
     """The parameters that links on the page keep."""
     now: datetime
@@ -85,8 +83,7 @@ class Pages:
             audience = viewer.audience(group=question.group, user=user)
         else:
             audience = viewer.default_audience()
-        remembered = parse_zone("", request.cookies.get(ZONE_COOKIE, ""), [])
-        zone = question.zone or remembered or self.queries.zone
+        zone = question.zone or self.queries.zone
         now = request.app.get(CLOCK, _SYSTEM_CLOCK).now()
         return PageRequest(viewer, question, audience, zone, _link_parameters(request), now)
 

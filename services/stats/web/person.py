@@ -77,7 +77,9 @@ class PersonPage(Pages):
         over_time = [figures.over_time(key, summaries, by, today) for key in PERSONAL]
         return {
             "facts": facts(total, personal=True),
-            "timeline_days": timeline_days(timeline, first, last, asked.zone, span.last_poll),
+            "timeline_days": timeline_days(
+                timeline, first, last, self.queries.zone, span.last_poll
+            ),
             "sessions": sessions(timeline, span.last_poll),
             "figures": [*over_time, figures.lengths(days)],
             "week": week,
