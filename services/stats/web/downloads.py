@@ -56,6 +56,9 @@ class Downloads(Pages):
         days = await self.queries.days(audience, first, last)
         if name == "lengths":
             return figures.lengths(days)
+        if name == "week" and isinstance(audience, Individual):
+            found = await self.queries.timeline(audience, first, last)
+            return timeline.week(found, days, self.queries.zone)
         if name == "week":
             return figures.week(days)
         summaries = await self.summaries(asked, span, first, last, days)

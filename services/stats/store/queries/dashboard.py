@@ -26,6 +26,7 @@ from services.stats.days import Period, day_of
 from services.stats.intervals import Interval
 from services.stats.pseudonyms import is_pseudonym
 from services.stats.query.access import Audience, Individual, Viewer, WholeHub
+from services.stats.query.glance.headline import Headline, weeks
 from services.stats.query.people import GroupRow, PersonRow
 from services.stats.query.periods import Summary, day_lengths, summarise
 from services.stats.query.question import Span
@@ -39,6 +40,11 @@ from services.stats.records import GroupDay
 from services.stats.store import tables as t
 from services.stats.store.daily.rows import LiveDays
 from services.stats.store.queries import days, observation, people, servers, spawns, timelines
+from services.stats.store.queries.headline import (
+    EverActive,
+    read_headline,
+    read_observed_until,
+)
 from services.stats.store.queries.resources import ResourceRecords, resource_records
 from services.stats.store.queries.selection import Selection
 from services.stats.store.store import Store
@@ -53,6 +59,7 @@ class Queries:
         self.zone = store.zone
         self.name_of = name_of
         self._live = LiveDays(store)
+        self._ever_active = EverActive(store)
 
     async def span(self) -> Span | None:
         """The time for which there are records; None before the first poll."""
@@ -65,6 +72,7 @@ class Queries:
             span = await self._span(connection)
             if span is not None:
                 await self._live.read(connection, span.last_poll)
+                await self._ever_active.read(connection, span.last_poll)
 
     async def made_up(self) -> bool:
         """Whether the database holds demo data."""
@@ -130,6 +138,17 @@ class Queries:
                 return None
             rows = await observation.hub_days(selection)
             return [spawns.summary_of(selection, records, rows, period) for period in periods]
+
+    async def headline(self, audience: Audience, now: datetime) -> Headline | None:
+        """The figures of the first screen as of ``now``; None before the first poll."""
+        this, last = weeks(day_of(now, self.zone))
+        async with self._select(audience, last.first, this.last) as selection:
+            return await read_headline(selection, self._ever_active, now)
+
+    async def observed_until(self, now: datetime) -> datetime:
+        """Until when to expect records: the last poll, or ``now`` if another one is overdue."""
+        async with self.store.reading() as connection:
+            return await read_observed_until(connection, now)
 
     async def people(self, audience: Audience, first: date, last: date) -> list[PersonRow]:
         """Every user of the audience, also without activity; by name."""
