@@ -307,6 +307,9 @@ class GroupDay(NamedTuple):
     reduced: bool = False
     """Whether a person was erased after the raw records were pruned. What came from these records
     is not known any more: ``lengths``, ``hours``, and what is None."""
+    audited: bool | None = None
+    """Whether the culler's audit log tells of every server that stopped while idle whether the
+    culler stopped it. None: there was none."""
     starts: int | None = None
     """Starts counted by the Hub, of the hub only. Not a part of the stored row: it comes from
     the records of spawns."""

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from services.stats.days import By
-from services.stats.query.periods import Summary, session_lengths, week_by_hour
+from services.stats.query.periods import Summary, all_audited, session_lengths, week_by_hour
 from services.stats.records import GroupDay
 
 
@@ -159,6 +159,13 @@ OVER_TIME: Mapping[str, tuple[str, str, Draw, tuple[Column, ...]]] = {
 }
 """By key: title, note, chart type, and the fields of a Summary that the figure shows."""
 
+SAVED_BY_THE_CULLER = (
+    "Saved by the culler (estimate)",
+    "How much longer the servers that the culler stopped, by its audit log, would have run: until"
+    " their next use, at most 24 h each.",
+)
+"""Title and note of the savings if the culler's audit log covers them."""
+
 PERSONAL = ("hours", "sessions")
 """The figures that are meaningful for a single user."""
 
@@ -172,6 +179,8 @@ def over_time(key: str, summaries: Sequence[Summary], by: By, today: date | None
     if all(summary.starts is None for summary in summaries):
         # They are known of the whole hub only, and only if its metrics can be read.
         columns = tuple(column for column in columns if column.key != "starts")
+    if key == "savings" and all_audited(summary.saved_audited for summary in summaries):
+        title, note = SAVED_BY_THE_CULLER
     period: tuple[Column, ...] = (_DAY,) if by is By.DAY else (_FROM, _TO)
     columns = (*period, *columns, _OBSERVED, _COMPLETE)
     rows = [

@@ -57,7 +57,11 @@ class Summary(NamedTuple):
     """How long the servers that stopped had kept running after their last activity."""
     saved_hours: float | None = None
     """An estimate: how much longer the servers that stopped while idle would have run, which is
-    until they were used again, 24 h at most. Without those that were idle or stopped in a gap."""
+    until they were used again, 24 h at most. Without those that were idle or stopped in a gap, and
+    without those that the culler did not stop, where its audit log says so."""
+    saved_audited: bool | None = None
+    """Whether the audit log says of each of these servers that the culler stopped it. None: no
+    server stopped while idle."""
 
 
 class DayLength(NamedTuple):
@@ -140,7 +144,14 @@ def summarise(
         peak_at=peak.peak_at if peak else None,
         after_hours=_hours(_sum(row.after_seconds for row in detailed)),
         saved_hours=_hours(_sum(row.saved_seconds for row in detailed)),
+        saved_audited=all_audited(row.audited for row in detailed),
     )
+
+
+def all_audited(known: Iterable[bool | None]) -> bool | None:
+    """False if any is False, None if none is known."""
+    found = {one for one in known if one is not None}
+    return None if not found else found == {True}
 
 
 def _sum(values: Iterable[int | None]) -> int | None:

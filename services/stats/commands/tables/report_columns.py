@@ -68,8 +68,8 @@ SUMMARY_COLUMNS = (
     _hours(
         "saved",
         "saved_hours",
-        "an estimate: how much longer servers that stopped while idle would have run until their"
-        " next use, at most 24 h each",
+        "an estimate: how much longer servers that stopped while idle (or that the culler stopped,"
+        " if its audit log is read) would have run until their next use, at most 24 h each",
         11,
     ),
 )

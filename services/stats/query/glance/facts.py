@@ -60,7 +60,7 @@ def facts(total: Summary, *, personal: bool) -> list[Fact]:
     ]
     share = Fact("Observed", total.observed_percent, Kind.PERCENT, "of the time")
     saved = Fact(
-        "Saved by stopping idle servers",
+        "Saved by the culler" if total.saved_audited else "Stopped while idle",
         total.saved_hours,
         Kind.HOURS,
         "estimated",

@@ -92,6 +92,9 @@ class PeriodView(msgspec.Struct, frozen=True, kw_only=True):
     saved_hours: Hours | None
     """An estimate: how much longer the servers that stopped while idle would have run, until used
     again, at most 24 h each."""
+    saved_audited: bool | None
+    """Whether the culler's audit log says of each of these servers that the culler stopped it;
+    null: no server stopped while idle."""
 
 
 class SessionRange(DayRange, frozen=True, kw_only=True):
