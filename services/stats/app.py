@@ -12,11 +12,13 @@ from common.config.application import ServiceApp
 from common.config.command import Command
 from common.errors import ConfigError
 from services.stats.scopes import ADMIN_SCOPE
+from services.stats.settings.exclusion import Exclusion
 
 if TYPE_CHECKING:
     from services.stats.database import DatabaseSettings
     from services.stats.main import PagesSettings, Settings
     from services.stats.pseudonyms import Pseudonyms
+    from services.stats.settings.terms import Terms
 
 _SINCE = "First day (2026-03-01), or how far back to go (90d)."
 _UNTIL = "Last day (2026-07-31). Default: today."
@@ -37,12 +39,13 @@ class StatsApp(ServiceApp):
     main_options = ("db-url", "interval", "timezone", "retention", "url", "config", "log-format")
     commands: ClassVar[Mapping[str, Command]] = {
         "report": Command(
-            help="Print active users, sessions, hours and servers by day, week or month.",
+            help="Print active users, sessions, hours and servers by day, week or another period.",
             run="report",
             options={
                 "since": f"{_SINCE} Default: 30d.",
                 "until": _UNTIL,
-                "by": "Length of the periods: day, week or month. Default: day.",
+                "by": "The periods: day, week, month, year, term (see --terms), or all for one"
+                " period. Default: day.",
                 "group": "Count only members of this group.",
                 "user": "Count only this user.",
                 "inactive-since": "Instead, list users (of the group) not active since this day.",
@@ -52,6 +55,7 @@ class StatsApp(ServiceApp):
             report --since=90d --by=week
             report --group=nbgrader-course101 --inactive-since=2026-04-01
             report --user=ana --since=2026-03-01 --format=json
+            report --since=2025-10-01 --by=term --terms=/etc/jupyterhub/terms.toml
             """,
         ),
         "export": Command(
@@ -139,6 +143,16 @@ class StatsApp(ServiceApp):
         help="Days without members after which a group's name is free for another group, such as"
         " next year's course. Its records remain, under its name with the day; 0: never.",
     ).tag(config=True)
+    exclude = List(
+        Unicode(),
+        help="Users who are not counted, such as staff, bots and test accounts: a name, a glob such"
+        " as test-*, group:NAME, or admins; may be given several times. The commands use the"
+        " service's.",
+    ).tag(config=True)
+    terms = Unicode(
+        help="File with the hub's terms, such as semesters, for reports and pages by term (TOML)."
+        " The commands use the service's, unless they are given another file."
+    ).tag(config=True)
     pseudonymise = Bool(
         False, help="Store keyed hashes in place of the names of users, servers and profiles."
     ).tag(config=True)
@@ -168,6 +182,8 @@ class StatsApp(ServiceApp):
             "retention",
             "group_life",
             "people",
+            "exclude",
+            "terms",
             "pseudonymise",
             "pseudonym_key_file",
             "admin_groups",
@@ -197,6 +213,11 @@ class StatsApp(ServiceApp):
                 f"--timezone: unknown time zone {self.timezone!r}; write, for example,"
                 " Europe/Berlin."
             )
+        Exclusion.parse(self.exclude, found)
+        try:
+            self._terms()
+        except ConfigError as error:
+            found += error.problems
         if self.pseudonymise and not self.pseudonym_key_file:
             found.append("--pseudonymise needs a key; write --pseudonym-key-file=FILE.")
         elif self.pseudonymise:
@@ -207,6 +228,20 @@ class StatsApp(ServiceApp):
         return found
 
     # -- frozen settings
+
+    def _exclusion(self) -> Exclusion:
+        return Exclusion.parse(self.exclude, [])
+
+    def _terms(self) -> "Terms":
+        if not self.terms:
+            return ()
+        from common.config.settings_file import SettingsFile
+        from services.stats.settings.terms import load_terms
+
+        try:
+            return SettingsFile(Path(self.terms), "the file", load_terms).value
+        except ConfigError as error:
+            raise ConfigError([f"--terms: {self.terms}: {one}" for one in error.problems]) from None
 
     def _pseudonyms(self) -> "Pseudonyms | None":
         if not self.pseudonymise:
@@ -226,6 +261,7 @@ class StatsApp(ServiceApp):
             zone=self._zone(),
             migrate=self.migrate,
             pseudonyms=self._pseudonyms(),
+            exclusion=self._exclusion(),
         )
 
     def settings(self) -> "Settings":
@@ -249,6 +285,8 @@ class StatsApp(ServiceApp):
                 retention=timedelta(days=self.retention) if self.retention else None,
                 group_life=timedelta(days=self.group_life) if self.group_life else None,
                 by_account=self.people == "accounts",
+                exclusion=self._exclusion(),
+                terms=self._terms(),
             ),
             pages=self._pages() if self.serves else None,
             metric_groups=self.metric_groups,
@@ -277,7 +315,7 @@ class StatsApp(ServiceApp):
         from services.stats.database import missing_database, open_store
 
         problems = missing_database(self.db_url)
-        parsed = ReportOptions.parse(options, problems)
+        parsed = ReportOptions.parse(options, problems, self._terms())
         if problems:
             raise ConfigError(problems)
         database = self._database()

@@ -13,6 +13,7 @@ from services.stats.pseudonyms import Pseudonyms
 from services.stats.query.access import OPERATOR
 from services.stats.query.periods import by_day
 from services.stats.query.question import Range, one_of, parse_day
+from services.stats.settings.terms import Terms
 from services.stats.store.queries.dashboard import Queries
 from services.stats.store.store import Store
 
@@ -27,9 +28,13 @@ class ReportOptions:
     group: str = ""
     user: str = ""
     inactive_since: date | None = None
+    terms: Terms = ()
+    """Instead of those of the service."""
 
     @classmethod
-    def parse(cls, options: Mapping[str, str], problems: list[str]) -> "ReportOptions":
+    def parse(
+        cls, options: Mapping[str, str], problems: list[str], terms: Terms = ()
+    ) -> "ReportOptions":
         """From ``since``, ``until``, ``by``, ``group``, ``user``, ``inactive-since``, ``format``.
 
         Each is optional. Appends mistakes to ``problems``.
@@ -44,16 +49,20 @@ class ReportOptions:
             inactive_since=(
                 parse_day("--inactive-since", inactive, problems) if inactive else None
             ),
+            terms=terms,
         )
 
 
 async def report(store: Store, options: ReportOptions, pseudonyms: Pseudonyms | None) -> str:
     """The report as text.
 
-    :raises ConfigError: the database has no such group or user
+    :raises ConfigError: the database has no such group or user, or no terms
     """
     queries = Queries(store, name_of=pseudonyms.name if pseudonyms else str)
     problems = await _unknown_names(queries, options)
+    terms = (options.terms or await queries.terms()) if options.by is By.TERM else ()
+    if options.by is By.TERM and not terms:
+        problems.append("--by: no terms are known; add --terms=FILE.")
     if problems:
         raise ConfigError(problems)
     audience = OPERATOR.audience(group=options.group, user=options.user)
@@ -71,7 +80,7 @@ async def report(store: Store, options: ReportOptions, pseudonyms: Pseudonyms | 
         days = await queries.days(audience, first, last)
         rows = by_day(days, first, last, span.last_poll, store.zone)
     else:
-        rows = await queries.summaries(audience, periods(first, last, options.by))
+        rows = await queries.summaries(audience, periods(first, last, options.by, terms))
     return formats.summaries(rows, options.form, store.zone)
 
 

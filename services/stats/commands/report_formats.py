@@ -29,6 +29,8 @@ class _Column(NamedTuple):
     field: str
 
 
+TERM_COLUMN = _Column("term", "name")
+
 SUMMARY_COLUMNS = tuple(
     _Column(*pair)
     for pair in (
@@ -87,7 +89,9 @@ def summaries(rows: Sequence[Summary], form: Format, zone: ZoneInfo) -> str:
         row._replace(peak_at=row.peak_at.astimezone(zone)) if row.peak_at else row for row in rows
     ]
     if form is Format.TABLE:
-        return _table(rows, SUMMARY_COLUMNS) + "\n" + LEGEND + "\n"
+        named = any(row.name for row in rows)
+        columns = (TERM_COLUMN, *SUMMARY_COLUMNS) if named else SUMMARY_COLUMNS
+        return _table(rows, columns) + "\n" + LEGEND + "\n"
     return rows_as(rows, Summary._fields, form)
 
 

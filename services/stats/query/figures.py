@@ -33,7 +33,7 @@ class Kind(StrEnum):
 
 
 class Draw(StrEnum):
-    """The type of a figure's chart. The heat map is a shaded table and needs none."""
+    """The type of a figure's chart. The heat map, and a table of few rows, need none."""
 
     LINES = "lines"
     BARS = "bars"
@@ -76,10 +76,21 @@ class Figure:
 
 
 _DAY = Column("first", "Day", Kind.DAY)
+_TERM = Column("name", "Term", Kind.TEXT)
 _FROM, _TO = Column("first", "From", Kind.DAY), Column("last", "To", Kind.DAY)
 _OBSERVED = Column("observed_percent", "Observed", Kind.PERCENT)
 _COMPLETE = Column("complete", "Complete", Kind.TEXT)
-_IN_PERIOD = {By.DAY: "on that day", By.WEEK: "in that week", By.MONTH: "in that month"}
+_IN_PERIOD = {
+    By.DAY: "on that day",
+    By.WEEK: "in that week",
+    By.MONTH: "in that month",
+    By.YEAR: "in that year",
+    By.TERM: "in that term",
+    By.ALL: "in the whole range",
+}
+
+FEWEST_DRAWN = 4
+"""A chart of fewer rows shows less than its table, which is displayed in its place."""
 
 OVER_TIME: Mapping[str, tuple[str, str, Draw, tuple[Column, ...]]] = {
     "active": (
@@ -156,7 +167,7 @@ LENGTHS = (5, 15, 30, 60, 120, 240, 480, 1440)
 def over_time(key: str, summaries: Sequence[Summary], by: By) -> Figure:
     """One of OVER_TIME, with a row for each summary."""
     title, note, draw, columns = OVER_TIME[key]
-    period: tuple[Column, ...] = (_DAY,) if by is By.DAY else (_FROM, _TO)
+    period = {By.DAY: (_DAY,), By.TERM: (_TERM, _FROM, _TO)}.get(by, (_FROM, _TO))
     columns = (*period, *columns, _OBSERVED, _COMPLETE)
     rows = [
         [getattr(summary, column.key) for column in columns[:-1]]
@@ -170,7 +181,8 @@ def over_time(key: str, summaries: Sequence[Summary], by: By) -> Figure:
         for number, summary in enumerate(summaries)
         if not summary.complete and summary.active_users is not None
     )
-    return Figure(key, title, note, columns, rows, draw, incomplete)
+    few = len(rows) < FEWEST_DRAWN
+    return Figure(key, title, note, columns, rows, None if few else draw, incomplete)
 
 
 def running_servers(points: Sequence[tuple[datetime, int | None]]) -> Figure:

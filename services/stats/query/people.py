@@ -35,6 +35,8 @@ class PersonRow(NamedTuple):
     """The last of the requested days on which the user was active."""
     last_present: date | None = None
     """The last of them on which they were at the Hub, whether or not they worked."""
+    excluded: bool = False
+    """Whether they are not counted on at least one of the days."""
 
 
 class Sort(StrEnum):

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from common.web.application import PREFIX
 from common.web.pages import render as render_page
-from services.stats.days import By, periods
+from services.stats.days import By
 from services.stats.query import figures, timeline
 from services.stats.query.access import Audience, Individual, Members, Viewer
 from services.stats.query.figures import Figure, Kind
@@ -92,10 +92,11 @@ class Pages:
     async def summaries(
         self, asked: PageRequest, span: Span, first: date, last: date, days: Sequence[GroupDay]
     ) -> Sequence[Summary]:
-        """A summary of each day, week or month. ``days`` are the rows of the days."""
+        """A summary of each day or other period. ``days`` are the rows of the days."""
         if asked.question.by is By.DAY:
             return by_day(days, first, last, span.last_poll, self.queries.zone)
-        return await self.queries.summaries(asked.audience, periods(first, last, asked.question.by))
+        wanted = await self.queries.periods(first, last, asked.question.by)
+        return await self.queries.summaries(asked.audience, wanted)
 
     @staticmethod
     def detailed(span: Span, first: date, last: date) -> bool:
@@ -121,6 +122,7 @@ class Pages:
             ]
         if viewer.name:
             nav.append(("Your activity", prefix + "person" if viewer.sees_others else prefix))
+        terms = await self.queries.terms()
         groups = {row.name for row in await self.queries.groups(viewer)} | viewer.student_groups
 
         def link(path: str = "", /, **changes: Any) -> str:
@@ -146,7 +148,7 @@ class Pages:
             link=link,
             local_time=local_time,
             ranges=RANGES,
-            by_choices=list(By),
+            by_choices=[by for by in By if by is not By.TERM or terms],
             day_width=timeline.WIDTH,
             Kind=Kind,
             **context,

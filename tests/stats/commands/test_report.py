@@ -50,10 +50,10 @@ def test_inactive_members(demo: Run) -> None:
 
 def test_invalid_options_of_a_report(run: Run) -> None:
     """All invalid options of a report are reported at once."""
-    code, _, err = run("report", "--since=soon", "--by=year", "--format=xml")
+    code, _, err = run("report", "--since=soon", "--by=decade", "--format=xml")
     assert code == 1
     assert "2026-03-01, or 90d" in err
-    assert "day, week, month" in err
+    assert "day, week, month, year, term, all" in err
     assert "table, csv, json" in err
 
 

@@ -13,7 +13,7 @@ import msgspec
 from aiohttp import web
 
 from common.web.application import PREFIX
-from services.stats.days import By, Period, periods
+from services.stats.days import By, Period
 from services.stats.query.access import Audience, Individual, Viewer
 from services.stats.query.people import TableQuery, paginate, search
 from services.stats.query.periods import Summary, by_day
@@ -96,7 +96,7 @@ class Api:
         self, audience: Audience, by: By, days: tuple[date, date], span: Span
     ) -> list[Summary]:
         if by is not By.DAY:
-            return await self._queries.summaries(audience, periods(*days, by))
+            return await self._queries.summaries(audience, await self._queries.periods(*days, by))
         rows = await self._queries.days(audience, *days)
         return by_day(rows, *days, span.last_poll, self._queries.zone)
 

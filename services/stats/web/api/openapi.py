@@ -67,7 +67,7 @@ def _paths() -> dict[str, Any]:
         "about": _get("about", "Your access, and what is recorded", ("timezone",)),
         "summary": _get(
             "summary",
-            "Numbers of the whole range, and by day, week or month",
+            "Numbers of the whole range, and by day, week or another period",
             (*days, "timezone", *who, "by"),
         ),
         "days": _get("days", "Numbers of each day", (*days, "timezone", *who)),
@@ -161,7 +161,8 @@ def _parameters() -> dict[str, Any]:
         "user": (name, "Only this user."),
         "by": (
             {"type": "string", "enum": list(By), "default": By.DAY.value},
-            "The length of the periods.",
+            "The length of the periods. `all`: the whole range is one. `term`: the terms that the"
+            " service was started with, and the days between them.",
         ),
         "q": (
             {"type": "string", "maxLength": LONGEST_SEARCH},

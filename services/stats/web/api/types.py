@@ -47,7 +47,7 @@ class DayRange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PeriodView(msgspec.Struct, frozen=True, kw_only=True):
-    """A day, week or month in numbers; all null if nothing was observed."""
+    """A day or other period in numbers; all null if nothing was observed."""
 
     first: date
     last: date
@@ -85,6 +85,8 @@ class PeriodView(msgspec.Struct, frozen=True, kw_only=True):
     saved_hours: Hours | None
     """An estimate: how much longer the servers that stopped while idle would have run, until used
     again, at most 24 h each."""
+    name: str
+    """Of the term; `between terms` for the days in none; empty for other periods."""
 
 
 class SummaryAnswer(DayRange, frozen=True, kw_only=True):
