@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from services.stats.query.figures import Column, Figure, Kind
 from services.stats.query.question import InvalidQuery, one_of
@@ -159,7 +159,7 @@ def figure(key: str, rows: Sequence[PersonRow]) -> Figure:
         Column("active_hours", TITLES[Sort.ACTIVE_HOURS], Kind.HOURS),
         Column("idle_hours", TITLES[Sort.IDLE_HOURS], Kind.HOURS),
     )
-    cells = [
+    cells: list[list[Any]] = [
         [
             row.name,
             "yes" if row.deleted else "no",
@@ -172,6 +172,10 @@ def figure(key: str, rows: Sequence[PersonRow]) -> Figure:
         ]
         for row in rows
     ]
+    if any(row.excluded for row in rows):
+        columns = (*columns, Column("excluded", "Not counted", Kind.TEXT))
+        for cell, row in zip(cells, rows, strict=True):
+            cell.append("yes" if row.excluded else "no")
     return Figure(key, "Users", "", columns, cells)
 
 

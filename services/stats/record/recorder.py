@@ -87,6 +87,7 @@ class Recorder:
             full_interval=settings.full_interval,
             rename=rename,
             by_account=settings.by_account,
+            zone=store.zone,
             clock=self.clock,
         )
         self.exclusion = KeptExclusion(store, self.poller, settings.exclusion, rename)

@@ -13,18 +13,16 @@ from common.web.application import PREFIX
 from common.web.pages import render as render_page
 from services.stats.days import By
 from services.stats.query import figures, timeline
-from services.stats.query.access import Audience, Individual, Members, Viewer
+from services.stats.query.access import Audience, Individual, Members, Viewer, WholeHub
 from services.stats.query.figures import Figure, Kind
 from services.stats.query.periods import Summary, by_day
-from services.stats.query.question import Question, Span, parse_zone
+from services.stats.query.question import Question, Span
+from services.stats.query.uncounted import Uncounted
 from services.stats.records import GroupDay
 from services.stats.store.queries.dashboard import Queries
 from services.stats.web.authentication import Authenticator
 from services.stats.web.charts import MISSING, charts_available
 from services.stats.web.errors import DataNotFound
-
-ZONE_COOKIE = "stats-timezone"
-"""Holds the browser's time zone; set by the script."""
 
 DETAILED_DAYS = 14
 """Up to this many days, running servers are shown over time; beyond, as daily mean and peak."""
@@ -50,6 +48,7 @@ class PageRequest:
     question: Question
     audience: Audience
     zone: ZoneInfo
+    """The zone of times: that of the days, unless the address names another one."""
     query: dict[str, str]
     """The parameters that links on the page keep."""
 
@@ -78,9 +77,18 @@ class Pages:
             audience = viewer.audience(group=question.group, user=user)
         else:
             audience = viewer.default_audience()
-        remembered = parse_zone("", request.cookies.get(ZONE_COOKIE, ""), [])
-        zone = question.zone or remembered or self.queries.zone
+        zone = question.zone or self.queries.zone
         return PageRequest(viewer, question, audience, zone, _link_parameters(request))
+
+    @staticmethod
+    def listed(asked: PageRequest) -> Audience:
+        """The users that a list has: with those who are not counted, if that is requested.
+
+        Raises OutOfScope.
+        """
+        if not asked.question.excluded:
+            return asked.audience
+        return asked.viewer.with_uncounted(asked.audience)
 
     @staticmethod
     def require_many(asked: PageRequest) -> None:
@@ -123,6 +131,7 @@ class Pages:
         if viewer.name:
             nav.append(("Your activity", prefix + "person" if viewer.sees_others else prefix))
         terms = await self.queries.terms()
+        uncounted = await self._uncounted(asked, context)
         groups = {row.name for row in await self.queries.groups(viewer)} | viewer.student_groups
 
         def link(path: str = "", /, **changes: Any) -> str:
@@ -150,9 +159,20 @@ class Pages:
             ranges=RANGES,
             by_choices=[by for by in By if by is not By.TERM or terms],
             day_width=timeline.WIDTH,
+            uncounted=uncounted,
+            whole_hub=isinstance(asked.audience, WholeHub),
             Kind=Kind,
             **context,
         )
+
+    async def _uncounted(self, asked: PageRequest, context: dict[str, Any]) -> Uncounted:
+        """Who is not counted on the days of the page, by default today, as the viewer may see it."""
+        span = context.get("span")
+        if span is None or isinstance(asked.audience, Individual):
+            return Uncounted()
+        first, last = context.get("first", span.last_day), context.get("last", span.last_day)
+        found = await self.queries.uncounted(asked.audience, first, last)
+        return found.shown_to(everything=asked.viewer.everything)
 
 
 def inactive_since(question: Question, span: Span) -> date:
@@ -163,7 +183,7 @@ def inactive_since(question: Question, span: Span) -> date:
     return span.last_day - (since or INACTIVE_FOR)
 
 
-_LINK_PARAMETERS = ("since", "until", "by", "group", "user", "timezone", "q", "sort")
+_LINK_PARAMETERS = ("since", "until", "by", "group", "user", "timezone", "q", "sort", "excluded")
 
 
 def _link_parameters(request: web.Request) -> dict[str, str]:

@@ -41,7 +41,7 @@ async def roll_up_until(store: Store, now: datetime) -> list[date]:
             end = bounds(day, store.zone).end
             (records,) = [one async for one in read_days(store, connection, [day], end)]
             user_days, group_days = roll_up(records)
-            await _replace(store, connection, day, user_days, group_days)
+            await replace_day(connection, day, user_days, group_days)
             await store.write_meta(
                 connection,
                 rolled_until=(day + timedelta(days=1)).isoformat(),
@@ -65,13 +65,13 @@ async def _next_day(store: Store, now: datetime) -> date | None:
     return day if day < day_of(now - LATE, store.zone) else None
 
 
-async def _replace(
-    store: Store,
+async def replace_day(
     connection: AsyncConnection,
     day: date,
     user_days: list[UserDay],
     group_days: list[GroupDay],
 ) -> None:
+    """Write the rows of a day in place of those that it has."""
     for table in (t.user_days, t.group_days):
         await connection.execute(delete(table).where(table.c.day == day))
     await upsert(connection, t.user_days, (row._asdict() for row in user_days))

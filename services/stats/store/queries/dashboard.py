@@ -29,13 +29,21 @@ from services.stats.query.access import Audience, Individual, Viewer, WholeHub
 from services.stats.query.people import GroupRow, PersonRow
 from services.stats.query.periods import Summary, day_lengths, summarise
 from services.stats.query.question import InvalidQuery, Span
+from services.stats.query.spawns import SpawnSummary
 from services.stats.query.timeline import Timeline
 from services.stats.query.uncounted import Uncounted
 from services.stats.records import GroupDay
 from services.stats.settings.terms import Terms, terms_of
 from services.stats.store import tables as t
 from services.stats.store.daily.rows import LiveDays
-from services.stats.store.queries import days, observation, people, timelines, uncounted
+from services.stats.store.queries import (
+    days,
+    observation,
+    people,
+    spawns,
+    timelines,
+    uncounted,
+)
 from services.stats.store.queries.selection import Selection
 from services.stats.store.store import Store
 from services.stats.store.tables import FOREVER
@@ -133,6 +141,23 @@ class Queries:
             rows = await days.days(selection)
             total = await _summary(selection, rows, Period(first, last))
             return rows, total, [await _summary(selection, rows, period) for period in periods]
+
+    async def spawns(
+        self, audience: Audience, periods: Sequence[Period]
+    ) -> list[SpawnSummary] | None:
+        """How servers started in each period (a day, or more), by the Hub's own counters.
+
+        The periods must be sorted and must not overlap. None if the audience is not the whole hub:
+        the Hub counts spawns, but not whose.
+        """
+        if not periods:
+            return []
+        async with self._select(audience, periods[0].first, periods[-1].last) as selection:
+            records = await spawns.read_spawns(selection)
+            if records is None:
+                return None
+            rows = await observation.hub_days(selection)
+            return [spawns.summary_of(selection, records, rows, period) for period in periods]
 
     async def people(self, audience: Audience, first: date, last: date) -> list[PersonRow]:
         """Every user of the audience, also without activity; by name."""

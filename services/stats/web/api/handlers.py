@@ -14,10 +14,11 @@ from aiohttp import web
 
 from common.web.application import PREFIX
 from services.stats.days import By, Period
-from services.stats.query.access import Audience, Individual, Viewer
+from services.stats.query.access import Audience, Individual, Viewer, WholeHub
 from services.stats.query.people import TableQuery, paginate, search
 from services.stats.query.periods import Summary, by_day
 from services.stats.query.question import InvalidQuery, Question, Span
+from services.stats.query.uncounted import Uncounted
 from services.stats.records import GroupDay
 from services.stats.store.queries.dashboard import Queries
 from services.stats.web.api import responses
@@ -75,9 +76,13 @@ class Api:
     async def about(self, request: web.Request) -> web.Response:
         """GET api/about."""
         viewer, question = await self._parse(request, ("timezone",))
-        made_up = await self._queries.made_up()
-        span = await self._queries.span()
-        return _json(responses.about(viewer, span, self._zone, question.zone, made_up))
+        facts = responses.Facts(
+            span=await self._queries.span(),
+            made_up=await self._queries.made_up(),
+            terms=await self._queries.terms(),
+            uncounted=await self._queries.uncounted(WholeHub(), date.max, date.min),
+        )
+        return _json(responses.about(viewer, facts, self._zone, question.zone))
 
     async def summary(self, request: web.Request) -> web.Response:
         """GET api/summary."""
@@ -87,10 +92,12 @@ class Api:
         days = bounded_days(question, span)
         total: list[Summary] = []
         rows: list[Summary] = []
+        uncounted = Uncounted()
         if span is not None and days is not None:
             total = await self._queries.summaries(audience, [Period(*days)])
             rows = await self._summaries(audience, question.by, days, span)
-        return _json(responses.summary(total, rows, days, self._zone, question.zone))
+            uncounted = await self._queries.uncounted(audience, *days)
+        return _json(responses.summary(total, rows, uncounted, days, self._zone, question.zone))
 
     async def _summaries(
         self, audience: Audience, by: By, days: tuple[date, date], span: Span
@@ -127,9 +134,9 @@ class Api:
 
     async def people(self, request: web.Request) -> web.Response:
         """GET api/people."""
-        viewer, question = await self._parse(request, ("since", "until", *WHO, *PAGED))
+        viewer, question = await self._parse(request, ("since", "until", *WHO, *PAGED, "excluded"))
         table = TableQuery.parse(request.query)
-        audience = viewer.audience(group=question.group, user=question.user)
+        audience = self._listed(viewer, question)
         days = bounded_days(question, await self._queries.span())
         rows = await self._queries.people(audience, *days) if days else []
         page = paginate(search(rows, table), table.page)
@@ -137,9 +144,9 @@ class Api:
 
     async def inactive(self, request: web.Request) -> web.Response:
         """GET api/inactive: ``since`` is required."""
-        viewer, question = await self._parse(request, ("since", *WHO, *PAGED))
+        viewer, question = await self._parse(request, ("since", *WHO, *PAGED, "excluded"))
         table = TableQuery.parse(request.query)
-        audience = viewer.audience(group=question.group, user=question.user)
+        audience = self._listed(viewer, question)
         since = required_since(question, request.query, await self._queries.span())
         rows = await self._queries.inactive(audience, since) if since else []
         page = paginate(search(rows, table), table.page)
@@ -190,6 +197,11 @@ class Api:
         viewer = await self._authenticator.viewer(request)
         check_names(request.query, names)
         return viewer, Question.parse(request.query)
+
+    @staticmethod
+    def _listed(viewer: Viewer, question: Question) -> Audience:
+        audience = viewer.audience(group=question.group, user=question.user)
+        return viewer.with_uncounted(audience) if question.excluded else audience
 
     @staticmethod
     def _individual(viewer: Viewer, question: Question) -> Individual:

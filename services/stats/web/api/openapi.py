@@ -78,10 +78,14 @@ def _paths() -> dict[str, Any]:
             "session-lengths", "Lengths of the sessions that ended", (*days, *who)
         ),
         "people": _get(
-            "people", "The table of users, including users without activity", (*days, *who, *paged)
+            "people",
+            "The table of users, including users without activity",
+            (*days, *who, *paged, "excluded"),
         ),
         "inactive": _get(
-            "inactive", "Users who have not been active since a day", ("since", *who, *paged)
+            "inactive",
+            "Users who have not been active since a day",
+            ("since", *who, *paged, "excluded"),
         ),
         "timeline": _get(
             "timeline",
@@ -173,6 +177,10 @@ def _parameters() -> dict[str, Any]:
             "The column to sort by; prefix it with `-` for descending order.",
         ),
         "page": ({"type": "integer", "minimum": 1, "default": 1}, f"{PAGE_SIZE} rows per page."),
+        "excluded": (
+            {"type": "string", "enum": ["0", "1"], "default": "0"},
+            "1: also list users who are not counted. Only for users who may see everything.",
+        ),
         "points": (
             {"type": "integer", "minimum": 2, "maximum": MOST_POINTS, "default": DEFAULT_POINTS},
             "The approximate number of moments; they are at least a minute apart.",
