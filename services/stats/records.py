@@ -245,6 +245,30 @@ class UserDay(NamedTuple):
     """Whether they were at the Hub: they opened one of its pages, or did something in a gap."""
 
 
+UNKNOWN = 0
+"""The number of an unknown profile or image in ``ProfileDay``; those of known ones begin at 1."""
+
+
+class ProfileDay(NamedTuple):
+    """A day of a group or of the hub, with the servers of one profile and one image only."""
+
+    day: date
+    group_id: int
+    profile_id: int
+    image_id: int
+    sessions: int
+    """Servers started."""
+    server_seconds: int
+    observed_seconds: int
+    """The part of ``server_seconds`` in which it was observed whether the users worked."""
+    active_seconds: int
+    """The part of ``observed_seconds`` in which the server's user worked."""
+    ended: int
+    """Sessions that ended."""
+    ended_seconds: int
+    """The sum of their whole lengths."""
+
+
 class GroupDay(NamedTuple):
     """A day of a group or of the hub. Totals are over its members, and over all their servers.
 

@@ -149,7 +149,7 @@ def _key(row: PersonRow, sort: Sort) -> float:
 
 def figure(key: str, rows: Sequence[PersonRow]) -> Figure:
     """The whole table, for CSV."""
-    columns = (
+    columns: tuple[Column, ...] = (
         Column("name", TITLES[Sort.NAME], Kind.TEXT),
         Column("deleted", "Deleted", Kind.TEXT),
         Column("last_active", TITLES[Sort.LAST_ACTIVE], Kind.DAY),

@@ -212,6 +212,22 @@ polls = _keyed(
     key=("time",),
 )
 
+#: One row per day, group (0: the hub), profile and image (0: unknown) with servers.
+profile_days = _keyed(
+    "profile_days",
+    Column("day", Day),
+    Column("group_id", Integer),
+    Column("profile_id", Integer),
+    Column("image_id", Integer),
+    Column("sessions", Integer, nullable=False),
+    Column("server_seconds", BigInteger, nullable=False),
+    Column("observed_seconds", BigInteger, nullable=False),
+    Column("active_seconds", BigInteger, nullable=False),
+    Column("ended", Integer, nullable=False),
+    Column("ended_seconds", BigInteger, nullable=False),
+    key=("day", "group_id", "profile_id", "image_id"),
+)
+
 #: Spawns that ended in an interval, by their outcome; see ``records.Spawns``.
 spawns = _keyed(
     "spawns",
