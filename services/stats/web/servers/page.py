@@ -5,7 +5,8 @@ from datetime import timedelta
 from aiohttp import web
 
 from common.web.application import PREFIX
-from services.stats.query.figures import Fact, Kind
+from services.stats.query.figures import Kind
+from services.stats.query.glance.facts import Fact
 from services.stats.query.servers import ages, choices, forecast
 from services.stats.query.servers.choices import Dimension
 from services.stats.web.pages import Pages
