@@ -66,7 +66,8 @@ class StatsApp(ServiceApp, ResourceOptions):
             report --group=nbgrader-course101 --inactive-since=2026-04-01
             # Everything that is known about each day of a user, for a program
             report --user=ana --since=2026-03-01 --format=json
-            report --since=2025-10-01 --by=term --terms=/etc/jupyterhub/terms.toml
+            # How many different users did each term have?
+            report --since=2025-10-01 --by=term
             """,
         ),
         "export": Command(

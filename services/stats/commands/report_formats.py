@@ -13,6 +13,7 @@ from services.stats.commands.tables.text_table import (
     WIDTH,
     paragraph,
     printable,
+    shorten,
     table,
     that_fit,
 )
@@ -47,7 +48,7 @@ def summaries(rows: Sequence[Summary], form: Format, zone: ZoneInfo, *, wide: bo
         columns = list(SUMMARY_COLUMNS)
         days = [["from", "to"], *([f"{row.first}{_mark(row)}", str(row.last)] for row in rows)]
         if any(row.name for row in rows):
-            days = _beside([["term"], *([row.name] for row in rows)], days)
+            days = _beside([["term"], *([row.name or ""] for row in rows)], days)
     else:
         columns = [one for one in SUMMARY_COLUMNS if one.rank and (one.by_day or not by_day)]
         days = [["day" if by_day else "period"], *([_period(row) + _mark(row)] for row in rows)]
@@ -71,7 +72,7 @@ def _mark(row: Summary) -> str:
 def _period(row: Summary) -> str:
     """The name of a term; else the days, the year of the last one only if it is another."""
     if row.name and row.name != BETWEEN_TERMS:
-        return row.name
+        return shorten(row.name, len("2025-12-29 to 2026-01-04"))
     if row.first == row.last:
         return row.first.isoformat()
     last = f"{row.last:%m-%d}" if row.first.year == row.last.year else row.last.isoformat()

@@ -98,8 +98,8 @@ class PeriodView(msgspec.Struct, frozen=True, kw_only=True):
     saved_hours: Hours | None
     """An estimate: how much longer the servers that stopped while idle would have run, until used
     again, at most 24 h each."""
-    name: str
-    """Of the term; `between terms` for the days in none; empty for other periods."""
+    name: str | None
+    """Of the term; `between terms` for the days in none; null for other periods."""
 
 
 class SummaryAnswer(DayRange, frozen=True, kw_only=True):
