@@ -129,7 +129,10 @@ class CountedDay:
         """The servers of the hub, or of a group's members, by profile and image."""
         if not self.records.servers_known:
             return []
-        mine = (p.by_choice for i, p in self._people.items() if members is None or i in members)
+        counted = self._people.keys() - self.records.excluded
+        if members is not None:
+            counted &= members
+        mine = (self._people[i].by_choice for i in counted)
         return rows(self.records.day, group_id, add_up(mine))
 
     def groups(self) -> list[GroupDay]:

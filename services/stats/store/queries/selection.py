@@ -89,7 +89,7 @@ class Selection:
         if isinstance(self.audience, Members):
             self.group_id = await self._group_id(self.audience.group)
             self.memberships = await self._memberships(t.groups.c.name == self.audience.group)
-            self.windows = self._counted(self.memberships)
+            self.windows = self.counted(self.memberships)
         elif isinstance(self.audience, Individual):
             self.windows = await self._windows_of(self.audience)
         groups = {self.group_id} - {None, HUB}
@@ -136,7 +136,7 @@ class Selection:
             windows.setdefault(row.user_id, []).append((day_of(row.since, self.zone), until))
         return windows
 
-    def _counted(self, windows: Windows) -> Windows:
+    def counted(self, windows: Windows) -> Windows:
         """The windows without the days on which their users are not counted."""
         found = dict(windows)
         for user_id in found.keys() & set(self.excluded.users):
@@ -159,9 +159,13 @@ class Selection:
 
     def is_counted(self, user_id: int, first_seen: datetime, deleted: datetime) -> bool:
         """Whether a user of the hub counts on at least one of the days on which they existed."""
-        if user_id not in self.excluded.always and user_id not in self.excluded.members:
+        if not self.is_partly_counted(user_id):
             return True
         return not self.excluded.covers_all(user_id, *self.existed(first_seen, deleted))
+
+    def is_partly_counted(self, user_id: int) -> bool:
+        """Whether a user is not counted on some day."""
+        return user_id in self.excluded.always or user_id in self.excluded.members
 
     def existed(self, first_seen: datetime, deleted: datetime) -> tuple[date, date]:
         """The first and the last of the days on which there was an account."""
@@ -176,10 +180,13 @@ class Selection:
 
     def visible_parts(self, user_id: int, interval: Interval) -> list[Interval]:
         """The parts of the interval that may be shown of this user."""
-        if self.windows is None:
+        if self.windows is None and not self.is_partly_counted(user_id):
             return [interval]
         shown = []
-        for first, last in self.windows.get(user_id, ()):
+        windows = self.windows
+        if windows is None:
+            windows = {user_id: self.excluded.counted(user_id, date.min, date.max)}
+        for first, last in windows.get(user_id, ()):
             start = interval.start if first == date.min else midnight(first, self.zone)
             end = interval.end if last == date.max else bounds(last, self.zone).end
             if start <= interval.start and interval.end <= end:
