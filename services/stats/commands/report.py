@@ -85,7 +85,9 @@ async def report(
     audience = OPERATOR.audience(group=options.group, user=options.user)
     if options.inactive_since is not None:
         rows = await queries.inactive(audience, options.inactive_since)
-        return formats.people(rows, options.form, wide=options.wide)
+        text = formats.people(rows, options.form, wide=options.wide)
+        today = day_of(datetime.now(UTC), store.zone)
+        return text + await _not_counted(queries, options, today, today)
     span = await queries.span()
     first, last = options.range.days(
         span.last_day if span else day_of(datetime.now(UTC), store.zone)
@@ -97,7 +99,20 @@ async def report(
         summaries = by_day(days, first, last, span.last_poll, store.zone)
     else:
         summaries = await queries.summaries(audience, periods(first, last, options.by, terms))
-    return formats.summaries(summaries, options.form, store.zone, wide=options.wide)
+    text = formats.summaries(summaries, options.form, store.zone, wide=options.wide)
+    return text + await _not_counted(queries, options, first, last)
+
+
+async def _not_counted(queries: Queries, options: ReportOptions, first: date, last: date) -> str:
+    """A line below the table about users who are not counted on these days."""
+    if options.form is not Format.TABLE or options.user:
+        return ""
+    span = await queries.span()
+    if span is not None:  # today may not have been polled yet
+        first, last = min(first, span.last_day), max(last, span.first_day)
+    audience = OPERATOR.audience(group=options.group)
+    found = await queries.uncounted(audience, first, last)
+    return formats.not_counted(found, whole_hub=not options.group)
 
 
 async def _unknown_names(queries: Queries, options: ReportOptions) -> list[str]:

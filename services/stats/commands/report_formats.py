@@ -22,6 +22,7 @@ from services.stats.query.figures import Kind
 from services.stats.query.glance.units import HOUR, duration, number
 from services.stats.query.people import PersonRow
 from services.stats.query.periods import COVERAGE, Summary
+from services.stats.query.uncounted import Uncounted
 
 
 class Format(StrEnum):
@@ -105,6 +106,19 @@ def people(rows: Sequence[PersonRow], form: Format, *, wide: bool = False) -> st
     text, cut = table(_cells(rows, PERSON_COLUMNS), most=None if wide else WIDTH)
     note = "Long names are cut: --wide and --format=csv have them in full.\n" if cut else ""
     return f"{text}{note}{len(rows):,} not active\n"
+
+
+def not_counted(found: Uncounted, *, whole_hub: bool) -> str:
+    """Who is not counted; nothing if everybody is."""
+    text = ""
+    if found.patterns:
+        noun = "user" if whole_hub else "member"
+        text = f"Not counted: {found.number:,} {noun}{'s' * (found.number != 1)} ({found.listed})."
+    if found.number and whole_hub:
+        text += f" {found.included}"
+    if found.since:
+        text += f" This applies from {found.since}; earlier days remain as they were counted."
+    return paragraph(text.strip()) if text else ""
 
 
 def rows_as(rows: Sequence[_Row], fields: Sequence[str], form: Format) -> str:

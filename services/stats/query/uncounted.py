@@ -16,6 +16,11 @@ class Uncounted(NamedTuple):
     """If the exclusion does not hold from the first of the days: the day from which it does."""
 
     @property
+    def included(self) -> str:
+        """What includes them on the whole hub, whose machines must run their servers, too."""
+        return "Figures about running servers and spawns include theirs."
+
+    @property
     def listed(self) -> str:
         """The patterns in words: ``admin, bot-*, group staff``."""
         return ", ".join(one.replace("group:", "group ", 1) for one in self.patterns)

@@ -173,6 +173,7 @@ class Pages:
             by_choices=[by for by in By if by is not By.TERM or terms],
             day_width=timeline.WIDTH,
             uncounted=uncounted,
+            person_uncounted=await self._is_uncounted(asked, context),
             whole_hub=isinstance(asked.audience, WholeHub),
             Kind=Kind,
             **context,
@@ -186,6 +187,13 @@ class Pages:
         first, last = context.get("first", span.last_day), context.get("last", span.last_day)
         found = await self.queries.uncounted(asked.audience, first, last)
         return found.shown_to(everything=asked.viewer.everything)
+
+    async def _is_uncounted(self, asked: PageRequest, context: dict[str, Any]) -> bool:
+        """Whether the user whom the page is about is not counted; only for full access."""
+        if context.get("first") is None or not isinstance(asked.audience, Individual):
+            return False
+        days = context["first"], context["last"]
+        return asked.viewer.everything and await self.queries.is_uncounted(asked.audience, *days)
 
 
 def inactive_since(question: Question, span: Span) -> date:
