@@ -88,6 +88,8 @@ async def _check_zone(store: Store) -> None:
 async def _check_exclusion(store: Store, exclusion: Exclusion) -> None:
     """The days in a database were counted once, without certain users."""
     kept = await store.kept_exclusion()
+    if await store.kept_zone() is None:
+        return  # a new database, which the service will count as it is set then
     if exclusion and set(exclusion.patterns) != set(kept.patterns):
         listed = f"without {', '.join(kept.patterns)}" if kept else "with all users"
         raise ConfigError(
