@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 from services.stats.days import By
 from services.stats.query.periods import Summary, session_lengths, week_by_hour
@@ -221,14 +220,14 @@ SHADES = 8
 """The number of shades in the heat map, not counting the one for zero."""
 
 
-def week(rows: Sequence[GroupDay], zone: ZoneInfo) -> Figure:
+def week(rows: Sequence[GroupDay]) -> Figure:
     """Mean active users by weekday and hour."""
     columns = (
         Column("weekday", "Day", Kind.TEXT),
         *(Column(f"{hour:02}", f"{hour:02}") for hour in range(24)),
     )
     table = [[WEEKDAYS[day], *hours] for day, hours in enumerate(week_by_hour(rows))]
-    note = f"Mean active users by weekday and hour; hours are in {zone.key}."
+    note = "Mean active users by weekday and hour."
     return Figure("week", "Week by hour", note, columns, table)
 
 

@@ -57,7 +57,7 @@ class TimelineDay:
 def timeline_days(
     timeline: Timeline, first: date, last: date, zone: ZoneInfo, now: datetime
 ) -> list[TimelineDay]:
-    """The days in the viewer's zone, oldest first. Running servers are drawn up to ``now``."""
+    """The days in the zone, oldest first. Running servers are drawn up to ``now``."""
     running = union(Interval(s.started, max(s.ended or now, s.started)) for s in timeline.sessions)
     rows = [
         TimelineDay(

@@ -54,7 +54,7 @@ class Downloads(Pages):
         if name == "lengths":
             return figures.lengths(days)
         if name == "week":
-            return figures.week(days, self.queries.zone)
+            return figures.week(days)
         summaries = await self.summaries(asked, span, first, last, days)
         return figures.over_time(name, summaries, asked.question.by)
 

@@ -69,5 +69,5 @@ class Overview(Pages):
         if self.detailed(span, first, last):
             shown["servers"] = await self.running_servers(asked, first, last)
         facts = figures.facts(total, personal=False)
-        week = figures.week(days, self.queries.zone)
+        week = figures.week(days)
         return facts, [*shown.values(), figures.lengths(days)], week

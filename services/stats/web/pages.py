@@ -16,7 +16,7 @@ from services.stats.query import figures, timeline
 from services.stats.query.access import Audience, Individual, Members, Viewer
 from services.stats.query.figures import Figure, Kind
 from services.stats.query.periods import Summary, by_day
-from services.stats.query.question import Question, Span, parse_zone
+from services.stats.query.question import Question, Span
 from services.stats.records import GroupDay
 from services.stats.store.queries.dashboard import Queries
 from services.stats.web.authentication import Authenticator
@@ -25,9 +25,6 @@ from services.stats.web.errors import DataNotFound
 
 HAS_RESOURCES = web.AppKey("has_resources", bool)
 """Whether there is a page about resources."""
-
-ZONE_COOKIE = "stats-timezone"
-"""Holds the browser's time zone; set by the script."""
 
 DETAILED_DAYS = 14
 """Up to this many days, running servers are shown over time; beyond, as daily mean and peak."""
@@ -53,6 +50,7 @@ class PageRequest:
     question: Question
     audience: Audience
     zone: ZoneInfo
+    """The zone of times: that of the days, unless the address names another one."""
     query: dict[str, str]
     """The parameters that links on the page keep."""
 
@@ -81,8 +79,7 @@ class Pages:
             audience = viewer.audience(group=question.group, user=user)
         else:
             audience = viewer.default_audience()
-        remembered = parse_zone("", request.cookies.get(ZONE_COOKIE, ""), [])
-        zone = question.zone or remembered or self.queries.zone
+        zone = question.zone or self.queries.zone
         return PageRequest(viewer, question, audience, zone, _link_parameters(request))
 
     @staticmethod

@@ -62,11 +62,13 @@ class PersonPage(Pages):
         days = await self.queries.days(asked.audience, first, last)
         total = of_one_user(days, first, last, span.last_poll, self.queries.zone)
         summaries = await self.summaries(asked, span, first, last, days)
-        week = figures.week(days, self.queries.zone)
+        week = figures.week(days)
         over_time = [figures.over_time(key, summaries, asked.question.by) for key in PERSONAL]
         return {
             "facts": figures.facts(total, personal=True),
-            "timeline_days": timeline_days(timeline, first, last, asked.zone, span.last_poll),
+            "timeline_days": timeline_days(
+                timeline, first, last, self.queries.zone, span.last_poll
+            ),
             "sessions": sessions(timeline, span.last_poll),
             "figures": [*over_time, figures.lengths(days)],
             "week": week,

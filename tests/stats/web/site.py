@@ -30,6 +30,7 @@ from services.stats.store.store import Store
 from services.stats.web.api.handlers import add_api
 from services.stats.web.authentication import Authenticator
 from services.stats.web.dashboard import add_pages
+from services.stats.web.resources.report import ResourceSource
 from tests.fakes.hub import FakeHub
 from tests.fakes.oauth import Answer, Browser, FakeOAuth
 from tests.stats.course import at
@@ -77,7 +78,10 @@ class StatsSite:
 
 @asynccontextmanager
 async def stats_site(
-    queries: Queries, *, admin_groups: frozenset[str] = frozenset()
+    queries: Queries,
+    *,
+    admin_groups: frozenset[str] = frozenset(),
+    resources: ResourceSource | None = None,
 ) -> AsyncIterator[StatsSite]:
     """A site that shows what is in a database."""
     async with AsyncExitStack() as stack:
@@ -105,8 +109,8 @@ async def stats_site(
             title="Statistics",
         )
         authenticator = Authenticator(site.sign_in, hub, admin_groups)
-        add_pages(site.app, queries=queries, authenticator=authenticator)
-        add_api(site.app, queries=queries, authenticator=authenticator)
+        add_pages(site.app, queries=queries, authenticator=authenticator, resources=resources)
+        add_api(site.app, queries=queries, authenticator=authenticator, resources=resources)
         port = await stack.enter_async_context(serve(site.app, Bind()))
         site.origin = f"http://127.0.0.1:{port}"
         async with site._stack:

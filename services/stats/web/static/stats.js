@@ -19,19 +19,8 @@ const DATES = [
 ];
 const drawn = [];
 
-/* A cookie tells the server the browser's time zone. On the first visit the page is loaded again
- * to use it, unless the address names a time zone. */
+/* The time zone of the page's times. */
 const page = document.querySelector('meta[name="stats-zone"]');
-const browserZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-
-function rememberZone() {
-  const wanted = `stats-timezone=${browserZone}`;
-  const has = () => document.cookie.split("; ").includes(wanted);
-  if (!browserZone || has()) return false;
-  const secure = location.protocol === "https:" ? "; Secure" : "";
-  document.cookie = `${wanted}; Path=${page.dataset.path}; Max-Age=31536000; SameSite=Lax${secure}`;
-  return has() && !page.dataset.asked && page.content !== browserZone;
-}
 
 function offerZones() {
   const list = document.getElementById("zones");
@@ -176,12 +165,8 @@ function draw(table) {
   });
 }
 
-if (rememberZone()) {
-  location.reload();
-} else {
-  offerZones();
-  if (typeof uPlot !== "undefined") {
-    for (const table of document.querySelectorAll("table[data-draw]")) draw(table);
-  }
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawn.forEach((again) => again()));
+offerZones();
+if (typeof uPlot !== "undefined") {
+  for (const table of document.querySelectorAll("table[data-draw]")) draw(table);
 }
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawn.forEach((again) => again()));
