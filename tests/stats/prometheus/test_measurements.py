@@ -18,13 +18,8 @@ from services.stats.prometheus.measurements import Answer, Measurements, choose_
 from services.stats.prometheus.presets import PRESETS, Expressions, Kind
 from services.stats.query.resources.names import ServerName
 from services.stats.query.resources.usage import GB, HOUR
-from tests.stats.prometheus.fake import (
-    GIB,
-    MISSING,
-    FakePrometheus,
-    Running,
-    real_prometheus,
-)
+from tests.stats.prometheus.fake import GIB, FakePrometheus, Running
+from tests.stats.prometheus.real import MISSING, real_prometheus
 
 DAY = date(2026, 3, 2)
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
