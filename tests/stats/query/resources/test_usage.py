@@ -6,11 +6,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.stats.query.resources.names import KnownUser, Owners, ServerName
+from services.stats.query.resources.names import ServerName
 from services.stats.query.resources.prices import Prices
-from services.stats.query.resources.rows import collect, row
-from services.stats.query.resources.slugs import Spawned
-from services.stats.query.resources.usage import GB, HOUR, Amount, Measured, Use, by_day, by_user
+from services.stats.query.resources.rows import row
+from services.stats.query.resources.usage import HOUR, Amount, Measured, Use, by_day
 
 DAY = date(2026, 3, 29)
 NEXT = date(2026, 3, 30)
@@ -86,32 +85,3 @@ def test_a_sample_belongs_to_the_day_of_its_step() -> None:
         DAY: 23,
         NEXT: 1,
     }
-
-
-def test_coverage_is_by_user_and_day() -> None:
-    """More measurements on one day do not make up for another; without servers it is unknown."""
-    owners = Owners([KnownUser(1, "ana", date.min, date.max)], Spawned.PODS, "jupyter")
-    day, following = Use(), Use()
-    day.memory.add_sample(GB, None, 3 * HOUR)
-    following.memory.add_sample(GB, None, HOUR)
-    daily = {(ANA, DAY): day, (ANA, NEXT): following}
-    users, other = by_user(daily, owners, {(1, DAY): 2.0 * HOUR, (1, NEXT): 2.0 * HOUR})
-    found = collect(users, None, {}, [DAY, NEXT])
-    assert found.total.coverage == 0.75
-    assert other == Use()
-    assert Use().coverage is None
-
-
-def test_groups_count_days_of_membership() -> None:
-    """A day of leaving and joining again counts once; a day outside not at all."""
-    users = {(1, DAY): Use(), (1, NEXT): Use()}
-    for use in users.values():
-        use.memory.add_sample(GB, None, HOUR)
-    groups = {"x": {1: [(date.min, DAY), (DAY, DAY)]}, "y": {2: [(date.min, date.max)]}}
-    found = collect(users, {1: [(NEXT, NEXT)]}, groups, [DAY, NEXT])
-    assert found.groups.keys() == {"x"}
-    assert found.groups["x"].memory.measured == HOUR
-    assert found.total.memory.measured == HOUR
-    assert found.days[DAY] == Use()
-    nobody = collect(users, {}, {}, [])
-    assert nobody.users == {}
