@@ -54,7 +54,7 @@ class ResourcesPage(Pages):
         context: dict[str, Any] = {}
         if report is not None:
             context = {
-                "facts": figures.facts(report.total, self._source.prices),
+                "facts": figures.facts(report.total),
                 "figures": self._figures(report, span),
                 "page": paginate(table.search(report.users), table.page),
                 "groups_rows": ResourceTable(sort="memory_gb_hours").search(report.groups),
