@@ -137,6 +137,7 @@ PURE = (
     "services/formgrader_proxy/upstream/pool/balance.py",
     "services/formgrader_proxy/web/jobs/views.py",
     "services/stats/commands/report_formats.py",
+    "services/stats/commands/tables",
     "services/stats/intervals.py",
     "services/stats/prometheus/presets.py",
     "services/stats/prometheus/settings.py",

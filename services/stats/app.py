@@ -50,9 +50,18 @@ class StatsApp(ServiceApp, ResourceOptions):
                 "inactive-since": "Instead, list users (of the group) not active since this day.",
                 "format": "table, csv or json. Default: table.",
             },
+            switches={
+                "wide": "All columns of the table, and long names in full. Default: what fits 100"
+                " columns.",
+            },
             examples="""
+            # How was the hub used in the last 90 days, week by week?
             report --since=90d --by=week
+            # The last 120 days of a course, for a spreadsheet
+            report --group=nbgrader-course101 --since=120d --by=week --format=csv
+            # Who of the course has not worked since the first of April?
             report --group=nbgrader-course101 --inactive-since=2026-04-01
+            # Everything that is known about each day of a user, for a program
             report --user=ana --since=2026-03-01 --format=json
             """,
         ),
@@ -280,13 +289,14 @@ class StatsApp(ServiceApp, ResourceOptions):
         from services.stats.commands.report import ReportOptions, report
         from services.stats.database import missing_database, open_store
 
-        problems = missing_database(self.db_url)
+        missing = missing_database(self.db_url)
+        problems = list(missing)
         parsed = ReportOptions.parse(options, problems)
-        if problems:
+        if missing:
             raise ConfigError(problems)
         database = self._database()
         async with open_store(database) as store:
-            print(await report(store, parsed, database.pseudonyms), end="")
+            print(await report(store, parsed, database.pseudonyms, problems), end="")
         return 0
 
     async def export(self, words: Sequence[str], options: Mapping[str, str]) -> int:

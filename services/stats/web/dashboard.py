@@ -14,6 +14,7 @@ from services.stats.web.person import PersonPage
 from services.stats.web.presentation import display, utc
 from services.stats.web.resources.page import ResourcesPage
 from services.stats.web.resources.report import ResourceSource
+from services.stats.web.servers.page import ServersPage
 from services.stats.web.user_lists import UserLists
 
 
@@ -36,6 +37,7 @@ def add_pages(
     person.setup(app)
     Overview(queries, authenticator, person).setup(app)
     UserLists(queries, authenticator).setup(app)
+    ServersPage(queries, authenticator).setup(app)
     app[HAS_RESOURCES] = resources is not None and resources.measurements is not None
     if resources is not None and app[HAS_RESOURCES]:
         ResourcesPage(queries, authenticator, resources).setup(app)

@@ -15,6 +15,7 @@ from services.stats.query.people import Sort, TableQuery
 from services.stats.query.question import Span
 from services.stats.web.errors import DataNotFound
 from services.stats.web.pages import PageRequest, Pages, inactive_since
+from services.stats.web.servers.figures import ServerFigures
 
 
 class Downloads(Pages):
@@ -45,6 +46,8 @@ class Downloads(Pages):
         if name == "timeline" and isinstance(audience, Individual):
             found = await self.queries.timeline(audience, first, last)
             return timeline.sessions(found, span.last_poll)
+        if (figure := await ServerFigures(self.queries, asked, span).named(name)) is not None:
+            return figure
         personal = isinstance(audience, Individual)
         if name == "servers" and not personal and self.detailed(span, first, last):
             return await self.running_servers(asked, first, last)
@@ -53,6 +56,9 @@ class Downloads(Pages):
         days = await self.queries.days(audience, first, last)
         if name == "lengths":
             return figures.lengths(days)
+        if name == "week" and isinstance(audience, Individual):
+            found = await self.queries.timeline(audience, first, last)
+            return timeline.week(found, days, self.queries.zone)
         if name == "week":
             return figures.week(days)
         summaries = await self.summaries(asked, span, first, last, days)

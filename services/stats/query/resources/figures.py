@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from services.stats.query.figures import Column, Draw, Fact, Figure, Kind
+from services.stats.query.figures import Column, Draw, Figure, Kind
+from services.stats.query.glance.facts import Fact
 from services.stats.query.people import LONGEST_SEARCH, PAGE_SIZE
 from services.stats.query.periods import COVERAGE
 from services.stats.query.question import InvalidQuery, one_of

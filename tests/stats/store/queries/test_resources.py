@@ -5,6 +5,7 @@ from datetime import date
 from services.stats.query.access import OPERATOR, FullAccess, Members, Viewer, WholeHub
 from services.stats.query.resources.names import KnownUser
 from services.stats.records import Changes, Session
+from services.stats.store.daily.forget import forget
 from services.stats.store.queries.dashboard import Queries
 from services.stats.store.queries.resources import ResourceRecords
 from services.stats.store.store import Store
@@ -63,7 +64,7 @@ async def test_no_records(queries: Queries) -> None:
 
 async def test_forgotten_users_are_gone(store: Store, queries: Queries) -> None:
     """Nothing is left of a forgotten user, so that their server is nobody's."""
-    await store.forget("ana")
+    await forget(store, "ana")
     found = await queries.resources(WholeHub(), OPERATOR, day(-9), day(7))
     assert "ana" not in {user.name for user in found.users}
     assert all(user != ANA for user, _ in found.server_seconds)
