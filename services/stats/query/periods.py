@@ -1,4 +1,4 @@
-"""Days, weeks and months in numbers, calculated from the rows of days. Pure.
+"""Days, weeks and other periods in numbers, calculated from the rows of days. Pure.
 
 Where nothing was observed a number is None, never zero.
 """
@@ -62,6 +62,8 @@ class Summary(NamedTuple):
     saved_audited: bool | None = None
     """Whether the audit log says of each of these servers that the culler stopped it. None: no
     server stopped while idle."""
+    name: str | None = None
+    """Of the term; None for other periods."""
 
 
 class DayLength(NamedTuple):
@@ -99,7 +101,7 @@ def summarise(
     observed = sum(row.observed_seconds for row in rows)
     percent = round(100 * min(observed / total.passed, 1.0), 1) if total.passed else 0.0
     if not seen:
-        return Summary(period.first, period.last, percent, starts=starts)
+        return Summary(period.first, period.last, percent, starts=starts, name=period.name or None)
     complete = [row for row in seen if is_complete(row.observed_seconds, lengths[row.day])]
     daily = sum(row.active for row in complete) / len(complete) if complete else None
     last = (complete or seen)[-1]
@@ -145,6 +147,7 @@ def summarise(
         after_hours=_hours(_sum(row.after_seconds for row in detailed)),
         saved_hours=_hours(_sum(row.saved_seconds for row in detailed)),
         saved_audited=all_audited(row.audited for row in detailed),
+        name=period.name or None,
     )
 
 
