@@ -13,12 +13,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from traitlets import Bool, Enum, Int, Unicode, default
+from traitlets import Bool, Enum, Unicode, default
 
 from common import __version__, logs
 from common.config import environment
 from common.config.address import Addressed
 from common.config.command import Command
+from common.config.seconds import Seconds
 from common.config.sources import LEVELS
 from common.hub.scopes import check, role_for
 
@@ -45,8 +46,8 @@ class ServiceApp(Addressed):
         " Prefer --token-file to writing the token in a configuration file."
     ).tag(config=True)
     token_file = Unicode(help="A file that contains only the token.").tag(config=True)
-    request_timeout = Int(
-        help="Time limit for a request to the Hub, in seconds."
+    request_timeout = Seconds(
+        help='Time limit for a request to the Hub: seconds, or a duration such as "1m".'
         " Default: $JUPYTERHUB_REQUEST_TIMEOUT or 60.",
         min=1,
     ).tag(config=True)

@@ -10,6 +10,7 @@ from traitlets import Bool, Enum, Int, List, Unicode
 
 from common.config.application import ServiceApp
 from common.config.command import Command
+from common.config.seconds import Seconds
 from common.errors import ConfigError
 from services.stats.scopes import ADMIN_SCOPE
 
@@ -105,16 +106,17 @@ class StatsApp(ServiceApp):
         help="Create or migrate the database's tables at startup if necessary. If false, refuse"
         " to start instead.",
     ).tag(config=True)
-    interval = Int(
+    interval = Seconds(
         300,
         min=10,
-        help="Seconds between polls of the Hub. The Hub updates activity every 300 s, so polling"
+        help="Time between polls of the Hub. The Hub updates activity every 300 s, so polling"
         " more often gains little.",
     ).tag(config=True)
-    full_interval = Int(
+    full_interval = Seconds(
         6 * 3600,
         min=60,
-        help="Seconds between polls that list all users, to find deleted users and changed groups.",
+        help='Time, such as "6h", between polls that list all users, to find deleted users and'
+        " changed groups.",
     ).tag(config=True)
     timezone = Unicode(
         help="The time zone in which days begin and end, for example Europe/Berlin. Default: the"

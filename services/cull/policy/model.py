@@ -48,10 +48,11 @@ class Reason(StrEnum):
 class Flags:
     """The policy flags of the command line, named as in jupyterhub-idle-culler. Times in seconds.
 
-    A ``max_age`` of 0 means no limit. ``cull_admin_users`` is off by default, unlike there.
+    Without a ``timeout`` no server is stopped because it is idle. A ``max_age`` of 0 means no
+    limit. ``cull_admin_users`` is off by default, unlike there.
     """
 
-    timeout: float = 600
+    timeout: float | None = 600
     max_age: float = 0
     cull_users: bool = False
     cull_admin_users: bool = False

@@ -15,10 +15,10 @@ from common.config.application import ServiceApp
 from common.config.command import Command
 from common.config.flags import CommandLine, Takes, split
 from common.config.help import config_file, help_all, help_short
-from common.config.shutdown import run_loop
 from common.config.suggestions import did_you_mean
 from common.errors import ConfigError
 from common.prctl import hide_process
+from common.program.shutdown import run_loop
 
 _BUILT_IN = {
     "help": Takes.NOTHING,
