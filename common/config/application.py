@@ -32,6 +32,7 @@ class ServiceApp(Addressed):
     """A service's settings. Subclasses add traits, ``problems()`` and ``main()``."""
 
     name = "service"
+    title: ClassVar[str] = "Service"  # of its pages
     version = __version__
     description = "A JupyterHub service."
     examples = ""  # one or two command lines to copy, for --help
@@ -150,7 +151,7 @@ class ServiceApp(Addressed):
     # -- problems
 
     def problems(self) -> list[str]:
-        """Every problem, each with what to write instead. Services extend the list."""
+        """Every problem, each with what to write instead."""
         found = list(self.mistakes)
         if self.needs_hub:
             found += environment.hub_problems(self.url, self.api_token, self.token_file)
@@ -161,7 +162,14 @@ class ServiceApp(Addressed):
             found += environment.internal_certs_problems(self.internal_certs_location)
         if tls := self._own_tls():
             found += environment.tls_problems(tls)
-        return list(dict.fromkeys(found))
+        return list(dict.fromkeys([*found, *self.own_problems()]))
+
+    def own_problems(self) -> list[str]:
+        """The problems of the service's own settings, files and packages. Services override it.
+
+        They do not depend on the Hub's environment, so they can be found before the service runs.
+        """
+        return []
 
     def get_default_logging_config(self) -> dict[str, Any]:
         """Keep traitlets from changing the logging configuration."""

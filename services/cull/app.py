@@ -39,6 +39,7 @@ class IdleCuller(ServiceApp):
     """Named like jupyterhub-idle-culler's application, so that its configuration files work."""
 
     name = "cull"
+    title = "Idle culler"
     description = "Stops idle single-user servers of a JupyterHub."
     examples = """
     python -m services.cull --timeout=3600 --dry-run            # who would be stopped, and why
@@ -281,9 +282,9 @@ class IdleCuller(ServiceApp):
 
         return PolicyFile(Path(self.policy), self.policy_flags)
 
-    def problems(self) -> list[str]:
-        """Everything that is wrong with the settings, the policy file and the database URL."""
-        found = super().problems()
+    def own_problems(self) -> list[str]:
+        """What is wrong with the culler's settings, the policy file and the database URL."""
+        found = []
         if not self.concurrency:
             found.append(
                 "--concurrency: 0 would stop all idle servers at the same time; write how many,"

@@ -27,6 +27,7 @@ class StatsApp(ServiceApp):
     """Records how a JupyterHub is used, and serves the statistics."""
 
     name = "stats"
+    title = "Statistics"
     description = (
         "Records how a JupyterHub is used: active users, sessions, hours and servers.\n"
         "Serves a dashboard and an API; the commands write reports and files."
@@ -186,12 +187,11 @@ class StatsApp(ServiceApp):
 
     # -- checks
 
-    def problems(self) -> list[str]:
-        """All invalid settings: the common ones, database URL, time zone and pseudonyms."""
+    def own_problems(self) -> list[str]:
+        """What is wrong with the database URL, the time zone and the pseudonyms."""
         from common.db.checks import database_problems
 
-        found = super().problems()
-        found += database_problems(self.db_url)
+        found = database_problems(self.db_url)
         try:
             self._zone()
         except (ZoneInfoNotFoundError, ValueError, OSError):
