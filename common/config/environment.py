@@ -34,11 +34,11 @@ def service_address() -> tuple[str, int | None]:
 def is_managed() -> bool:
     """Whether the Hub started this process as a managed service.
 
-    A service that runs elsewhere may have JUPYTERHUB_SERVICE_NAME, too; the Hub also sets
-    JUPYTERHUB_ACTIVITY_URL, as for users' servers.
+    A service that runs elsewhere may have JUPYTERHUB_SERVICE_NAME, too. JUPYTERHUB_SERVER_NAME,
+    which is empty, only the Hub sets.
     """
-    return all(
-        os.environ.get(name) for name in ("JUPYTERHUB_SERVICE_NAME", "JUPYTERHUB_ACTIVITY_URL")
+    return bool(
+        os.environ.get("JUPYTERHUB_SERVICE_NAME") and "JUPYTERHUB_SERVER_NAME" in os.environ
     )
 
 

@@ -48,10 +48,7 @@ def ended(pid: int, seconds: float) -> bool:
         os.close(descriptor)
 
 
-MANAGED = {
-    "JUPYTERHUB_SERVICE_NAME": "made",
-    "JUPYTERHUB_ACTIVITY_URL": "http://127.0.0.1:9/hub/api/users/made/activity",
-}
+MANAGED = {"JUPYTERHUB_SERVICE_NAME": "made", "JUPYTERHUB_SERVER_NAME": ""}
 
 
 def test_ends_with_a_killed_hub(tmp_path: Path, program: list[str]) -> None:
