@@ -115,6 +115,14 @@ class IdleCuller(ServiceApp):
         help="With --cull-users, also delete idle administrators. (In jupyterhub-idle-culler"
         " this is the default.)",
     ).tag(config=True)
+    cull_group_members = Bool(
+        False,
+        help="With --cull-users, also delete idle members of groups. They lose their groups, such"
+        " as the graders of a course.",
+    ).tag(config=True)
+    cull_unused_users = Bool(
+        False, help="With --cull-users, also delete users who have never signed in."
+    ).tag(config=True)
     cull_default_servers = Bool(True, help="Stop idle default servers.").tag(config=True)
     cull_named_servers = Bool(True, help="Stop idle named servers.").tag(config=True)
     remove_named_servers = Bool(
@@ -181,6 +189,8 @@ class IdleCuller(ServiceApp):
             "api_page_size",
             "cull_users",
             "cull_admin_users",
+            "cull_group_members",
+            "cull_unused_users",
             "cull_default_servers",
             "cull_named_servers",
             "remove_named_servers",
@@ -242,6 +252,8 @@ class IdleCuller(ServiceApp):
             max_age=self.max_age,
             cull_users=self.cull_users,
             cull_admin_users=self.cull_admin_users,
+            cull_group_members=self.cull_group_members,
+            cull_unused_users=self.cull_unused_users,
             cull_default_servers=self.cull_default_servers,
             cull_named_servers=self.cull_named_servers,
             remove_named_servers=self.remove_named_servers,
@@ -266,7 +278,9 @@ class IdleCuller(ServiceApp):
     @property
     def required_scopes(self) -> dict[str, str]:
         """The scopes that the configured work needs, each with the reason."""
-        groups = self.uses_database or bool(self.policy and self.policy_file().policy.needs_groups)
+        groups = self.uses_database or bool(
+            self.policy and self.policy_file().policy.matches_groups
+        )
         return required_scopes(cull_users=self.cull_users) | optional_scopes(
             groups=groups, settle=False
         )
