@@ -12,18 +12,22 @@ from common.config.application import ServiceApp
 from common.config.command import Command
 from common.config.seconds import Seconds
 from common.errors import ConfigError
+from services.stats.prometheus import options as resource_options
+from services.stats.prometheus.options import ResourceOptions
 from services.stats.scopes import ADMIN_SCOPE
+from services.stats.settings.exclusion import Exclusion
 
 if TYPE_CHECKING:
     from services.stats.database import DatabaseSettings
     from services.stats.main import PagesSettings, Settings
     from services.stats.pseudonyms import Pseudonyms
+    from services.stats.settings.terms import Terms
 
 _SINCE = "First day (2026-03-01), or how far back to go (90d)."
 _UNTIL = "Last day (2026-07-31). Default: today."
 
 
-class StatsApp(ServiceApp):
+class StatsApp(ServiceApp, ResourceOptions):
     """Records how a JupyterHub is used, and serves the statistics."""
 
     name = "stats"
@@ -39,21 +43,33 @@ class StatsApp(ServiceApp):
     main_options = ("db-url", "interval", "timezone", "retention", "url", "config", "log-format")
     commands: ClassVar[Mapping[str, Command]] = {
         "report": Command(
-            help="Print active users, sessions, hours and servers by day, week or month.",
+            help="Print active users, sessions, hours and servers by day, week or another period.",
             run="report",
             options={
                 "since": f"{_SINCE} Default: 30d.",
                 "until": _UNTIL,
-                "by": "Length of the periods: day, week or month. Default: day.",
+                "by": "The periods: day, week, month, year, term (see --terms), or all for one"
+                " period. Default: day.",
                 "group": "Count only members of this group.",
                 "user": "Count only this user.",
                 "inactive-since": "Instead, list users (of the group) not active since this day.",
                 "format": "table, csv or json. Default: table.",
             },
+            switches={
+                "wide": "All columns of the table, and long names in full. Default: what fits 100"
+                " columns.",
+            },
             examples="""
+            # How was the hub used in the last 90 days, week by week?
             report --since=90d --by=week
+            # The last 120 days of a course, for a spreadsheet
+            report --group=nbgrader-course101 --since=120d --by=week --format=csv
+            # Who of the course has not worked since the first of April?
             report --group=nbgrader-course101 --inactive-since=2026-04-01
+            # Everything that is known about each day of a user, for a program
             report --user=ana --since=2026-03-01 --format=json
+            # How many different users did each term have?
+            report --since=2025-10-01 --by=term
             """,
         ),
         "export": Command(
@@ -142,6 +158,16 @@ class StatsApp(ServiceApp):
         help="Days without members after which a group's name is free for another group, such as"
         " next year's course. Its records remain, under its name with the day; 0: never.",
     ).tag(config=True)
+    exclude = List(
+        Unicode(),
+        help="Users who are not counted, such as staff, bots and test accounts: a name, a glob such"
+        " as test-*, group:NAME, or admins; may be given several times. The commands use the"
+        " service's.",
+    ).tag(config=True)
+    terms = Unicode(
+        help="File with the hub's terms, such as semesters, for reports and pages by term (TOML)."
+        " The commands use the service's, unless they are given another file."
+    ).tag(config=True)
     pseudonymise = Bool(
         False, help="Store keyed hashes in place of the names of users, servers and profiles."
     ).tag(config=True)
@@ -171,11 +197,14 @@ class StatsApp(ServiceApp):
             "retention",
             "group_life",
             "people",
+            "exclude",
+            "terms",
             "pseudonymise",
             "pseudonym_key_file",
             "admin_groups",
             "metric_groups",
             "user_metrics",
+            *resource_options.OPTIONS,
         )
     }
     flags: dict[str, Any] = ServiceApp.flags | {
@@ -199,6 +228,11 @@ class StatsApp(ServiceApp):
                 f"--timezone: unknown time zone {self.timezone!r}; write, for example,"
                 " Europe/Berlin."
             )
+        Exclusion.parse(self.exclude, found)
+        try:
+            self._terms()
+        except ConfigError as error:
+            found += error.problems
         if self.pseudonymise and not self.pseudonym_key_file:
             found.append("--pseudonymise needs a key; write --pseudonym-key-file=FILE.")
         elif self.pseudonymise:
@@ -206,9 +240,23 @@ class StatsApp(ServiceApp):
                 self._pseudonyms()
             except ConfigError as error:
                 found += error.problems
-        return found
+        return found + self.resource_problems(pseudonymised=self.pseudonymise)
 
     # -- frozen settings
+
+    def _exclusion(self) -> Exclusion:
+        return Exclusion.parse(self.exclude, [])
+
+    def _terms(self) -> "Terms":
+        if not self.terms:
+            return ()
+        from common.config.settings_file import SettingsFile
+        from services.stats.settings.terms import load_terms
+
+        try:
+            return SettingsFile(Path(self.terms), "the file", load_terms).value
+        except ConfigError as error:
+            raise ConfigError([f"--terms: {self.terms}: {one}" for one in error.problems]) from None
 
     def _pseudonyms(self) -> "Pseudonyms | None":
         if not self.pseudonymise:
@@ -228,6 +276,7 @@ class StatsApp(ServiceApp):
             zone=self._zone(),
             migrate=self.migrate,
             pseudonyms=self._pseudonyms(),
+            exclusion=self._exclusion(),
         )
 
     def settings(self) -> "Settings":
@@ -251,8 +300,11 @@ class StatsApp(ServiceApp):
                 retention=timedelta(days=self.retention) if self.retention else None,
                 group_life=timedelta(days=self.group_life) if self.group_life else None,
                 by_account=self.people == "accounts",
+                exclusion=self._exclusion(),
+                terms=self._terms(),
             ),
             pages=self._pages() if self.serves else None,
+            resources=self.resource_settings(),
             metric_groups=self.metric_groups,
             user_metrics=self.user_metrics,
         )
@@ -278,13 +330,14 @@ class StatsApp(ServiceApp):
         from services.stats.commands.report import ReportOptions, report
         from services.stats.database import missing_database, open_store
 
-        problems = missing_database(self.db_url)
-        parsed = ReportOptions.parse(options, problems)
-        if problems:
+        missing = missing_database(self.db_url)
+        problems = list(missing)
+        parsed = ReportOptions.parse(options, problems, self._terms())
+        if missing:
             raise ConfigError(problems)
         database = self._database()
         async with open_store(database) as store:
-            print(await report(store, parsed, database.pseudonyms), end="")
+            print(await report(store, parsed, database.pseudonyms, problems), end="")
         return 0
 
     async def export(self, words: Sequence[str], options: Mapping[str, str]) -> int:

@@ -7,14 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import cast
+from zoneinfo import ZoneInfo
 
 from common.clock import Clock, SystemClock
 from common.errors import HubBadResponse, HubError
 from common.hub.client import HubClient
 from common.hub.models import User
+from services.stats.record.hub_counters.compare import count_spawns
+from services.stats.record.hub_counters.reader import CounterReader
+from services.stats.record.observed import whole_second
 from services.stats.record.sampler import PollContext, Sampler
 from services.stats.recorder_state import LONG_AGO, State
-from services.stats.records import Changes
+from services.stats.records import GAP, Changes
+from services.stats.settings.exclusion import NOBODY, Exclusion
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +43,7 @@ class Poller:
 
     ``interval`` and ``full_interval`` are the configured seconds between polls, and between
     listings of all users. ``rename`` is applied to every user (see ``pseudonyms``). ``by_account``:
-    a name that is used again is another person.
+    a name that is used again is another person. ``zone`` is the one in which days begin.
     """
 
     def __init__(
@@ -49,15 +54,24 @@ class Poller:
         full_interval: int,
         rename: Callable[[User], User] = lambda user: user,
         by_account: bool = False,
+        zone: ZoneInfo | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.hub = hub
+        self.counters = CounterReader(hub)
         self.groups_readable = True
         """False: the token may not read groups, so memberships stay as they are."""
+        self.exclusion = NOBODY
+        """Users who are not counted, by their names at the Hub."""
+        self.unlisted: Exclusion | None = None
+        """See ``PollContext``."""
+        self.matched: set[str] = set()
+        """The globs for users of which a poll has seen a user."""
         self._interval = interval
         self._full_interval = timedelta(seconds=full_interval)
         self._rename = rename
         self._by_account = by_account
+        self._zone = zone or ZoneInfo("UTC")
         self._clock = clock or SystemClock()
         self._logged: set[str] = set()
 
@@ -71,6 +85,7 @@ class Poller:
             full=state.last_full is None or now - state.last_full >= self._full_interval,
             groups_readable=self.groups_readable,
             by_account=self._by_account,
+            unlisted=self.unlisted,
         )
         sampler = Sampler(state, context)
         broken = self.hub.broken_items
@@ -88,6 +103,9 @@ class Poller:
             full=full,
             milliseconds=round((self._clock.monotonic() - start) * 1000),
         )
+        if (reading := await self.counters.read()) is not None:
+            longest = GAP * timedelta(seconds=self._interval)
+            count_spawns(state, changes, reading, whole_second(now), longest, self._zone)
         self._log_problems(changes.problems)
         changes.problems = []
         return Polled(changes, error)
@@ -120,12 +138,23 @@ class Poller:
             gaps = self.hub.gaps
             async with aclosing(self.hub.users(**listing)) as pages:
                 async for page in pages:
-                    sampler.observe(map(self._rename, page))
+                    sampler.observe(map(self._rename, page), self._excluded(page))
                     if until is not None and _reaches(page, until):
                         break
             if self.hub.gaps == gaps:
                 return
         raise HubBadResponse(_INCOMPLETE, method="GET")
+
+    def _excluded(self, page: Sequence[User]) -> set[str]:
+        """The stored names of the users who are not counted: found before names are hashed."""
+        excluded: set[str] = set()
+        if not self.exclusion:
+            return excluded
+        for user in page:
+            if self.exclusion.matches(user.name, admin=user.admin):
+                excluded.add(self._rename(user).name)
+                self.matched.update(self.exclusion.globs_for(user.name))
+        return excluded
 
     def _log_problems(self, problems: Sequence[str]) -> None:
         """Log each invalid value once, and again only after a poll without it."""

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.db.address import parse_address
@@ -21,8 +21,9 @@ from common.errors import StoreError
 from services.stats.days import day_of, midnight
 from services.stats.recorder_state import State
 from services.stats.records import LONGEST, Changes
+from services.stats.settings.exclusion import Exclusion
 from services.stats.store import tables as t
-from services.stats.store.mapping import person_row, session_row
+from services.stats.store.mapping import person_row, session_row, spawn_counters_row, spawns_row
 from services.stats.store.state import read_state
 from services.stats.store.tables import FOREVER
 from services.stats.store.upsert import batches, insert_missing, upsert
@@ -33,6 +34,9 @@ SCHEMA = Schema(
     version_table="alembic_version",
 )
 
+
+EXCLUDE, EXCLUDE_FROM = "exclude", "exclude_from"
+"""Facts in ``meta``: the patterns, and the day from which they hold (empty: from the first)."""
 
 ENDED = " (until "
 """What follows the name of a group whose members have left for good, before the day."""
@@ -137,6 +141,40 @@ class Store:
                 " pseudonymise and pseudonym_key_file as before, or use another database"
             )
 
+    async def kept_exclusion(self) -> Exclusion:
+        """Who is not counted, with users' names as the database has them."""
+        async with self.reading() as connection:
+            return Exclusion.of((await self.read_meta(connection)).get(EXCLUDE))
+
+    async def keep_exclusion(self, exclusion: Exclusion, *, leader: int) -> bool:
+        """Count the days with raw records again if others are excluded now; whether they are.
+
+        Users must already be marked by name (``Person.excluded``). Earlier days keep what was
+        counted; ``exclude_from`` is the day from which the exclusion holds.
+
+        :raises LeadershipLost: another recorder has taken over
+        """
+        async with self.writing() as connection:
+            meta = await self.read_meta(connection, lock=True)
+            if int(meta.get("leader", 0)) != leader:
+                raise LeadershipLost("another recorder has taken over this database")
+            if set(Exclusion.of(meta.get(EXCLUDE)).patterns) == set(exclusion.patterns):
+                return False
+            news = {EXCLUDE: exclusion.as_text(), EXCLUDE_FROM: ""}
+            if "first_day" in meta:
+                first = meta.get("pruned_before", meta["first_day"])
+                news["rolled_until"] = first
+                if first > meta["first_day"]:
+                    news[EXCLUDE_FROM] = first
+            await self.write_meta(connection, **news)
+        return True
+
+    async def keep_terms(self, terms: str) -> None:
+        """Keep the terms of the service (see ``settings.terms``) for the commands and pages."""
+        async with self.writing() as connection:
+            if (await self.read_meta(connection, lock=True)).get("terms") != terms:
+                await self.write_meta(connection, terms=terms)
+
     async def mark_made_up(self) -> None:
         """Mark the data in this database as made up."""
         async with self.writing() as connection:
@@ -161,6 +199,7 @@ class Store:
             stale = int(meta.get("edits", 0)) != self.edits
             if stale:
                 changes = changes.without_people(await self._forgotten(connection, changes))
+                await self._drop_erased_names(connection, changes)
             await self._write_rows(connection, changes)
             await self._mark_days(connection, changes, meta)
         return stale
@@ -205,6 +244,10 @@ class Store:
             ),
         )
         await upsert(connection, t.polls, (poll._asdict() for poll in changes.polls.values()))
+        await upsert(connection, t.spawns, map(spawns_row, changes.spawns.values()))
+        await upsert(
+            connection, t.spawn_counters, map(spawn_counters_row, changes.spawn_counters.values())
+        )
 
     async def _mark_days(
         self, connection: AsyncConnection, changes: Changes, meta: Mapping[str, str]
@@ -231,6 +274,19 @@ class Store:
         if news:
             await self.write_meta(connection, **news)
 
+    async def _drop_erased_names(self, connection: AsyncConnection, changes: Changes) -> None:
+        """Leave out the profiles and images whose names were erased with the only user of them."""
+        profiles = {*await connection.scalars(select(t.profiles.c.id)), *changes.profiles}
+        images = {*await connection.scalars(select(t.images.c.id)), *changes.images}
+        for session in changes.sessions.values():
+            if not ({session.profile_id} - {None} <= profiles) or not (
+                {session.image_id} - {None} <= images
+            ):
+                changes.sessions[session.id] = session._replace(
+                    profile_id=session.profile_id if session.profile_id in profiles else None,
+                    image_id=session.image_id if session.image_id in images else None,
+                )
+
     async def _forgotten(self, connection: AsyncConnection, changes: Changes) -> set[int]:
         new = {p.id for p in changes.everybody() if p.first_seen in changes.polls}
         asked = changes.people_touched() - new
@@ -255,23 +311,6 @@ class Store:
         return first
 
     # -- deleting
-
-    async def forget(self, name: str) -> int:
-        """Delete all people of that name with all their records; how many there were.
-
-        Totals of groups and of the hub remain. They contain no names.
-        """
-        async with self.writing() as connection:
-            if self.database.address.is_sqlite:
-                await connection.execute(text("PRAGMA secure_delete=ON"))
-            await insert_missing(connection, t.meta, [{"key": "edits", "value": "0"}])
-            meta = await self.read_meta(connection, lock=True)
-            result = await connection.execute(delete(t.users).where(t.users.c.name == name))
-            if result.rowcount:
-                await self.write_meta(connection, edits=int(meta["edits"]) + 1)
-        if result.rowcount:
-            await self.database.truncate_wal()
-        return result.rowcount
 
     async def end_groups(self, empty_since: datetime) -> dict[str, str]:
         """Give the name of each group that has had no members since then to its next members.

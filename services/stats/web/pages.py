@@ -9,22 +9,26 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
+from common.clock import Clock, SystemClock
 from common.web.application import PREFIX
 from common.web.pages import render as render_page
-from services.stats.days import By, periods
+from services.stats.days import By
 from services.stats.query import figures, timeline
-from services.stats.query.access import Audience, Individual, Members, Viewer
+from services.stats.query.access import Audience, Individual, Members, Viewer, WholeHub
 from services.stats.query.figures import Figure, Kind
 from services.stats.query.periods import Summary, by_day
-from services.stats.query.question import Question, Span, parse_zone
+from services.stats.query.question import Question, Span
+from services.stats.query.uncounted import Uncounted
 from services.stats.records import GroupDay
 from services.stats.store.queries.dashboard import Queries
 from services.stats.web.authentication import Authenticator
 from services.stats.web.charts import MISSING, charts_available
 from services.stats.web.errors import DataNotFound
 
-ZONE_COOKIE = "stats-timezone"
-"""Holds the browser's time zone; set by the script."""
+HAS_RESOURCES = web.AppKey("has_resources", bool)
+"""Whether there is a page about resources."""
+CLOCK: web.AppKey[Clock] = web.AppKey("clock", Clock)
+"""What the pages take as the current time; the system's clock if it is missing."""
 
 DETAILED_DAYS = 14
 """Up to this many days, running servers are shown over time; beyond, as daily mean and peak."""
@@ -38,6 +42,8 @@ INACTIVE_FOR = timedelta(days=14)
 RANGES = (7, 30, 90, 180)
 """Days offered as links."""
 
+_SYSTEM_CLOCK = SystemClock()
+
 MOST_OPTIONS = 300
 """With more groups, the group is typed instead of chosen from a list."""
 
@@ -50,8 +56,10 @@ class PageRequest:
     question: Question
     audience: Audience
     zone: ZoneInfo
+    """The zone of times: that of the days, unless the address names another one."""
     query: dict[str, str]
     """The parameters that links on the page keep."""
+    now: datetime
 
     @property
     def group(self) -> str:
@@ -78,9 +86,19 @@ class Pages:
             audience = viewer.audience(group=question.group, user=user)
         else:
             audience = viewer.default_audience()
-        remembered = parse_zone("", request.cookies.get(ZONE_COOKIE, ""), [])
-        zone = question.zone or remembered or self.queries.zone
-        return PageRequest(viewer, question, audience, zone, _link_parameters(request))
+        zone = question.zone or self.queries.zone
+        now = request.app.get(CLOCK, _SYSTEM_CLOCK).now()
+        return PageRequest(viewer, question, audience, zone, _link_parameters(request), now)
+
+    @staticmethod
+    def listed(asked: PageRequest) -> Audience:
+        """The users that a list has: with those who are not counted, if that is requested.
+
+        Raises OutOfScope.
+        """
+        if not asked.question.excluded:
+            return asked.audience
+        return asked.viewer.with_uncounted(asked.audience)
 
     @staticmethod
     def require_many(asked: PageRequest) -> None:
@@ -92,10 +110,11 @@ class Pages:
     async def summaries(
         self, asked: PageRequest, span: Span, first: date, last: date, days: Sequence[GroupDay]
     ) -> Sequence[Summary]:
-        """A summary of each day, week or month. ``days`` are the rows of the days."""
+        """A summary of each day or other period. ``days`` are the rows of the days."""
         if asked.question.by is By.DAY:
             return by_day(days, first, last, span.last_poll, self.queries.zone)
-        return await self.queries.summaries(asked.audience, periods(first, last, asked.question.by))
+        wanted = await self.queries.periods(first, last, asked.question.by)
+        return await self.queries.summaries(asked.audience, wanted)
 
     @staticmethod
     def detailed(span: Span, first: date, last: date) -> bool:
@@ -118,9 +137,14 @@ class Pages:
                 ("Overview", prefix),
                 ("Users", prefix + "users"),
                 ("Inactive users", prefix + "inactive"),
+                ("Servers", prefix + "servers"),
             ]
+            if request.app[HAS_RESOURCES]:
+                nav.append(("Resources", prefix + "resources"))
         if viewer.name:
             nav.append(("Your activity", prefix + "person" if viewer.sees_others else prefix))
+        terms = await self.queries.terms()
+        uncounted = await self._uncounted(asked, context)
         groups = {row.name for row in await self.queries.groups(viewer)} | viewer.student_groups
 
         def link(path: str = "", /, **changes: Any) -> str:
@@ -146,11 +170,30 @@ class Pages:
             link=link,
             local_time=local_time,
             ranges=RANGES,
-            by_choices=list(By),
+            by_choices=[by for by in By if by is not By.TERM or terms],
             day_width=timeline.WIDTH,
+            uncounted=uncounted,
+            person_uncounted=await self._is_uncounted(asked, context),
+            whole_hub=isinstance(asked.audience, WholeHub),
             Kind=Kind,
             **context,
         )
+
+    async def _uncounted(self, asked: PageRequest, context: dict[str, Any]) -> Uncounted:
+        """Who is not counted on the page's days, by default today, as the viewer may see it."""
+        span = context.get("span")
+        if span is None or isinstance(asked.audience, Individual):
+            return Uncounted()
+        first, last = context.get("first", span.last_day), context.get("last", span.last_day)
+        found = await self.queries.uncounted(asked.audience, first, last)
+        return found.shown_to(everything=asked.viewer.everything)
+
+    async def _is_uncounted(self, asked: PageRequest, context: dict[str, Any]) -> bool:
+        """Whether the user whom the page is about is not counted; only for full access."""
+        if context.get("first") is None or not isinstance(asked.audience, Individual):
+            return False
+        days = context["first"], context["last"]
+        return asked.viewer.everything and await self.queries.is_uncounted(asked.audience, *days)
 
 
 def inactive_since(question: Question, span: Span) -> date:
@@ -161,7 +204,7 @@ def inactive_since(question: Question, span: Span) -> date:
     return span.last_day - (since or INACTIVE_FOR)
 
 
-_LINK_PARAMETERS = ("since", "until", "by", "group", "user", "timezone", "q", "sort")
+_LINK_PARAMETERS = ("since", "until", "by", "group", "user", "timezone", "q", "sort", "excluded")
 
 
 def _link_parameters(request: web.Request) -> dict[str, str]:

@@ -4,12 +4,15 @@ import asyncio
 import csv
 import io
 import json
-from datetime import date, datetime, timedelta
+import re
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from services.stats.settings.exclusion import Exclusion
+from services.stats.store.daily.rows import roll_up_until
 from services.stats.store.store import Store
 from tests.stats.conftest import Run
 
@@ -22,7 +25,7 @@ def test_report_by_month(demo: Run) -> None:
     assert len(rows) in (1, 2)
     assert all(int(row["active_users"]) > 10 and float(row["server_hours"]) > 100 for row in rows)
     code, out, _ = demo("report", "--by=month", "--since=30d")
-    assert "seen %" in out.splitlines()[0]
+    assert "seen" in out.splitlines()[0].split()
 
 
 def test_report_of_a_group_as_json(demo: Run) -> None:
@@ -50,11 +53,97 @@ def test_inactive_members(demo: Run) -> None:
 
 def test_invalid_options_of_a_report(run: Run) -> None:
     """All invalid options of a report are reported at once."""
-    code, _, err = run("report", "--since=soon", "--by=year", "--format=xml")
+    code, _, err = run(
+        "report", "--since=soon", "--by=century", "--format=xml", "--inactive-since=x"
+    )
     assert code == 1
     assert "2026-03-01, or 90d" in err
-    assert "day, week, month" in err
+    assert "day, week, month, year, term, all" in err
     assert "table, csv, json" in err
+    assert "--inactive-since: 'x' is not a date" in err
+    assert "--by: not with --inactive-since, which lists users." in err
+
+
+def test_mistakes_are_reported_with_unknown_names(demo: Run) -> None:
+    """Also those that only the database shows, before anything is printed."""
+    code, out, err = demo("report", "--group=nobodys", "--format=csv", "--wide", "--until=never")
+    assert (code, out) == (1, "")
+    assert err.splitlines() == [
+        "stats: --wide: not with --format=csv, which has all columns anyway.",
+        "stats: --until: 'never' is not a date; write 2026-03-01.",
+        "stats: --group: no group named nobodys has been seen.",
+    ]
+
+
+def test_a_report_fits_a_terminal_unless_it_is_wide(demo: Run) -> None:
+    """The table has at most 100 columns of text, and all of its own with --wide."""
+    for words in (["--by=week"], [], ["--user=made-up-0001"], ["--inactive-since=2099-01-01"]):
+        _, narrow, _ = demo("report", *words)
+        assert max(map(len, narrow.splitlines())) <= 100, words
+    _, wide, _ = demo("report", "--by=week", "--wide")
+    assert "peak at" in wide.splitlines()[0]
+
+
+def test_help_of_the_report_teaches(run: Run) -> None:
+    """Examples say what they answer, and name only options that exist."""
+    code, out, _ = run("report", "--help")
+    assert code == 0
+    examples = out.partition("Examples:")[2].splitlines()
+    asked = [line for line in examples if line.startswith("  # ")]
+    shown = [line for line in examples if line.startswith("  python -m services.stats report")]
+    assert len(asked) == len(shown) >= 4
+    known = set(re.findall(r"^  (--[a-z-]+)", out.partition("Examples:")[0], re.MULTILINE))
+    assert {option for line in shown for option in re.findall(r"--[a-z-]+", line)} <= known
+    assert max(map(len, examples)) <= 100
+
+
+def test_report_by_term(demo: Run, tmp_path: Path) -> None:
+    """Terms come from a file of the command or from the service; without any, it is an error."""
+    code, out, err = demo("report", "--by=term")
+    assert (code, out) == (1, "")
+    assert "--by: no terms are known; add --terms=FILE." in err
+    today = datetime.now(UTC).date()
+    split = today - timedelta(days=10)
+    terms = tmp_path / "terms.toml"
+    terms.write_text(f'[[term]]\nname = "Now"\nfrom = {split}\nuntil = {today}\n')
+    argv = ("report", "--by=term", f"--terms={terms}", "--since=20d")
+    rows = json.loads(demo(*argv, "--format=json")[1])
+    assert [(row["name"], row["first"]) for row in rows] == [
+        ("between terms", (today - timedelta(days=19)).isoformat()),
+        ("Now", split.isoformat()),
+    ]
+    (whole,) = json.loads(demo("report", "--by=all", "--since=20d", "--format=json")[1])
+    assert max(row["active_users"] for row in rows) <= whole["active_users"]
+    assert whole["active_users"] < sum(row["active_users"] for row in rows)
+    assert whole["sessions"] == sum(row["sessions"] for row in rows)
+    table = demo(*argv)[1].splitlines()
+    assert [line.split("  ")[0].rstrip("*") for line in table[1:3]][1] == "Now"
+    assert demo(*argv, "--wide")[1].splitlines()[0].startswith("term")
+
+
+def test_report_says_who_is_not_counted(demo: Run, tmp_path: Path) -> None:
+    """Below the table; CSV and JSON have numbers only. Another setting is refused."""
+
+    async def exclude() -> None:
+        store = await Store.open(f"sqlite:///{tmp_path / 'stats.sqlite'}", None)
+        exclusion = Exclusion(("group:nbgrader-course101",))
+        await store.keep_exclusion(exclusion, leader=await store.take_leadership())
+        await roll_up_until(store, datetime.now(UTC))
+        await store.close()
+
+    before = json.loads(demo("report", "--by=all", "--format=json")[1])
+    asyncio.run(exclude())
+    out = demo("report", "--by=all")[1]
+    assert "Not counted: 60 users (group nbgrader-course101). Figures about running" in out
+    assert "Not counted: 60 members" in demo("report", "--group=nbgrader-course101")[1]
+    assert "Not counted" not in demo("report", "--user=made-up-0001")[1]
+    assert "Not counted: 60 users" in demo("report", "--inactive-since=2001-01-01")[1]
+    after = json.loads(demo("report", "--by=all", "--format=json")[1])
+    assert after[0]["active_users"] == before[0]["active_users"] - 60
+    assert after[0]["peak_servers"] == before[0]["peak_servers"]
+    code, _, err = demo("report", "--exclude=ana")
+    assert code == 1
+    assert "counted without group:nbgrader-course101; leave --exclude out." in err
 
 
 def test_report_of_an_empty_database(run: Run, tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from services.stats.web.api.parameters import (
     MOST_DETAILED_DAYS,
     MOST_POINTS,
 )
+from services.stats.web.api.servers import types as server_types
+from services.stats.web.resources.types import CostAnswer, ResourcesAnswer
 
 _RESPONSES: dict[str, type[msgspec.Struct]] = {
     "about": api_types.About,
@@ -29,6 +31,12 @@ _RESPONSES: dict[str, type[msgspec.Struct]] = {
     "groups": api_types.GroupsAnswer,
     "gaps": api_types.GapsAnswer,
     "concurrency": api_types.ConcurrencyAnswer,
+    "profiles": server_types.UseAnswer,
+    "images": server_types.UseAnswer,
+    "server-ages": server_types.AgesAnswer,
+    "forecast": server_types.ForecastAnswer,
+    "resources": ResourcesAnswer,
+    "cost": CostAnswer,
 }
 
 _ERRORS = {
@@ -67,7 +75,7 @@ def _paths() -> dict[str, Any]:
         "about": _get("about", "Your access, and what is recorded", ("timezone",)),
         "summary": _get(
             "summary",
-            "Numbers of the whole range, and by day, week or month",
+            "Numbers of the whole range, and by day, week or another period",
             (*days, "timezone", *who, "by"),
         ),
         "days": _get("days", "Numbers of each day", (*days, "timezone", *who)),
@@ -78,10 +86,14 @@ def _paths() -> dict[str, Any]:
             "session-lengths", "Lengths of the sessions that ended", (*days, *who)
         ),
         "people": _get(
-            "people", "The table of users, including users without activity", (*days, *who, *paged)
+            "people",
+            "The table of users, including users without activity",
+            (*days, *who, *paged, "excluded"),
         ),
         "inactive": _get(
-            "inactive", "Users who have not been active since a day", ("since", *who, *paged)
+            "inactive",
+            "Users who have not been active since a day",
+            ("since", *who, *paged, "excluded"),
         ),
         "timeline": _get(
             "timeline",
@@ -94,6 +106,20 @@ def _paths() -> dict[str, Any]:
         "concurrency": _get(
             "concurrency", "Running servers over time", (*days, "timezone", *who, "points")
         ),
+        "profiles": _get("profiles", "Servers by the profile that users chose", (*days, *who)),
+        "images": _get("images", "Servers by the image that users chose", (*days, *who)),
+        "server-ages": _get(
+            "server-ages", "How long running servers have run", ("timezone", *who, "page")
+        ),
+        "forecast": _get(
+            "forecast", "The peak of concurrent servers to expect in the coming week", ("group",)
+        ),
+        "resources": _get(
+            "resources",
+            "Memory and CPU of servers, if Prometheus is configured",
+            (*days, "group", "page"),
+        ),
+        "cost": _get("cost", "The estimated cost of servers by group", (*days, "group")),
     }
     # Only here is a parameter required.
     described["inactive"]["parameters"][0] = {
@@ -161,7 +187,8 @@ def _parameters() -> dict[str, Any]:
         "user": (name, "Only this user."),
         "by": (
             {"type": "string", "enum": list(By), "default": By.DAY.value},
-            "The length of the periods.",
+            "The length of the periods. `all`: the whole range is one. `term`: the terms that the"
+            " service was started with, and the days between them.",
         ),
         "q": (
             {"type": "string", "maxLength": LONGEST_SEARCH},
@@ -172,6 +199,10 @@ def _parameters() -> dict[str, Any]:
             "The column to sort by; prefix it with `-` for descending order.",
         ),
         "page": ({"type": "integer", "minimum": 1, "default": 1}, f"{PAGE_SIZE} rows per page."),
+        "excluded": (
+            {"type": "string", "enum": ["0", "1"], "default": "0"},
+            "1: also list users who are not counted. Only for users who may see everything.",
+        ),
         "points": (
             {"type": "integer", "minimum": 2, "maximum": MOST_POINTS, "default": DEFAULT_POINTS},
             "The approximate number of moments; they are at least a minute apart.",
