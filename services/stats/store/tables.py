@@ -227,15 +227,26 @@ profile_days = _keyed(
     key=("day", "group_id", "profile_id", "image_id"),
 )
 
-#: Spawns that ended between the poll before this time and the one at it, by their outcome.
+#: Spawns that ended in an interval, by their outcome; see ``records.Spawns``.
 spawns = _keyed(
     "spawns",
-    Column("time", UTCTime),
-    Column("outcome", String(40)),
-    Column("count", Integer, nullable=False),
+    Column("since", UTCTime),
+    Column("until", UTCTime),
+    Column("outcome", String(20)),
+    Column("number", Integer, nullable=False),
     Column("seconds", Float, nullable=False),
     Column("lengths", Text, nullable=False),
-    key=("time", "outcome"),
+    key=("since", "until", "outcome"),
+)
+
+#: One row for each time in which the Hub's counters of spawns were known without interruption.
+spawn_counters = _keyed(
+    "spawn_counters",
+    Column("since", UTCTime),
+    Column("until", UTCTime, nullable=False),
+    Column("hub_started", UTCTime),
+    Column("totals", Text, nullable=False),
+    key=("since",),
 )
 
 #: One row per user and day on which they were active or had a server.

@@ -33,11 +33,12 @@ from services.stats.query.servers import forecast
 from services.stats.query.servers.ages import RunningServer
 from services.stats.query.servers.choices import ServerUse
 from services.stats.query.servers.forecast import Expected
+from services.stats.query.spawns import SpawnSummary
 from services.stats.query.timeline import Timeline
 from services.stats.records import GroupDay
 from services.stats.store import tables as t
 from services.stats.store.daily.rows import LiveDays
-from services.stats.store.queries import days, observation, people, servers, timelines
+from services.stats.store.queries import days, observation, people, servers, spawns, timelines
 from services.stats.store.queries.selection import Selection
 from services.stats.store.store import Store
 from services.stats.store.tables import FOREVER
@@ -111,6 +112,23 @@ class Queries:
             rows = await days.days(selection)
             total = await _summary(selection, rows, Period(first, last))
             return rows, total, [await _summary(selection, rows, period) for period in periods]
+
+    async def spawns(
+        self, audience: Audience, periods: Sequence[Period]
+    ) -> list[SpawnSummary] | None:
+        """How servers started in each period (a day, or more), by the Hub's own counters.
+
+        The periods must be sorted and must not overlap. None if the audience is not the whole hub:
+        the Hub counts spawns, but not whose.
+        """
+        if not periods:
+            return []
+        async with self._select(audience, periods[0].first, periods[-1].last) as selection:
+            records = await spawns.read_spawns(selection)
+            if records is None:
+                return None
+            rows = await observation.hub_days(selection)
+            return [spawns.summary_of(selection, records, rows, period) for period in periods]
 
     async def people(self, audience: Audience, first: date, last: date) -> list[PersonRow]:
         """Every user of the audience, also without activity; by name."""

@@ -29,12 +29,22 @@ def upgrade() -> None:
         sessions.create_foreign_key("fk_sessions_image_id_images", "images", ["image_id"], ["id"])
     op.create_table(
         "spawns",
-        sa.Column("time", UTCTime, nullable=False),
-        sa.Column("outcome", sa.String(40), nullable=False),
-        sa.Column("count", sa.Integer, nullable=False),
+        sa.Column("since", UTCTime, nullable=False),
+        sa.Column("until", UTCTime, nullable=False),
+        sa.Column("outcome", sa.String(20), nullable=False),
+        sa.Column("number", sa.Integer, nullable=False),
         sa.Column("seconds", sa.Float, nullable=False),
         sa.Column("lengths", sa.Text, nullable=False),
-        sa.PrimaryKeyConstraint("time", "outcome", name="pk_spawns"),
+        sa.PrimaryKeyConstraint("since", "until", "outcome", name="pk_spawns"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "spawn_counters",
+        sa.Column("since", UTCTime, nullable=False),
+        sa.Column("until", UTCTime, nullable=False),
+        sa.Column("hub_started", UTCTime),
+        sa.Column("totals", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("since", name="pk_spawn_counters"),
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -67,6 +77,7 @@ def downgrade() -> None:
     """Drop the tables and columns."""
     op.execute("DELETE FROM meta WHERE key = 'profiles_from'")
     op.drop_table("profile_days")
+    op.drop_table("spawn_counters")
     op.drop_table("spawns")
     with op.batch_alter_table("sessions") as sessions:
         sessions.drop_constraint("fk_sessions_image_id_images", type_="foreignkey")
