@@ -8,6 +8,7 @@ UNKNOWN = "\N{EN DASH}"
 """Displayed where nothing was observed."""
 
 HOUR = 60
+SECONDS = 60
 EXACT_HOURS = 10
 """Durations from this many hours on are rounded to whole hours."""
 
@@ -36,6 +37,8 @@ def display(value: float | None, kind: Kind = Kind.NUMBER) -> str:
         return duration(value * HOUR)
     if kind is Kind.MINUTES:
         return duration(value)
+    if kind is Kind.SECONDS:
+        return f"{number(value)} s" if value < SECONDS else duration(value / SECONDS)
     return f"{number(value)}%" if kind is Kind.PERCENT else number(value)
 
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Awaitable, Callable
 
-from services.stats.query.access import Individual
+from services.stats.days import Period, periods
+from services.stats.query.access import Individual, WholeHub
 from services.stats.query.figures import Figure
 from services.stats.query.question import Span
-from services.stats.query.servers import ages, choices, forecast
+from services.stats.query.servers import ages, choices, forecast, spawns
 from services.stats.query.servers.choices import Dimension
+from services.stats.query.spawns import SpawnSummary
 from services.stats.store.queries.dashboard import Queries
 from services.stats.web.pages import PageRequest
 
@@ -21,12 +23,16 @@ class ServerFigures:
         """The figure with this name; None if there is none, or none for this audience."""
         if name == "forecast" and isinstance(self._asked.audience, Individual):
             return None
+        if name.startswith("spawn") and not isinstance(self._asked.audience, WholeHub):
+            return None
         figures: dict[str, Callable[[], Awaitable[Figure]]] = {
             "profiles": self._profiles,
             "images": self._images,
             "ages": self._ages,
             "longrunning": self._long_running,
             "forecast": self._forecast,
+            "spawns": self._spawns,
+            "spawnlengths": self._spawn_lengths,
         }
         return await figures[name]() if name in figures else None
 
@@ -50,3 +56,14 @@ class ServerFigures:
 
     async def _forecast(self) -> Figure:
         return forecast.figure(await self._queries.expected(self._asked.audience, self._span))
+
+    async def _spawns(self) -> Figure:
+        by, days = self._asked.question.by, self._asked.question.days(self._span)
+        found = await self._queries.spawns(self._asked.audience, periods(*days, by))
+        return spawns.over_time(found or [], by)
+
+    async def _spawn_lengths(self) -> Figure:
+        first, last = self._asked.question.days(self._span)
+        found = await self._queries.spawns(self._asked.audience, [Period(first, last)])
+        (total,) = found or [SpawnSummary(first, last)]
+        return spawns.lengths(total)

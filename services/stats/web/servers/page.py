@@ -5,8 +5,10 @@ from datetime import timedelta
 from aiohttp import web
 
 from common.web.application import PREFIX
+from services.stats.days import Period, periods
+from services.stats.query.access import WholeHub
 from services.stats.query.figures import Fact, Kind
-from services.stats.query.servers import ages, choices, forecast
+from services.stats.query.servers import ages, choices, forecast, spawns
 from services.stats.query.servers.choices import Dimension
 from services.stats.web.pages import Pages
 
@@ -30,6 +32,15 @@ class ServersPage(Pages):
         long = ages.long_running(running)
         use = await self.queries.server_use(asked.audience, first, last)
         rows = await self.queries.expected(asked.audience, span)
+        facts = _facts(running, rows, span.last_day + timedelta(days=1))
+        of_spawns = []
+        if isinstance(asked.audience, WholeHub) and first <= last:
+            # The Hub counts starts, but not whose.
+            by = asked.question.by
+            total, *_ = await self.queries.spawns(asked.audience, [Period(first, last)]) or []
+            found = await self.queries.spawns(asked.audience, periods(first, last, by)) or []
+            facts += spawns.facts(total)
+            of_spawns = [spawns.over_time(found, by), spawns.lengths(total)]
         return await self.render(
             request,
             asked,
@@ -37,7 +48,8 @@ class ServersPage(Pages):
             span=span,
             first=first,
             last=last,
-            facts=_facts(running, rows, span.last_day + timedelta(days=1)),
+            facts=facts,
+            of_spawns=of_spawns,
             by_choice=[choices.figure(one, use, most=choices.MOST_SHOWN) for one in Dimension],
             ages=ages.figure(running),
             long_running=long[: ages.MOST_SHOWN],
