@@ -304,6 +304,9 @@ class GroupDay(NamedTuple):
     """How much of each of the 24 hours was observed, in percent, as a JSON list; empty: all."""
     servers_known: bool = True
     """Whether servers were observed; an imported file has none."""
+    reduced: bool = False
+    """Whether a person was erased after the raw records were pruned. What came from these records
+    is not known any more: ``lengths``, ``hours``, and what is None."""
     starts: int | None = None
     """Starts counted by the Hub, of the hub only. Not a part of the stored row: it comes from
     the records of spawns."""

@@ -19,6 +19,9 @@ _OF_SERVERS = (
     "unobserved_seconds",
 )
 
+#: What is unknown of a pruned day of which a person was erased. The columns hold zero there, too.
+_OF_RAW = ("server_seconds", "after_seconds", "saved_seconds")
+
 
 def person_row(person: Person) -> dict[str, Any]:
     """The row of ``users``."""
@@ -57,8 +60,10 @@ def group_day_row(day: GroupDay) -> dict[str, Any]:
 def group_day_of(row: Sequence[Any]) -> GroupDay:
     """The day in a row of ``group_days``."""
     day = GroupDay(*row)
-    unknown: dict[str, Any] = dict.fromkeys(_OF_SERVERS)
-    return day if day.servers_known else day._replace(**unknown)
+    if day.servers_known and not day.reduced:
+        return day
+    unknown: dict[str, Any] = dict.fromkeys(_OF_SERVERS if not day.servers_known else _OF_RAW)
+    return day._replace(**unknown)
 
 
 def spawns_row(spawns: Spawns) -> dict[str, Any]:

@@ -288,5 +288,6 @@ group_days = _keyed(
     Column("unobserved_seconds", BigInteger, nullable=False, server_default="0"),
     Column("observed_hours", Text, nullable=False, server_default=""),
     Column("servers_known", Boolean, nullable=False, server_default=true()),
+    Column("reduced", Boolean, nullable=False, server_default=false()),
     key=("day", "group_id"),
 )

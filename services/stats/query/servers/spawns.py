@@ -5,7 +5,8 @@ from math import inf, isinf
 from typing import NamedTuple
 
 from services.stats.days import By
-from services.stats.query.figures import Column, Draw, Fact, Figure, Kind
+from services.stats.query.figures import Column, Draw, Figure, Kind
+from services.stats.query.glance.facts import Fact
 from services.stats.query.spawns import SpawnSummary
 
 UNREADABLE = (

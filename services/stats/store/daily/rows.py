@@ -39,7 +39,7 @@ async def roll_up_until(store: Store, now: datetime) -> list[date]:
                 continue  # marked again in the meantime
             end = bounds(day, store.zone).end
             (records,) = [one async for one in read_days(store, connection, [day], end)]
-            await _replace(connection, CountedDay(records))
+            await replace_day(connection, CountedDay(records))
             await store.write_meta(
                 connection,
                 rolled_until=(day + timedelta(days=1)).isoformat(),
@@ -63,7 +63,8 @@ async def _next_day(store: Store, now: datetime) -> date | None:
     return day if day < day_of(now - LATE, store.zone) else None
 
 
-async def _replace(connection: AsyncConnection, counted: CountedDay) -> None:
+async def replace_day(connection: AsyncConnection, counted: CountedDay) -> None:
+    """Write the rows of a day in place of those that it has."""
     day, members = counted.records.day, counted.records.members
     for table in (t.user_days, t.group_days, t.profile_days):
         await connection.execute(delete(table).where(table.c.day == day))

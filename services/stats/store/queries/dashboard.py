@@ -26,6 +26,7 @@ from services.stats.days import Period, day_of
 from services.stats.intervals import Interval
 from services.stats.pseudonyms import is_pseudonym
 from services.stats.query.access import Audience, Individual, Viewer, WholeHub
+from services.stats.query.glance.headline import Headline, weeks
 from services.stats.query.people import GroupRow, PersonRow
 from services.stats.query.periods import Summary, day_lengths, summarise
 from services.stats.query.question import Span
@@ -39,6 +40,12 @@ from services.stats.records import GroupDay
 from services.stats.store import tables as t
 from services.stats.store.daily.rows import LiveDays
 from services.stats.store.queries import days, observation, people, servers, spawns, timelines
+from services.stats.store.queries.headline import (
+    EverActive,
+    read_headline,
+    read_observed_until,
+)
+from services.stats.store.queries.resources import ResourceRecords, resource_records
 from services.stats.store.queries.selection import Selection
 from services.stats.store.store import Store
 from services.stats.store.tables import FOREVER
@@ -52,6 +59,7 @@ class Queries:
         self.zone = store.zone
         self.name_of = name_of
         self._live = LiveDays(store)
+        self._ever_active = EverActive(store)
 
     async def span(self) -> Span | None:
         """The time for which there are records; None before the first poll."""
@@ -64,6 +72,7 @@ class Queries:
             span = await self._span(connection)
             if span is not None:
                 await self._live.read(connection, span.last_poll)
+                await self._ever_active.read(connection, span.last_poll)
 
     async def made_up(self) -> bool:
         """Whether the database holds demo data."""
@@ -130,6 +139,17 @@ class Queries:
             rows = await observation.hub_days(selection)
             return [spawns.summary_of(selection, records, rows, period) for period in periods]
 
+    async def headline(self, audience: Audience, now: datetime) -> Headline | None:
+        """The figures of the first screen as of ``now``; None before the first poll."""
+        this, last = weeks(day_of(now, self.zone))
+        async with self._select(audience, last.first, this.last) as selection:
+            return await read_headline(selection, self._ever_active, now)
+
+    async def observed_until(self, now: datetime) -> datetime:
+        """Until when to expect records: the last poll, or ``now`` if another one is overdue."""
+        async with self.store.reading() as connection:
+            return await read_observed_until(connection, now)
+
     async def people(self, audience: Audience, first: date, last: date) -> list[PersonRow]:
         """Every user of the audience, also without activity; by name."""
         async with self._select(audience, first, last) as selection:
@@ -181,6 +201,13 @@ class Queries:
         """The servers of the audience that run now, the oldest first."""
         async with self._select(audience, date.min, date.max) as selection:
             return await servers.running(selection)
+
+    async def resources(
+        self, audience: Audience, viewer: Viewer, first: date, last: date
+    ) -> ResourceRecords:
+        """Who may own a server, and whose use of resources may be shown."""
+        async with self._select(audience, first, last) as selection:
+            return await resource_records(selection, viewer)
 
     @asynccontextmanager
     async def _select(

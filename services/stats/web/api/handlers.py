@@ -16,6 +16,7 @@ from services.stats.query.access import Audience, Individual, Viewer
 from services.stats.query.people import TableQuery, paginate, search
 from services.stats.query.periods import Summary, by_day
 from services.stats.query.question import InvalidQuery, Question, Span
+from services.stats.query.resources.prices import Prices
 from services.stats.records import GroupDay
 from services.stats.store.queries.dashboard import Queries
 from services.stats.web.api import responses
@@ -32,13 +33,23 @@ from services.stats.web.api.parameters import (
 from services.stats.web.api.servers.handlers import ServerHandlers
 from services.stats.web.authentication import Authenticator
 from services.stats.web.errors import DataNotFound, add_query_errors
+from services.stats.web.resources.api import ResourcesApi
+from services.stats.web.resources.report import ResourceSource
 
 
-def add_api(app: web.Application, *, queries: Queries, authenticator: Authenticator) -> None:
+def add_api(
+    app: web.Application,
+    *,
+    queries: Queries,
+    authenticator: Authenticator,
+    resources: ResourceSource | None = None,
+) -> None:
     """Add the API to an application of common.web.application.create_app."""
     add_query_errors(app)
     Api(queries, authenticator).setup(app)
     ServerHandlers(queries, authenticator).setup(app)
+    source = resources or ResourceSource(queries, None, Prices())
+    ResourcesApi(source, authenticator).setup(app)
 
 
 class Api(Handlers):

@@ -17,6 +17,7 @@ from services.stats.web.api.parameters import (
     MOST_POINTS,
 )
 from services.stats.web.api.servers import types as server_types
+from services.stats.web.resources.types import CostAnswer, ResourcesAnswer
 
 _RESPONSES: dict[str, type[msgspec.Struct]] = {
     "about": api_types.About,
@@ -35,6 +36,8 @@ _RESPONSES: dict[str, type[msgspec.Struct]] = {
     "server-ages": server_types.AgesAnswer,
     "forecast": server_types.ForecastAnswer,
     "spawns": server_types.SpawnsAnswer,
+    "resources": ResourcesAnswer,
+    "cost": CostAnswer,
 }
 
 _ERRORS = {
@@ -113,6 +116,12 @@ def _paths() -> dict[str, Any]:
             "Starts of servers, failures and durations, by the Hub's counters",
             (*days, "by"),
         ),
+        "resources": _get(
+            "resources",
+            "Memory and CPU of servers, if Prometheus is configured",
+            (*days, "group", "page"),
+        ),
+        "cost": _get("cost", "The estimated cost of servers by group", (*days, "group")),
     }
     # Only here is a parameter required.
     described["inactive"]["parameters"][0] = {

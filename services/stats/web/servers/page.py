@@ -7,7 +7,8 @@ from aiohttp import web
 from common.web.application import PREFIX
 from services.stats.days import Period, periods
 from services.stats.query.access import WholeHub
-from services.stats.query.figures import Fact, Kind
+from services.stats.query.figures import Kind
+from services.stats.query.glance.facts import Fact
 from services.stats.query.servers import ages, choices, forecast, spawns
 from services.stats.query.servers.choices import Dimension
 from services.stats.web.pages import Pages

@@ -27,6 +27,10 @@ def upgrade() -> None:
         sessions.add_column(sa.Column("image_id", sa.Integer))
         sessions.add_column(sa.Column("culled", sa.Boolean))
         sessions.create_foreign_key("fk_sessions_image_id_images", "images", ["image_id"], ["id"])
+    op.add_column(
+        "group_days",
+        sa.Column("reduced", sa.Boolean, nullable=False, server_default=sa.false()),
+    )
     op.create_table(
         "spawns",
         sa.Column("since", UTCTime, nullable=False),
@@ -75,10 +79,11 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop the tables and columns."""
+    op.drop_table("spawn_counters")
     op.execute("DELETE FROM meta WHERE key = 'profiles_from'")
     op.drop_table("profile_days")
-    op.drop_table("spawn_counters")
     op.drop_table("spawns")
+    op.drop_column("group_days", "reduced")
     with op.batch_alter_table("sessions") as sessions:
         sessions.drop_constraint("fk_sessions_image_id_images", type_="foreignkey")
         sessions.drop_column("culled")
