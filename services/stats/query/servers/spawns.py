@@ -114,11 +114,12 @@ def lengths(total: SpawnSummary) -> Figure:
 
 
 def facts(total: SpawnSummary) -> list[Fact]:
-    """The key numbers of the range. None: unknown."""
+    """The key numbers of the range."""
     failures = failure_percent(total)
+    note = "" if failures is None else f"({failures}%)"
     return [
-        Fact("Servers started", total.starts),
-        Fact("Failed to start", total.failures, note="" if failures is None else f"({failures}%)"),
+        Fact("Servers started", total.starts, unknown="not readable"),
+        Fact("Failed to start", total.failures, note=note, unknown="not readable"),
     ]
 
 

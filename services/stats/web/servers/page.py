@@ -1,6 +1,7 @@
 """The page about servers."""
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import date, timedelta
 
 from aiohttp import web
 
@@ -66,18 +67,20 @@ def _minutes(age: timedelta) -> float:
 
 
 def _facts(
-    running: list[ages.RunningServer], rows: list[forecast.Expected], tomorrow: object
+    running: Sequence[ages.RunningServer], rows: Sequence[forecast.Expected], tomorrow: date
 ) -> list[Fact]:
     oldest = max((_minutes(server.age) for server in running), default=None)
-    of_tomorrow = [row for row in rows if row.day == tomorrow]
     return [
         Fact("Running now", len(running)),
-        Fact("The oldest has run for", oldest, Kind.MINUTES),
-        *(Fact("Peak expected tomorrow", row.expected, note=_up_to(row)) for row in of_tomorrow),
+        Fact("The oldest has run for", oldest, Kind.MINUTES, unknown="no server is running"),
+        *(
+            Fact(
+                "Peak expected tomorrow",
+                row.expected,
+                note="" if row.upper is None else f"up to {row.upper:,}",
+                unknown="too few observed weeks",
+            )
+            for row in rows
+            if row.day == tomorrow
+        ),
     ]
-
-
-def _up_to(row: forecast.Expected) -> str:
-    if row.upper is None:
-        return "too few observed weeks"
-    return f"up to {row.upper:,}"
