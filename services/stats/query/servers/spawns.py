@@ -1,5 +1,6 @@
 """How long servers took to start, and how many did not, as figures. Pure."""
 
+from collections import Counter
 from collections.abc import Sequence
 from math import inf, isinf
 from typing import NamedTuple
@@ -7,7 +8,7 @@ from typing import NamedTuple
 from services.stats.days import By
 from services.stats.query.figures import Column, Draw, Figure, Kind
 from services.stats.query.glance.facts import Fact
-from services.stats.query.spawns import SpawnSummary
+from services.stats.query.spawns import SpawnSummary, upper_bound
 
 UNREADABLE = (
     "Unknown: the Hub counts starts, but its counters could not be read. Give the service the scope"
@@ -28,6 +29,33 @@ class LengthClass(NamedTuple):
     up_to: float | None
     """None: no upper bound."""
     servers: int
+
+
+def of_known_days(total: SpawnSummary, days: Sequence[SpawnSummary]) -> SpawnSummary:
+    """The whole range or, if its counters were read on some of its days only, those days."""
+    known = [day for day in days if day.starts is not None]
+    if total.starts is not None or not known:
+        return total
+    counted: Counter[float] = Counter()
+    for day in known:
+        counted.update(day.lengths or {})
+    return SpawnSummary(
+        total.first,
+        total.last,
+        starts=sum(day.starts or 0 for day in known),
+        failures=sum(day.failures or 0 for day in known),
+        refused=sum(day.refused or 0 for day in known),
+        median_seconds=upper_bound(counted, 0.5),
+        p90_seconds=upper_bound(counted, 0.9),
+        p99_seconds=upper_bound(counted, 0.99),
+        lengths=counted,
+    )
+
+
+def which_days(days: Sequence[SpawnSummary]) -> str:
+    """On how many of the days the counters were read, if not on all."""
+    known = sum(day.starts is not None for day in days)
+    return f"on {known:,} of {len(days):,} days" if 0 < known < len(days) else ""
 
 
 def failure_percent(summary: SpawnSummary) -> float | None:
@@ -88,8 +116,8 @@ def over_time(rows: Sequence[SpawnSummary], by: By) -> Figure:
     return Figure("spawns", "Starts of servers", note, columns, cells, Draw.LINES, incomplete)
 
 
-def lengths(total: SpawnSummary) -> Figure:
-    """The distribution of durations over the whole range."""
+def lengths(total: SpawnSummary, which: str = "") -> Figure:
+    """The distribution of durations over the whole range, or over ``which`` days."""
     columns = (
         Column("seconds", "Time to start", Kind.TEXT),
         Column("servers", "Servers", scale="y"),
@@ -110,16 +138,23 @@ def lengths(total: SpawnSummary) -> Figure:
                 round(100 * within / number, 1),
             ]
         )
-    return Figure("spawnlengths", "Time to start", _sentence(total), columns, cells, Draw.BARS)
+    draw = Draw.BARS if cells else None
+    note = _sentence(total) + (f" Counted {which}." if which else "")
+    return Figure("spawnlengths", "Time to start", note, columns, cells, draw)
 
 
-def facts(total: SpawnSummary) -> list[Fact]:
-    """The key numbers of the range."""
-    failures = failure_percent(total)
-    note = "" if failures is None else f"({failures}%)"
+def facts(total: SpawnSummary, which: str = "") -> list[Fact]:
+    """The key numbers of the range, or of ``which`` days."""
+    percent = failure_percent(total)
+    failures = "" if percent is None else f"({percent}%)"
     return [
-        Fact("Servers started", total.starts, unknown="not readable"),
-        Fact("Failed to start", total.failures, note=note, unknown="not readable"),
+        Fact("Servers started", total.starts, note=which, unknown="not readable"),
+        Fact(
+            "Failed to start",
+            total.failures,
+            note=f"{failures} {which}".strip(),
+            unknown="not readable",
+        ),
     ]
 
 

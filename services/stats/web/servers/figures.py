@@ -1,8 +1,9 @@
 """The figures of the page about servers, each of which is also a CSV file."""
 
 from collections.abc import Awaitable, Callable
+from datetime import date
 
-from services.stats.days import Period, periods
+from services.stats.days import By, Period, periods
 from services.stats.query.access import Individual, WholeHub
 from services.stats.query.figures import Figure
 from services.stats.query.question import Span
@@ -63,7 +64,16 @@ class ServerFigures:
         return spawns.over_time(found or [], by)
 
     async def _spawn_lengths(self) -> Figure:
-        first, last = self._asked.question.days(self._span)
-        found = await self._queries.spawns(self._asked.audience, [Period(first, last)])
-        (total,) = found or [SpawnSummary(first, last)]
-        return spawns.lengths(total)
+        total, which = await known_spawns(self._queries, *self._asked.question.days(self._span))
+        return spawns.lengths(total, which)
+
+
+async def known_spawns(queries: Queries, first: date, last: date) -> tuple[SpawnSummary, str]:
+    """The starts of servers in the range, and on which days they are known, if not on all."""
+    if first > last:
+        return SpawnSummary(first, last), ""
+    total = await queries.spawns(WholeHub(), [Period(first, last)]) or [SpawnSummary(first, last)]
+    if total[0].starts is not None:
+        return total[0], ""
+    days = await queries.spawns(WholeHub(), periods(first, last, By.DAY)) or []
+    return spawns.of_known_days(total[0], days), spawns.which_days(days)

@@ -6,13 +6,14 @@ from datetime import date, timedelta
 from aiohttp import web
 
 from common.web.application import PREFIX
-from services.stats.days import Period, periods
+from services.stats.days import periods
 from services.stats.query.access import WholeHub
 from services.stats.query.figures import Kind
 from services.stats.query.glance.facts import Fact
 from services.stats.query.servers import ages, choices, forecast, spawns
 from services.stats.query.servers.choices import Dimension
 from services.stats.web.pages import Pages
+from services.stats.web.servers.figures import known_spawns
 
 
 class ServersPage(Pages):
@@ -39,10 +40,10 @@ class ServersPage(Pages):
         if isinstance(asked.audience, WholeHub) and first <= last:
             # The Hub counts starts, but not whose.
             by = asked.question.by
-            total, *_ = await self.queries.spawns(asked.audience, [Period(first, last)]) or []
             found = await self.queries.spawns(asked.audience, periods(first, last, by)) or []
-            facts += spawns.facts(total)
-            of_spawns = [spawns.over_time(found, by), spawns.lengths(total)]
+            total, which = await known_spawns(self.queries, first, last)
+            facts += spawns.facts(total, which)
+            of_spawns = [spawns.over_time(found, by), spawns.lengths(total, which)]
         return await self.render(
             request,
             asked,

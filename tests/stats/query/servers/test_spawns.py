@@ -13,7 +13,9 @@ from services.stats.query.servers.spawns import (
     facts,
     failure_percent,
     lengths,
+    of_known_days,
     over_time,
+    which_days,
 )
 from services.stats.query.spawns import SpawnSummary
 
@@ -65,6 +67,7 @@ def test_unknown_is_not_zero() -> None:
     assert set(shown.rows[0][1:-1]) == {None}
     assert shown.unobserved_rows == 2
     assert (lengths(UNKNOWN).note, list(lengths(UNKNOWN).rows)) == (UNREADABLE, [])
+    assert lengths(UNKNOWN).draw is None
     assert {fact.value for fact in facts(UNKNOWN)} == {None}
 
 
@@ -81,3 +84,30 @@ def test_incomplete_periods_are_marked() -> None:
     """Their counts are lower bounds. Unknown ones have none."""
     shown = over_time([KNOWN, KNOWN._replace(complete=False), UNKNOWN], By.DAY)
     assert shown.incomplete == {1}
+
+
+def test_known_days_of_a_partly_known_range() -> None:
+    """The range as such is unknown; its known days are counted, and named as such."""
+    days = [KNOWN, UNKNOWN, KNOWN, NONE]
+    found = of_known_days(UNKNOWN, days)
+    assert (found.starts, found.failures, found.refused) == (20, 4, 2)
+    assert (found.complete, found.p90_seconds, found.lengths) == (
+        False,
+        30.0,
+        {
+            0.5: 0,
+            10.0: 12,
+            30.0: 6,
+            60.0: 2,
+            inf: 0,
+        },
+    )
+    assert which_days(days) == "on 3 of 4 days"
+    assert [fact.note for fact in facts(found, which_days(days))] == [
+        "on 3 of 4 days",
+        "(16.7%) on 3 of 4 days",
+    ]
+    assert lengths(found, which_days(days)).note.endswith("Counted on 3 of 4 days.")
+    assert of_known_days(UNKNOWN, [UNKNOWN]) == UNKNOWN
+    assert of_known_days(KNOWN, days) == KNOWN
+    assert which_days([UNKNOWN]) == which_days([KNOWN]) == ""

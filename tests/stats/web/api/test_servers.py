@@ -1,11 +1,14 @@
 """The part of the API that is about servers."""
 
+from math import inf
+
 import pytest
 
-from services.stats.records import Changes, Session
+from services.stats.records import Changes, Session, SpawnCounters, Spawns
 from services.stats.store.store import Store
 from tests.stats.course import ALL, ANA, at
 from tests.stats.web.api.client import MAY_ASK, ask, ask_as
+from tests.stats.web.api.test_openapi import check, schema
 from tests.stats.web.site import StatsSite
 
 
@@ -72,6 +75,25 @@ async def test_starts_are_unknown_without_the_hub_s_counters(site: StatsSite) ->
     assert body["total"]["starts"] is body["total"]["p90_seconds"] is None
     assert body["lengths"] == []
     assert {period["failures"] for period in body["periods"]} == {None}
+
+
+async def test_starts_by_the_hub_s_counters(site: StatsSite, store: Store) -> None:
+    """Numbers of the range and its days, and the Hub's bins with both bounds."""
+    changes = Changes()
+    hour = at(0, 9), at(0, 10)
+    changes.spawns[*hour, "success"] = Spawns(*hour, "success", 4, 20.0, {1.0: 1, 10.0: 2, inf: 1})
+    changes.spawn_counters[at(0)] = SpawnCounters(at(0), at(2), None, {})
+    await store.write(changes, leader=await store.take_leadership())
+    _, body = await ask(site, "root", "spawns?since=2026-03-02&until=2026-03-03")
+    check(body, schema("spawns"))
+    assert (body["total"]["starts"], body["total"]["failures"]) == (4, 0)
+    assert (body["total"]["median_seconds"], body["total"]["p90_seconds"]) == (10.0, None)
+    assert body["lengths"] == [
+        {"over_seconds": 0.0, "up_to_seconds": 1.0, "servers": 1},
+        {"over_seconds": 1.0, "up_to_seconds": 10.0, "servers": 2},
+        {"over_seconds": 10.0, "up_to_seconds": None, "servers": 1},
+    ]
+    assert [period["starts"] for period in body["periods"]] == [4, 0]
 
 
 @pytest.mark.parametrize("role", MAY_ASK)

@@ -2,10 +2,11 @@
 
 import re
 from datetime import timedelta
+from math import inf
 
 import pytest
 
-from services.stats.records import Changes, Person, Session
+from services.stats.records import Changes, Person, Session, SpawnCounters, Spawns
 from services.stats.store.store import Store
 from tests.stats.course import ALL, ANA, MONDAY, X, at
 from tests.stats.web.site import FORMULA, HOSTILE, PREFIX, StatsSite, get, rows, text
@@ -79,6 +80,30 @@ async def test_starts_are_of_the_whole_hub_only(site: StatsSite) -> None:
         for question in ("group=nbgrader-x", "user=ana"):
             assert (await get(site, "root", f"csv/{name}.csv?{question}")).status == 404
     assert "Starts of servers" not in text(await get(site, "root", "servers?group=nbgrader-x"))
+
+
+async def test_starts_and_their_durations(site: StatsSite, store: Store) -> None:
+    """On Monday and Tuesday the Hub's counters were read: the other days are unknown."""
+    changes = Changes()
+    lengths = {1.0: 6, 30.0: 3, 60.0: 1, inf: 0}
+    for outcome, number in (("success", 10), ("failure", 2)):
+        changes.spawns[at(0, 9), at(0, 10), outcome] = Spawns(
+            at(0, 9), at(0, 10), outcome, number, 99.0, lengths if outcome == "success" else {}
+        )
+    changes.spawn_counters[at(0)] = SpawnCounters(at(0), at(2), None, {})
+    await store.write(changes, leader=await store.take_leadership())
+    shown = text(await get(site, "root", f"servers?{ALL}"))
+    assert "Servers started 10 on 2 of 17 days" in shown
+    assert "Failed to start 2 (16.7%) on 2 of 17 days" in shown
+    assert "9 of 10 servers started within 30 s." in shown
+    days = {row["first"]: row for row in rows(await get(site, "root", f"csv/spawns.csv?{ALL}"))}
+    assert [days[f"2026-03-0{day}"]["starts"] for day in (1, 2, 3, 4)] == ["", "10", "0", ""]
+    bins = rows(await get(site, "root", "csv/spawnlengths.csv?since=2026-03-02&until=2026-03-03"))
+    assert [(row["seconds"], row["servers"]) for row in bins] == [
+        ("up to 1 s", "6"),
+        ("1 to 30 s", "3"),
+        ("30 s to 1 min", "1"),
+    ]
 
 
 async def test_long_running_servers_are_linked(site: StatsSite, store: Store) -> None:
