@@ -3,6 +3,7 @@
 from sqlalchemy import select
 
 from services.stats.intervals import Interval
+from services.stats.query.access import WholeHub
 from services.stats.query.servers.ages import RunningServer
 from services.stats.store import tables as t
 from services.stats.store.queries.selection import Selection
@@ -11,7 +12,7 @@ from services.stats.store.tables import FOREVER
 
 
 async def running_servers(selection: Selection) -> list[RunningServer]:
-    """The servers of the audience that run now, the oldest first."""
+    """The servers of the audience that run now, the oldest first; of the hub, all of them."""
     if selection.span is None or not anybody(selection):
         return []
     s = t.sessions.c
@@ -32,11 +33,13 @@ async def running_servers(selection: Selection) -> list[RunningServer]:
     today = selection.span.last_day
     found = []
     for row in await selection.connection.execute(of_audience(selection, query)):
-        if not selection.visible(row.user_id, today):
-            continue
-        # What a member did before they joined is not shown.
         run = Interval(row.started, max(selection.now, row.started))
-        started = selection.visible_parts(row.user_id, run)[-1].start
+        started = run.start
+        if not isinstance(selection.audience, WholeHub):
+            if not selection.visible(row.user_id, today):
+                continue
+            # What a member did before they joined is not shown.
+            started = selection.visible_parts(row.user_id, run)[-1].start
         found.append(
             RunningServer(
                 user=row.user,

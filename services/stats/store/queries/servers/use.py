@@ -8,7 +8,7 @@ from sqlalchemy import Row, Select, Table, func, select
 
 from services.stats.days import bounds
 from services.stats.intervals import Interval, union, within
-from services.stats.query.access import Individual
+from services.stats.query.access import Individual, WholeHub
 from services.stats.query.servers.choices import Choice, ServerUse
 from services.stats.records import HUB, UNKNOWN, ProfileDay
 from services.stats.store import tables as t
@@ -116,7 +116,9 @@ async def _users(selection: Selection) -> dict[Choice, frozenset[int]]:
 
 
 def _partly_visible(selection: Selection) -> set[int]:
-    """The users who may be shown on some of the days only."""
+    """The users who may be shown, or count, on some of the days only."""
+    if selection.windows is None:
+        return set(selection.excluded.users)
     return {
         user_id
         for user_id, windows in (selection.windows or {}).items()
@@ -131,7 +133,7 @@ async def _running_by_choice(selection: Selection) -> dict[Choice, int]:
     return _counted(
         _choice(row)
         for row in await selection.connection.execute(of_audience(selection, query))
-        if selection.visible(row.user_id, today)
+        if isinstance(selection.audience, WholeHub) or selection.visible(row.user_id, today)
     )
 
 
