@@ -35,8 +35,9 @@ SERVICE_IMPORTS: dict[str, set[str]] = {
     "stats/query": set(),
     "stats/store": {"query"},
     "stats/record": {"store"},
-    "stats/web": {"query", "store"},
-    "stats/commands": {"query", "record", "store"},
+    "stats/meeting": {"query", "store"},
+    "stats/web": {"meeting", "query", "store"},
+    "stats/commands": {"meeting", "query", "record", "store"},
     "formgrader_proxy/store": set(),
     "formgrader_proxy/export": set(),
     "formgrader_proxy/course_folders": set(),
@@ -149,7 +150,6 @@ PURE = (
     "services/stats/web/api/openapi.py",
     "services/stats/web/api/parameters.py",
     "services/stats/web/api/responses.py",
-    "services/stats/web/presentation.py",
 )
 EFFECTS = {
     *("aiohttp", "asyncio", "jinja2", "jupyterhub", "logging", "os", "prometheus_client"),

@@ -46,7 +46,8 @@ class StatsApp(ServiceApp):
                 "group": "Count only members of this group.",
                 "user": "Count only this user.",
                 "inactive-since": "Instead, list users (of the group) not active since this day.",
-                "format": "table, csv or json. Default: table.",
+                "format": "table, csv, json, or html for a page to print. Default: table.",
+                "output": "Write to this file, which must not exist yet. Default: standard output.",
             },
             switches={
                 "wide": "All columns of the table, and long names in full. Default: what fits 100"
@@ -61,6 +62,8 @@ class StatsApp(ServiceApp):
             report --group=nbgrader-course101 --inactive-since=2026-04-01
             # Everything that is known about each day of a user, for a program
             report --user=ana --since=2026-03-01 --format=json
+            # A page for a meeting, to print or to send
+            report --since=60d --format=html --output=meeting.html
             """,
         ),
         "export": Command(
@@ -129,6 +132,9 @@ class StatsApp(ServiceApp):
         help="The time zone in which days begin and end, for example Europe/Berlin. Default: the"
         " zone that the database was kept in; UTC for a new one.",
     ).tag(config=True)
+    hub_name = Unicode(
+        help="The name of the hub, for pages that are printed. Default: its host name.",
+    ).tag(config=True)
     retention = Int(
         0,
         min=0,
@@ -174,6 +180,7 @@ class StatsApp(ServiceApp):
             "interval",
             "full_interval",
             "timezone",
+            "hub_name",
             "retention",
             "group_life",
             "people",
@@ -235,6 +242,7 @@ class StatsApp(ServiceApp):
             zone=self._zone(),
             migrate=self.migrate,
             pseudonyms=self._pseudonyms(),
+            hub_name=self.hub_name,
         )
 
     def settings(self) -> "Settings":
@@ -282,17 +290,19 @@ class StatsApp(ServiceApp):
 
     async def report(self, _words: Sequence[str], options: Mapping[str, str]) -> int:
         """``report``"""
+        from services.stats.commands.output import output_problems, write_output
         from services.stats.commands.report import ReportOptions, report
         from services.stats.database import missing_database, open_store
 
         missing = missing_database(self.db_url)
-        problems = list(missing)
+        output = options.get("output", "")
+        problems = [*missing, *output_problems(output)]
         parsed = ReportOptions.parse(options, problems)
         if missing:
             raise ConfigError(problems)
         database = self._database()
         async with open_store(database) as store:
-            print(await report(store, parsed, database.pseudonyms, problems), end="")
+            write_output(await report(store, parsed, database.pseudonyms, problems), output)
         return 0
 
     async def export(self, words: Sequence[str], options: Mapping[str, str]) -> int:

@@ -28,6 +28,8 @@ class DatabaseSettings:
     migrate: bool = True
     """Whether to create or migrate its tables if necessary."""
     pseudonyms: Pseudonyms | None = None
+    hub_name: str = ""
+    """What the service stores as the name of the hub, for reports."""
 
 
 def missing_database(url: str) -> list[str]:
@@ -57,6 +59,8 @@ async def open_store(settings: DatabaseSettings, *, wait: bool = False) -> Async
         if not wait:
             await _check_zone(store)
         await store.keep_names_as(pseudonyms.fingerprint() if pseudonyms else PLAIN)
+        if wait:
+            await store.keep_hub_name(settings.hub_name)
         gc.freeze()  # most objects by now are imported modules: collections can skip them
         yield store
     except StoreError as exc:

@@ -3,19 +3,21 @@
 from aiohttp import web
 
 from common.web.pages import PAGES, add_templates
+from services.stats.query.presentation import display, utc
 from services.stats.store.queries.dashboard import Queries
 from services.stats.web.authentication import Authenticator
 from services.stats.web.charts import warn_without_charts
 from services.stats.web.downloads import Downloads
 from services.stats.web.errors import add_query_errors
+from services.stats.web.meeting import MeetingPages
 from services.stats.web.overview import Overview
 from services.stats.web.person import PersonPage
-from services.stats.web.presentation import display, utc
 from services.stats.web.user_lists import UserLists
 
 
 def add_pages(app: web.Application, *, queries: Queries, authenticator: Authenticator) -> None:
     """Add the dashboard to an application of common.web.application.create_app."""
+    add_templates(app, "services.stats.meeting", "meeting")
     add_templates(app, "services.stats.web", "stats")
     app[PAGES].environment.filters.update(display=display, utc=utc)
     add_query_errors(app)
@@ -24,4 +26,5 @@ def add_pages(app: web.Application, *, queries: Queries, authenticator: Authenti
     person.setup(app)
     Overview(queries, authenticator, person).setup(app)
     UserLists(queries, authenticator).setup(app)
+    MeetingPages(queries, authenticator).setup(app)
     Downloads(queries, authenticator).setup(app)

@@ -115,6 +115,7 @@ class Pages:
                 ("Overview", prefix),
                 ("Users", prefix + "users"),
                 ("Inactive users", prefix + "inactive"),
+                ("Meeting", prefix + "meeting"),
             ]
         if viewer.name:
             nav.append(("Your activity", prefix + "person" if viewer.sees_others else prefix))

@@ -67,7 +67,7 @@ def test_mistakes_are_reported_with_unknown_names(demo: Run) -> None:
     code, out, err = demo("report", "--group=nobodys", "--format=csv", "--wide", "--until=never")
     assert (code, out) == (1, "")
     assert err.splitlines() == [
-        "stats: --wide: not with --format=csv, which has all columns anyway.",
+        "stats: --wide: not with --format=csv; it is for tables.",
         "stats: --until: 'never' is not a date; write 2026-03-01.",
         "stats: --group: no group named nobodys has been seen.",
     ]

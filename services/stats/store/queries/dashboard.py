@@ -65,6 +65,11 @@ class Queries:
         async with self.store.reading() as connection:
             return (await self.store.read_meta(connection)).get("made_up") == "yes"
 
+    async def hub_name(self) -> str:
+        """The name of the hub, as the service was configured; empty if it was not."""
+        async with self.store.reading() as connection:
+            return (await self.store.read_meta(connection)).get("hub_name", "")
+
     async def groups(self, viewer: Viewer) -> list[GroupRow]:
         """The groups that the viewer may choose, with their current number of members."""
         now = func.count(t.memberships.c.user_id).filter(t.memberships.c.until == FOREVER)
