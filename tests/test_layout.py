@@ -33,10 +33,11 @@ SERVICE_IMPORTS: dict[str, set[str]] = {
     "cull/web": {"passes", "policy", "store"},
     "cull/commands": {"passes", "policy", "store"},
     "stats/query": set(),
+    "stats/prometheus": {"query"},
     "stats/store": {"query"},
     "stats/record": {"store"},
     "stats/meeting": {"query", "store"},
-    "stats/web": {"meeting", "query", "store"},
+    "stats/web": {"meeting", "prometheus", "query", "store"},
     "stats/commands": {"meeting", "query", "record", "store"},
     "formgrader_proxy/store": set(),
     "formgrader_proxy/export": set(),
@@ -71,6 +72,7 @@ SERVICE_IMPORTS: dict[str, set[str]] = {
 TRAITLETS = (
     "common/config",
     *(f"services/{name}/app.py" for name in SERVICES),
+    "services/stats/prometheus/options.py",
     "services/formgrader_proxy/autograding",
     "services/formgrader_proxy/course_check",
     "services/formgrader_proxy/gradebook",
@@ -138,6 +140,8 @@ PURE = (
     "services/stats/commands/report_formats.py",
     "services/stats/commands/tables",
     "services/stats/intervals.py",
+    "services/stats/prometheus/presets.py",
+    "services/stats/prometheus/settings.py",
     "services/stats/query",
     "services/stats/record/culls.py",
     "services/stats/record/identity.py",
@@ -150,6 +154,7 @@ PURE = (
     "services/stats/web/api/openapi.py",
     "services/stats/web/api/parameters.py",
     "services/stats/web/api/responses.py",
+    "services/stats/web/resources/types.py",
 )
 EFFECTS = {
     *("aiohttp", "asyncio", "jinja2", "jupyterhub", "logging", "os", "prometheus_client"),

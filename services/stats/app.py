@@ -11,6 +11,8 @@ from traitlets import Bool, Enum, Int, List, Unicode
 from common.config.application import ServiceApp
 from common.config.command import Command
 from common.errors import ConfigError
+from services.stats.prometheus import options as resource_options
+from services.stats.prometheus.options import ResourceOptions
 from services.stats.scopes import ADMIN_SCOPE
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ _SINCE = "First day (2026-03-01), or how far back to go (90d)."
 _UNTIL = "Last day (2026-07-31). Default: today."
 
 
-class StatsApp(ServiceApp):
+class StatsApp(ServiceApp, ResourceOptions):
     """Records how a JupyterHub is used, and serves the statistics."""
 
     name = "stats"
@@ -189,6 +191,7 @@ class StatsApp(ServiceApp):
             "admin_groups",
             "metric_groups",
             "user_metrics",
+            *resource_options.OPTIONS,
         )
     }
     flags: dict[str, Any] = ServiceApp.flags | {
@@ -220,7 +223,7 @@ class StatsApp(ServiceApp):
                 self._pseudonyms()
             except ConfigError as error:
                 found += error.problems
-        return found
+        return found + self.resource_problems(pseudonymised=self.pseudonymise)
 
     # -- frozen settings
 
@@ -268,6 +271,7 @@ class StatsApp(ServiceApp):
                 by_account=self.people == "accounts",
             ),
             pages=self._pages() if self.serves else None,
+            resources=self.resource_settings(),
             metric_groups=self.metric_groups,
             user_metrics=self.user_metrics,
         )
