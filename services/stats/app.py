@@ -1,6 +1,7 @@
 """The settings and commands of stats: traits, checks, and the frozen settings made of them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -301,7 +302,7 @@ class StatsApp(ServiceApp, ResourceOptions):
         missing = missing_database(self.db_url)
         output = options.get("output", "")
         problems = [*missing, *output_problems(output)]
-        parsed = ReportOptions.parse(options, problems)
+        parsed = replace(ReportOptions.parse(options, problems), hub_name=self.hub_name)
         if missing:
             raise ConfigError(problems)
         database = self._database()

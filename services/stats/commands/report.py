@@ -33,6 +33,8 @@ class ReportOptions:
     user: str = ""
     inactive_since: date | None = None
     wide: bool = False
+    hub_name: str = ""
+    """The hub's name on a page to print; empty: as in the database."""
 
     @classmethod
     def parse(cls, options: Mapping[str, str], problems: list[str]) -> "ReportOptions":
@@ -110,7 +112,7 @@ async def _page(
         raise ConfigError(["--since, --until: there are no records of these days."])
     title = " in ".join(name for name in (options.user, options.group) if name)
     wanted = Wanted(audience, title or WHOLE_HUB, period, options.by, datetime.now(UTC))
-    found = page(await gather(queries, wanted, span), await queries.hub_name())
+    found = page(await gather(queries, wanted, span), options.hub_name or await queries.hub_name())
     return document(found, made_up=await queries.made_up())
 
 
