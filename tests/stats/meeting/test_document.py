@@ -69,6 +69,13 @@ def test_names_are_text() -> None:
     assert text.count("&lt;script&gt;") == 4  # twice in the title, and in the page
 
 
+def test_numbers_stay_with_their_units() -> None:
+    """No line breaks between them, in sentences either."""
+    text = document(page(MEETING, ""), made_up=False)
+    assert "120\N{NO-BREAK SPACE}h in total" in text
+    assert "1\N{NO-BREAK SPACE}h 5\N{NO-BREAK SPACE}min" in text
+
+
 def test_demo_data_is_marked() -> None:
     """On paper, too, and only then."""
     assert "Demo data" in document(page(MEETING, ""), made_up=True)

@@ -7,6 +7,7 @@ outlined instead of filled, and what was not observed is crossed out.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import NamedTuple
 
 from services.stats.days import By, Period
@@ -43,6 +44,7 @@ class Bar(NamedTuple):
     value: float | None
     """None: nothing was observed."""
     complete: bool
+    """Whether it stands for all of its week or month, and that is complete."""
 
 
 @dataclass(frozen=True)
@@ -83,10 +85,18 @@ def bar_chart(title: str, summaries: Sequence[Summary], field: str, kind: Kind, 
                 label=_label(summary, by) if number % every == 0 else "",
                 name=days(Period(summary.first, summary.last)),
                 value=value,
-                complete=summary.complete,
+                complete=summary.complete and _whole(summary, by),
             )
         )
     return BarChart(title, bars, top, kind)
+
+
+def _whole(summary: Summary, by: By) -> bool:
+    """Whether it is a whole week or month; one that the page cuts off looks like a decline."""
+    if by is By.WEEK:
+        return Period(summary.first, summary.last).days == 7
+    after = summary.last + timedelta(days=1)
+    return by is not By.MONTH or (summary.first.day == 1 and after.day == 1)
 
 
 def _top(most: float) -> float:

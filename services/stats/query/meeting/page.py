@@ -1,5 +1,6 @@
 """Everything that the template of the page for a meeting shows. Pure."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,6 +13,8 @@ from services.stats.query.meeting.model import Meeting, Row, rows
 from services.stats.query.periods import week_by_hour
 
 DEFAULT_HUB = "JupyterHub"
+
+_UNIT = re.compile(r"(\d) (?=(?:h|min)\b)")
 
 
 class Section(NamedTuple):
@@ -54,6 +57,7 @@ def page(meeting: Meeting, hub: str) -> MeetingPage:
         Section("savings", "Savings (estimate)", words.savings(meeting)),
         Section("not-counted", "What was not counted", words.not_counted(meeting), listed=True),
     ]
+    shown = [one for one in sections if one.sentences] if known else sections[:1]
     return MeetingPage(
         title=meeting.title,
         hub=hub or DEFAULT_HUB,
@@ -65,8 +69,14 @@ def page(meeting: Meeting, hub: str) -> MeetingPage:
         rows=rows(meeting) if known else (),
         charts=_charts(meeting) if known else (),
         week=_week(meeting) if known else None,
-        sections=[one for one in sections if one.sentences] if known else sections[:1],
+        sections=[_kept_together(one) for one in shown],
     )
+
+
+def _kept_together(section: Section) -> Section:
+    """The section with no line break between a number and its unit."""
+    sentences = [_UNIT.sub("\\1\N{NO-BREAK SPACE}", one) for one in section.sentences]
+    return section._replace(sentences=sentences)
 
 
 def _charts(meeting: Meeting) -> list[BarChart]:

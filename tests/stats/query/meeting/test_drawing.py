@@ -1,5 +1,7 @@
 """The charts of the page for a meeting."""
 
+from datetime import date
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,6 +29,23 @@ def test_incomplete_and_unobserved_bars_differ() -> None:
     chart = bar_chart("People", [partly, unknown], "active_users", Kind.NUMBER, By.WEEK)
     assert (chart.incomplete, chart.unobserved) == (True, True)
     assert [(bar.value, bar.complete) for bar in chart.bars] == [(8, False), (None, False)]
+
+
+@pytest.mark.parametrize(
+    ("by", "first", "last", "whole"),
+    [
+        (By.WEEK, date(2026, 3, 2), date(2026, 3, 8), True),
+        (By.WEEK, date(2026, 3, 3), date(2026, 3, 8), False),
+        (By.MONTH, date(2026, 2, 1), date(2026, 2, 28), True),
+        (By.MONTH, date(2026, 2, 1), date(2026, 2, 27), False),
+        (By.MONTH, date(2026, 2, 2), date(2026, 2, 28), False),
+        (By.DAY, date(2026, 3, 3), date(2026, 3, 3), True),
+    ],
+)
+def test_a_cut_week_is_no_decline(by: By, first: date, last: date, whole: bool) -> None:
+    """The week or month that the page's days cut off is outlined like an incomplete one."""
+    (bar,) = bar_chart("x", [summary(first, last)], "active_users", Kind.NUMBER, by).bars
+    assert bar.complete is whole
 
 
 @settings(max_examples=60)
