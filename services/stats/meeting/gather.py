@@ -4,10 +4,11 @@ from datetime import datetime
 from typing import NamedTuple
 
 from services.stats.days import By, Period, periods
-from services.stats.query.access import Audience, Individual
-from services.stats.query.meeting.model import Meeting, bar_length, before
-from services.stats.query.periods import by_day
+from services.stats.query.access import Audience, Individual, WholeHub
+from services.stats.query.meeting.model import NOBODY, Meeting, bar_length, before
+from services.stats.query.periods import Summary, by_day
 from services.stats.query.question import Span
+from services.stats.settings.terms import Terms
 from services.stats.store.queries.dashboard import Queries
 
 
@@ -21,18 +22,21 @@ class Wanted(NamedTuple):
     """What a bar of the charts stands for; None: what suits the period."""
     now: datetime
     """When the page is made."""
+    terms: Terms = ()
+    """Instead of those of the service."""
 
 
 async def gather(queries: Queries, wanted: Wanted, span: Span) -> Meeting:
-    """The page with its numbers."""
-    audience, period = wanted.audience, wanted.period
+    """The page with its numbers. Raises InvalidQuery for bars by term if no terms are known."""
+    audience = wanted.audience
+    first, last, _ = period = wanted.period
     by = wanted.by or bar_length(period)
-    weeks = periods(*period, By.WEEK)
-    days, total, weekly = await queries.overview(audience, *period, weeks)
+    weeks = periods(first, last, By.WEEK)
+    days, total, weekly = await queries.overview(audience, first, last, weeks)
     if by is By.DAY:
-        bars = by_day(days, *period, span.last_poll, queries.zone)
+        bars = by_day(days, first, last, span.last_poll, queries.zone)
     else:
-        bars = weekly if by is By.WEEK else await queries.summaries(audience, periods(*period, by))
+        bars = weekly if by is By.WEEK else await _bars(queries, wanted, by)
     earlier = before(period)
     recorded = earlier.last >= span.first_day
     several = not isinstance(audience, Individual)
@@ -48,6 +52,17 @@ async def gather(queries: Queries, wanted: Wanted, span: Span) -> Meeting:
         weeks=weekly,
         bars=bars,
         days=days,
-        gaps=await queries.gaps(*period),
-        people=await queries.people(audience, *period) if several else None,
+        gaps=await queries.gaps(first, last),
+        people=await queries.people(audience, first, last) if several else None,
+        uncounted=await queries.uncounted(audience, first, last) if several else NOBODY,
+        whole_hub=isinstance(audience, WholeHub),
     )
+
+
+async def _bars(queries: Queries, wanted: Wanted, by: By) -> list[Summary]:
+    first, last, _ = wanted.period
+    if by is By.TERM and wanted.terms:
+        split = periods(first, last, by, wanted.terms)
+    else:
+        split = await queries.periods(first, last, by)
+    return await queries.summaries(wanted.audience, split)

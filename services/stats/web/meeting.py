@@ -44,4 +44,7 @@ class MeetingPages(Pages):
         return await self._render(request, asked, span=span, period=period, page=page(found, hub))
 
     async def _render(self, request: web.Request, asked: PageRequest, **shown: Any) -> web.Response:
-        return await self.render(request, asked, "stats_meeting.html", **shown)
+        days = shown["period"]
+        return await self.render(
+            request, asked, "stats_meeting.html", first=days.first, last=days.last, **shown
+        )

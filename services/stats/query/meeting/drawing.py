@@ -83,7 +83,7 @@ def bar_chart(title: str, summaries: Sequence[Summary], field: str, kind: Kind, 
                 width=round(step * 0.7, 1),
                 height=round(height, 1),
                 label=_label(summary, by) if number % every == 0 else "",
-                name=days(Period(summary.first, summary.last)),
+                name=summary.name or days(Period(summary.first, summary.last)),
                 value=value,
                 complete=summary.complete and _whole(summary, by),
             )
@@ -108,6 +108,8 @@ def _top(most: float) -> float:
 
 
 def _label(summary: Summary, by: By) -> str:
+    if by is By.YEAR:
+        return str(summary.first.year)
     return f"{summary.first:%b %Y}" if by is By.MONTH else f"{summary.first.day} {summary.first:%b}"
 
 

@@ -12,10 +12,14 @@ from services.stats.query.figures import Kind
 from services.stats.query.people import PersonRow
 from services.stats.query.periods import DayLength, Summary, day_lengths, is_complete
 from services.stats.query.question import Range, Span
+from services.stats.query.uncounted import Uncounted
 from services.stats.records import GroupDay
 
 WHOLE_HUB = "The whole hub"
 """The title of a page about everybody."""
+
+NOBODY = Uncounted()
+"""Everybody is counted."""
 
 DROPPED_OFF = timedelta(days=14)
 """Users who worked earlier in the period, but not in this time at its end, dropped off."""
@@ -50,6 +54,9 @@ class Meeting:
     gaps: Sequence[Interval]
     people: Sequence[PersonRow] | None = None
     """None: the page is about one user."""
+    uncounted: Uncounted = NOBODY
+    """Users who are left out everywhere, such as staff."""
+    whole_hub: bool = False
 
     @property
     def length(self) -> str:

@@ -55,7 +55,7 @@ def page(meeting: Meeting, hub: str) -> MeetingPage:
         Section("servers", "Servers and hours", words.servers(meeting)),
         Section("sessions", "Sessions", words.sessions(meeting)),
         Section("savings", "Savings (estimate)", words.savings(meeting)),
-        Section("not-counted", "What was not counted", words.not_counted(meeting), listed=True),
+        Section("left-out", "What was not counted", words.not_counted(meeting), listed=True),
     ]
     shown = [one for one in sections if one.sentences] if known else sections[:1]
     return MeetingPage(
@@ -80,7 +80,7 @@ def _kept_together(section: Section) -> Section:
 
 
 def _charts(meeting: Meeting) -> list[BarChart]:
-    by = f"by {meeting.by.value}"
+    by = "in all" if meeting.by is By.ALL else f"by {meeting.by.value}"
     people = ("People", "active_users", Kind.NUMBER)
     hours = ("Hours of work", "active_hours", Kind.HOURS)
     servers = ("Most servers at once", "peak_servers", Kind.NUMBER)

@@ -212,7 +212,7 @@ def savings(meeting: Meeting) -> list[str]:
 
 def not_counted(meeting: Meeting) -> list[str]:
     """What the numbers leave out."""
-    said = []
+    said = _uncounted(meeting)
     if meeting.total.unobserved_hours:
         said.append(
             f"{_hours(meeting.total.unobserved_hours)} in which users had a running server and"
@@ -227,6 +227,19 @@ def not_counted(meeting: Meeting) -> list[str]:
         " estimate.",
     ]
     return said
+
+
+def _uncounted(meeting: Meeting) -> list[str]:
+    """Staff and others, without their names."""
+    found = meeting.uncounted
+    if not found.number and not found.since:
+        return []
+    included = f" {found.included}" if meeting.whole_hub and found.number else ""
+    since = f" This applies from {found.since}." if found.since else ""
+    return [
+        f"{counted(found.number, 'user')} whom the hub's administrators exclude, such as staff and"
+        f" test accounts.{included}{since}"
+    ]
 
 
 def _covered(total: Summary) -> bool:

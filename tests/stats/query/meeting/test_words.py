@@ -10,6 +10,7 @@ from services.stats.intervals import Interval
 from services.stats.query.meeting import words
 from services.stats.query.meeting.model import Meeting
 from services.stats.query.periods import Summary
+from services.stats.query.uncounted import Uncounted
 from tests.stats.query.meeting.meetings import (
     DAYS,
     FIRST,
@@ -190,6 +191,17 @@ def test_unobserved_time_was_not_counted() -> None:
     """It is neither work nor idle time."""
     assert words.not_counted(with_total(unobserved_hours=2.5))[0].startswith("2 h 30 min in which")
     assert "nothing was observed: neither" not in words.not_counted(MEETING)[0]
+
+
+def test_who_is_excluded_is_counted_but_not_named() -> None:
+    """On paper a list of staff has no place; that their servers ran has."""
+    found = Uncounted(3, ("admin", "group:staff"), (), LAST)
+    said = words.not_counted(meeting(uncounted=found, whole_hub=True))[0]
+    assert said.startswith("3 users whom the hub's administrators exclude")
+    assert found.included in said
+    assert "This applies from 2026-03-29." in said
+    assert "admin," not in said
+    assert found.included not in words.not_counted(meeting(uncounted=found))[0]
 
 
 @pytest.mark.parametrize(
