@@ -1,6 +1,7 @@
 """The settings and commands of stats: traits, checks, and the frozen settings made of them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -53,7 +54,8 @@ class StatsApp(ServiceApp, ResourceOptions):
                 "group": "Count only members of this group.",
                 "user": "Count only this user.",
                 "inactive-since": "Instead, list users (of the group) not active since this day.",
-                "format": "table, csv or json. Default: table.",
+                "format": "table, csv, json, or html for a page to print. Default: table.",
+                "output": "Write to this file, which must not exist yet. Default: standard output.",
             },
             switches={
                 "wide": "All columns of the table, and long names in full. Default: what fits 100"
@@ -68,6 +70,8 @@ class StatsApp(ServiceApp, ResourceOptions):
             report --group=nbgrader-course101 --inactive-since=2026-04-01
             # Everything that is known about each day of a user, for a program
             report --user=ana --since=2026-03-01 --format=json
+            # A page for a meeting, to print or to send
+            report --since=60d --format=html --output=meeting.html
             # How many different users did each term have?
             report --since=2025-10-01 --by=term
             """,
@@ -139,6 +143,9 @@ class StatsApp(ServiceApp, ResourceOptions):
         help="The time zone in which days begin and end, for example Europe/Berlin. Default: the"
         " zone that the database was kept in; UTC for a new one.",
     ).tag(config=True)
+    hub_name = Unicode(
+        help="The name of the hub, for pages that are printed. Default: its host name.",
+    ).tag(config=True)
     retention = Int(
         0,
         min=0,
@@ -194,6 +201,7 @@ class StatsApp(ServiceApp, ResourceOptions):
             "interval",
             "full_interval",
             "timezone",
+            "hub_name",
             "retention",
             "group_life",
             "people",
@@ -276,6 +284,7 @@ class StatsApp(ServiceApp, ResourceOptions):
             zone=self._zone(),
             migrate=self.migrate,
             pseudonyms=self._pseudonyms(),
+            hub_name=self.hub_name,
             exclusion=self._exclusion(),
         )
 
@@ -327,17 +336,20 @@ class StatsApp(ServiceApp, ResourceOptions):
 
     async def report(self, _words: Sequence[str], options: Mapping[str, str]) -> int:
         """``report``"""
+        from services.stats.commands.output import output_problems, write_output
         from services.stats.commands.report import ReportOptions, report
         from services.stats.database import missing_database, open_store
 
         missing = missing_database(self.db_url)
-        problems = list(missing)
+        output = options.get("output", "")
+        problems = [*missing, *output_problems(output)]
         parsed = ReportOptions.parse(options, problems, self._terms())
+        parsed = replace(parsed, hub_name=self.hub_name)
         if missing:
             raise ConfigError(problems)
         database = self._database()
         async with open_store(database) as store:
-            print(await report(store, parsed, database.pseudonyms, problems), end="")
+            write_output(await report(store, parsed, database.pseudonyms, problems), output)
         return 0
 
     async def export(self, words: Sequence[str], options: Mapping[str, str]) -> int:

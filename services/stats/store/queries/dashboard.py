@@ -84,6 +84,11 @@ class Queries:
         async with self.store.reading() as connection:
             return (await self.store.read_meta(connection)).get("made_up") == "yes"
 
+    async def hub_name(self) -> str:
+        """The name of the hub, as the service was configured; empty if it was not."""
+        async with self.store.reading() as connection:
+            return (await self.store.read_meta(connection)).get("hub_name", "")
+
     async def uncounted(self, audience: Audience, first: date, last: date) -> Uncounted:
         """How many users of the audience are not counted on these days."""
         async with self._select(audience, first, last) as selection:
