@@ -31,6 +31,8 @@ class Format(StrEnum):
     TABLE = "table"
     CSV = "csv"
     JSON = "json"
+    HTML = "html"
+    """A page to print; ``services/stats/meeting`` makes it."""
 
 
 class _Row(Protocol):

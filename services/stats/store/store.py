@@ -147,6 +147,11 @@ class Store:
                 " pseudonymise and pseudonym_key_file as before, or use another database"
             )
 
+    async def keep_hub_name(self, name: str) -> None:
+        """Store the name of the hub, for reports; empty: it has none."""
+        async with self.writing() as connection:
+            await self.write_meta(connection, hub_name=name)
+
     async def kept_exclusion(self) -> Exclusion:
         """Who is not counted, with users' names as the database has them."""
         async with self.reading() as connection:
