@@ -24,7 +24,7 @@ UNOBSERVED = (40, 41, 42)
 """Days of the semester without polls."""
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 PAGES = ("", "users", "inactive", "person?user=made-up-0007&since=60d", "person")
-CHARTS = ("active", "newcomers", "servers", "sessions", "hours", "savings", "lengths")
+CHARTS = ("active", "ratio", "newcomers", "servers", "sessions", "hours", "savings", "lengths")
 
 pytestmark = pytest.mark.usefixtures("stats_hub")
 

@@ -10,14 +10,14 @@ from services.stats.web.downloads import Downloads
 from services.stats.web.errors import add_query_errors
 from services.stats.web.overview import Overview
 from services.stats.web.person import PersonPage
-from services.stats.web.presentation import display, utc
+from services.stats.web.presentation import display, unbroken, utc
 from services.stats.web.user_lists import UserLists
 
 
 def add_pages(app: web.Application, *, queries: Queries, authenticator: Authenticator) -> None:
     """Add the dashboard to an application of common.web.application.create_app."""
     add_templates(app, "services.stats.web", "stats")
-    app[PAGES].environment.filters.update(display=display, utc=utc)
+    app[PAGES].environment.filters.update(display=display, unbroken=unbroken, utc=utc)
     add_query_errors(app)
     warn_without_charts(app)
     person = PersonPage(queries, authenticator)
