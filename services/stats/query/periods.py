@@ -93,7 +93,9 @@ def summarise(
     daily = sum(row.active for row in complete) / len(complete) if complete else None
     last = (complete or seen)[-1]
     counted = session_lengths(seen)
-    peak = max(seen, key=lambda row: row.peak or 0)
+    # Without the days of which a person was erased, sums and peaks would be too small.
+    detailed = [] if any(row.reduced for row in seen) else seen
+    peak = max(detailed, key=lambda row: row.peak or 0, default=None)
     with_servers = [row for row in seen if row.mean_running is not None]
     server_seconds = sum(row.observed_seconds for row in with_servers)
     return Summary(
@@ -116,7 +118,7 @@ def summarise(
         active_hours=_hours(sum(row.active_seconds for row in seen)),
         idle_hours=_hours(_sum(row.idle_seconds for row in seen)),
         unobserved_hours=_hours(_sum(row.unobserved_seconds for row in rows)),
-        server_hours=_hours(_sum(row.server_seconds for row in seen)),
+        server_hours=_hours(_sum(row.server_seconds for row in detailed)),
         mean_servers=(
             round(
                 sum((row.mean_running or 0) * row.observed_seconds for row in with_servers)
@@ -126,10 +128,10 @@ def summarise(
             if server_seconds
             else None
         ),
-        peak_servers=peak.peak,
-        peak_at=peak.peak_at,
-        after_hours=_hours(_sum(row.after_seconds for row in seen)),
-        saved_hours=_hours(_sum(row.saved_seconds for row in seen)),
+        peak_servers=peak.peak if peak else None,
+        peak_at=peak.peak_at if peak else None,
+        after_hours=_hours(_sum(row.after_seconds for row in detailed)),
+        saved_hours=_hours(_sum(row.saved_seconds for row in detailed)),
     )
 
 

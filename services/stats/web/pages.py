@@ -24,6 +24,8 @@ from services.stats.web.authentication import Authenticator
 from services.stats.web.charts import MISSING, charts_available
 from services.stats.web.errors import DataNotFound
 
+HAS_RESOURCES = web.AppKey("has_resources", bool)
+"""Whether there is a page about resources."""
 CLOCK: web.AppKey[Clock] = web.AppKey("clock", Clock)
 """What the pages take as the current time; the system's clock if it is missing."""
 
@@ -123,7 +125,10 @@ class Pages:
                 ("Overview", prefix),
                 ("Users", prefix + "users"),
                 ("Inactive users", prefix + "inactive"),
+                ("Servers", prefix + "servers"),
             ]
+            if request.app[HAS_RESOURCES]:
+                nav.append(("Resources", prefix + "resources"))
         if viewer.name:
             nav.append(("Your activity", prefix + "person" if viewer.sees_others else prefix))
         groups = {row.name for row in await self.queries.groups(viewer)} | viewer.student_groups
