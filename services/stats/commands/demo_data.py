@@ -72,6 +72,7 @@ async def demo_data(store: Store, options: Mapping[str, str]) -> str:
         staff=wanted.staff,
         group=wanted.group,
         until=now,
+        with_spawns=True,
     )
     async with exclusive_writer(store) as leader:
         await store.mark_made_up()

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from services.stats.commands.demo_spawns import InventedSpawns
 from services.stats.records import MADE_UP, Changes, Person, Poll, Session
 
 BUSY_DAY_SHARE = 0.6
@@ -48,6 +49,8 @@ class Semester:
     interval: int = 300
     with_gaps: bool = True
     """Whether the recorder is down for some hours every 50 days."""
+    with_spawns: bool = False
+    """Whether the Hub's counts of spawns are invented, too."""
     seed: int = 1
     profiles: tuple[str, ...] = ("small", "large", "gpu")
     images: tuple[str, ...] = IMAGES
@@ -72,6 +75,7 @@ class _Generator:
         self.named: dict[int, float] = {}
         """Habits of the named users."""
         self.carried: dict[datetime, int] = {}
+        self.spawns = InventedSpawns(semester.start, semester.seed)
 
     def enrol(self) -> Changes:
         """The people and their groups."""
@@ -131,6 +135,8 @@ class _Generator:
             for number, session in enumerate(ordered, self.next_session)
         }
         self.next_session += len(ordered)
+        if semester.with_spawns:
+            self.spawns.add(changes)
         changes.touch(midnight)
         return changes
 
