@@ -60,7 +60,7 @@ def _facts(
     of_tomorrow = [row for row in rows if row.day == tomorrow]
     return [
         Fact("Running now", len(running)),
-        Fact("The oldest has run for", oldest, Kind.MINUTES),
+        Fact("The oldest has run for", oldest, Kind.MINUTES, unknown="no servers"),
         *(Fact("Peak expected tomorrow", row.expected, note=_up_to(row)) for row in of_tomorrow),
     ]
 

@@ -116,6 +116,14 @@ function spread(wanted, gap, low, high) {
   return at;
 }
 
+/* The label of a category, without the path of an image, as long as there is room for it. */
+function short(label, plot, data) {
+  const shown = Math.ceil(data.x.length / Math.max(1, Math.floor(plot.width / 90)));
+  const most = Math.max(8, Math.floor((shown * (plot.width - 80)) / data.x.length / 7.6));
+  const name = label.length > most ? label.slice(label.lastIndexOf("/") + 1) : label;
+  return name.length > most ? `${name.slice(0, most - 1)}…` : name;
+}
+
 function endLabels(data, bars, width) {
   const lines = data.series.length;
   return !bars && data.last >= 0 && lines > 1 && lines <= SERIES.length && width >= LABELLED;
@@ -189,7 +197,7 @@ function options(data, runs, bars, width) {
   const unit = data.series[0].unit === "hours" ? " h" : "";
   const tick = (value) => (whole && !unit && !Number.isInteger(value) ? "" : value.toLocaleString("en") + unit);
   const ticks = { values: (_plot, splits) => splits.map(tick) };
-  const named = (_plot, splits) => splits.map((at) => (Number.isInteger(at) ? data.labels[at] ?? "" : ""));
+  const named = (plot, splits) => splits.map((at) => (Number.isInteger(at) ? short(data.labels[at] ?? "", plot, data) : ""));
   const times = { values: DATES, ...(data.isDay ? { incrs: DAYS } : {}) };
   const widest = data.isTime ? times : { values: named, space: 90, incrs: [1, 2, 3, 4, 5] };
   // Space for half a bar at both ends.
