@@ -43,17 +43,22 @@ CHARTS = ("active", "ratio", "newcomers", "servers", "sessions", "hours", "savin
 pytestmark = pytest.mark.usefixtures("stats_hub")
 
 
+def demo(now: datetime) -> Semester:
+    """Two months of demo data up to ``now``, in which two real users have a history."""
+    start = last_days(now, DAYS)
+    return Semester(
+        start, DAYS + 1, users=(STUDENT,), staff=(INSTRUCTOR,), until=now, with_spawns=True
+    )
+
+
 async def fill(database: Path) -> None:
     """Write two months of demo data, of which three days were not observed, and today so far."""
     store = await Store.open(f"sqlite:///{database}", ZoneInfo("UTC"))
     await store.mark_made_up()
     leader = await store.take_leadership()
     now = datetime.now(UTC).replace(microsecond=0)
-    start = last_days(now, DAYS)
-    semester = Semester(
-        start, DAYS + 1, users=(STUDENT,), staff=(INSTRUCTOR,), until=now, with_spawns=True
-    )
-    away = {(start + timedelta(days=day)).date() for day in UNOBSERVED}
+    semester = demo(now)
+    away = {(semester.start + timedelta(days=day)).date() for day in UNOBSERVED}
     for changes in semester_changes(semester):
         changes.polls = {
             time: poll
@@ -65,9 +70,9 @@ async def fill(database: Path) -> None:
     await store.close()
 
 
-def stats_config(database: Path) -> str:
-    """Hub configuration that declares the statistics with this database."""
-    options = {"db_url": f"sqlite:///{database}", "interval": 60, "admin_users": [WARDEN]}
+def stats_config(database: Path, **more: Any) -> str:
+    """Hub configuration that declares the statistics with this database and ``more`` options."""
+    options = {"db_url": f"sqlite:///{database}", "interval": 60, "admin_users": [WARDEN], **more}
     groups = {COURSE: {"users": [STUDENT]}, "formgrade-course101": {"users": [INSTRUCTOR]}}
     return (
         "from services.declare import declare\n"
