@@ -10,6 +10,7 @@ from traitlets import Bool, Enum, Int, List, Unicode
 
 from common.config.application import ServiceApp
 from common.config.command import Command
+from common.config.seconds import Seconds
 from common.errors import ConfigError
 from services.stats.prometheus import options as resource_options
 from services.stats.prometheus.options import ResourceOptions
@@ -30,6 +31,7 @@ class StatsApp(ServiceApp, ResourceOptions):
     """Records how a JupyterHub is used, and serves the statistics."""
 
     name = "stats"
+    title = "Statistics"
     description = (
         "Records how a JupyterHub is used: active users, sessions, hours and servers.\n"
         "Serves a dashboard and an API; the commands write reports and files."
@@ -128,16 +130,17 @@ class StatsApp(ServiceApp, ResourceOptions):
         help="Create or migrate the database's tables at startup if necessary. If false, refuse"
         " to start instead.",
     ).tag(config=True)
-    interval = Int(
+    interval = Seconds(
         300,
         min=10,
-        help="Seconds between polls of the Hub. The Hub updates activity every 300 s, so polling"
+        help="Time between polls of the Hub. The Hub updates activity every 300 s, so polling"
         " more often gains little.",
     ).tag(config=True)
-    full_interval = Int(
+    full_interval = Seconds(
         6 * 3600,
         min=60,
-        help="Seconds between polls that list all users, to find deleted users and changed groups.",
+        help='Time, such as "6h", between polls that list all users, to find deleted users and'
+        " changed groups.",
     ).tag(config=True)
     timezone = Unicode(
         help="The time zone in which days begin and end, for example Europe/Berlin. Default: the"
@@ -220,12 +223,11 @@ class StatsApp(ServiceApp, ResourceOptions):
 
     # -- checks
 
-    def problems(self) -> list[str]:
-        """All invalid settings: the common ones, database URL, time zone and pseudonyms."""
+    def own_problems(self) -> list[str]:
+        """What is wrong with the database URL, the time zone and the pseudonyms."""
         from common.db.checks import database_problems
 
-        found = super().problems()
-        found += database_problems(self.db_url)
+        found = database_problems(self.db_url)
         try:
             self._zone()
         except (ZoneInfoNotFoundError, ValueError, OSError):
