@@ -6,6 +6,7 @@ page, add a line to PICTURES, and the pictures to docs/stats-pages.md.
 
 import base64
 import os
+import re
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
@@ -54,6 +55,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 HEIGHT = 900
 """What is further down a page is cut off."""
+
+MOST_BYTES = 1_500_000
+"""Of all pictures together."""
 
 WEBP = """
 async ([png, quality]) => {
@@ -128,3 +132,13 @@ async def take(page: Page, hub: RealHub, picture: Picture, variant: str, convert
     path = ROOT / DIRECTORY / "stats" / f"{picture.page}-{picture.role}{variant}.webp"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(base64.b64decode(data))
+
+
+def test_the_documentation_shows_every_picture() -> None:
+    """docs/stats-pages.md shows the pictures of all pages, and there are no others."""
+    names = {f"{one.page}-{one.role}{variant}.webp" for one in PICTURES for variant in VARIANTS}
+    page = (ROOT / "docs" / "stats-pages.md").read_text("utf-8")
+    assert set(re.findall(r"images/stats/([\w-]+\.webp)", page)) == names
+    stored = list((ROOT / "docs" / "images" / "stats").glob("*.webp"))
+    assert {path.name for path in stored} == names
+    assert sum(path.stat().st_size for path in stored) < MOST_BYTES
