@@ -145,16 +145,6 @@ async def run_service(settings: Settings, stopping: asyncio.Event) -> int:
     return 0
 
 
-async def _culls(settings: Settings, stack: AsyncExitStack, clock: SystemClock) -> CullDecisions:
-    """What finds out which servers the culler stopped, until the stack is closed."""
-    pseudonyms = settings.database.pseudonyms
-    session = await stack.enter_async_context(
-        client_session(settings.cull_url, tls=settings.hub.tls)
-    )
-    reader = AuditReader(session, settings.cull_url, settings.hub.token, clock=clock)
-    return CullDecisions(reader, rename=pseudonyms.user if pseudonyms else lambda user: user)
-
-
 async def _opened_or_stopped(
     pages: PagesSettings | None,
     opening: "asyncio.Future[Store]",
@@ -177,6 +167,16 @@ async def _opened_or_stopped(
             place = Place(bind, pages.prefix, TITLE, pages.public_hub_url)
             await stack.enter_async_context(unavailable(place, lambda: [WAITING]))
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+
+
+async def _culls(settings: Settings, stack: AsyncExitStack, clock: SystemClock) -> CullDecisions:
+    """What finds out which servers the culler stopped, until the stack is closed."""
+    pseudonyms = settings.database.pseudonyms
+    session = await stack.enter_async_context(
+        client_session(settings.cull_url, tls=settings.hub.tls)
+    )
+    reader = AuditReader(session, settings.cull_url, settings.hub.token, clock=clock)
+    return CullDecisions(reader, rename=pseudonyms.user if pseudonyms else lambda user: user)
 
 
 async def _measure(
