@@ -23,6 +23,7 @@ COMMON_IMPORTS: dict[str, set[str]] = {
     "oauth": {"hub"},
     "web": {"oauth"},
     "config": {"hub", "oauth"},
+    "program": {"config", "hub", "oauth", "web"},
 }
 #: The folders of a service that each of them may import. The modules beside them hold values that
 #: all may import, and compose the service.

@@ -107,8 +107,8 @@ async def test_before_the_first_poll(tmp_path: Path) -> None:
     store = await Store.open(f"sqlite:///{tmp_path / 'empty.sqlite'}", ZoneInfo("UTC"))
     async with stats_site(Queries(store)) as made:
         add_people(made)
-        paths = (("root", ""), ("root", "users"), ("prof", "inactive"), ("ana", ""))
-        for user, path in (*paths, ("root", "meeting")):
+        paths = (("root", ""), ("root", "users"), ("prof", "inactive"), ("prof", "servers"))
+        for user, path in (*paths, ("ana", ""), ("root", "meeting")):
             assert "No records yet" in text(await get(made, user, path))
         assert (await get(made, "root", "csv/active.csv")).status == 404
     await store.close()
@@ -119,7 +119,7 @@ async def test_demo_data_is_marked(site: StatsSite, store: Store) -> None:
     assert "Demo data" not in text(await get(site, "root", ""))
     await store.mark_made_up()
     paths = (("root", ""), ("root", "users"), ("root", "inactive"), ("ana", "person"))
-    for user, path in (*paths, ("root", "meeting")):
+    for user, path in (*paths, ("root", "servers"), ("root", "meeting")):
         assert "Demo data. The users and numbers in this database are made up" in text(
             await get(site, user, path)
         )
@@ -127,7 +127,8 @@ async def test_demo_data_is_marked(site: StatsSite, store: Store) -> None:
 
 async def test_pages_have_no_inline_code(site: StatsSite) -> None:
     """Pages have a strict security policy, no inline style or script and no other origin."""
-    for path in ("?" + ALL, "users", "inactive", f"person?user=ana&{ALL}", f"meeting?{ALL}"):
+    person, meeting = f"person?user=ana&{ALL}", f"meeting?{ALL}"
+    for path in ("?" + ALL, "users", "inactive", "servers", person, meeting):
         page = await get(site, "root", path)
         policy = page.headers["Content-Security-Policy"]
         assert "unsafe" not in policy
