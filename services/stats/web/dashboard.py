@@ -9,7 +9,7 @@ from services.stats.web.authentication import Authenticator
 from services.stats.web.charts import warn_without_charts
 from services.stats.web.downloads import Downloads
 from services.stats.web.errors import add_query_errors
-from services.stats.web.meeting import MeetingPages
+from services.stats.web.meeting.page import MeetingPages
 from services.stats.web.overview import Overview
 from services.stats.web.pages import HAS_RESOURCES
 from services.stats.web.person import PersonPage

@@ -82,9 +82,9 @@ GREY = """() => [...document.querySelectorAll('.meeting-chart svg *, .meeting, .
     .filter(([r, g, b]) => Math.max(r, g, b) - Math.min(r, g, b) > 12)"""
 """Colours that are not grey."""
 
-LIGHTNESS = """() => ['html', 'body', '.meeting', '.meeting-chart .measure'].map((name) => {
+LIGHTNESS = """() => ['html', 'body', '.meeting', '.meeting-chart .measure:not(.incomplete)'].map((name) => {
     const style = getComputedStyle(document.querySelector(name));
-    return name.endsWith('.measure') ? style.fill : style.backgroundColor;
+    return name.includes('.measure') ? style.fill : style.backgroundColor;
 })"""
 
 
