@@ -169,6 +169,24 @@ async def test_overview_has_charts(stats_hub: RealHub, visit: Visit) -> None:
     assert await page.locator("#week .shade-8").count() > 0
 
 
+async def test_servers_have_charts(stats_hub: RealHub, visit: Visit) -> None:
+    """What users chose, and how many servers to expect; nothing is drawn that is not known."""
+    page = await visit(stats_hub, stats_hub.admin, STATS + "servers")
+    await ready(page)
+    for key in ("forecast", "profiles", "images"):
+        assert await pixels(chart(page, key), "--series-1") > 20, key
+    for key, name in (
+        ("profiles", "gpu"),
+        ("images", "quay.io/jupyter/pytorch-notebook:2026-09-01"),
+    ):
+        await page.locator(f"#{key} summary").click()
+        await expect(page.locator(f"#{key}").get_by_role("row", name=name)).to_be_visible()
+    tomorrow = page.locator("dl.facts-row div").filter(has_text="Peak expected tomorrow")
+    await expect(tomorrow).to_have_text(re.compile(r"tomorrow[\d.]+ up to \d+$"))
+    menu = page.get_by_role("link", name="Servers", exact=True)
+    await expect(menu).to_have_attribute("aria-current", "page")
+
+
 async def test_gap_is_grey(stats_hub: RealHub, visit: Visit) -> None:
     """A gap has a grey background and no line in the chart, and dashes in the table."""
     page = await visit(stats_hub, stats_hub.admin, STATS + f"?since={DAYS}d")

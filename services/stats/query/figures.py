@@ -25,6 +25,7 @@ class Kind(StrEnum):
     PERCENT = "percent"
     HOURS = "hours"
     MINUTES = "minutes"
+    SECONDS = "seconds"
 
     @property
     def numeric(self) -> bool:

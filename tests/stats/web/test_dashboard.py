@@ -99,7 +99,7 @@ async def test_before_the_first_poll(tmp_path: Path) -> None:
     store = await Store.open(f"sqlite:///{tmp_path / 'empty.sqlite'}", ZoneInfo("UTC"))
     async with stats_site(Queries(store)) as made:
         add_people(made)
-        for user, path in (("root", ""), ("root", "users"), ("prof", "inactive"), ("ana", "")):
+        for user, path in (("root", ""), ("root", "users"), ("prof", "servers"), ("ana", "")):
             assert "No records yet" in text(await get(made, user, path))
         assert (await get(made, "root", "csv/active.csv")).status == 404
     await store.close()
@@ -109,7 +109,8 @@ async def test_demo_data_is_marked(site: StatsSite, store: Store) -> None:
     """Every page says that the data is made up, and only then."""
     assert "Demo data" not in text(await get(site, "root", ""))
     await store.mark_made_up()
-    for user, path in (("root", ""), ("root", "users"), ("root", "inactive"), ("ana", "person")):
+    pages = (("root", ""), ("root", "users"), ("root", "inactive"), ("root", "servers"))
+    for user, path in (*pages, ("ana", "person")):
         assert "Demo data. The users and numbers in this database are made up" in text(
             await get(site, user, path)
         )
@@ -117,7 +118,7 @@ async def test_demo_data_is_marked(site: StatsSite, store: Store) -> None:
 
 async def test_pages_have_no_inline_code(site: StatsSite) -> None:
     """Pages have a strict security policy, no inline style or script and no other origin."""
-    for path in ("?" + ALL, "users", "inactive", f"person?user=ana&{ALL}"):
+    for path in ("?" + ALL, "users", "inactive", "servers", f"person?user=ana&{ALL}"):
         page = await get(site, "root", path)
         policy = page.headers["Content-Security-Policy"]
         assert "unsafe" not in policy

@@ -41,7 +41,7 @@ from services.stats.records import GroupDay
 from services.stats.settings.terms import Terms, terms_of
 from services.stats.store import tables as t
 from services.stats.store.daily.rows import LiveDays
-from services.stats.store.queries import days, observation, people, servers, spawns, timelines
+from services.stats.store.queries import days, observation, people, spawns, timelines
 from services.stats.store.queries.exclusion import uncounted
 from services.stats.store.queries.headline import (
     EverActive,
@@ -50,6 +50,8 @@ from services.stats.store.queries.headline import (
 )
 from services.stats.store.queries.resources import ResourceRecords, resource_records
 from services.stats.store.queries.selection import Selection
+from services.stats.store.queries.servers.running import running_servers
+from services.stats.store.queries.servers.use import server_use
 from services.stats.store.store import Store
 from services.stats.store.tables import FOREVER
 
@@ -216,7 +218,7 @@ class Queries:
         """The servers of these days by profile and image."""
         async with self._select(audience, first, last) as selection:
             known = (await self.store.read_meta(selection.connection)).get("profiles_from")
-            return await servers.server_use(selection, date.fromisoformat(known) if known else None)
+            return await server_use(selection, date.fromisoformat(known) if known else None)
 
     async def expected(self, audience: Audience, span: Span) -> list[Expected]:
         """How many servers to expect in the coming week, for the hub or a group."""
@@ -227,7 +229,7 @@ class Queries:
     async def running(self, audience: Audience) -> list[RunningServer]:
         """The servers of the audience that run now, the oldest first."""
         async with self._select(audience, date.min, date.max) as selection:
-            return await servers.running(selection)
+            return await running_servers(selection)
 
     async def resources(
         self, audience: Audience, viewer: Viewer, first: date, last: date
