@@ -175,7 +175,10 @@ async def test_servers_have_charts(stats_hub: RealHub, visit: Visit) -> None:
     await ready(page)
     for key in ("forecast", "profiles", "images"):
         assert await pixels(chart(page, key), "--series-1") > 20, key
-    for key, name in (("profiles", "gpu"), ("images", "pytorch-notebook:2026-03")):
+    for key, name in (
+        ("profiles", "gpu"),
+        ("images", "quay.io/jupyter/pytorch-notebook:2026-09-01"),
+    ):
         await page.locator(f"#{key} summary").click()
         await expect(page.locator(f"#{key}").get_by_role("row", name=name)).to_be_visible()
     peak = page.locator("dl.facts-row div").filter(has_text="Peak expected on")
