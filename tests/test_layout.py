@@ -38,8 +38,9 @@ SERVICE_IMPORTS: dict[str, set[str]] = {
     "stats/prometheus": {"query"},
     "stats/store": {"query", "settings"},
     "stats/record": {"settings", "store"},
-    "stats/web": {"prometheus", "query", "settings", "store"},
-    "stats/commands": {"query", "record", "settings", "store"},
+    "stats/meeting": {"query", "settings", "store"},
+    "stats/web": {"meeting", "prometheus", "query", "settings", "store"},
+    "stats/commands": {"meeting", "query", "record", "settings", "store"},
     "formgrader_proxy/store": set(),
     "formgrader_proxy/export": set(),
     "formgrader_proxy/course_folders": set(),
@@ -156,7 +157,6 @@ PURE = (
     "services/stats/web/api/openapi.py",
     "services/stats/web/api/parameters.py",
     "services/stats/web/api/responses.py",
-    "services/stats/web/presentation.py",
     "services/stats/web/resources/types.py",
 )
 EFFECTS = {

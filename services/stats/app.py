@@ -1,6 +1,7 @@
 """The settings and commands of stats: traits, checks, and the frozen settings made of them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -10,6 +11,7 @@ from traitlets import Bool, Enum, Int, List, Unicode
 
 from common.config.application import ServiceApp
 from common.config.command import Command
+from common.config.environment import is_http_url
 from common.config.seconds import Seconds
 from common.errors import ConfigError
 from services.stats.prometheus import options as resource_options
@@ -53,7 +55,8 @@ class StatsApp(ServiceApp, ResourceOptions):
                 "group": "Count only members of this group.",
                 "user": "Count only this user.",
                 "inactive-since": "Instead, list users (of the group) not active since this day.",
-                "format": "table, csv or json. Default: table.",
+                "format": "table, csv, json, or html for a page to print. Default: table.",
+                "output": "Write to this file, which must not exist yet. Default: standard output.",
             },
             switches={
                 "wide": "All columns of the table, and long names in full. Default: what fits 100"
@@ -68,6 +71,8 @@ class StatsApp(ServiceApp, ResourceOptions):
             report --group=nbgrader-course101 --inactive-since=2026-04-01
             # Everything that is known about each day of a user, for a program
             report --user=ana --since=2026-03-01 --format=json
+            # A page for a meeting, to print or to send
+            report --since=60d --format=html --output=meeting.html
             # How many different users did each term have?
             report --since=2025-10-01 --by=term
             """,
@@ -139,6 +144,9 @@ class StatsApp(ServiceApp, ResourceOptions):
         help="The time zone in which days begin and end, for example Europe/Berlin. Default: the"
         " zone that the database was kept in; UTC for a new one.",
     ).tag(config=True)
+    hub_name = Unicode(
+        help="The name of the hub, for pages that are printed. Default: its host name.",
+    ).tag(config=True)
     retention = Int(
         0,
         min=0,
@@ -179,6 +187,10 @@ class StatsApp(ServiceApp, ResourceOptions):
         help="Groups whose members see all statistics; may be given several times. Default: the"
         f" Hub's administrators. Users with the scope {ADMIN_SCOPE} always see all statistics.",
     ).tag(config=True)
+    cull_url = Unicode(
+        help="The URL of the idle culler's pages, such as http://127.0.0.1:9100/services/cull/. Its"
+        " audit log then shows which servers it stopped. Default: it is not read."
+    ).tag(config=True)
     metric_groups = Int(
         50, min=0, help="Number of groups with their own metrics, largest first; 0 for none."
     ).tag(config=True)
@@ -194,6 +206,7 @@ class StatsApp(ServiceApp, ResourceOptions):
             "interval",
             "full_interval",
             "timezone",
+            "hub_name",
             "retention",
             "group_life",
             "people",
@@ -202,6 +215,7 @@ class StatsApp(ServiceApp, ResourceOptions):
             "pseudonymise",
             "pseudonym_key_file",
             "admin_groups",
+            "cull_url",
             "metric_groups",
             "user_metrics",
             *resource_options.OPTIONS,
@@ -227,6 +241,11 @@ class StatsApp(ServiceApp, ResourceOptions):
             found.append(
                 f"--timezone: unknown time zone {self.timezone!r}; write, for example,"
                 " Europe/Berlin."
+            )
+        if self.cull_url and not is_http_url(self.cull_url):
+            found.append(
+                f"--cull-url: {self.cull_url!r} is not a URL; write, for example,"
+                " http://127.0.0.1:9100/services/cull/."
             )
         Exclusion.parse(self.exclude, found)
         try:
@@ -276,6 +295,7 @@ class StatsApp(ServiceApp, ResourceOptions):
             zone=self._zone(),
             migrate=self.migrate,
             pseudonyms=self._pseudonyms(),
+            hub_name=self.hub_name,
             exclusion=self._exclusion(),
         )
 
@@ -307,6 +327,7 @@ class StatsApp(ServiceApp, ResourceOptions):
             resources=self.resource_settings(),
             metric_groups=self.metric_groups,
             user_metrics=self.user_metrics,
+            cull_url=self.cull_url,
         )
 
     def _pages(self) -> "PagesSettings":
@@ -327,17 +348,20 @@ class StatsApp(ServiceApp, ResourceOptions):
 
     async def report(self, _words: Sequence[str], options: Mapping[str, str]) -> int:
         """``report``"""
+        from services.stats.commands.output import output_problems, write_output
         from services.stats.commands.report import ReportOptions, report
         from services.stats.database import missing_database, open_store
 
         missing = missing_database(self.db_url)
-        problems = list(missing)
+        output = options.get("output", "")
+        problems = [*missing, *output_problems(output)]
         parsed = ReportOptions.parse(options, problems, self._terms())
+        parsed = replace(parsed, hub_name=self.hub_name)
         if missing:
             raise ConfigError(problems)
         database = self._database()
         async with open_store(database) as store:
-            print(await report(store, parsed, database.pseudonyms, problems), end="")
+            write_output(await report(store, parsed, database.pseudonyms, problems), output)
         return 0
 
     async def export(self, words: Sequence[str], options: Mapping[str, str]) -> int:
