@@ -27,6 +27,9 @@ NOTHING_FOUND = (
 )
 
 
+NOTHING_RAN = "no servers ran on these days, as far as is known"
+
+
 @dataclass(frozen=True)
 class Report:
     """The use of resources on some days, as far as the viewer may see it."""
@@ -83,7 +86,7 @@ class ResourceSource:
         assert self.measurements is not None  # noqa: S101 - see report()
         expressions, prices = self.measurements.expressions, self.prices
         if not answer.daily:
-            return Report(*days, NOTHING_FOUND)
+            return Report(*days, NOTHING_FOUND if records.server_seconds else NOTHING_RAN)
         owners = Owners(records.users, expressions.spawned, expressions.prefix)
         found = collect(
             answer.daily,
