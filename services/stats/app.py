@@ -112,9 +112,16 @@ class StatsApp(ServiceApp, ResourceOptions):
         "demo-data": Command(
             help="Fill an empty database with an invented semester, to try out the dashboard.",
             run="demo_data",
-            options={"days": "Number of days, ending yesterday. Default: 120."},
+            options={
+                "days": "Number of days before today. Default: 120.",
+                "users": "Names of real users, separated by commas, who get a history as"
+                " students, too.",
+                "group": "The group of these users. Default: nbgrader-course101.",
+                "staff": "Names of other real users, separated by commas, who get a history.",
+            },
             examples="""
             demo-data --days=30 --db-url=sqlite:///demo.sqlite
+            demo-data --users=ada,ben --group=nbgrader-course101 --staff=ines
             """,
         ),
     }

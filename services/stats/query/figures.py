@@ -68,8 +68,18 @@ class Figure:
     @property
     def unobserved_rows(self) -> int:
         """The number of rows without any observed value."""
+        return sum(
+            not self._has_value(row) for i, row in enumerate(self.rows) if i not in self.incomplete
+        )
+
+    @property
+    def hollow_rows(self) -> int:
+        """The number of rows that are not over and have a value to draw."""
+        return sum(self._has_value(self.rows[i]) for i in self.so_far)
+
+    def _has_value(self, row: Sequence[Any]) -> bool:
         drawn = [i for i, column in enumerate(self.columns) if column.scale]
-        return sum(all(row[i] is None for i in drawn) for row in self.rows) if drawn else 0
+        return not drawn or any(row[i] is not None for i in drawn)
 
     @property
     def incomplete_rows(self) -> int:
