@@ -114,6 +114,15 @@ class Excluded:
         """Whether the user is not counted on at least one of the days."""
         return first <= last and self.counted(user_id, first, last) != [(first, last)]
 
+    def edges(self) -> set[date]:
+        """The days from which somebody counts, or no longer counts, if not from the first day."""
+        days = {self.since} if self else set()
+        for first, last in {one for windows in self.members.values() for one in windows}:
+            days.add(first)
+            if last < date.max:
+                days.add(last + timedelta(days=1))
+        return days - {date.min}
+
     # -- in SQL
 
     def condition(self, columns: Any) -> ColumnElement[bool]:
