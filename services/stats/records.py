@@ -29,6 +29,8 @@ class Person(NamedTuple):
     created: datetime | None
     first_seen: datetime
     deleted: datetime | None = None
+    #: when the first of several accounts of this name was created; None: there was one account
+    first_created: datetime | None = None
 
 
 class Session(NamedTuple):

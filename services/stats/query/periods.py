@@ -79,7 +79,11 @@ def summarise(
     active_users: int,
     lengths: Mapping[date, DayLength],
 ) -> Summary:
-    """One period. ``rows`` are its days, ``lengths`` has the length of each."""
+    """One period. ``rows`` are its days, ``lengths`` has the length of each.
+
+    What is known of a day that was not observed, such as a server that ran before and after it,
+    counts in a longer period.
+    """
     seen = [row for row in rows if row.observed_seconds > 0]
     total = DayLength(
         sum(length.whole for length in lengths.values()),
@@ -92,7 +96,7 @@ def summarise(
     complete = [row for row in seen if is_complete(row.observed_seconds, lengths[row.day])]
     daily = sum(row.active for row in complete) / len(complete) if complete else None
     last = (complete or seen)[-1]
-    counted = session_lengths(seen)
+    counted = session_lengths(rows)
     peak = max(seen, key=lambda row: row.peak or 0)
     with_servers = [row for row in seen if row.mean_running is not None]
     server_seconds = sum(row.observed_seconds for row in with_servers)
@@ -109,14 +113,14 @@ def summarise(
             round(daily / last.active_30, 3) if daily is not None and last.active_30 else None
         ),
         newcomers=sum(row.newcomers for row in rows),
-        sessions=_sum(row.sessions for row in seen),
+        sessions=_sum(row.sessions for row in rows),
         median_minutes=percentile(counted, 0.5),
         p90_minutes=percentile(counted, 0.9),
         p99_minutes=percentile(counted, 0.99),
-        active_hours=_hours(sum(row.active_seconds for row in seen)),
-        idle_hours=_hours(_sum(row.idle_seconds for row in seen)),
+        active_hours=_hours(sum(row.active_seconds for row in rows)),
+        idle_hours=_hours(_sum(row.idle_seconds for row in rows)),
         unobserved_hours=_hours(_sum(row.unobserved_seconds for row in rows)),
-        server_hours=_hours(_sum(row.server_seconds for row in seen)),
+        server_hours=_hours(_sum(row.server_seconds for row in rows)),
         mean_servers=(
             round(
                 sum((row.mean_running or 0) * row.observed_seconds for row in with_servers)
@@ -128,8 +132,8 @@ def summarise(
         ),
         peak_servers=peak.peak,
         peak_at=peak.peak_at,
-        after_hours=_hours(_sum(row.after_seconds for row in seen)),
-        saved_hours=_hours(_sum(row.saved_seconds for row in seen)),
+        after_hours=_hours(_sum(row.after_seconds for row in rows)),
+        saved_hours=_hours(_sum(row.saved_seconds for row in rows)),
     )
 
 

@@ -1,12 +1,17 @@
 """The mapping between rows of the tables and the values of ``records``."""
 
 from collections.abc import Sequence
+from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row
 
+from services.stats.days import day_of
 from services.stats.records import GroupDay, Person, Session
 from services.stats.store.tables import FOREVER
+
+SECOND = timedelta(seconds=1)
 
 #: What is unknown on a day without servers. The columns hold zero there.
 _OF_SERVERS = (
@@ -26,6 +31,11 @@ def person_row(person: Person) -> dict[str, Any]:
     return row
 
 
+def last_day(until: datetime, zone: ZoneInfo) -> date:
+    """The last day of a membership. One that ends at midnight does not reach into the new day."""
+    return date.max if until == FOREVER else day_of(until - SECOND, zone)
+
+
 def session_row(session: Session) -> dict[str, Any]:
     """The row of ``sessions``."""
     row = session._asdict()
@@ -36,7 +46,7 @@ def session_row(session: Session) -> dict[str, Any]:
 def person_of(row: Row[Any]) -> Person:
     """The person in a row of ``users``."""
     deleted = None if row.deleted == FOREVER else row.deleted
-    return Person(row.id, row.name, row.created, row.first_seen, deleted)
+    return Person(row.id, row.name, row.created, row.first_seen, deleted, row.first_created)
 
 
 def session_of(row: Sequence[Any]) -> Session:

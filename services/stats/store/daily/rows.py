@@ -74,8 +74,14 @@ async def _replace(
     for table in (t.user_days, t.group_days):
         await connection.execute(delete(table).where(table.c.day == day))
     await upsert(connection, t.user_days, (row._asdict() for row in user_days))
-    rows = [row for row in group_days if row.group_id == HUB or row.active_30 or row.server_seconds]
+    rows = [row for row in group_days if row.group_id == HUB or _has_figures(row)]
     await upsert(connection, t.group_days, map(group_day_row, rows))
+
+
+def _has_figures(row: GroupDay) -> bool:
+    """Whether the row says more than who was a member."""
+    figures = (row.active_30, row.server_seconds, row.after_seconds, row.saved_seconds)
+    return any(figures) or row.newcomers > 0 or row.lengths != "{}"
 
 
 async def count_live_days(store: Store, connection: AsyncConnection) -> list[CountedDay]:
@@ -95,6 +101,9 @@ class LiveDays:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._counting = asyncio.Lock()
+        self.first_day = date.max
+        """The first of these days as of the last call of ``read``. Of this day and later ones,
+        the database may have rows that are out of date."""
         self._key: tuple[object, ...] = ()
         self._days: list[CountedDay] = []
         self._users: list[UserDay] = []
@@ -109,6 +118,7 @@ class LiveDays:
         async with self._counting:  # concurrent calls share the result
             if key != self._key:
                 self._days = await count_live_days(self._store, connection)
+                self.first_day = self._days[0].records.day if self._days else date.max
                 self._users = [row for day in self._days for row in day.users()]
                 self._groups = {HUB: [day.hub() for day in self._days]}
                 self._key = key

@@ -27,10 +27,10 @@ async def count_active(selection: Selection, period: Period) -> int:
         and selection.visible(row.user_id, row.day)
     }
     if selection.windows is None and not live:
-        condition = _active_in(period, select(func.count(t.user_days.c.user_id.distinct())))
-        return await selection.connection.scalar(condition) or 0
+        query = _active_in(selection, period, select(func.count(t.user_days.c.user_id.distinct())))
+        return await selection.connection.scalar(query) or 0
     if selection.windows is None:
-        query = _active_in(period, select(t.user_days.c.user_id).distinct())
+        query = _active_in(selection, period, select(t.user_days.c.user_id).distinct())
         return len(live.union((await selection.connection.scalars(query)).all()))
     return len(
         live.union(
@@ -41,16 +41,23 @@ async def count_active(selection: Selection, period: Period) -> int:
     )
 
 
-def _active_in(period: Period, query: Select[Any]) -> Select[Any]:
+def _active_in(selection: Selection, period: Period, query: Select[Any]) -> Select[Any]:
     day = t.user_days.c.day
-    return query.where(day >= period.first, day <= period.last, t.user_days.c.was_active)
+    return query.where(
+        day >= period.first,
+        day <= period.last,
+        day < selection.live_from,
+        t.user_days.c.was_active,
+    )
 
 
 async def _user_days(selection: Selection) -> list[UserDay]:
     """The rolled-up rows of a group or a user that may be shown."""
     if selection.user_days is None:
         query = select(t.user_days).where(
-            t.user_days.c.day >= selection.first, t.user_days.c.day <= selection.last
+            t.user_days.c.day >= selection.first,
+            t.user_days.c.day <= selection.last,
+            t.user_days.c.day < selection.live_from,
         )
         if isinstance(selection.audience, Members):
             members = select(t.memberships.c.user_id).where(
@@ -118,7 +125,7 @@ async def _sums(selection: Selection) -> list[tuple[Any, ...]]:
                 active_day,
                 present_day,
             )
-            .where(c.day >= selection.first, c.day <= selection.last)
+            .where(c.day >= selection.first, c.day <= selection.last, c.day < selection.live_from)
             .group_by(c.user_id)
         )
         return [tuple(row) for row in (await selection.connection.execute(query)).all()]

@@ -15,8 +15,7 @@ from services.stats.query.question import Span
 from services.stats.records import HUB, GroupDay, Person, UserDay
 from services.stats.store import tables as t
 from services.stats.store.daily.rows import LiveDays
-from services.stats.store.mapping import person_of
-from services.stats.store.tables import FOREVER
+from services.stats.store.mapping import last_day, person_of
 
 Windows = dict[int, list[tuple[date, date]]]
 """By user id: the first and last days (both included) that may be shown."""
@@ -50,6 +49,8 @@ class Selection:
         self.live_users: Sequence[UserDay] = ()
         """Rows of days that are not rolled up yet."""
         self.live_groups: Sequence[GroupDay] = ()
+        self.live_from = date.max
+        """The first day that is not rolled up, or must be rolled up again."""
         self.user_days: list[UserDay] | None = None  # read on first use
 
     @property
@@ -80,6 +81,7 @@ class Selection:
         self.live_users, self.live_groups = await live.read(
             self.connection, self.span.last_poll, [g for g in groups if g is not None]
         )
+        self.live_from = live.first_day
 
     # -- users
 
@@ -110,8 +112,8 @@ class Selection:
         )
         windows: Windows = {}
         for row in await self.connection.execute(query):
-            until = date.max if row.until == FOREVER else day_of(row.until, self.zone)
-            windows.setdefault(row.user_id, []).append((day_of(row.since, self.zone), until))
+            window = (day_of(row.since, self.zone), last_day(row.until, self.zone))
+            windows.setdefault(row.user_id, []).append(window)
         return windows
 
     async def _windows_of(self, audience: Individual) -> Windows:

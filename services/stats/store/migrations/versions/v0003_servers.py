@@ -1,9 +1,12 @@
-"""More about servers: their image, whether the culler stopped them, and how spawns ended."""
+"""More about servers: their image, whether the culler stopped them, and how spawns ended.
+
+And when the first of a user's accounts was created, which decides whether the user is new.
+"""
 
 import sqlalchemy as sa
 from alembic import op
 
-from services.stats.store.tables import UTCTime
+from services.stats.store.tables import UTCTime, UTCTimeExact
 
 revision = "0003"
 down_revision = "0002"
@@ -24,6 +27,7 @@ def upgrade() -> None:
         sessions.add_column(sa.Column("image_id", sa.Integer))
         sessions.add_column(sa.Column("culled", sa.Boolean))
         sessions.create_foreign_key("fk_sessions_image_id_images", "images", ["image_id"], ["id"])
+    op.add_column("users", sa.Column("first_created", UTCTimeExact))
     op.create_table(
         "spawns",
         sa.Column("time", UTCTime, nullable=False),
@@ -39,6 +43,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Drop the tables and columns."""
     op.drop_table("spawns")
+    op.drop_column("users", "first_created")
     with op.batch_alter_table("sessions") as sessions:
         sessions.drop_constraint("fk_sessions_image_id_images", type_="foreignkey")
         sessions.drop_column("culled")

@@ -1,0 +1,47 @@
+"""The product and the reference give the same figures, whatever happened and went wrong."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+
+from tests.stats.reference.comparison import Comparison, reference
+from tests.stats.reference.history import History
+from tests.stats.reference.product import Player, player
+from tests.stats.reference.strategies import histories
+
+
+@pytest.fixture(scope="module")
+def runner() -> Iterator[asyncio.Runner]:
+    """One event loop for all examples."""
+    with asyncio.Runner() as runner:
+        yield runner
+
+
+@pytest.fixture(scope="module")
+def playing(runner: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Player]:
+    """A player, with its fake Hub."""
+    made = player(tmp_path_factory.mktemp("histories"))
+    yield runner.run(made.__aenter__())
+    runner.run(made.__aexit__(None, None, None))
+
+
+async def check(playing: Player, history: History, db_url: str = "") -> None:
+    """Everything that the product says about a history is what the reference says."""
+    played = await playing.play(history, db_url)
+    try:
+        days = reference(played)
+        if days is None:
+            assert await played.queries.span() is None
+        else:
+            await Comparison(played, days).all()
+    finally:
+        await played.queries.store.close()
+
+
+@settings(max_examples=40)
+@given(history=histories())
+def test_histories(runner: asyncio.Runner, playing: Player, history: History) -> None:
+    """Every figure of every audience, after any history."""
+    runner.run(check(playing, history))
