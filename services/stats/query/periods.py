@@ -97,7 +97,10 @@ def summarise(
     daily = sum(row.active for row in complete) / len(complete) if complete else None
     last = (complete or seen)[-1]
     counted = session_lengths(rows)
-    peak = max(seen, key=lambda row: row.peak or 0)
+    # Without the days of which a person was erased, sums and peaks would be too small.
+    detailed = [] if any(row.reduced for row in rows) else rows
+    observed_rows = [row for row in detailed if row.observed_seconds > 0]
+    peak = max(observed_rows, key=lambda row: row.peak or 0, default=None)
     with_servers = [row for row in seen if row.mean_running is not None]
     server_seconds = sum(row.observed_seconds for row in with_servers)
     return Summary(
@@ -120,7 +123,7 @@ def summarise(
         active_hours=_hours(sum(row.active_seconds for row in rows)),
         idle_hours=_hours(_sum(row.idle_seconds for row in rows)),
         unobserved_hours=_hours(_sum(row.unobserved_seconds for row in rows)),
-        server_hours=_hours(_sum(row.server_seconds for row in rows)),
+        server_hours=_hours(_sum(row.server_seconds for row in detailed)),
         mean_servers=(
             round(
                 sum((row.mean_running or 0) * row.observed_seconds for row in with_servers)
@@ -130,10 +133,10 @@ def summarise(
             if server_seconds
             else None
         ),
-        peak_servers=peak.peak,
-        peak_at=peak.peak_at,
-        after_hours=_hours(_sum(row.after_seconds for row in rows)),
-        saved_hours=_hours(_sum(row.saved_seconds for row in rows)),
+        peak_servers=peak.peak if peak else None,
+        peak_at=peak.peak_at if peak else None,
+        after_hours=_hours(_sum(row.after_seconds for row in detailed)),
+        saved_hours=_hours(_sum(row.saved_seconds for row in detailed)),
     )
 
 
@@ -207,7 +210,7 @@ def week_by_hour(rows: Sequence[GroupDay]) -> list[list[float | None]]:
     for row in rows:
         weekday = row.day.weekday()
         users = json.loads(row.hours) if row.hours else [0] * 24
-        for hour in _observed_hours(row):
+        for hour in observed_hours(row):
             observed[weekday][hour] += 1
             sums[weekday][hour] += users[hour]
     return [
@@ -219,7 +222,7 @@ def week_by_hour(rows: Sequence[GroupDay]) -> list[list[float | None]]:
     ]
 
 
-def _observed_hours(row: GroupDay) -> Iterable[int]:
+def observed_hours(row: GroupDay) -> Iterable[int]:
     """The hours of the local clock that were observed, as far as :data:`COVERAGE` demands."""
     if row.observed_hours:
         shares = json.loads(row.observed_hours)

@@ -1,5 +1,6 @@
 """The mapping between rows of the tables and the values of ``records``."""
 
+import json
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -8,7 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Row
 
 from services.stats.days import day_of
-from services.stats.records import GroupDay, Person, Session
+from services.stats.records import GroupDay, Person, Session, SpawnCounters, Spawns
 from services.stats.store.tables import FOREVER
 
 SECOND = timedelta(seconds=1)
@@ -22,6 +23,9 @@ _OF_SERVERS = (
     "sessions",
     "unobserved_seconds",
 )
+
+#: What is unknown of a pruned day of which a person was erased. The columns hold zero there, too.
+_OF_RAW = ("server_seconds", "after_seconds", "saved_seconds")
 
 
 def person_row(person: Person) -> dict[str, Any]:
@@ -66,5 +70,42 @@ def group_day_row(day: GroupDay) -> dict[str, Any]:
 def group_day_of(row: Sequence[Any]) -> GroupDay:
     """The day in a row of ``group_days``."""
     day = GroupDay(*row)
-    unknown: dict[str, Any] = dict.fromkeys(_OF_SERVERS)
-    return day if day.servers_known else day._replace(**unknown)
+    if day.servers_known and not day.reduced:
+        return day
+    unknown: dict[str, Any] = dict.fromkeys(_OF_SERVERS if not day.servers_known else _OF_RAW)
+    return day._replace(**unknown)
+
+
+def spawns_row(spawns: Spawns) -> dict[str, Any]:
+    """The row of ``spawns``."""
+    return spawns._asdict() | {"lengths": _compact(spawns.lengths)}
+
+
+def spawns_of(row: Sequence[Any]) -> Spawns:
+    """The spawns in a row of ``spawns``."""
+    since, until, outcome, number, seconds, lengths = row
+    return Spawns(since, until, outcome, number, seconds, _by_bound(json.loads(lengths)))
+
+
+def spawn_counters_row(counters: SpawnCounters) -> dict[str, Any]:
+    """The row of ``spawn_counters``."""
+    return counters._asdict() | {"totals": _compact(counters.totals)}
+
+
+def spawn_counters_of(row: Sequence[Any]) -> SpawnCounters:
+    """The counters in a row of ``spawn_counters``."""
+    since, until, hub_started, totals = row
+    found = {
+        outcome: (number, seconds, _by_bound(lengths))
+        for outcome, (number, seconds, lengths) in json.loads(totals).items()
+    }
+    return SpawnCounters(since, until, hub_started, found)
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _by_bound(lengths: dict[str, int]) -> dict[float, int]:
+    # JSON's keys are text; an infinite bound is written "Infinity", which float accepts.
+    return {float(bound): count for bound, count in lengths.items()}

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.db.address import parse_address
@@ -22,7 +22,7 @@ from services.stats.days import day_of, midnight
 from services.stats.recorder_state import State
 from services.stats.records import LONGEST, Changes
 from services.stats.store import tables as t
-from services.stats.store.mapping import person_row, session_row
+from services.stats.store.mapping import person_row, session_row, spawn_counters_row, spawns_row
 from services.stats.store.state import read_state
 from services.stats.store.tables import FOREVER
 from services.stats.store.upsert import batches, insert_missing, upsert
@@ -161,6 +161,7 @@ class Store:
             stale = int(meta.get("edits", 0)) != self.edits
             if stale:
                 changes = changes.without_people(await self._forgotten(connection, changes))
+                await self._drop_erased_names(connection, changes)
             await self._write_rows(connection, changes)
             await self._mark_days(connection, changes, meta)
         return stale
@@ -205,6 +206,10 @@ class Store:
             ),
         )
         await upsert(connection, t.polls, (poll._asdict() for poll in changes.polls.values()))
+        await upsert(connection, t.spawns, map(spawns_row, changes.spawns.values()))
+        await upsert(
+            connection, t.spawn_counters, map(spawn_counters_row, changes.spawn_counters.values())
+        )
 
     async def _mark_days(
         self, connection: AsyncConnection, changes: Changes, meta: Mapping[str, str]
@@ -231,6 +236,19 @@ class Store:
         if news:
             await self.write_meta(connection, **news)
 
+    async def _drop_erased_names(self, connection: AsyncConnection, changes: Changes) -> None:
+        """Leave out the profiles and images whose names were erased with the only user of them."""
+        profiles = {*await connection.scalars(select(t.profiles.c.id)), *changes.profiles}
+        images = {*await connection.scalars(select(t.images.c.id)), *changes.images}
+        for session in changes.sessions.values():
+            if not ({session.profile_id} - {None} <= profiles) or not (
+                {session.image_id} - {None} <= images
+            ):
+                changes.sessions[session.id] = session._replace(
+                    profile_id=session.profile_id if session.profile_id in profiles else None,
+                    image_id=session.image_id if session.image_id in images else None,
+                )
+
     async def _forgotten(self, connection: AsyncConnection, changes: Changes) -> set[int]:
         new = {p.id for p in changes.everybody() if p.first_seen in changes.polls}
         asked = changes.people_touched() - new
@@ -255,23 +273,6 @@ class Store:
         return first
 
     # -- deleting
-
-    async def forget(self, name: str) -> int:
-        """Delete all people of that name with all their records; how many there were.
-
-        Totals of groups and of the hub remain. They contain no names.
-        """
-        async with self.writing() as connection:
-            if self.database.address.is_sqlite:
-                await connection.execute(text("PRAGMA secure_delete=ON"))
-            await insert_missing(connection, t.meta, [{"key": "edits", "value": "0"}])
-            meta = await self.read_meta(connection, lock=True)
-            result = await connection.execute(delete(t.users).where(t.users.c.name == name))
-            if result.rowcount:
-                await self.write_meta(connection, edits=int(meta["edits"]) + 1)
-        if result.rowcount:
-            await self.database.truncate_wal()
-        return result.rowcount
 
     async def end_groups(self, empty_since: datetime) -> dict[str, str]:
         """Give the name of each group that has had no members since then to its next members.

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
+from common.clock import Clock, SystemClock
 from common.web.application import PREFIX
 from common.web.pages import render as render_page
 from services.stats.days import By, periods
@@ -23,6 +24,11 @@ from services.stats.web.authentication import Authenticator
 from services.stats.web.charts import MISSING, charts_available
 from services.stats.web.errors import DataNotFound
 
+HAS_RESOURCES = web.AppKey("has_resources", bool)
+"""Whether there is a page about resources."""
+CLOCK: web.AppKey[Clock] = web.AppKey("clock", Clock)
+"""What the pages take as the current time; the system's clock if it is missing."""
+
 DETAILED_DAYS = 14
 """Up to this many days, running servers are shown over time; beyond, as daily mean and peak."""
 
@@ -34,6 +40,8 @@ INACTIVE_FOR = timedelta(days=14)
 
 RANGES = (7, 30, 90, 180)
 """Days offered as links."""
+
+_SYSTEM_CLOCK = SystemClock()
 
 MOST_OPTIONS = 300
 """With more groups, the group is typed instead of chosen from a list."""
@@ -50,6 +58,7 @@ class PageRequest:
     """The zone of times: that of the days, unless the address names another one."""
     query: dict[str, str]
     """The parameters that links on the page keep."""
+    now: datetime
 
     @property
     def group(self) -> str:
@@ -77,7 +86,8 @@ class Pages:
         else:
             audience = viewer.default_audience()
         zone = question.zone or self.queries.zone
-        return PageRequest(viewer, question, audience, zone, _link_parameters(request))
+        now = request.app.get(CLOCK, _SYSTEM_CLOCK).now()
+        return PageRequest(viewer, question, audience, zone, _link_parameters(request), now)
 
     @staticmethod
     def require_many(asked: PageRequest) -> None:
@@ -115,7 +125,10 @@ class Pages:
                 ("Overview", prefix),
                 ("Users", prefix + "users"),
                 ("Inactive users", prefix + "inactive"),
+                ("Servers", prefix + "servers"),
             ]
+            if request.app[HAS_RESOURCES]:
+                nav.append(("Resources", prefix + "resources"))
         if viewer.name:
             nav.append(("Your activity", prefix + "person" if viewer.sees_others else prefix))
         groups = {row.name for row in await self.queries.groups(viewer)} | viewer.student_groups

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from sqlalchemy import func, select
 
@@ -10,6 +11,7 @@ from common.errors import StoreConflict
 from services.stats.recorder_state import State
 from services.stats.records import Changes
 from services.stats.store import tables as t
+from services.stats.store.daily.forget import forget
 from services.stats.store.daily.rows import roll_up_until
 from services.stats.store.store import LeadershipLost, Store
 from tests.fakes.databases import db_url, postgres, postgres_url
@@ -106,12 +108,12 @@ async def test_forgetting_removes_a_person_everywhere(store: Store, tmp_path: Pa
         await store.write(poll(state, minutes, *seen), leader=leader)
     await roll_up_until(store, START + timedelta(hours=18))
     before = await count(store)
-    assert await store.forget("名前") == 1
+    assert await forget(store, "名前") == 1
     after = await count(store)
     for table in ("users", "sessions", "memberships", "activity", "user_days"):
         assert after[table] == before[table] - 1, table
     assert after["group_days"] == before["group_days"]
-    assert await store.forget("名前") == 0
+    assert await forget(store, "名前") == 0
     assert not holds(tmp_path, "名前")
     assert holds(tmp_path, "sp ace") == store.database.address.is_sqlite
 
@@ -121,7 +123,7 @@ async def test_forgotten_while_recording_stays_forgotten(store: Store) -> None:
     leader = await store.take_leadership()
     state = await store.load_state()
     await store.write(poll(state, 0, user("ana"), user("o'hara"), full=True), leader=leader)
-    await store.forget("ana")
+    await forget(store, "ana")
     seen = [user(n, server(4), last=4) for n in ("ana", "o'hara")]
     assert await store.write(poll(state, 5, *seen), leader=leader)
     counts = await count(store)
@@ -129,6 +131,21 @@ async def test_forgotten_while_recording_stays_forgotten(store: Store) -> None:
     state = await store.load_state()
     assert not await store.write(poll(state, 10, *seen), leader=leader)
     assert (await count(store))["users"] == 2  # the Hub still has ana: a newcomer
+
+
+async def test_an_erased_profile_is_not_written_again(store: Store) -> None:
+    """A recorder that still knows the profile of a forgotten user loses no poll because of it."""
+    leader = await store.take_leadership()
+    state = await store.load_state()
+    special = msgspec.structs.replace(server(1), user_options={"profile": "ana's own"})
+    await store.write(
+        poll(state, 5, user("ana", special), user("o'hara"), full=True), leader=leader
+    )
+    await forget(store, "ana")
+    assert await store.write(poll(state, 10, user("o'hara", special, last=9)), leader=leader)
+    async with store.reading() as connection:
+        assert list(await connection.scalars(select(t.sessions.c.profile_id))) == [None]
+        assert list(await connection.scalars(select(t.profiles.c.name))) == []
 
 
 async def test_retention_keeps_the_days(store: Store) -> None:

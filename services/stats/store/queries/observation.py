@@ -49,7 +49,7 @@ async def _partly_observed(selection: Selection) -> list[tuple[date, date]]:
     return runs
 
 
-async def seen_of(selection: Selection, since: datetime) -> list[Interval]:
+async def seen_of(selection: Selection, since: datetime | None = None) -> list[Interval]:
     """The observed time of the selected days with raw records, up to the last poll.
 
     ``since``: also the time from then on, if it is earlier.
@@ -64,7 +64,7 @@ async def seen_of(selection: Selection, since: datetime) -> list[Interval]:
     if start >= end:
         return []
     seen = without(Interval(start, end), await gaps(selection))
-    if since < start:
+    if since is not None and since < start:
         before = Interval(since, start)
         seen += observed(await read_polls(selection.connection, before), before)
     return union(seen)

@@ -10,6 +10,7 @@ import pytest
 from services.stats.days import By, Period, periods
 from services.stats.query.access import Individual, Members, WholeHub
 from services.stats.records import Changes, Person, Session
+from services.stats.store.daily.forget import forget
 from services.stats.store.daily.rows import roll_up_until
 from services.stats.store.queries.dashboard import Queries
 from services.stats.store.store import Store
@@ -51,7 +52,7 @@ async def test_today_follows_each_poll(store: Store) -> None:
     await store.write(changes, leader=await store.take_leadership())
     (after,) = await queries.summaries(WholeHub(), today)
     assert (before.active_users, after.active_users) == (1, 2)
-    await store.forget("eva")
+    await forget(store, "eva")
     (without,) = await queries.summaries(WholeHub(), today)
     assert without.active_users == 1
 
