@@ -14,6 +14,7 @@ from tests.stats.reference.days import Days
 from tests.stats.reference.days import GroupDay as Row
 from tests.stats.reference.product import Played
 from tests.stats.reference.seen import Seen, User, by_group
+from tests.stats.reference.truth import Truth
 
 
 def reference(played: Played) -> Days | None:
@@ -30,6 +31,7 @@ class Comparison:
     def __init__(self, played: Played, days: Days) -> None:
         self.played, self.queries, self.days = played, played.queries, days
         self.history = played.history
+        self.truth = Truth(played.history)
         self.pruned_before = date.min
 
     async def all(self) -> None:
@@ -97,8 +99,17 @@ class Comparison:
                     self._allow_pruned(mine, theirs)
                     for key in ("observed_hours", "newcomers", "members"):
                         mine[key] = theirs[key] = None  # not figures of a user
+                    self._is_true(row, user, mine)
                     theirs = _known(theirs, mine, row.day < self.pruned_before)
                     same(mine, theirs, audience, rows[0].day, row.day)
+
+    def _is_true(self, row: GroupDay, user: User, mine: dict[str, Any]) -> None:
+        """Nobody worked more than they did, and nothing is claimed that was not observed."""
+        passed = set(self.days.passed(row.day))
+        assert mine["active_minutes"] <= len(self.truth.possible_work(user.name) & passed)
+        assert mine["active_minutes"] + mine["idle"] + mine["unobserved"] <= len(passed)
+        assert mine["idle"] <= mine["observed"]
+        assert mine["observed"] or (mine["mean"] is None and mine["peak"] is None)
 
     async def gaps(self) -> None:
         """When nothing was observed, of the days with raw records."""

@@ -22,6 +22,8 @@ class Answer:
     total: int
     is_last: bool
     users: tuple[dict[str, Any], ...]
+    failed: bool = False
+    """Whether an error was sent in place of the page."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,6 @@ class Polled:
 
     minute: int
     answers: tuple[Answer, ...]
-    failed: bool
-    """Whether a request failed."""
 
 
 class ScriptHub(FakeHub):
@@ -65,6 +65,8 @@ class ScriptHub(FakeHub):
         requests: Counter[str] = Counter()
 
         def before(request: web.Request) -> None:
+            if not request.path.endswith("/users"):
+                return
             kind = _listing(request)
             requests[kind] += int(request.query.get("offset", 0)) == 0
             if step.do == "short" or (step.do == "short once" and requests[kind] == 1):
@@ -73,17 +75,18 @@ class ScriptHub(FakeHub):
                 self.hidden = set()
             if step.do == "fail" and len(self.answers) == int(step.detail):
                 self.faults = [Fault("status", times=1)]
+                offset = int(request.query.get("offset", 0))
+                self.answers.append(Answer(kind, offset, 0, True, (), failed=True))
 
         self.answers = []
         self.before = before
 
     def polled(self) -> Polled:
         """What was answered since ``expect``."""
-        failed = any(fault.times == 0 for fault in self.faults)
         self.faults = []
         self.before = lambda request: None
         self.hidden = set()
-        return Polled(self.minute, tuple(self.answers), failed)
+        return Polled(self.minute, tuple(self.answers))
 
     def _page(self, request: web.Request, items: list[Any], model: Any) -> web.Response:
         # The same response, and a copy of what it says.

@@ -74,11 +74,12 @@ class Seen:
         self._now = polled.minute
         self.first_poll = polled.minute if self.first_poll is None else self.first_poll
         shown: dict[str, dict[str, Any]] = {}
-        whole = not polled.failed
+        whole = True
         for listing in ("active", "recent", "all"):
             readings = self._readings([one for one in polled.answers if one.listing == listing])
             for reading in readings:
                 for answer in reading:
+                    whole = whole and not answer.failed
                     shown.update({user["name"]: user for user in answer.users})
             if readings and listing != "active" and all(map(_is_short, readings)):
                 whole = False

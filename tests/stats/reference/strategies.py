@@ -37,6 +37,9 @@ def histories(draw: st.DrawFn) -> History:
         for _ in range(draw(st.integers(0, 3))):
             steps += draw(_events(before, minute, interval))
         steps += draw(_polls(minute))
+    if draw(st.integers(0, 9)) == 0:
+        step = draw(st.sampled_from(steps or [Step(0, "poll")]))
+        steps.append(Step(step.minute, "zone", detail=draw(st.sampled_from(sorted(STARTS)))))
     return History(
         steps=tuple(steps),
         zone=zone,

@@ -1,30 +1,13 @@
 """The product and the reference give the same figures, whatever happened and went wrong."""
 
 import asyncio
-from collections.abc import Iterator
 
-import pytest
 from hypothesis import given, settings
 
 from tests.stats.reference.comparison import Comparison, reference
 from tests.stats.reference.history import History
-from tests.stats.reference.product import Player, player
+from tests.stats.reference.product import Player
 from tests.stats.reference.strategies import histories
-
-
-@pytest.fixture(scope="module")
-def runner() -> Iterator[asyncio.Runner]:
-    """One event loop for all examples."""
-    with asyncio.Runner() as runner:
-        yield runner
-
-
-@pytest.fixture(scope="module")
-def playing(runner: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Player]:
-    """A player, with its fake Hub."""
-    made = player(tmp_path_factory.mktemp("histories"))
-    yield runner.run(made.__aenter__())
-    runner.run(made.__aexit__(None, None, None))
 
 
 async def check(playing: Player, history: History, db_url: str = "") -> None:
