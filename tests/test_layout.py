@@ -23,6 +23,7 @@ COMMON_IMPORTS: dict[str, set[str]] = {
     "oauth": {"hub"},
     "web": {"oauth"},
     "config": {"hub", "oauth"},
+    "program": {"config", "hub", "oauth", "web"},
 }
 #: The folders of a service that each of them may import. The modules beside them hold values that
 #: all may import, and compose the service.
@@ -32,12 +33,14 @@ SERVICE_IMPORTS: dict[str, set[str]] = {
     "cull/passes": {"policy", "store"},
     "cull/web": {"passes", "policy", "store"},
     "cull/commands": {"passes", "policy", "store"},
+    "stats/settings": set(),
     "stats/query": set(),
     "stats/prometheus": {"query"},
-    "stats/store": {"query"},
-    "stats/record": {"store"},
-    "stats/web": {"prometheus", "query", "store"},
-    "stats/commands": {"query", "record", "store"},
+    "stats/store": {"query", "settings"},
+    "stats/record": {"settings", "store"},
+    "stats/meeting": {"query", "settings", "store"},
+    "stats/web": {"meeting", "prometheus", "query", "settings", "store"},
+    "stats/commands": {"meeting", "query", "record", "settings", "store"},
     "formgrader_proxy/store": set(),
     "formgrader_proxy/export": set(),
     "formgrader_proxy/course_folders": set(),
@@ -149,11 +152,11 @@ PURE = (
     "services/stats/record/sampler.py",
     "services/stats/record/sessions.py",
     "services/stats/recorder_state.py",
+    "services/stats/settings",
     "services/stats/store/daily/rollup.py",
     "services/stats/web/api/openapi.py",
     "services/stats/web/api/parameters.py",
     "services/stats/web/api/responses.py",
-    "services/stats/web/presentation.py",
     "services/stats/web/resources/types.py",
 )
 EFFECTS = {

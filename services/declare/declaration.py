@@ -19,6 +19,16 @@ SHARED_ORIGIN = (
     ' "https://hub.example.org", with a wildcard DNS entry and certificate.'
 )
 
+UNUSABLE = (
+    "declare(): %s cannot work. The Hub starts, and the service responds with 503 until this is"
+    " corrected:\n  %s"
+)
+
+OTHER_CULLER = (
+    "jupyterhub-idle-culler is declared, too. It stops servers in spite of holds, exams and the"
+    " rules of the policy: remove it from c.JupyterHub.services."
+)
+
 
 def declare(
     c: Any,
@@ -63,9 +73,12 @@ def declare(
     repeats the flag, None omits it. Every user of the machine can read the flags of a process, so
     pass secrets in ``environment``.
 
-    Raises ConfigError with all problems; ``c`` is then unchanged. Issues a UserWarning for what
-    the installed JupyterHub does not support, and logs one warning if a service has pages and the
-    Hub has no ``subdomain_host``.
+    Raises ConfigError with all problems; ``c`` is then unchanged. Only what concerns the Hub is
+    such a problem: if the flags of a service are invalid, or the files and packages that they name
+    are missing, that is logged as an error, all of it at once, and the Hub starts. The service
+    then responds with 503 and the reason until it can work. Issues a UserWarning for what the
+    installed JupyterHub does not support and if jupyterhub-idle-culler is declared, too, and logs
+    one warning if a service has pages and the Hub has no ``subdomain_host``.
     """
     requested: dict[str, tuple[ServiceType, object]] = {
         "cull": (CULL, cull),
@@ -94,6 +107,10 @@ def declare(
             )
     if plan.problems:
         raise ConfigError([f"declare(): {problem}" for problem in plan.problems])
+    for argument, reasons in plan.unusable.items():
+        log.error(UNUSABLE, argument, "\n  ".join(reasons))
+    if "cull" in requested and requested["cull"][1] and _has_other_culler(plan):
+        plan.warnings.append(OTHER_CULLER)
     for warning in plan.warnings:
         warnings.warn(f"declare(): {warning}", stacklevel=2)
     has_pages = any(kind.admin_scope in plan.custom_scopes for kind, _ in requested.values())
@@ -104,6 +121,11 @@ def declare(
     hub.custom_scopes = plan.custom_scopes
     if plan.token_scopes:
         _extend_token_scopes(c, plan)
+
+
+def _has_other_culler(plan: Plan) -> bool:
+    commands = [service.get("command") or () for service in plan.services]
+    return any("idle_culler" in str(word).replace("-", "_") for line in commands for word in line)
 
 
 def _with_statistics(options: Options, stats: object) -> Options:

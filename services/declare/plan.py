@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
-from common.config.flags import split
+from services.declare.check import unusable
 from services.declare.options import Options, as_flags, option_problems
 from services.declare.service_types import ServiceType
 
@@ -15,8 +15,9 @@ from services.declare.service_types import ServiceType
 class Plan:
     """A Hub's configuration as it will be, with all problems found on the way.
 
-    ``problems`` make the declaration fail; ``warnings`` do not. ``token_scopes`` are scopes for
-    the tokens of users' servers.
+    ``problems`` make the declaration fail; ``warnings`` do not, and neither do ``unusable``: by
+    service, why it cannot work although the Hub can start it. ``token_scopes`` are scopes for the
+    tokens of users' servers.
     """
 
     services: list[Any]
@@ -25,6 +26,7 @@ class Plan:
     scheme: str
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    unusable: dict[str, list[str]] = field(default_factory=dict)
     token_scopes: list[str] = field(default_factory=list)
 
     def add(self, argument: str, kind: ServiceType, options: Options) -> None:
@@ -33,8 +35,8 @@ class Plan:
         self.problems += [f"{argument}: {problem}" for problem in invalid]
         if invalid:
             return
-        unknown = split(as_flags(options), kind.app.options()).problems
-        self.problems += [f"{argument}: {problem}" for problem in unknown]
+        if "api_token" not in options and (found := unusable(kind, options)):
+            self.unusable[argument] = found
         name = options.get("name", kind.name)
         if self._has_service(name):
             self.problems.append(

@@ -1,6 +1,7 @@
 """The settings and commands of stats: traits, checks, and the frozen settings made of them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -10,15 +11,18 @@ from traitlets import Bool, Enum, Int, List, Unicode
 
 from common.config.application import ServiceApp
 from common.config.command import Command
+from common.config.seconds import Seconds
 from common.errors import ConfigError
 from services.stats.prometheus import options as resource_options
 from services.stats.prometheus.options import ResourceOptions
 from services.stats.scopes import ADMIN_SCOPE
+from services.stats.settings.exclusion import Exclusion
 
 if TYPE_CHECKING:
     from services.stats.database import DatabaseSettings
     from services.stats.main import PagesSettings, Settings
     from services.stats.pseudonyms import Pseudonyms
+    from services.stats.settings.terms import Terms
 
 _SINCE = "First day (2026-03-01), or how far back to go (90d)."
 _UNTIL = "Last day (2026-07-31). Default: today."
@@ -28,6 +32,7 @@ class StatsApp(ServiceApp, ResourceOptions):
     """Records how a JupyterHub is used, and serves the statistics."""
 
     name = "stats"
+    title = "Statistics"
     description = (
         "Records how a JupyterHub is used: active users, sessions, hours and servers.\n"
         "Serves a dashboard and an API; the commands write reports and files."
@@ -39,16 +44,18 @@ class StatsApp(ServiceApp, ResourceOptions):
     main_options = ("db-url", "interval", "timezone", "retention", "url", "config", "log-format")
     commands: ClassVar[Mapping[str, Command]] = {
         "report": Command(
-            help="Print active users, sessions, hours and servers by day, week or month.",
+            help="Print active users, sessions, hours and servers by day, week or another period.",
             run="report",
             options={
                 "since": f"{_SINCE} Default: 30d.",
                 "until": _UNTIL,
-                "by": "Length of the periods: day, week or month. Default: day.",
+                "by": "The periods: day, week, month, year, term (see --terms), or all for one"
+                " period. Default: day.",
                 "group": "Count only members of this group.",
                 "user": "Count only this user.",
                 "inactive-since": "Instead, list users (of the group) not active since this day.",
-                "format": "table, csv or json. Default: table.",
+                "format": "table, csv, json, or html for a page to print. Default: table.",
+                "output": "Write to this file, which must not exist yet. Default: standard output.",
             },
             switches={
                 "wide": "All columns of the table, and long names in full. Default: what fits 100"
@@ -63,6 +70,10 @@ class StatsApp(ServiceApp, ResourceOptions):
             report --group=nbgrader-course101 --inactive-since=2026-04-01
             # Everything that is known about each day of a user, for a program
             report --user=ana --since=2026-03-01 --format=json
+            # A page for a meeting, to print or to send
+            report --since=60d --format=html --output=meeting.html
+            # How many different users did each term have?
+            report --since=2025-10-01 --by=term
             """,
         ),
         "export": Command(
@@ -116,20 +127,24 @@ class StatsApp(ServiceApp, ResourceOptions):
         help="Create or migrate the database's tables at startup if necessary. If false, refuse"
         " to start instead.",
     ).tag(config=True)
-    interval = Int(
+    interval = Seconds(
         300,
         min=10,
-        help="Seconds between polls of the Hub. The Hub updates activity every 300 s, so polling"
+        help="Time between polls of the Hub. The Hub updates activity every 300 s, so polling"
         " more often gains little.",
     ).tag(config=True)
-    full_interval = Int(
+    full_interval = Seconds(
         6 * 3600,
         min=60,
-        help="Seconds between polls that list all users, to find deleted users and changed groups.",
+        help='Time, such as "6h", between polls that list all users, to find deleted users and'
+        " changed groups.",
     ).tag(config=True)
     timezone = Unicode(
         help="The time zone in which days begin and end, for example Europe/Berlin. Default: the"
         " zone that the database was kept in; UTC for a new one.",
+    ).tag(config=True)
+    hub_name = Unicode(
+        help="The name of the hub, for pages that are printed. Default: its host name.",
     ).tag(config=True)
     retention = Int(
         0,
@@ -149,6 +164,16 @@ class StatsApp(ServiceApp, ResourceOptions):
         max=36500,
         help="Days without members after which a group's name is free for another group, such as"
         " next year's course. Its records remain, under its name with the day; 0: never.",
+    ).tag(config=True)
+    exclude = List(
+        Unicode(),
+        help="Users who are not counted, such as staff, bots and test accounts: a name, a glob such"
+        " as test-*, group:NAME, or admins; may be given several times. The commands use the"
+        " service's.",
+    ).tag(config=True)
+    terms = Unicode(
+        help="File with the hub's terms, such as semesters, for reports and pages by term (TOML)."
+        " The commands use the service's, unless they are given another file."
     ).tag(config=True)
     pseudonymise = Bool(
         False, help="Store keyed hashes in place of the names of users, servers and profiles."
@@ -176,9 +201,12 @@ class StatsApp(ServiceApp, ResourceOptions):
             "interval",
             "full_interval",
             "timezone",
+            "hub_name",
             "retention",
             "group_life",
             "people",
+            "exclude",
+            "terms",
             "pseudonymise",
             "pseudonym_key_file",
             "admin_groups",
@@ -196,12 +224,11 @@ class StatsApp(ServiceApp, ResourceOptions):
 
     # -- checks
 
-    def problems(self) -> list[str]:
-        """All invalid settings: the common ones, database URL, time zone and pseudonyms."""
+    def own_problems(self) -> list[str]:
+        """What is wrong with the database URL, the time zone and the pseudonyms."""
         from common.db.checks import database_problems
 
-        found = super().problems()
-        found += database_problems(self.db_url)
+        found = database_problems(self.db_url)
         try:
             self._zone()
         except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -209,6 +236,11 @@ class StatsApp(ServiceApp, ResourceOptions):
                 f"--timezone: unknown time zone {self.timezone!r}; write, for example,"
                 " Europe/Berlin."
             )
+        Exclusion.parse(self.exclude, found)
+        try:
+            self._terms()
+        except ConfigError as error:
+            found += error.problems
         if self.pseudonymise and not self.pseudonym_key_file:
             found.append("--pseudonymise needs a key; write --pseudonym-key-file=FILE.")
         elif self.pseudonymise:
@@ -219,6 +251,20 @@ class StatsApp(ServiceApp, ResourceOptions):
         return found + self.resource_problems(pseudonymised=self.pseudonymise)
 
     # -- frozen settings
+
+    def _exclusion(self) -> Exclusion:
+        return Exclusion.parse(self.exclude, [])
+
+    def _terms(self) -> "Terms":
+        if not self.terms:
+            return ()
+        from common.config.settings_file import SettingsFile
+        from services.stats.settings.terms import load_terms
+
+        try:
+            return SettingsFile(Path(self.terms), "the file", load_terms).value
+        except ConfigError as error:
+            raise ConfigError([f"--terms: {self.terms}: {one}" for one in error.problems]) from None
 
     def _pseudonyms(self) -> "Pseudonyms | None":
         if not self.pseudonymise:
@@ -238,6 +284,8 @@ class StatsApp(ServiceApp, ResourceOptions):
             zone=self._zone(),
             migrate=self.migrate,
             pseudonyms=self._pseudonyms(),
+            hub_name=self.hub_name,
+            exclusion=self._exclusion(),
         )
 
     def settings(self) -> "Settings":
@@ -261,6 +309,8 @@ class StatsApp(ServiceApp, ResourceOptions):
                 retention=timedelta(days=self.retention) if self.retention else None,
                 group_life=timedelta(days=self.group_life) if self.group_life else None,
                 by_account=self.people == "accounts",
+                exclusion=self._exclusion(),
+                terms=self._terms(),
             ),
             pages=self._pages() if self.serves else None,
             resources=self.resource_settings(),
@@ -286,17 +336,20 @@ class StatsApp(ServiceApp, ResourceOptions):
 
     async def report(self, _words: Sequence[str], options: Mapping[str, str]) -> int:
         """``report``"""
+        from services.stats.commands.output import output_problems, write_output
         from services.stats.commands.report import ReportOptions, report
         from services.stats.database import missing_database, open_store
 
         missing = missing_database(self.db_url)
-        problems = list(missing)
-        parsed = ReportOptions.parse(options, problems)
+        output = options.get("output", "")
+        problems = [*missing, *output_problems(output)]
+        parsed = ReportOptions.parse(options, problems, self._terms())
+        parsed = replace(parsed, hub_name=self.hub_name)
         if missing:
             raise ConfigError(problems)
         database = self._database()
         async with open_store(database) as store:
-            print(await report(store, parsed, database.pseudonyms, problems), end="")
+            write_output(await report(store, parsed, database.pseudonyms, problems), output)
         return 0
 
     async def export(self, words: Sequence[str], options: Mapping[str, str]) -> int:

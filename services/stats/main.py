@@ -4,7 +4,7 @@ import asyncio
 import logging
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from common.clock import SystemClock
 from common.hub import scopes
@@ -23,9 +23,15 @@ from services.stats.store.queries.dashboard import Queries
 if TYPE_CHECKING:
     from common.oauth.settings import OAuthSettings
     from services.stats.prometheus.settings import ResourceSettings
+    from services.stats.store.store import Store
     from services.stats.web.resources.report import ResourceSource
 
 log = logging.getLogger("stats")
+
+TITLE = "Statistics"
+OPENING_SECONDS = 2.0
+"""Until pages say that the database is not available yet."""
+WAITING = "The database is not available yet. The log says why."
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,7 @@ async def run_service(settings: Settings, stopping: asyncio.Event) -> int:
             stack.enter_async_context(open_store(settings.database, wait=True))
         )
         stopped = asyncio.ensure_future(stopping.wait())
-        await asyncio.wait({opening, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        await _opened_or_stopped(settings.pages, opening, stopped)
         stopped.cancel()
         if not opening.done():
             opening.cancel()
@@ -134,6 +140,30 @@ async def run_service(settings: Settings, stopping: asyncio.Event) -> int:
     return 0
 
 
+async def _opened_or_stopped(
+    pages: PagesSettings | None,
+    opening: "asyncio.Future[Store]",
+    stopped: "asyncio.Future[Literal[True]]",
+) -> None:
+    """Wait for the database; if that takes long, with pages that say so.
+
+    A Hub that starts waits for the service's address, and JupyterHub 5 and 6 exit without it.
+    """
+    either: set[asyncio.Future[Any]] = {opening, stopped}
+    async with AsyncExitStack() as stack:
+        done, _ = await asyncio.wait(
+            either, timeout=OPENING_SECONDS, return_when=asyncio.FIRST_COMPLETED
+        )
+        if not done and pages is not None:
+            from common.web.server import Bind
+            from common.web.unavailable import Place, unavailable
+
+            bind = Bind(pages.ip, pages.port, pages.tls.server_context() if pages.tls else None)
+            place = Place(bind, pages.prefix, TITLE, pages.public_hub_url)
+            await stack.enter_async_context(unavailable(place, lambda: [WAITING]))
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+
+
 async def _measure(
     settings: "ResourceSettings", stack: AsyncExitStack, queries: Queries
 ) -> "ResourceSource":
@@ -179,7 +209,7 @@ async def _serve_pages(
         sign_in=sign_in,
         authenticate_prometheus=pages.authenticate_prometheus,
         admin_scope=ADMIN_SCOPE,
-        title="Statistics",
+        title=TITLE,
         hub_url=pages.public_hub_url,
     )
     authenticator = Authenticator(sign_in, hub, pages.admin_groups)

@@ -23,7 +23,7 @@ DAYS = 60
 UNOBSERVED = (40, 41, 42)
 """Days of the semester without polls."""
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
-PAGES = ("", "users", "inactive", "person?user=made-up-0007&since=60d", "person")
+PAGES = ("", "users", "inactive", "servers", "person?user=made-up-0007&since=60d", "person")
 CHARTS = ("active", "newcomers", "servers", "sessions", "hours", "savings", "lengths")
 
 pytestmark = pytest.mark.usefixtures("stats_hub")
@@ -139,6 +139,21 @@ async def test_overview_has_charts(stats_hub: RealHub, visit: Visit) -> None:
     )
     await expect(page.locator("#week tbody tr")).to_have_count(7)
     assert await page.locator("#week .shade-8").count() > 0
+
+
+async def test_servers_have_charts(stats_hub: RealHub, visit: Visit) -> None:
+    """What users chose, and how many servers to expect; nothing is drawn that is not known."""
+    page = await visit(stats_hub, stats_hub.admin, STATS + "servers")
+    await ready(page)
+    for key in ("forecast", "profiles", "images"):
+        assert await pixels(chart(page, key), "--series-1") > 20, key
+    for key, name in (("profiles", "gpu"), ("images", "pytorch-notebook:2026-03")):
+        await page.locator(f"#{key} summary").click()
+        await expect(page.locator(f"#{key}").get_by_role("row", name=name)).to_be_visible()
+    tomorrow = page.locator("dl.facts-row div").filter(has_text="Peak expected tomorrow")
+    await expect(tomorrow).to_have_text(re.compile(r"tomorrow[\d.]+ up to \d+$"))
+    menu = page.get_by_role("link", name="Servers", exact=True)
+    await expect(menu).to_have_attribute("aria-current", "page")
 
 
 async def test_gap_is_grey(stats_hub: RealHub, visit: Visit) -> None:

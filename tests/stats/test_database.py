@@ -12,6 +12,8 @@ from common.errors import ConfigError, StoreError
 from services.stats.database import DatabaseSettings, open_store
 from services.stats.pseudonyms import Pseudonyms
 from services.stats.records import Changes, Poll
+from services.stats.settings.exclusion import Exclusion
+from services.stats.store.queries.dashboard import Queries
 from services.stats.store.store import Store
 from tests.stats.conftest import Run
 
@@ -95,6 +97,33 @@ async def test_a_command_does_not_change_the_zone(tmp_path: Path) -> None:
         assert store.zone.key == "UTC"
 
 
+async def test_a_command_does_not_change_who_is_counted(tmp_path: Path) -> None:
+    """A report without other users is refused: the days were counted once, by the service."""
+    path = tmp_path / "stats.sqlite"
+    await keep_in_berlin(path)
+    store = await Store.open(f"sqlite:///{path}", None)
+    kept = Exclusion(("bot-*", "group:staff"))
+    await store.keep_exclusion(kept, leader=await store.take_leadership())
+    await store.close()
+    url = f"sqlite:///{path}"
+    for patterns in ((), ("group:staff", "bot-*")):
+        async with open_store(DatabaseSettings(url, exclusion=Exclusion(patterns))) as opened:
+            assert await opened.kept_exclusion() == kept
+    message = "--exclude: the days in this database were counted without bot-[*], group:staff"
+    with pytest.raises(ConfigError, match=message):
+        async with open_store(DatabaseSettings(url, exclusion=Exclusion(("ana",)))):
+            pass
+    async with open_store(DatabaseSettings(url, exclusion=Exclusion(("ana",))), wait=True):
+        pass
+
+
+async def test_a_new_database_has_no_exclusion_to_keep(tmp_path: Path) -> None:
+    """An import before the service has run may have the service's configuration."""
+    url = f"sqlite:///{tmp_path / 'stats.sqlite'}"
+    async with open_store(DatabaseSettings(url, exclusion=Exclusion(("ana",)))) as store:
+        assert not await store.kept_exclusion()
+
+
 async def keep_in_berlin(path: Path) -> None:
     """Write a poll to a database, with days in Berlin."""
     store = await Store.open(f"sqlite:///{path}", ZoneInfo("Europe/Berlin"))
@@ -102,3 +131,11 @@ async def keep_in_berlin(path: Path) -> None:
     poll = Poll(now, 300, 10, whole=True, full=True, users=0, servers=0, active=0)
     await store.write(Changes(polls={now: poll}), leader=await store.take_leadership())
     await store.close()
+
+
+async def test_the_service_keeps_the_name_of_the_hub(tmp_path: Path) -> None:
+    """Commands read it from the database, and do not change it."""
+    url = f"sqlite:///{tmp_path / 'stats.sqlite'}"
+    for wait, name, kept in ((True, "Ours", "Ours"), (False, "", "Ours"), (True, "", "")):
+        async with open_store(DatabaseSettings(url=url, hub_name=name), wait=wait) as store:
+            assert await Queries(store).hub_name() == kept

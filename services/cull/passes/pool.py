@@ -29,8 +29,6 @@ log = logging.getLogger("cull")
 #: Attempts at a stop that the Hub refuses for now (429, 503), and the longest wait in between.
 ATTEMPTS = 3
 MAX_RETRY_SECONDS = 30.0
-#: Concurrency where the setting is 0, which means no limit.
-UNLIMITED = 100
 
 
 @dataclass
@@ -93,7 +91,7 @@ class StopPool:
         """
         period = self._settings.period
         run = _Run(deque(candidates), tally, None if period is None else began + period)
-        width = min(self._settings.concurrency or UNLIMITED, len(candidates))
+        width = min(self._settings.concurrency, len(candidates))
         slots = asyncio.Semaphore(width)
         try:
             while True:

@@ -33,6 +33,8 @@ class Semester:
     """Whether the recorder is down for some hours every 50 days."""
     seed: int = 1
     profiles: tuple[str, ...] = ("small", "large", "gpu")
+    images: tuple[str, ...] = ("scipy-notebook:2026-03", "pytorch-notebook:2026-03")
+    """The image of all profiles but the last, and that of the last."""
 
 
 class _Generator:
@@ -54,6 +56,7 @@ class _Generator:
         if students is None:
             students = {"nbgrader-course101": 60, "nbgrader-demo-statistics": 35, "": 15}
         changes.profiles = dict(enumerate(semester.profiles, 1))
+        changes.images = dict(enumerate(semester.images, 1))
         for group_id, (group, size) in enumerate(students.items(), 1):
             if group:
                 changes.groups[group_id] = group
@@ -126,7 +129,10 @@ class _Generator:
         ended = last + timedelta(seconds=3600 if culled else self.random.randrange(60, 600))
         number = len(changes.sessions)
         profile_id = 1 + min(2, int(self.random.expovariate(1.5)))
-        changes.sessions[number] = Session(number, user_id, "", profile_id, start, last, ended)
+        image_id = 1 + (profile_id == len(self.semester.profiles))
+        changes.sessions[number] = Session(
+            number, user_id, "", profile_id, start, last, ended, image_id
+        )
         for moment, step in ((start, 1), (ended, -1)):
             running[moment] = running.get(moment, 0) + step
         return ended

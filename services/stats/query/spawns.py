@@ -7,7 +7,7 @@ to, so that both days are unknown; a longer period that contains the whole gap c
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from math import ceil, isinf
 from typing import NamedTuple
@@ -45,6 +45,9 @@ class SpawnSummary(NamedTuple):
     p90_seconds: float | None = None
     p99_seconds: float | None = None
     """The percentiles are also None if they are in the last bin, which has no upper bound."""
+    lengths: Mapping[float, int] | None = None
+    """The number of servers that started, by the upper bound of their bin in seconds; the last one
+    is infinite."""
 
 
 def summarise_spawns(
@@ -84,6 +87,7 @@ def summarise_spawns(
         median_seconds=upper_bound(lengths, 0.5),
         p90_seconds=upper_bound(lengths, 0.9),
         p99_seconds=upper_bound(lengths, 0.99),
+        lengths=lengths,
     )
 
 

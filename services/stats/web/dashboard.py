@@ -3,15 +3,16 @@
 from aiohttp import web
 
 from common.web.pages import PAGES, add_templates
+from services.stats.query.presentation import display, utc
 from services.stats.store.queries.dashboard import Queries
 from services.stats.web.authentication import Authenticator
 from services.stats.web.charts import warn_without_charts
 from services.stats.web.downloads import Downloads
 from services.stats.web.errors import add_query_errors
+from services.stats.web.meeting import MeetingPages
 from services.stats.web.overview import Overview
 from services.stats.web.pages import HAS_RESOURCES
 from services.stats.web.person import PersonPage
-from services.stats.web.presentation import display, utc
 from services.stats.web.resources.page import ResourcesPage
 from services.stats.web.resources.report import ResourceSource
 from services.stats.web.servers.page import ServersPage
@@ -29,6 +30,7 @@ def add_pages(
 
     The page about resources exists only if Prometheus is configured.
     """
+    add_templates(app, "services.stats.meeting", "meeting")
     add_templates(app, "services.stats.web", "stats")
     app[PAGES].environment.filters.update(display=display, utc=utc)
     add_query_errors(app)
@@ -41,4 +43,5 @@ def add_pages(
     app[HAS_RESOURCES] = resources is not None and resources.measurements is not None
     if resources is not None and app[HAS_RESOURCES]:
         ResourcesPage(queries, authenticator, resources).setup(app)
+    MeetingPages(queries, authenticator).setup(app)
     Downloads(queries, authenticator).setup(app)

@@ -52,7 +52,7 @@ def test_numbers_of_a_day() -> None:
 
 def test_no_spawn_is_zero() -> None:
     """Known counters without a spawn are a zero, without durations."""
-    assert summary()[2:] == (True, 0, 0, 0, None, None, None, None)
+    assert summary()[2:] == (True, 0, 0, 0, None, None, None, None, {})
 
 
 def test_unread_counters_are_unknown() -> None:

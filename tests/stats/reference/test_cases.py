@@ -214,7 +214,7 @@ FOUND: dict[str, tuple[History, list[tuple[Ask, Any]]]] = {
     "a server that a short listing leaves out still runs": (
         # Pages of two users: the listing of recent activity ends before it proves to be short.
         script(
-            *(ANA, BEN, EVA, run(0, 60)[:1], Step(31, "view", "ben"), Step(32, "view", "eva")),
+            *(ANA, BEN, EVA, run(0, 60)[:1], Step(20, "view", "ben"), Step(32, "view", "eva")),
             *(polls(0, 30), Step(35, "short once", "ana"), polls(40, 100)),
             page_size=2,
         ),

@@ -25,6 +25,7 @@ def person(number: int, name: str) -> dict[str, object]:
         "first_seen": SEEN,
         "first_created": None,
         "deleted": t.FOREVER,
+        "excluded": False,
     }
 
 

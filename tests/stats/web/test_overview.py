@@ -3,7 +3,7 @@
 import re
 from html import unescape
 
-from services.stats.web.presentation import UNKNOWN
+from services.stats.query.presentation import UNKNOWN
 from tests.stats.course import ALL
 from tests.stats.web.site import StatsSite, get, rows, text
 

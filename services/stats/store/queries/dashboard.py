@@ -6,7 +6,7 @@ Every query takes an ``Audience``, which only a ``Viewer`` creates (``query/acce
     audience = viewer.audience(group="nbgrader-x")     # raises OutOfScope: 403
     rows = await queries.days(audience, first, last)   # a GroupDay for each day
     week_by_hour(rows), session_lengths(rows)          # query/periods.py
-    await queries.summaries(audience, periods(first, last, By.WEEK))
+    await queries.summaries(audience, await queries.periods(first, last, By.WEEK))
     await queries.people(audience, first, last)        # the table of users
     await queries.timeline(viewer.audience(user=name), first, last)
 
@@ -22,24 +22,27 @@ from datetime import date, datetime
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.stats.days import Period, day_of
+from services.stats.days import By, Period, day_of, periods
 from services.stats.intervals import Interval
 from services.stats.pseudonyms import is_pseudonym
 from services.stats.query.access import Audience, Individual, Viewer, WholeHub
 from services.stats.query.glance.headline import Headline, weeks
 from services.stats.query.people import GroupRow, PersonRow
 from services.stats.query.periods import Summary, day_lengths, summarise
-from services.stats.query.question import Span
+from services.stats.query.question import InvalidQuery, Span
 from services.stats.query.servers import forecast
 from services.stats.query.servers.ages import RunningServer
 from services.stats.query.servers.choices import ServerUse
 from services.stats.query.servers.forecast import Expected
 from services.stats.query.spawns import SpawnSummary
 from services.stats.query.timeline import Timeline
+from services.stats.query.uncounted import Uncounted
 from services.stats.records import GroupDay
+from services.stats.settings.terms import Terms, terms_of
 from services.stats.store import tables as t
 from services.stats.store.daily.rows import LiveDays
-from services.stats.store.queries import days, observation, people, servers, spawns, timelines
+from services.stats.store.queries import days, observation, people, spawns, timelines
+from services.stats.store.queries.exclusion import uncounted
 from services.stats.store.queries.headline import (
     EverActive,
     read_headline,
@@ -47,6 +50,8 @@ from services.stats.store.queries.headline import (
 )
 from services.stats.store.queries.resources import ResourceRecords, resource_records
 from services.stats.store.queries.selection import Selection
+from services.stats.store.queries.servers.running import running_servers
+from services.stats.store.queries.servers.use import server_use
 from services.stats.store.store import Store
 from services.stats.store.tables import FOREVER
 
@@ -78,6 +83,35 @@ class Queries:
         """Whether the database holds demo data."""
         async with self.store.reading() as connection:
             return (await self.store.read_meta(connection)).get("made_up") == "yes"
+
+    async def hub_name(self) -> str:
+        """The name of the hub, as the service was configured; empty if it was not."""
+        async with self.store.reading() as connection:
+            return (await self.store.read_meta(connection)).get("hub_name", "")
+
+    async def uncounted(self, audience: Audience, first: date, last: date) -> Uncounted:
+        """How many users of the audience are not counted on these days."""
+        async with self._select(audience, first, last) as selection:
+            return await uncounted.uncounted(
+                selection, await self.store.read_meta(selection.connection)
+            )
+
+    async def is_uncounted(self, audience: Individual, first: date, last: date) -> bool:
+        """Whether the user is not counted on at least one of these days."""
+        async with self._select(audience, first, last) as selection:
+            return await uncounted.is_uncounted(selection)
+
+    async def terms(self) -> Terms:
+        """The terms that the service was started with; none if it has no file of terms."""
+        async with self.store.reading() as connection:
+            return terms_of((await self.store.read_meta(connection)).get("terms", ""))
+
+    async def periods(self, first: date, last: date, by: By) -> list[Period]:
+        """The periods of these days. Raises InvalidQuery for terms if there are none."""
+        terms = await self.terms() if by is By.TERM else ()
+        if by is By.TERM and not terms:
+            raise InvalidQuery(["by: no terms are known; start the service with --terms=FILE."])
+        return periods(first, last, by, terms)
 
     async def groups(self, viewer: Viewer) -> list[GroupRow]:
         """The groups that the viewer may choose, with their current number of members."""
@@ -189,7 +223,7 @@ class Queries:
         """The servers of these days by profile and image."""
         async with self._select(audience, first, last) as selection:
             known = (await self.store.read_meta(selection.connection)).get("profiles_from")
-            return await servers.server_use(selection, date.fromisoformat(known) if known else None)
+            return await server_use(selection, date.fromisoformat(known) if known else None)
 
     async def expected(self, audience: Audience, span: Span) -> list[Expected]:
         """How many servers to expect in the coming week, for the hub or a group."""
@@ -200,7 +234,7 @@ class Queries:
     async def running(self, audience: Audience) -> list[RunningServer]:
         """The servers of the audience that run now, the oldest first."""
         async with self._select(audience, date.min, date.max) as selection:
-            return await servers.running(selection)
+            return await running_servers(selection)
 
     async def resources(
         self, audience: Audience, viewer: Viewer, first: date, last: date

@@ -1,10 +1,12 @@
 """Active users: counted, and listed by name."""
 
+from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Select, func, select
 
-from services.stats.days import Period, bounds, midnight
+from services.stats.days import Period, bounds, day_of, midnight
 from services.stats.query.access import Members
 from services.stats.query.people import PersonRow
 from services.stats.records import UserDay
@@ -26,12 +28,20 @@ async def count_active(selection: Selection, period: Period) -> int:
         and period.first <= row.day <= period.last
         and selection.visible(row.user_id, row.day)
     }
-    if selection.windows is None and not live:
-        query = _active_in(selection, period, select(func.count(t.user_days.c.user_id.distinct())))
-        return await selection.connection.scalar(query) or 0
     if selection.windows is None:
-        query = _active_in(selection, period, select(t.user_days.c.user_id).distinct())
-        return len(live.union((await selection.connection.scalars(query)).all()))
+        live |= {
+            row.user_id
+            for row in await _also_counted(selection)
+            if row.was_active and period.first <= row.day <= period.last
+        }
+        counted = selection.excluded.condition(t.user_days.c)
+        if not live:
+            query = select(func.count(t.user_days.c.user_id.distinct())).where(counted)
+            return await selection.connection.scalar(_active_in(selection, period, query)) or 0
+        users = _active_in(
+            selection, period, select(t.user_days.c.user_id).distinct().where(counted)
+        )
+        return len(live.union((await selection.connection.scalars(users)).all()))
     return len(
         live.union(
             row.user_id
@@ -73,14 +83,26 @@ async def _user_days(selection: Selection) -> list[UserDay]:
     return selection.user_days
 
 
+async def _also_counted(selection: Selection) -> list[UserDay]:
+    """The rows of the hub's users who are not counted on other days."""
+    if selection.also_counted is None:
+        selection.also_counted = await selection.excluded.also_counted(
+            selection.connection,
+            selection.first,
+            min(selection.last, selection.live_from - timedelta(days=1)),
+        )
+    return selection.also_counted
+
+
 async def current_users(selection: Selection) -> set[int]:
-    """Ids of the users who have an account now and, for a group, are members now."""
+    """Ids of the users who have an account now, count and, for a group, are members now."""
     query = select(t.users.c.id).where(t.users.c.deleted == FOREVER)
     if isinstance(selection.audience, Members):
         query = query.join(t.memberships).where(
             t.memberships.c.group_id == selection.group_id, t.memberships.c.until == FOREVER
         )
     users = set((await selection.connection.scalars(query)).all())
+    users -= selection.excluded.on(day_of(selection.now, selection.zone))
     return users if selection.windows is None else users & set(selection.windows)
 
 
@@ -115,8 +137,13 @@ async def people(selection: Selection, ids: set[int] | None = None) -> list[Pers
             user[4] = live.day if live.was_active else user[4]
             user[5] = live.day if live.was_present else user[5]
     nothing = (0, 0, 0, 0, None, None)
+    marked = {
+        user_id
+        for user_id in selection.marked.users
+        if selection.marked.overlaps(user_id, selection.first, selection.last)
+    }
     rows = [
-        PersonRow(name, deleted, *sums.get(user_id, nothing))
+        PersonRow(name, deleted, *sums.get(user_id, nothing))._replace(excluded=user_id in marked)
         for user_id, name, deleted in await _names(selection, ids)
     ]
     if any(day.servers_known for day in await hub_days(selection)):
@@ -139,12 +166,22 @@ async def _sums(selection: Selection) -> list[tuple[Any, ...]]:
                 active_day,
                 present_day,
             )
-            .where(c.day >= selection.first, c.day <= selection.last, c.day < selection.live_from)
+            .where(
+                c.day >= selection.first,
+                c.day <= selection.last,
+                c.day < selection.live_from,
+                selection.excluded.condition(c),
+            )
             .group_by(c.user_id)
         )
-        return [tuple(row) for row in (await selection.connection.execute(query)).all()]
+        rows = [tuple(row) for row in (await selection.connection.execute(query)).all()]
+        return _joined(rows, _add_up(await _also_counted(selection)))
+    return _add_up(await _user_days(selection))
+
+
+def _add_up(days: Iterable[UserDay]) -> list[tuple[Any, ...]]:
     sums: dict[int, list[Any]] = {}
-    for row in await _user_days(selection):
+    for row in days:
         user = sums.setdefault(row.user_id, [0, 0, 0, 0, None, None])
         user[0] += row.active_seconds
         user[1] += row.idle_seconds
@@ -157,10 +194,24 @@ async def _sums(selection: Selection) -> list[tuple[Any, ...]]:
     return [(user_id, *numbers) for user_id, numbers in sums.items()]
 
 
+def _joined(
+    rows: Iterable[tuple[Any, ...]], more: Iterable[tuple[Any, ...]]
+) -> list[tuple[Any, ...]]:
+    """The sums of some days and of other, later days, by user."""
+    found = {row[0]: row for row in rows}
+    for row in more:
+        if (before := found.get(row[0])) is not None:
+            sums = (one + other for one, other in zip(before[1:5], row[1:5], strict=True))
+            row = (row[0], *sums, row[5] or before[5], row[6] or before[6])
+        found[row[0]] = row
+    return list(found.values())
+
+
 async def _names(selection: Selection, ids: set[int] | None) -> list[tuple[int, str, bool]]:
     """Id, name and whether the account was deleted, of every user to list."""
     c = t.users.c
-    query = select(c.id, c.name, (c.deleted < FOREVER).label("is_deleted")).order_by(c.name, c.id)
+    deleted = (c.deleted < FOREVER).label("is_deleted")
+    query = select(c.id, c.name, deleted, c.first_seen, c.deleted).order_by(c.name, c.id)
     if selection.windows is None and selection.span is not None:
         # Accounts that existed on at least one of the days.
         query = query.where(
@@ -172,12 +223,13 @@ async def _names(selection: Selection, ids: set[int] | None) -> list[tuple[int, 
     return [
         (row.id, row.name, bool(row.is_deleted))
         for row in (await selection.connection.execute(query)).all()
-        if (ids is None or row.id in ids) and _may_be_listed(selection, row.id)
+        if (ids is None or row.id in ids) and _may_be_listed(selection, row)
     ]
 
 
-def _may_be_listed(selection: Selection, user_id: int) -> bool:
+def _may_be_listed(selection: Selection, row: Any) -> bool:
+    user_id = row.id
     if selection.windows is None:
-        return True
+        return selection.is_counted(user_id, row.first_seen, row.deleted)
     windows = selection.windows.get(user_id, ())
     return any(first <= selection.last and last >= selection.first for first, last in windows)

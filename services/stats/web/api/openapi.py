@@ -35,6 +35,7 @@ _RESPONSES: dict[str, type[msgspec.Struct]] = {
     "images": server_types.UseAnswer,
     "server-ages": server_types.AgesAnswer,
     "forecast": server_types.ForecastAnswer,
+    "spawns": server_types.SpawnsAnswer,
     "resources": ResourcesAnswer,
     "cost": CostAnswer,
 }
@@ -75,7 +76,7 @@ def _paths() -> dict[str, Any]:
         "about": _get("about", "Your access, and what is recorded", ("timezone",)),
         "summary": _get(
             "summary",
-            "Numbers of the whole range, and by day, week or month",
+            "Numbers of the whole range, and by day, week or another period",
             (*days, "timezone", *who, "by"),
         ),
         "days": _get("days", "Numbers of each day", (*days, "timezone", *who)),
@@ -86,10 +87,14 @@ def _paths() -> dict[str, Any]:
             "session-lengths", "Lengths of the sessions that ended", (*days, *who)
         ),
         "people": _get(
-            "people", "The table of users, including users without activity", (*days, *who, *paged)
+            "people",
+            "The table of users, including users without activity",
+            (*days, *who, *paged, "excluded"),
         ),
         "inactive": _get(
-            "inactive", "Users who have not been active since a day", ("since", *who, *paged)
+            "inactive",
+            "Users who have not been active since a day",
+            ("since", *who, *paged, "excluded"),
         ),
         "timeline": _get(
             "timeline",
@@ -109,6 +114,11 @@ def _paths() -> dict[str, Any]:
         ),
         "forecast": _get(
             "forecast", "The peak of concurrent servers to expect in the coming week", ("group",)
+        ),
+        "spawns": _get(
+            "spawns",
+            "Starts of servers, failures and durations, by the Hub's counters",
+            (*days, "by"),
         ),
         "resources": _get(
             "resources",
@@ -183,7 +193,8 @@ def _parameters() -> dict[str, Any]:
         "user": (name, "Only this user."),
         "by": (
             {"type": "string", "enum": list(By), "default": By.DAY.value},
-            "The length of the periods.",
+            "The length of the periods. `all`: the whole range is one. `term`: the terms that the"
+            " service was started with, and the days between them.",
         ),
         "q": (
             {"type": "string", "maxLength": LONGEST_SEARCH},
@@ -194,6 +205,10 @@ def _parameters() -> dict[str, Any]:
             "The column to sort by; prefix it with `-` for descending order.",
         ),
         "page": ({"type": "integer", "minimum": 1, "default": 1}, f"{PAGE_SIZE} rows per page."),
+        "excluded": (
+            {"type": "string", "enum": ["0", "1"], "default": "0"},
+            "1: also list users who are not counted. Only for users who may see everything.",
+        ),
         "points": (
             {"type": "integer", "minimum": 2, "maximum": MOST_POINTS, "default": DEFAULT_POINTS},
             "The approximate number of moments; they are at least a minute apart.",

@@ -1,7 +1,4 @@
-"""More about servers: their image, whether the culler stopped them, and how spawns ended.
-
-And when the first of a user's accounts was created, which decides whether the user is new.
-"""
+"""More about servers (image, stops by the culler, spawns), and users who are not counted."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -31,6 +28,9 @@ def upgrade() -> None:
         sessions.add_column(sa.Column("culled", sa.Boolean))
         sessions.create_foreign_key("fk_sessions_image_id_images", "images", ["image_id"], ["id"])
     op.add_column("users", sa.Column("first_created", UTCTimeExact))
+    op.add_column(
+        "users", sa.Column("excluded", sa.Boolean, nullable=False, server_default=sa.false())
+    )
     op.add_column(
         "group_days",
         sa.Column("reduced", sa.Boolean, nullable=False, server_default=sa.false()),
@@ -88,6 +88,7 @@ def downgrade() -> None:
     op.drop_table("profile_days")
     op.drop_table("spawns")
     op.drop_column("users", "first_created")
+    op.drop_column("users", "excluded")
     op.drop_column("group_days", "reduced")
     with op.batch_alter_table("sessions") as sessions:
         sessions.drop_constraint("fk_sessions_image_id_images", type_="foreignkey")

@@ -8,6 +8,8 @@ from services.stats.query.glance.units import HOUR, duration, number
 UNKNOWN = "\N{EN DASH}"
 """Displayed where nothing was observed."""
 
+MINUTE = 60
+
 
 def display(value: float | None, kind: Kind = Kind.NUMBER) -> str:
     """A number with its unit; a dash for None."""
@@ -17,6 +19,8 @@ def display(value: float | None, kind: Kind = Kind.NUMBER) -> str:
         return duration(value * HOUR)
     if kind is Kind.MINUTES:
         return duration(value)
+    if kind is Kind.SECONDS:
+        return f"{number(value)} s" if value < MINUTE else duration(value / MINUTE)
     return f"{number(value)}%" if kind is Kind.PERCENT else number(value)
 
 

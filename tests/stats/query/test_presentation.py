@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from services.stats.query.figures import Kind
-from services.stats.web.presentation import UNKNOWN, display, utc
+from services.stats.query.presentation import UNKNOWN, display, utc
 
 
 @pytest.mark.parametrize(
