@@ -5,7 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.fakes.postgres import postgres, postgres_url
 from tests.stats.reference.product import Player, player
+
+__all__ = ["postgres", "postgres_url"]  # fixtures
 
 
 @pytest.fixture(scope="module")

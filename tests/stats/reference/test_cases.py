@@ -272,9 +272,25 @@ def test_cases(runner: asyncio.Runner, playing: Player, name: str) -> None:
     runner.run(check(playing, *ALL[name]))
 
 
-async def check(playing: Player, history: History, answers: list[tuple[Ask, Any]]) -> None:
+@pytest.mark.parametrize(
+    "name",
+    [
+        "5 pruned days keep what was rolled up",
+        "7 a group counts what its members did as members",
+    ],
+)
+def test_on_postgresql(
+    runner: asyncio.Runner, playing: Player, name: str, postgres_url: str
+) -> None:
+    """Some of the cases with the other database."""
+    runner.run(check(playing, *ALL[name], postgres_url))
+
+
+async def check(
+    playing: Player, history: History, answers: list[tuple[Ask, Any]], db_url: str = ""
+) -> None:
     """Play a history and ask the questions."""
-    played = await playing.play(history)
+    played = await playing.play(history, db_url)
     try:
         found = [await ask(played.queries) for ask, _ in answers]
         assert found == [truth for _, truth in answers]
