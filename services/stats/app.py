@@ -11,6 +11,7 @@ from traitlets import Bool, Enum, Int, List, Unicode
 
 from common.config.application import ServiceApp
 from common.config.command import Command
+from common.config.environment import is_http_url
 from common.config.seconds import Seconds
 from common.errors import ConfigError
 from services.stats.prometheus import options as resource_options
@@ -111,9 +112,16 @@ class StatsApp(ServiceApp, ResourceOptions):
         "demo-data": Command(
             help="Fill an empty database with an invented semester, to try out the dashboard.",
             run="demo_data",
-            options={"days": "Number of days, ending yesterday. Default: 120."},
+            options={
+                "days": "Number of days before today. Default: 120.",
+                "users": "Names of real users, separated by commas, who get a history as"
+                " students, too.",
+                "group": "The group of these users. Default: nbgrader-course101.",
+                "staff": "Names of other real users, separated by commas, who get a history.",
+            },
             examples="""
             demo-data --days=30 --db-url=sqlite:///demo.sqlite
+            demo-data --users=ada,ben --group=nbgrader-course101 --staff=ines
             """,
         ),
     }
@@ -186,6 +194,10 @@ class StatsApp(ServiceApp, ResourceOptions):
         help="Groups whose members see all statistics; may be given several times. Default: the"
         f" Hub's administrators. Users with the scope {ADMIN_SCOPE} always see all statistics.",
     ).tag(config=True)
+    cull_url = Unicode(
+        help="The URL of the idle culler's pages, such as http://127.0.0.1:9100/services/cull/. Its"
+        " audit log then shows which servers it stopped. Default: it is not read."
+    ).tag(config=True)
     metric_groups = Int(
         50, min=0, help="Number of groups with their own metrics, largest first; 0 for none."
     ).tag(config=True)
@@ -210,6 +222,7 @@ class StatsApp(ServiceApp, ResourceOptions):
             "pseudonymise",
             "pseudonym_key_file",
             "admin_groups",
+            "cull_url",
             "metric_groups",
             "user_metrics",
             *resource_options.OPTIONS,
@@ -235,6 +248,11 @@ class StatsApp(ServiceApp, ResourceOptions):
             found.append(
                 f"--timezone: unknown time zone {self.timezone!r}; write, for example,"
                 " Europe/Berlin."
+            )
+        if self.cull_url and not is_http_url(self.cull_url):
+            found.append(
+                f"--cull-url: {self.cull_url!r} is not a URL; write, for example,"
+                " http://127.0.0.1:9100/services/cull/."
             )
         Exclusion.parse(self.exclude, found)
         try:
@@ -316,6 +334,7 @@ class StatsApp(ServiceApp, ResourceOptions):
             resources=self.resource_settings(),
             metric_groups=self.metric_groups,
             user_metrics=self.user_metrics,
+            cull_url=self.cull_url,
         )
 
     def _pages(self) -> "PagesSettings":

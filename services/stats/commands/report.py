@@ -111,7 +111,10 @@ async def report(
         summaries = by_day(days, first, last, span.last_poll, store.zone)
     else:
         summaries = await queries.summaries(audience, periods(first, last, by, terms))
-    text = formats.summaries(summaries, options.form, store.zone, wide=options.wide)
+    resolution = await queries.resolution(first, last) if span else None
+    text = formats.summaries(
+        summaries, options.form, store.zone, wide=options.wide, resolution=resolution
+    )
     return text + await _not_counted(queries, options, first, last)
 
 

@@ -230,7 +230,7 @@ class Days:
             mean=sum(count[m] for m in observed) / len(observed) if observed else None,
             peak=peak if observed else None,
             peak_at=min((m for m in count if count[m] == peak), default=None) if observed else None,
-            lengths=dict(Counter(_length_class((run.ended or 0) - run.started) for run in ended)),
+            lengths=dict(Counter((run.ended or 0) - run.started for run in ended)),
             hours=tuple(hours[hour] for hour in range(24)),
             observed_hours=self._observed_hours(day),
         )
@@ -267,7 +267,3 @@ class Days:
 
 def _during(run: Run, minute: int) -> bool:
     return run.started <= minute and (run.ended is None or minute <= run.ended)
-
-
-def _length_class(minutes: int) -> int:
-    return minutes if minutes < 60 else minutes // 5 * 5

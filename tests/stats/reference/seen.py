@@ -196,15 +196,20 @@ class Seen:
             run.last = last
 
     def _ends(self, people: dict[str, User], shown: dict[str, dict[str, Any]]) -> None:
-        """Servers that are gone stopped when their user's time says, or after the last poll."""
+        """A server that is gone stopped when its user's time says, if nothing else has set that
+        time; otherwise it is only known to have run at the last poll."""
         names = {user: name for name, user in people.items()}
         for user in self.users:
             model = shown[names[user]] if user in names else None
-            for run in [run for run in user.runs if run.ended is None]:
-                if model is None or run.server not in model["servers"]:
-                    news = None if model is None else self._news(model)
-                    known = self.complete[-1] if self.complete else run.last
-                    self._end(run, known if news is None else news)
+            servers = {} if model is None else model["servers"]
+            gone = [run for run in user.runs if run.ended is None and run.server not in servers]
+            news = None if model is None or len(gone) > 1 else self._news(model)
+            for server in servers.values():
+                times = (self._minute(server["started"]), self._minute(server["last_activity"]))
+                news = None if news in times else news
+            for run in gone:
+                known = self.complete[-1] if self.complete else run.last
+                self._end(run, known if news is None else news)
 
     def _end(self, run: Run, minute: int) -> None:
         run.ended = max(minute, run.last)

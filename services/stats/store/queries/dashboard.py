@@ -79,6 +79,19 @@ class Queries:
                 await self._live.read(connection, span.last_poll)
                 await self._ever_active.read(connection, span.last_poll)
 
+    async def counters_read(self) -> datetime | None:
+        """When the Hub's counters of spawns were last read; None: never."""
+        async with self.store.reading() as connection:
+            return await spawns.counters_read(connection)
+
+    async def resolution(self, first: date, last: date) -> int | None:
+        """The longest time between two polls on these days, in seconds, gaps apart.
+
+        A session that ran only between two polls was not seen. None if nothing was recorded.
+        """
+        async with self._select(WholeHub(), first, last) as selection:
+            return await observation.resolution(selection)
+
     async def made_up(self) -> bool:
         """Whether the database holds demo data."""
         async with self.store.reading() as connection:
@@ -281,4 +294,5 @@ async def _summary(selection: Selection, rows: Sequence[GroupDay], period: Perio
         [row for row in rows if period.first <= row.day <= period.last],
         await people.count_active(selection, period),
         day_lengths(period.first, period.last, selection.now, selection.zone),
+        await spawns.starts(selection, rows, period),
     )
