@@ -1,6 +1,7 @@
 """Active users: counted, and listed by name."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Select, func, select
@@ -36,8 +37,10 @@ async def count_active(selection: Selection, period: Period) -> int:
         counted = selection.excluded.condition(t.user_days.c)
         if not live:
             query = select(func.count(t.user_days.c.user_id.distinct())).where(counted)
-            return await selection.connection.scalar(_active_in(period, query)) or 0
-        users = _active_in(period, select(t.user_days.c.user_id).distinct().where(counted))
+            return await selection.connection.scalar(_active_in(selection, period, query)) or 0
+        users = _active_in(
+            selection, period, select(t.user_days.c.user_id).distinct().where(counted)
+        )
         return len(live.union((await selection.connection.scalars(users)).all()))
     return len(
         live.union(
@@ -48,16 +51,23 @@ async def count_active(selection: Selection, period: Period) -> int:
     )
 
 
-def _active_in(period: Period, query: Select[Any]) -> Select[Any]:
+def _active_in(selection: Selection, period: Period, query: Select[Any]) -> Select[Any]:
     day = t.user_days.c.day
-    return query.where(day >= period.first, day <= period.last, t.user_days.c.was_active)
+    return query.where(
+        day >= period.first,
+        day <= period.last,
+        day < selection.live_from,
+        t.user_days.c.was_active,
+    )
 
 
 async def _user_days(selection: Selection) -> list[UserDay]:
     """The rolled-up rows of a group or a user that may be shown."""
     if selection.user_days is None:
         query = select(t.user_days).where(
-            t.user_days.c.day >= selection.first, t.user_days.c.day <= selection.last
+            t.user_days.c.day >= selection.first,
+            t.user_days.c.day <= selection.last,
+            t.user_days.c.day < selection.live_from,
         )
         if isinstance(selection.audience, Members):
             members = select(t.memberships.c.user_id).where(
@@ -77,7 +87,9 @@ async def _also_counted(selection: Selection) -> list[UserDay]:
     """The rows of the hub's users who are not counted on other days."""
     if selection.also_counted is None:
         selection.also_counted = await selection.excluded.also_counted(
-            selection.connection, selection.first, selection.last
+            selection.connection,
+            selection.first,
+            min(selection.last, selection.live_from - timedelta(days=1)),
         )
     return selection.also_counted
 
@@ -157,6 +169,7 @@ async def _sums(selection: Selection) -> list[tuple[Any, ...]]:
             .where(
                 c.day >= selection.first,
                 c.day <= selection.last,
+                c.day < selection.live_from,
                 selection.excluded.condition(c),
             )
             .group_by(c.user_id)
