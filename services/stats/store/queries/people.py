@@ -11,6 +11,7 @@ from services.stats.records import UserDay
 from services.stats.store import tables as t
 from services.stats.store.queries.observation import hub_days
 from services.stats.store.queries.selection import Selection
+from services.stats.store.queries.sums import Sums, total_sums
 from services.stats.store.tables import FOREVER
 
 FEW = 500
@@ -79,61 +80,15 @@ async def current_users(selection: Selection) -> set[int]:
 
 async def people(selection: Selection, ids: set[int] | None = None) -> list[PersonRow]:
     """Every user of the audience, or those with these ids, by name; also without activity."""
-    sums: dict[int, list[Any]] = {}
-    for user_id, *numbers in await _sums(selection):
-        sums[user_id] = list(numbers)
-    for live in selection.live_users:
-        if selection.first <= live.day <= selection.last and selection.visible(
-            live.user_id, live.day
-        ):
-            user = sums.setdefault(live.user_id, [0, 0, 0, 0, None, None])
-            user[0] += live.active_seconds
-            user[1] += live.idle_seconds
-            user[2] += live.sessions
-            user[3] += live.was_active
-            user[4] = live.day if live.was_active else user[4]
-            user[5] = live.day if live.was_present else user[5]
-    nothing = (0, 0, 0, 0, None, None)
+    sums = await total_sums(selection)
+    nothing = Sums()
     rows = [
-        PersonRow(name, deleted, *sums.get(user_id, nothing))
+        PersonRow(name, deleted, *sums.get(user_id, nothing)[:6])
         for user_id, name, deleted in await _names(selection, ids)
     ]
     if any(day.servers_known for day in await hub_days(selection)):
         return rows
     return [row._replace(idle_seconds=None, sessions=None) for row in rows]
-
-
-async def _sums(selection: Selection) -> list[tuple[Any, ...]]:
-    c = t.user_days.c
-    if selection.windows is None:
-        active_day = func.max(c.day).filter(c.was_active)
-        present_day = func.max(c.day).filter(c.was_present)
-        query = (
-            select(
-                c.user_id,
-                func.sum(c.active_seconds),
-                func.sum(c.idle_seconds),
-                func.sum(c.sessions),
-                func.count().filter(c.was_active),
-                active_day,
-                present_day,
-            )
-            .where(c.day >= selection.first, c.day <= selection.last)
-            .group_by(c.user_id)
-        )
-        return [tuple(row) for row in (await selection.connection.execute(query)).all()]
-    sums: dict[int, list[Any]] = {}
-    for row in await _user_days(selection):
-        user = sums.setdefault(row.user_id, [0, 0, 0, 0, None, None])
-        user[0] += row.active_seconds
-        user[1] += row.idle_seconds
-        user[2] += row.sessions
-        user[3] += row.was_active
-        if row.was_active and (user[4] is None or row.day > user[4]):
-            user[4] = row.day
-        if row.was_present and (user[5] is None or row.day > user[5]):
-            user[5] = row.day
-    return [(user_id, *numbers) for user_id, numbers in sums.items()]
 
 
 async def _names(selection: Selection, ids: set[int] | None) -> list[tuple[int, str, bool]]:
