@@ -33,9 +33,10 @@ SERVICE_IMPORTS: dict[str, set[str]] = {
     "cull/web": {"passes", "policy", "store"},
     "cull/commands": {"passes", "policy", "store"},
     "stats/query": set(),
+    "stats/prometheus": {"query"},
     "stats/store": {"query"},
     "stats/record": {"store"},
-    "stats/web": {"query", "store"},
+    "stats/web": {"prometheus", "query", "store"},
     "stats/commands": {"query", "record", "store"},
     "formgrader_proxy/store": set(),
     "formgrader_proxy/export": set(),
@@ -70,6 +71,7 @@ SERVICE_IMPORTS: dict[str, set[str]] = {
 TRAITLETS = (
     "common/config",
     *(f"services/{name}/app.py" for name in SERVICES),
+    "services/stats/prometheus/options.py",
     "services/formgrader_proxy/autograding",
     "services/formgrader_proxy/course_check",
     "services/formgrader_proxy/gradebook",
@@ -135,7 +137,10 @@ PURE = (
     "services/formgrader_proxy/upstream/pool/balance.py",
     "services/formgrader_proxy/web/jobs/views.py",
     "services/stats/commands/report_formats.py",
+    "services/stats/commands/tables",
     "services/stats/intervals.py",
+    "services/stats/prometheus/presets.py",
+    "services/stats/prometheus/settings.py",
     "services/stats/query",
     "services/stats/record/culls.py",
     "services/stats/record/identity.py",
@@ -149,6 +154,7 @@ PURE = (
     "services/stats/web/api/parameters.py",
     "services/stats/web/api/responses.py",
     "services/stats/web/presentation.py",
+    "services/stats/web/resources/types.py",
 )
 EFFECTS = {
     *("aiohttp", "asyncio", "jinja2", "jupyterhub", "logging", "os", "prometheus_client"),

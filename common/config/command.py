@@ -14,7 +14,8 @@ class Command:
     arguments and the command's own options (only those given) and returns the exit code.
     ``words`` names the arguments; one that ends in ``?`` is optional. ``options`` maps the
     command's own options to their help texts, ``switches`` those without a value. ``examples``
-    are command lines for ``--help``, one per line, without the name of the program.
+    are command lines for ``--help``, one per line, without the name of the program, and comments
+    on them, which begin with ``#``.
     """
 
     help: str

@@ -68,8 +68,12 @@ def _help_command(cls: type[ServiceApp], name: str, command: Command) -> str:
         lines += ["", "Options:", *(f"  {n:{width}}  {t}" for n, t in own.items())]
     if command.examples:
         lines += ["", "Examples:"]
-        lines += [f"  {program(cls)} {one.strip()}" for one in _lines(command.examples)]
+        lines += [_example(cls, one.strip()) for one in _lines(command.examples)]
     return "\n".join([*lines, "", "The options of the service can be used as well."])
+
+
+def _example(cls: type[ServiceApp], line: str) -> str:
+    return f"  {line}" if line.startswith("#") else f"  {program(cls)} {line}"
 
 
 def _options(cls: type[ServiceApp], names: Iterable[str]) -> list[str]:

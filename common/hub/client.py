@@ -240,12 +240,20 @@ class HubClient:
 
     async def metrics(self) -> str | None:
         """The Hub's own metrics; None if the token may not read them."""
-        url = self.api_url.removesuffix("/api") + "/metrics"
         try:
-            response = await self._request("metrics", "GET", URL(url, encoded=True), retry=NO_RETRY)
+            return (await self.metrics_page()).decode(errors="replace")
         except HubError:
             return None
-        return response.body.decode(errors="replace")
+
+    async def metrics_page(self, *, most_bytes: int | None = None) -> bytes:
+        """The Hub's own metrics in Prometheus' text format. Not retried.
+
+        :raises HubForbidden: the token may not read them
+        :raises HubError: they could not be read, or are larger than ``most_bytes``
+        """
+        url = self.api_url.removesuffix("/api") + "/metrics"
+        request = Request("GET", URL(url, encoded=True), most_bytes=most_bytes)
+        return (await self._send_request("metrics", request, retry=NO_RETRY)).body
 
     async def _page(
         self,
@@ -298,12 +306,23 @@ class HubClient:
         json: Any = None,
         check: Callable[[bytes], None] | None = None,
     ) -> Response:
+        request = Request(method, url, headers, json)
+        return await self._send_request(endpoint, request, retry=retry, check=check)
+
+    async def _send_request(
+        self,
+        endpoint: str,
+        request: Request,
+        *,
+        retry: Retry | None = None,
+        check: Callable[[bytes], None] | None = None,
+    ) -> Response:
         observe = self._on_request
         response = await self._api.send(
-            Request(method, url, headers, json),
+            request,
             retry=retry,
             check=check,
-            on_attempt=None if observe is None else partial(observe, endpoint, method),
+            on_attempt=None if observe is None else partial(observe, endpoint, request.method),
         )
         if response.date is not None:
             self._hub_clock.observe(response.date, self._clock.monotonic(), response.seconds)

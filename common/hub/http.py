@@ -69,7 +69,8 @@ class Request(NamedTuple):
     """What to send. ``url`` is sent byte for byte, so that quoted names stay quoted.
 
     ``json`` is the body. ``repeatable`` is whether the request may be sent again although the
-    server may already have processed it; None means yes for GET and no for all other methods.
+    server may already have processed it; None means yes for GET and no for all other methods. A
+    response of more than ``most_bytes`` (None: MAX_BODY_BYTES) is an error.
     """
 
     method: str
@@ -77,6 +78,7 @@ class Request(NamedTuple):
     headers: Mapping[str, str] | None = None
     json: Any = None
     repeatable: bool | None = None
+    most_bytes: int | None = None
 
 
 class Response(NamedTuple):
@@ -132,7 +134,7 @@ class Api:
             status: int | None = None
             retry_after: float | None = None
             try:
-                response = await self._attempt(method, request.url, headers, data)
+                response = await self._attempt(request, headers, data)
                 status = response.status
                 if status < 300:
                     if check is not None:
@@ -173,43 +175,43 @@ class Api:
         return headers, msgspec.json.encode(request.json)
 
     async def _attempt(
-        self, method: str, url: URL, headers: CIMultiDict[str], data: bytes | None
+        self, request: Request, headers: CIMultiDict[str], data: bytes | None
     ) -> Response:
         started = self.clock.monotonic()
         async with self.session.request(
-            method,
-            url,
+            request.method,
+            request.url,
             headers=headers,
             data=data,
             timeout=_timeout(self.timeout_seconds),
             allow_redirects=False,
         ) as response:
-            body = await _body(response)
+            body = await _body(response, request.most_bytes or MAX_BODY_BYTES)
             seconds = self.clock.monotonic() - started
             date = parse_http_date(response.headers.get("Date"))
             return Response(response.status, body, response.headers, date, seconds)
 
 
 class _TooLarge(aiohttp.ClientError):
-    """The body exceeds MAX_BODY_BYTES."""
+    """The body exceeds the limit."""
 
 
-async def _body(response: aiohttp.ClientResponse) -> bytes:
-    """The body. :raises _TooLarge: without reading more than about MAX_BODY_BYTES"""
+async def _body(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """The body. :raises _TooLarge: without reading more than about ``limit`` bytes"""
     content = response.content
     if content.is_eof():  # it arrived with the header, like every response to a stop
         body = content.read_nowait()
-        if len(body) > MAX_BODY_BYTES:
-            raise _TooLarge(f"a body of more than {MAX_BODY_BYTES} bytes")
+        if len(body) > limit:
+            raise _TooLarge(f"a body of more than {limit} bytes")
         return body
-    if (response.content_length or 0) > MAX_BODY_BYTES:
+    if (response.content_length or 0) > limit:
         raise _TooLarge(f"a body of {response.content_length} bytes")
     chunks: list[bytes] = []
     size = 0
     async for chunk in content.iter_any():
         size += len(chunk)
-        if size > MAX_BODY_BYTES:
-            raise _TooLarge(f"a body of more than {MAX_BODY_BYTES} bytes")
+        if size > limit:
+            raise _TooLarge(f"a body of more than {limit} bytes")
         chunks.append(chunk)
     return b"".join(chunks)
 

@@ -29,7 +29,24 @@ class Server(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def profile(self) -> str | None:
         """The profile that the user selected (``user_options.profile``)."""
-        chosen = (self.user_options or {}).get("profile")
+        return self._option("profile")
+
+    @property
+    def image(self) -> str | None:
+        """The image that the user selected; None if they had no choice.
+
+        DockerSpawner has it in ``user_options.image``. KubeSpawner has there the name of the choice
+        that the profile offers, and what the user typed instead in ``image--unlisted-choice``.
+        The image of a server whose user had no choice is not in the Hub's API, not even with the
+        scope admin:server_state: neither spawner keeps it in its state.
+        """
+        return self._option("image--unlisted-choice") or self._option("image")
+
+    def _option(self, name: str) -> str | None:
+        chosen = (self.user_options or {}).get(name)
+        if isinstance(chosen, list) and len(chosen) == 1:
+            # Unless a spawner or its configuration converts a form, each field is a list.
+            (chosen,) = chosen
         if not isinstance(chosen, str):
             return None
         # A lone surrogate is valid in JSON but cannot be encoded when it is logged.

@@ -11,6 +11,8 @@ from traitlets import Bool, Enum, Int, List, Unicode
 from common.config.application import ServiceApp
 from common.config.command import Command
 from common.errors import ConfigError
+from services.stats.prometheus import options as resource_options
+from services.stats.prometheus.options import ResourceOptions
 from services.stats.scopes import ADMIN_SCOPE
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ _SINCE = "First day (2026-03-01), or how far back to go (90d)."
 _UNTIL = "Last day (2026-07-31). Default: today."
 
 
-class StatsApp(ServiceApp):
+class StatsApp(ServiceApp, ResourceOptions):
     """Records how a JupyterHub is used, and serves the statistics."""
 
     name = "stats"
@@ -48,9 +50,18 @@ class StatsApp(ServiceApp):
                 "inactive-since": "Instead, list users (of the group) not active since this day.",
                 "format": "table, csv or json. Default: table.",
             },
+            switches={
+                "wide": "All columns of the table, and long names in full. Default: what fits 100"
+                " columns.",
+            },
             examples="""
+            # How was the hub used in the last 90 days, week by week?
             report --since=90d --by=week
+            # The last 120 days of a course, for a spreadsheet
+            report --group=nbgrader-course101 --since=120d --by=week --format=csv
+            # Who of the course has not worked since the first of April?
             report --group=nbgrader-course101 --inactive-since=2026-04-01
+            # Everything that is known about each day of a user, for a program
             report --user=ana --since=2026-03-01 --format=json
             """,
         ),
@@ -173,6 +184,7 @@ class StatsApp(ServiceApp):
             "admin_groups",
             "metric_groups",
             "user_metrics",
+            *resource_options.OPTIONS,
         )
     }
     flags: dict[str, Any] = ServiceApp.flags | {
@@ -204,7 +216,7 @@ class StatsApp(ServiceApp):
                 self._pseudonyms()
             except ConfigError as error:
                 found += error.problems
-        return found
+        return found + self.resource_problems(pseudonymised=self.pseudonymise)
 
     # -- frozen settings
 
@@ -251,6 +263,7 @@ class StatsApp(ServiceApp):
                 by_account=self.people == "accounts",
             ),
             pages=self._pages() if self.serves else None,
+            resources=self.resource_settings(),
             metric_groups=self.metric_groups,
             user_metrics=self.user_metrics,
         )
@@ -276,13 +289,14 @@ class StatsApp(ServiceApp):
         from services.stats.commands.report import ReportOptions, report
         from services.stats.database import missing_database, open_store
 
-        problems = missing_database(self.db_url)
+        missing = missing_database(self.db_url)
+        problems = list(missing)
         parsed = ReportOptions.parse(options, problems)
-        if problems:
+        if missing:
             raise ConfigError(problems)
         database = self._database()
         async with open_store(database) as store:
-            print(await report(store, parsed, database.pseudonyms), end="")
+            print(await report(store, parsed, database.pseudonyms, problems), end="")
         return 0
 
     async def export(self, words: Sequence[str], options: Mapping[str, str]) -> int:

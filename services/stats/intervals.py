@@ -1,5 +1,6 @@
 """Arithmetic of time intervals. An interval is half-open: it includes its start, not its end."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -65,6 +66,13 @@ def common(left: Sequence[Interval], right: Sequence[Interval]) -> list[Interval
         else:
             j += 1
     return parts
+
+
+def near(seen: Sequence[Interval], run: Interval) -> Sequence[Interval]:
+    """The part of a union that can overlap with an interval: the rest need not be compared."""
+    first = max(bisect_left(seen, run) - 1, 0)
+    last = bisect_left(seen, Interval(run.end, run.end))
+    return seen[first : last + 1]
 
 
 def without(whole: Interval, holes: Iterable[Interval]) -> list[Interval]:

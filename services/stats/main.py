@@ -22,6 +22,8 @@ from services.stats.store.queries.dashboard import Queries
 
 if TYPE_CHECKING:
     from common.oauth.settings import OAuthSettings
+    from services.stats.prometheus.settings import ResourceSettings
+    from services.stats.web.resources.report import ResourceSource
 
 log = logging.getLogger("stats")
 
@@ -61,6 +63,8 @@ class Settings:
     recorder: RecorderSettings
     pages: PagesSettings | None
     """None: record only."""
+    resources: "ResourceSettings | None"
+    """None: Prometheus is not configured."""
     metric_groups: int
     user_metrics: bool
 
@@ -108,7 +112,10 @@ async def run_service(settings: Settings, stopping: asyncio.Event) -> int:
         )
         if settings.pages is not None:
             queries = Queries(store, name_of=pseudonyms.name if pseudonyms else str)
-            readiness = await _serve_pages(settings.pages, stack, queries, hub, registry)
+            resources = None
+            if settings.resources is not None:
+                resources = await _measure(settings.resources, stack, queries)
+            readiness = await _serve_pages(settings.pages, stack, queries, hub, registry, resources)
             service.set_readiness = readiness.set
             service.after_poll = queries.count_today
 
@@ -127,12 +134,32 @@ async def run_service(settings: Settings, stopping: asyncio.Event) -> int:
     return 0
 
 
+async def _measure(
+    settings: "ResourceSettings", stack: AsyncExitStack, queries: Queries
+) -> "ResourceSource":
+    """Where the page about resources gets its numbers, until the stack is closed."""
+    from services.stats.prometheus.client import PrometheusClient
+    from services.stats.prometheus.measurements import Measurements
+    from services.stats.web.resources.report import ResourceSource
+
+    ca_file = settings.prometheus.ca_file
+    session = await stack.enter_async_context(
+        client_session(
+            settings.prometheus.url,
+            tls=TLSFiles(keyfile="", certfile="", cafile=ca_file) if ca_file else None,
+        )
+    )
+    client = PrometheusClient(session, settings.prometheus)
+    return ResourceSource(queries, Measurements(client, settings.expressions), settings.prices)
+
+
 async def _serve_pages(
     pages: PagesSettings,
     stack: AsyncExitStack,
     queries: Queries,
     hub: HubClient,
     registry: Metrics,
+    resources: "ResourceSource | None",
 ) -> Readiness:
     """Serve the pages, API, health checks and metrics until the stack is closed."""
     from common.oauth.sign_in import SignIn
@@ -156,8 +183,8 @@ async def _serve_pages(
         hub_url=pages.public_hub_url,
     )
     authenticator = Authenticator(sign_in, hub, pages.admin_groups)
-    add_pages(site, queries=queries, authenticator=authenticator)
-    add_api(site, queries=queries, authenticator=authenticator)
+    add_pages(site, queries=queries, authenticator=authenticator, resources=resources)
+    add_api(site, queries=queries, authenticator=authenticator, resources=resources)
     bind = Bind(pages.ip, pages.port, pages.tls.server_context() if pages.tls else None)
     port = await stack.enter_async_context(serve(site, bind))
     log.info("Pages at http://%s:%d%s", pages.ip, port, pages.prefix)

@@ -5,8 +5,8 @@ from services.stats.record.recorder import PollResult
 from services.stats.store.latest_poll import PERIODS, LatestCounts
 
 OUTCOMES = ("whole", "partial", "skipped")
-ENDPOINTS = ("GET info", "GET user_self", "GET users", "GET user")
-"""The requests to the Hub: its clock, own scopes, polls, and the users who open pages."""
+ENDPOINTS = ("GET info", "GET user_self", "GET users", "GET user", "GET metrics")
+"""The requests to the Hub: its clock, own scopes, polls, the users who open pages, metrics."""
 
 POLL_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 

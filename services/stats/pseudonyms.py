@@ -1,4 +1,4 @@
-"""Pseudonyms: keyed hashes (HMAC-SHA-256) in place of the names of users, servers and profiles.
+"""Pseudonyms: keyed hashes (HMAC-SHA-256) in place of the names of users and what they chose.
 
 Without the key, a hash cannot be traced to a name, not even by trying names. With the key it
 can, so keep the key away from the database. The creation times of accounts are stored as they
@@ -58,17 +58,18 @@ class Pseudonyms:
         return "p-" + base64.b32encode(digest[:15]).decode().lower()
 
     def user(self, user: User) -> User:
-        """The same user under their pseudonym, and so their servers and profiles.
+        """The same user under their pseudonym, and so their servers, profiles and images.
 
-        Users choose the names of their servers, and may send any text as a profile.
+        Users choose the names of their servers, and may send any text as a profile or image.
         """
         servers = {server.name: server for server in map(self._server, user.servers.values())}
         return msgspec.structs.replace(user, name=self.name(user.name), servers=servers)
 
     def _server(self, server: Server) -> Server:
         name = self.name(server.name) if server.name else ""
-        options = None if server.profile is None else {"profile": self.name(server.profile)}
-        return msgspec.structs.replace(server, name=name, user_options=options)
+        chosen = {"profile": server.profile, "image": server.image}
+        options = {option: self.name(text) for option, text in chosen.items() if text}
+        return msgspec.structs.replace(server, name=name, user_options=options or None)
 
     def fingerprint(self) -> str:
         """Identifies the key without revealing anything about it."""

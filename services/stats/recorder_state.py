@@ -5,7 +5,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from services.stats.intervals import Interval
-from services.stats.records import Changes, Person, Session
+from services.stats.records import (
+    Changes,
+    Person,
+    Session,
+    SpawnCounters,
+    Spawns,
+    SpawnsKey,
+)
 
 #: How long the activity of people without a running server can still be extended.
 RECENT = timedelta(hours=2)
@@ -44,6 +51,10 @@ class State:
     ahead_of_clock: dict[SessionKey, datetime] = field(default_factory=dict)
     """Activity times later than the Hub's clock, as reported: the same time again is nothing
     new. Not in the database."""
+    spawn_counters: SpawnCounters | None = None
+    """The Hub's counters of spawns as last read; None: never."""
+    spawns: dict[SpawnsKey, Spawns] = field(default_factory=dict)
+    """Spawns of the hour in which they were last read: more may be added."""
     last_poll: datetime | None = None
     """Start of the last complete poll."""
     last_full: datetime | None = None
@@ -87,6 +98,7 @@ class State:
                 self.last_poll = poll.time
                 if poll.full:
                     self.last_full = poll.time
+        self._apply_spawns(changes)
         self.had_servers = changes.had_servers
         self.ahead_of_clock = changes.ahead_of_clock
         self._drop_settled()
@@ -132,6 +144,14 @@ class State:
             self.running[key] = session
         elif key in self.running and self.running[key].id == session.id:
             del self.running[key]
+
+    def _apply_spawns(self, changes: Changes) -> None:
+        for counters in changes.spawn_counters.values():
+            self.spawn_counters = counters
+        self.spawns |= changes.spawns
+        if self.spawn_counters is not None:
+            read = self.spawn_counters.until
+            self.spawns = {key: one for key, one in self.spawns.items() if one.until >= read}
 
     def _drop_settled(self) -> None:
         if self.last_poll is None:

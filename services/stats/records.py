@@ -62,6 +62,43 @@ class Poll(NamedTuple):
     active: int | None = None
 
 
+class Spawns(NamedTuple):
+    """Spawns of one outcome that ended within an interval, as the Hub counted them."""
+
+    since: datetime
+    until: datetime
+    """The interval is an hour of the local clock, or a longer one in which the Hub's counters
+    were not read."""
+    outcome: str
+    """One of :data:`OUTCOMES`."""
+    number: int
+    seconds: float
+    """The sum of their durations."""
+    lengths: dict[float, int]
+    """Their number by the upper bound of the duration, in seconds; the last one is infinite."""
+
+
+OUTCOMES = ("success", "failure", "throttled", "too-many-users", "already-pending")
+"""How a spawn ended: it was ready, it failed, or the Hub refused to begin it."""
+
+
+class SpawnCounters(NamedTuple):
+    """The Hub's counters of spawns as last read, and since when they have been read.
+
+    From ``since`` to ``until``, the number of spawns is known.
+    """
+
+    since: datetime
+    until: datetime
+    hub_started: datetime | None
+    """When the Hub's process was started, which sets its counters to zero. None: unknown."""
+    totals: dict[str, tuple[int, float, dict[float, int]]]
+    """By outcome: the number, the sum of the durations, and the number by upper bound."""
+
+
+SpawnsKey = tuple[datetime, datetime, str]
+"""Since, until, outcome."""
+
 MembershipKey = tuple[int, int, datetime]
 """Group id, user id, since."""
 
@@ -86,6 +123,9 @@ class Changes:
     sessions: dict[int, Session] = field(default_factory=dict)
     activity: dict[ActivityKey, datetime | None] = field(default_factory=dict)
     polls: dict[datetime, Poll] = field(default_factory=dict)
+    spawns: dict[SpawnsKey, Spawns] = field(default_factory=dict)
+    spawn_counters: dict[datetime, SpawnCounters] = field(default_factory=dict)
+    """By since."""
     #: user ids by former name; for the state only, as the record has the new name
     renamed: dict[str, int] = field(default_factory=dict)
     #: for the next poll only: names of users with a server
@@ -142,6 +182,8 @@ class Changes:
             sessions={k: v for k, v in self.sessions.items() if v.user_id not in forgotten},
             activity={k: v for k, v in self.activity.items() if k[0] not in forgotten},
             polls=self.polls,
+            spawns=self.spawns,
+            spawn_counters=self.spawn_counters,
             problems=self.problems,
             touched=self.touched,
         )
@@ -171,6 +213,8 @@ class Changes:
             self.sessions,
             self.activity,
             self.polls,
+            self.spawns,
+            self.spawn_counters,
         )
 
 
@@ -196,6 +240,30 @@ class UserDay(NamedTuple):
     """Time in which a server ran and nothing was observed, so that the user may have worked."""
     was_present: bool = False
     """Whether they were at the Hub: they opened one of its pages, or did something in a gap."""
+
+
+UNKNOWN = 0
+"""The number of an unknown profile or image in ``ProfileDay``; those of known ones begin at 1."""
+
+
+class ProfileDay(NamedTuple):
+    """A day of a group or of the hub, with the servers of one profile and one image only."""
+
+    day: date
+    group_id: int
+    profile_id: int
+    image_id: int
+    sessions: int
+    """Servers started."""
+    server_seconds: int
+    observed_seconds: int
+    """The part of ``server_seconds`` in which it was observed whether the users worked."""
+    active_seconds: int
+    """The part of ``observed_seconds`` in which the server's user worked."""
+    ended: int
+    """Sessions that ended."""
+    ended_seconds: int
+    """The sum of their whole lengths."""
 
 
 class GroupDay(NamedTuple):
@@ -239,3 +307,6 @@ class GroupDay(NamedTuple):
     reduced: bool = False
     """Whether a person was erased after the raw records were pruned. What came from these records
     is not known any more: ``lengths``, ``hours``, and what is None."""
+    starts: int | None = None
+    """Starts counted by the Hub, of the hub only. Not a part of the stored row: it comes from
+    the records of spawns."""

@@ -276,6 +276,17 @@ async def test_models_have_the_same_fields(site: Site, session: aiohttp.ClientSe
     await site.hub.stop_server("fields", "")
 
 
+async def test_what_a_user_chose_is_in_the_options(site: Site) -> None:
+    """Without admin:server_state. The fields of a form that nobody converts are lists."""
+    await site.create("chose", [])
+    await site.hub.start_server("chose", options={"profile": ["gpu"], "image": ["base:1"]})
+    await running(site.hub, "chose")
+    server = await site.hub.server("chose", "")
+    assert server is not None
+    assert (server.profile, server.image) == ("gpu", "base:1")
+    await site.hub.stop_server("chose", "")
+
+
 async def test_a_starting_server_is_active_but_not_ready(site: Site) -> None:
     """A starting server is not listed as ready, but as active and pending."""
     await site.create("starting", [])

@@ -22,9 +22,9 @@ def test_a_name_has_one_pseudonym_for_each_key() -> None:
 
 
 def test_names_that_a_user_chose_are_replaced() -> None:
-    """The user's own name, and those of servers and profiles; groups are the Hub's."""
+    """The user's own name, and those of servers, profiles and images; groups are the Hub's."""
     pseudonyms = Pseudonyms(KEY)
-    options = {"profile": "for ana", "password": "x"}
+    options = {"profile": "for ana", "image": "ana/own:1", "password": "x"}
     servers = {
         "": Server(name="", ready=True),
         "ana-thesis": Server(name="ana-thesis", ready=True, user_options=options),
@@ -38,6 +38,10 @@ def test_names_that_a_user_chose_are_replaced() -> None:
         pseudonyms.name("ana-thesis"),
         pseudonyms.name("for ana"),
     )
+    assert named.user_options == {
+        "profile": pseudonyms.name("for ana"),
+        "image": pseudonyms.name("ana/own:1"),
+    }
     assert named.ready
 
 

@@ -1,6 +1,6 @@
 """``report``: use of the hub by day, week or month, or a list of inactive users."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -27,40 +27,56 @@ class ReportOptions:
     group: str = ""
     user: str = ""
     inactive_since: date | None = None
+    wide: bool = False
 
     @classmethod
     def parse(cls, options: Mapping[str, str], problems: list[str]) -> "ReportOptions":
         """From ``since``, ``until``, ``by``, ``group``, ``user``, ``inactive-since``, ``format``.
 
-        Each is optional. Appends mistakes to ``problems``.
+        Each is optional, and ``wide`` has no value. Appends mistakes to ``problems``, also options
+        that do not apply to the report that the others ask for.
         """
         inactive = options.get("inactive-since", "")
+        if inactive:
+            problems += [
+                f"--{name}: not with --inactive-since, which lists users."
+                for name in ("since", "until", "by")
+                if name in options
+            ]
+        form = Format(one_of("--format", options.get("format", "table"), list(Format), problems))
+        if "wide" in options and form is not Format.TABLE:
+            problems.append(f"--wide: not with --format={form}, which has all columns anyway.")
         return cls(
             range=Range.parse(options, problems),
             by=By(one_of("--by", options.get("by", "day"), list(By), problems)),
-            form=Format(one_of("--format", options.get("format", "table"), list(Format), problems)),
+            form=form,
             group=options.get("group", ""),
             user=options.get("user", ""),
             inactive_since=(
                 parse_day("--inactive-since", inactive, problems) if inactive else None
             ),
+            wide="wide" in options,
         )
 
 
-async def report(store: Store, options: ReportOptions, pseudonyms: Pseudonyms | None) -> str:
-    """The report as text.
+async def report(
+    store: Store,
+    options: ReportOptions,
+    pseudonyms: Pseudonyms | None,
+    problems: Sequence[str] = (),
+) -> str:
+    """The report as text. ``problems`` are what else is wrong with the command line.
 
-    :raises ConfigError: the database has no such group or user
+    :raises ConfigError: the ``problems``, and a group or user that the database does not have
     """
     queries = Queries(store, name_of=pseudonyms.name if pseudonyms else str)
-    problems = await _unknown_names(queries, options)
+    problems = [*problems, *await _unknown_names(queries, options)]
     if problems:
         raise ConfigError(problems)
     audience = OPERATOR.audience(group=options.group, user=options.user)
     if options.inactive_since is not None:
-        return formats.people(
-            await queries.inactive(audience, options.inactive_since), options.form
-        )
+        rows = await queries.inactive(audience, options.inactive_since)
+        return formats.people(rows, options.form, wide=options.wide)
     span = await queries.span()
     first, last = options.range.days(
         span.last_day if span else day_of(datetime.now(UTC), store.zone)
@@ -69,10 +85,10 @@ async def report(store: Store, options: ReportOptions, pseudonyms: Pseudonyms | 
         first = max(first, span.first_day)
     if options.by is By.DAY and span and first <= last:
         days = await queries.days(audience, first, last)
-        rows = by_day(days, first, last, span.last_poll, store.zone)
+        summaries = by_day(days, first, last, span.last_poll, store.zone)
     else:
-        rows = await queries.summaries(audience, periods(first, last, options.by))
-    return formats.summaries(rows, options.form, store.zone)
+        summaries = await queries.summaries(audience, periods(first, last, options.by))
+    return formats.summaries(summaries, options.form, store.zone, wide=options.wide)
 
 
 async def _unknown_names(queries: Queries, options: ReportOptions) -> list[str]:

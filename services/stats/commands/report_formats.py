@@ -4,12 +4,22 @@ import json
 from collections.abc import Sequence
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from common.csv_table import csv_table
+from services.stats.commands.tables.report_columns import PERSON_COLUMNS, SUMMARY_COLUMNS, Column
+from services.stats.commands.tables.text_table import (
+    WIDTH,
+    paragraph,
+    printable,
+    table,
+    that_fit,
+)
+from services.stats.query.figures import Kind
+from services.stats.query.glance.units import HOUR, duration, number
 from services.stats.query.people import PersonRow
-from services.stats.query.periods import Summary
+from services.stats.query.periods import COVERAGE, Summary
 
 
 class Format(StrEnum):
@@ -24,78 +34,71 @@ class _Row(Protocol):
     def _asdict(self) -> dict[str, Any]: ...
 
 
-class _Column(NamedTuple):
-    title: str
-    field: str
-
-
-SUMMARY_COLUMNS = tuple(
-    _Column(*pair)
-    for pair in (
-        ("from", "first"),
-        ("to", "last"),
-        ("seen %", "observed_percent"),
-        ("active", "active_users"),
-        ("daily", "daily_active"),
-        ("weekly", "weekly_active"),
-        ("monthly", "monthly_active"),
-        ("d/m", "daily_by_monthly"),
-        ("new", "newcomers"),
-        ("sessions", "sessions"),
-        ("median", "median_minutes"),
-        ("p90", "p90_minutes"),
-        ("p99", "p99_minutes"),
-        ("active h", "active_hours"),
-        ("idle h", "idle_hours"),
-        ("unseen h", "unobserved_hours"),
-        ("server h", "server_hours"),
-        ("mean", "mean_servers"),
-        ("peak", "peak_servers"),
-        ("peak at", "peak_at"),
-        ("after h", "after_hours"),
-        ("saved h", "saved_hours"),
-    )
-)
-
-LEGEND = """\
-seen %: share of the period that was observed. A dash stands for an unknown value.
-active: distinct active users. daily: their mean per day. weekly, monthly: distinct active users
-in the last 7 and 30 days of the period. d/m: daily divided by monthly. new: accounts created
-in the period.
-sessions: servers started in the period. median, p90, p99: percentiles of the length, in minutes,
-of the sessions that ended in it.
-active h: hours in which users were active. idle h: observed hours in which their servers ran but
-they were not active. unseen h: hours in which their servers ran and nothing was observed.
-server h: total running time of all servers.
-mean, peak: number of servers running at the same time.
-after h: server hours between the last activity and the stop, for stopped servers.
-saved h: an estimate: hours between an idle server's stop and its next start, up to a day for each
-stop. Periods that are not over, or observed for less than 90 %, show lower bounds, and do not count
-in daily."""
-
-PERSON_COLUMNS = (
-    _Column("user", "name"),
-    _Column("last active", "last_active"),
-    _Column("last present", "last_present"),
-    _Column("days active", "days_active"),
-)
-
-
-def summaries(rows: Sequence[Summary], form: Format, zone: ZoneInfo) -> str:
-    """The report by period, with times in the given zone."""
+def summaries(rows: Sequence[Summary], form: Format, zone: ZoneInfo, *, wide: bool = False) -> str:
+    """The report by period, with times in the given zone. ``wide``: with all columns."""
     rows = [
         row._replace(peak_at=row.peak_at.astimezone(zone)) if row.peak_at else row for row in rows
     ]
-    if form is Format.TABLE:
-        return _table(rows, SUMMARY_COLUMNS) + "\n" + LEGEND + "\n"
-    return rows_as(rows, Summary._fields, form)
+    if form is not Format.TABLE:
+        return rows_as(rows, Summary._fields, form)
+    by_day = all(row.first == row.last for row in rows)
+    if wide:
+        columns = list(SUMMARY_COLUMNS)
+        days = [["from", "to"], *([f"{row.first}{_mark(row)}", str(row.last)] for row in rows)]
+    else:
+        columns = [one for one in SUMMARY_COLUMNS if one.rank and (one.by_day or not by_day)]
+        days = [["day" if by_day else "period"], *([_period(row) + _mark(row)] for row in rows)]
+        cells = _beside(days, _cells(rows, columns))
+        ranked = sorted(range(len(columns)), key=lambda index: columns[index].rank)
+        shown = that_fit(cells, [0, *(index + 1 for index in ranked)])
+        columns = [columns[index - 1] for index in shown[1:]]
+    text, _ = table(_beside(days, _cells(rows, columns)), left=len(days[0]))
+    return text + "\n" + _legend(columns) + _notes(rows, zone, wide=wide)
 
 
-def people(rows: Sequence[PersonRow], form: Format) -> str:
-    """The list of inactive users."""
-    if form is Format.TABLE:
-        return _table(rows, PERSON_COLUMNS) + f"{len(rows):,} not active\n"
-    return rows_as(rows, [column.field for column in PERSON_COLUMNS], form)
+def _beside(left: Sequence[list[str]], right: Sequence[list[str]]) -> list[list[str]]:
+    return [a + b for a, b in zip(left, right, strict=True)]
+
+
+def _mark(row: Summary) -> str:
+    """Marks a period whose numbers are lower bounds."""
+    return "*" if not row.complete and row.active_users is not None else ""
+
+
+def _period(row: Summary) -> str:
+    """The days; the year of the last one only if it is another."""
+    if row.first == row.last:
+        return row.first.isoformat()
+    last = f"{row.last:%m-%d}" if row.first.year == row.last.year else row.last.isoformat()
+    return f"{row.first} to {last}"
+
+
+def _legend(columns: Sequence[Column]) -> str:
+    size = max(len(column.title) for column in columns)
+    return "".join(paragraph(f"{one.title:{size}}  {one.meaning}.", size + 2) for one in columns)
+
+
+def _notes(rows: Sequence[Summary], zone: ZoneInfo, *, wide: bool) -> str:
+    notes = [f"Days and times are in {zone.key}."]
+    if any(row.active_users is None for row in rows):
+        notes.append("A dash: not known.")
+    if any(_mark(row) for row in rows):
+        notes.append(
+            f"*  Not over yet, or less than {100 * COVERAGE:.0f} % observed: the numbers are lower"
+            " bounds and do not count in averages."
+        )
+    if not wide:
+        notes.append("All columns: --wide, or --format=csv.")
+    return "\n" + "".join(map(paragraph, notes))
+
+
+def people(rows: Sequence[PersonRow], form: Format, *, wide: bool = False) -> str:
+    """The list of inactive users. ``wide``: with names of any length."""
+    if form is not Format.TABLE:
+        return rows_as(rows, [column.field for column in PERSON_COLUMNS], form)
+    text, cut = table(_cells(rows, PERSON_COLUMNS), most=None if wide else WIDTH)
+    note = "Long names are cut: --wide and --format=csv have them in full.\n" if cut else ""
+    return f"{text}{note}{len(rows):,} not active\n"
 
 
 def rows_as(rows: Sequence[_Row], fields: Sequence[str], form: Format) -> str:
@@ -110,25 +113,26 @@ def _iso(value: date | datetime) -> str:
     return value.isoformat()
 
 
-def _table(rows: Sequence[_Row], columns: Sequence[_Column]) -> str:
+def _cells(rows: Sequence[_Row], columns: Sequence[Column]) -> list[list[str]]:
+    """The headings and the rows as a person reads them."""
     cells = [[column.title for column in columns]]
-    cells += [[_short(row._asdict()[column.field]) for column in columns] for row in rows]
-    widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
-    return "".join(
-        "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        + "\n"
-        for line in cells
-    )
+    for row in rows:
+        values = row._asdict()
+        cells.append([_cell(values[column.field], column.kind) for column in columns])
+    return cells
 
 
-def _short(value: Any) -> str:
+def _cell(value: Any, kind: Kind) -> str:
     if value is None:
         return "-"
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M")
     if isinstance(value, str):
-        return value if value.isprintable() else repr(value)
-    return str(value)
+        return printable(value)
+    if kind is Kind.HOURS:
+        return duration(value * HOUR)
+    if kind is Kind.MINUTES:
+        return duration(value)
+    if kind is Kind.PERCENT:
+        return f"{number(value)}%"
+    return number(value) if kind.numeric else str(value)

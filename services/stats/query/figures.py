@@ -5,11 +5,10 @@ the chart, never zero.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
+from typing import Any
 
 from services.stats.days import By
 from services.stats.query.periods import Summary, session_lengths, week_by_hour
@@ -62,6 +61,8 @@ class Figure:
     draw: Draw | None = None
     incomplete: frozenset[int] = frozenset()
     """The numbers of the rows whose counts are lower bounds, as of today."""
+    so_far: Mapping[int, str] = field(default_factory=dict)
+    """By the number of an incomplete row that is not over: what marks it ("today, so far")."""
 
     @property
     def unobserved_rows(self) -> int:
@@ -71,28 +72,39 @@ class Figure:
 
     @property
     def incomplete_rows(self) -> int:
-        """The number of rows with lower bounds, which the chart leaves out."""
-        return len(self.incomplete)
+        """The number of rows that are over and hold lower bounds, which the chart leaves out."""
+        return len(self.incomplete - self.so_far.keys())
 
 
 _DAY = Column("first", "Day", Kind.DAY)
 _FROM, _TO = Column("first", "From", Kind.DAY), Column("last", "To", Kind.DAY)
 _OBSERVED = Column("observed_percent", "Observed", Kind.PERCENT)
 _COMPLETE = Column("complete", "Complete", Kind.TEXT)
+_SO_FAR = {
+    By.DAY: "today, so far",
+    By.WEEK: "this week, so far",
+    By.MONTH: "this month, so far",
+}
 _IN_PERIOD = {By.DAY: "on that day", By.WEEK: "in that week", By.MONTH: "in that month"}
 
 OVER_TIME: Mapping[str, tuple[str, str, Draw, tuple[Column, ...]]] = {
     "active": (
         "Active users",
-        "Distinct users who worked in a server. The daily/monthly ratio shows how often users"
-        " come back: 1 means that every user is active every day.",
+        "Distinct users who worked in a server.",
         Draw.LINES,
         (
             Column("active_users", "Active", scale="y"),
             Column("weekly_active", "In 7 days", scale="y"),
             Column("monthly_active", "In 30 days", scale="y"),
-            Column("daily_by_monthly", "Daily/monthly", scale="ratio"),
+            Column("daily_by_monthly", "Daily/monthly"),
         ),
+    ),
+    "ratio": (
+        "How often users come back",
+        "Active users per day divided by active users in 30 days: 1 means that every user is active"
+        " every day.",
+        Draw.LINES,
+        (Column("daily_by_monthly", "Daily/monthly", scale="y"),),
     ),
     "newcomers": (
         "New users",
@@ -153,8 +165,8 @@ LENGTHS = (5, 15, 30, 60, 120, 240, 480, 1440)
 """Upper bounds of the histogram's bins, in minutes (exclusive)."""
 
 
-def over_time(key: str, summaries: Sequence[Summary], by: By) -> Figure:
-    """One of OVER_TIME, with a row for each summary."""
+def over_time(key: str, summaries: Sequence[Summary], by: By, today: date | None = None) -> Figure:
+    """One of OVER_TIME, with a row for each summary. A period with ``today`` is not over."""
     title, note, draw, columns = OVER_TIME[key]
     period: tuple[Column, ...] = (_DAY,) if by is By.DAY else (_FROM, _TO)
     columns = (*period, *columns, _OBSERVED, _COMPLETE)
@@ -170,7 +182,12 @@ def over_time(key: str, summaries: Sequence[Summary], by: By) -> Figure:
         for number, summary in enumerate(summaries)
         if not summary.complete and summary.active_users is not None
     )
-    return Figure(key, title, note, columns, rows, draw, incomplete)
+    so_far = {
+        number: _SO_FAR.get(by, "so far")
+        for number in incomplete
+        if today is not None and summaries[number].last >= today
+    }
+    return Figure(key, title, note, columns, rows, draw, incomplete, so_far)
 
 
 def running_servers(points: Sequence[tuple[datetime, int | None]]) -> Figure:
@@ -221,14 +238,14 @@ SHADES = 8
 """The number of shades in the heat map, not counting the one for zero."""
 
 
-def week(rows: Sequence[GroupDay], zone: ZoneInfo) -> Figure:
+def week(rows: Sequence[GroupDay]) -> Figure:
     """Mean active users by weekday and hour."""
     columns = (
         Column("weekday", "Day", Kind.TEXT),
         *(Column(f"{hour:02}", f"{hour:02}") for hour in range(24)),
     )
     table = [[WEEKDAYS[day], *hours] for day, hours in enumerate(week_by_hour(rows))]
-    note = f"Mean active users by weekday and hour; hours are in {zone.key}."
+    note = "Mean active users by weekday and hour."
     return Figure("week", "Week by hour", note, columns, table)
 
 
@@ -239,40 +256,11 @@ def shades(figure: Figure) -> list[list[int | None]]:
     return [[None if cell is None else _shade(cell, most) for cell in row] for row in cells]
 
 
+def busy_hours(figure: Figure) -> tuple[int, int]:
+    """The first and the last hour in which anybody was active, on any day; else the whole day."""
+    hours = [hour for row in figure.rows for hour, value in enumerate(row[1:]) if value]
+    return (min(hours), max(hours)) if hours else (0, 23)
+
+
 def _shade(value: float, most: float) -> int:
     return 0 if value <= 0 else max(1, round(SHADES * value / most))
-
-
-class Fact(NamedTuple):
-    """A number that describes the whole range of days; None if nothing was observed."""
-
-    title: str
-    value: float | None
-    kind: Kind = Kind.NUMBER
-    note: str = ""
-    at: datetime | None = None
-
-
-def facts(total: Summary, *, personal: bool) -> list[Fact]:
-    """The key numbers of the range: of one user if ``personal``."""
-    observed = total.active_users is not None
-    of_one = [
-        Fact("Active", total.active_hours, Kind.HOURS),
-        Fact("Idle", total.idle_hours, Kind.HOURS),
-        *(
-            [Fact("Not observed", total.unobserved_hours, Kind.HOURS)]
-            if total.unobserved_hours
-            else []
-        ),
-        Fact("Sessions", total.sessions),
-        Fact("Median session", total.median_minutes if observed else None, Kind.MINUTES),
-    ]
-    of_many = [
-        Fact("Active users", total.active_users),
-        Fact("Active per day", total.daily_active, note="on average over complete days"),
-        Fact("New users", total.newcomers),
-        Fact("Most servers at once", total.peak_servers, at=total.peak_at),
-        Fact("Saved by stopping idle servers", total.saved_hours, Kind.HOURS, "estimated"),
-    ]
-    share = Fact("Observed", total.observed_percent, Kind.PERCENT, "of the time")
-    return [*(() if personal else of_many), *of_one, share]

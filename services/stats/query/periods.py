@@ -205,7 +205,7 @@ def week_by_hour(rows: Sequence[GroupDay]) -> list[list[float | None]]:
     for row in rows:
         weekday = row.day.weekday()
         users = json.loads(row.hours) if row.hours else [0] * 24
-        for hour in _observed_hours(row):
+        for hour in observed_hours(row):
             observed[weekday][hour] += 1
             sums[weekday][hour] += users[hour]
     return [
@@ -217,7 +217,7 @@ def week_by_hour(rows: Sequence[GroupDay]) -> list[list[float | None]]:
     ]
 
 
-def _observed_hours(row: GroupDay) -> Iterable[int]:
+def observed_hours(row: GroupDay) -> Iterable[int]:
     """The hours of the local clock that were observed, as far as :data:`COVERAGE` demands."""
     if row.observed_hours:
         shares = json.loads(row.observed_hours)

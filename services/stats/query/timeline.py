@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from services.stats.days import bounds, days
 from services.stats.intervals import Interval, overlap_seconds, union, within
-from services.stats.query.figures import Column, Figure, Kind
-from services.stats.records import Person, Session
+from services.stats.query.figures import WEEKDAYS, Column, Figure, Kind
+from services.stats.query.periods import observed_hours
+from services.stats.records import GroupDay, Person, Session
 
 WIDTH = 960
 """The width of a day in the drawing; 40 per hour."""
@@ -57,7 +58,7 @@ class TimelineDay:
 def timeline_days(
     timeline: Timeline, first: date, last: date, zone: ZoneInfo, now: datetime
 ) -> list[TimelineDay]:
-    """The days in the viewer's zone, oldest first. Running servers are drawn up to ``now``."""
+    """The days in the zone, oldest first. Running servers are drawn up to ``now``."""
     running = union(Interval(s.started, max(s.ended or now, s.started)) for s in timeline.sessions)
     rows = [
         TimelineDay(
@@ -112,3 +113,51 @@ def sessions(timeline: Timeline, now: datetime) -> Figure:
         )
     note = "Each row is one run of a server. A run without an end is still in progress."
     return Figure("timeline", "Timeline", note, COLUMNS, rows)
+
+
+def week(timeline: Timeline, rows: Sequence[GroupDay], zone: ZoneInfo) -> Figure:
+    """The user's mean active minutes by weekday and hour of the local clock.
+
+    ``rows`` are the user's days, which say which hours were observed; None for hours that never
+    were, as on days whose raw records were pruned.
+    """
+    minutes = _minutes_by_hour(timeline.work, zone)
+    sums = [[0.0] * 24 for _ in range(7)]
+    observed = [[0] * 24 for _ in range(7)]
+    for row in rows:
+        weekday = row.day.weekday()
+        # Without members: a day on which the user was not in the viewer's group.
+        for hour in observed_hours(row) if row.members else ():
+            observed[weekday][hour] += 1
+            sums[weekday][hour] += minutes.get((row.day, hour), 0.0)
+    table = [
+        [
+            WEEKDAYS[day],
+            *(
+                round(sums[day][hour] / observed[day][hour]) if observed[day][hour] else None
+                for hour in range(24)
+            ),
+        ]
+        for day in range(7)
+    ]
+    columns = (
+        Column("weekday", "Day", Kind.TEXT),
+        *(Column(f"{hour:02}", f"{hour:02}", Kind.MINUTES) for hour in range(24)),
+    )
+    note = "Mean active minutes by weekday and hour."
+    return Figure("week", "Week by hour", note, columns, table)
+
+
+def _minutes_by_hour(work: Iterable[Interval], zone: ZoneInfo) -> dict[tuple[date, int], float]:
+    """By day and hour of the local clock. The hour that occurs twice in autumn has up to 120."""
+    minutes: dict[tuple[date, int], float] = {}
+    for start, end in union(work):
+        moment = start
+        while moment < end:
+            local = moment.astimezone(zone)
+            into = timedelta(minutes=local.minute, seconds=local.second)
+            until = min(moment - into + timedelta(hours=1), end)
+            key = (local.date(), local.hour)
+            minutes[key] = minutes.get(key, 0.0) + (until - moment).total_seconds() / 60
+            moment = until
+    return minutes

@@ -15,6 +15,10 @@ ACCURACY = timedelta(seconds=300)
 AHEAD = timedelta(seconds=60)
 
 
+LONGEST_LABEL = 255
+"""Characters kept of the name of a profile or image; users may send a text of any length."""
+
+
 def whole_second(moment: datetime) -> datetime:
     """The time in UTC, truncated to the second, as it is stored."""
     return as_utc(moment).replace(microsecond=0)
@@ -34,22 +38,28 @@ class ServerSeen(NamedTuple):
     started: datetime | None
     last_activity: datetime | None
     profile: str | None
+    image: str | None
     problems: tuple[str, ...]
     """The fields that JupyterHub sent with an invalid value."""
 
     @classmethod
     def of(cls, server: Server) -> "ServerSeen":
         """Copy the fields. Names are interned: thousands of servers share a few of them."""
-        profile = server.profile
         return cls(
             intern(storable(server.name)),
             server.ready,
             server.pending,
             server.started,
             server.last_activity,
-            None if profile is None else intern(storable(profile)),
+            _label(server.profile),
+            _label(server.image),
             server.problems,
         )
+
+
+def _label(text: str | None) -> str | None:
+    """The name of a profile or image as it is stored. An empty one is no choice."""
+    return intern(storable(text[:LONGEST_LABEL])) if text else None
 
 
 class UserSeen(NamedTuple):

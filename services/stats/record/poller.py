@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import cast
+from zoneinfo import ZoneInfo
 
 from common.clock import Clock, SystemClock
 from common.errors import HubBadResponse, HubError
 from common.hub.client import HubClient
 from common.hub.models import User
+from services.stats.record.hub_counters.compare import count_spawns
+from services.stats.record.hub_counters.reader import CounterReader
+from services.stats.record.observed import whole_second
 from services.stats.record.sampler import PollContext, Sampler
 from services.stats.recorder_state import LONG_AGO, State
-from services.stats.records import Changes
+from services.stats.records import GAP, Changes
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +42,7 @@ class Poller:
 
     ``interval`` and ``full_interval`` are the configured seconds between polls, and between
     listings of all users. ``rename`` is applied to every user (see ``pseudonyms``). ``by_account``:
-    a name that is used again is another person.
+    a name that is used again is another person. ``zone`` is the one in which days begin.
     """
 
     def __init__(
@@ -49,15 +53,18 @@ class Poller:
         full_interval: int,
         rename: Callable[[User], User] = lambda user: user,
         by_account: bool = False,
+        zone: ZoneInfo | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.hub = hub
+        self.counters = CounterReader(hub)
         self.groups_readable = True
         """False: the token may not read groups, so memberships stay as they are."""
         self._interval = interval
         self._full_interval = timedelta(seconds=full_interval)
         self._rename = rename
         self._by_account = by_account
+        self._zone = zone or ZoneInfo("UTC")
         self._clock = clock or SystemClock()
         self._logged: set[str] = set()
 
@@ -88,6 +95,9 @@ class Poller:
             full=full,
             milliseconds=round((self._clock.monotonic() - start) * 1000),
         )
+        if (reading := await self.counters.read()) is not None:
+            longest = GAP * timedelta(seconds=self._interval)
+            count_spawns(state, changes, reading, whole_second(now), longest, self._zone)
         self._log_problems(changes.problems)
         changes.problems = []
         return Polled(changes, error)

@@ -80,6 +80,7 @@ class Recorder:
             full_interval=settings.full_interval,
             rename=rename,
             by_account=settings.by_account,
+            zone=store.zone,
             clock=self.clock,
         )
         self.state = State()

@@ -24,7 +24,7 @@ class SessionChanges:
         self._longest_pause = longest_pause
         self._recent: dict[int, list[Interval]] = {}
         self._next_session = state.next_session
-        self._profiles = dict(state.profiles)
+        self._profiles, self._images = dict(state.profiles), dict(state.images)
         self._servers_of: dict[int, list[str]] = {}
         for user_id, server in state.running:
             self._servers_of.setdefault(user_id, []).append(server)
@@ -67,6 +67,9 @@ class SessionChanges:
         profile_id = None
         if server.profile is not None:
             profile_id = id_of(server.profile, self._profiles, self._changes.profiles)
+        image_id = None
+        if server.image is not None:
+            image_id = id_of(server.image, self._images, self._changes.images)
         session = Session(
             id=self._next_session,
             user_id=person.id,
@@ -74,6 +77,7 @@ class SessionChanges:
             profile_id=profile_id,
             started=started,
             last_activity=started,
+            image_id=image_id,
         )
         self._next_session += 1
         self._changes.sessions[session.id] = session

@@ -1,11 +1,12 @@
 """The mapping between rows of the tables and the values of ``records``."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Row
 
-from services.stats.records import GroupDay, Person, Session
+from services.stats.records import GroupDay, Person, Session, SpawnCounters, Spawns
 from services.stats.store.tables import FOREVER
 
 #: What is unknown on a day without servers. The columns hold zero there.
@@ -63,3 +64,38 @@ def group_day_of(row: Sequence[Any]) -> GroupDay:
         return day
     unknown: dict[str, Any] = dict.fromkeys(_OF_SERVERS if not day.servers_known else _OF_RAW)
     return day._replace(**unknown)
+
+
+def spawns_row(spawns: Spawns) -> dict[str, Any]:
+    """The row of ``spawns``."""
+    return spawns._asdict() | {"lengths": _compact(spawns.lengths)}
+
+
+def spawns_of(row: Sequence[Any]) -> Spawns:
+    """The spawns in a row of ``spawns``."""
+    since, until, outcome, number, seconds, lengths = row
+    return Spawns(since, until, outcome, number, seconds, _by_bound(json.loads(lengths)))
+
+
+def spawn_counters_row(counters: SpawnCounters) -> dict[str, Any]:
+    """The row of ``spawn_counters``."""
+    return counters._asdict() | {"totals": _compact(counters.totals)}
+
+
+def spawn_counters_of(row: Sequence[Any]) -> SpawnCounters:
+    """The counters in a row of ``spawn_counters``."""
+    since, until, hub_started, totals = row
+    found = {
+        outcome: (number, seconds, _by_bound(lengths))
+        for outcome, (number, seconds, lengths) in json.loads(totals).items()
+    }
+    return SpawnCounters(since, until, hub_started, found)
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _by_bound(lengths: dict[str, int]) -> dict[float, int]:
+    # JSON's keys are text; an infinite bound is written "Infinity", which float accepts.
+    return {float(bound): count for bound, count in lengths.items()}

@@ -9,7 +9,7 @@ from services.stats.intervals import Interval
 from services.stats.recorder_state import RECENT, State
 from services.stats.records import LONGEST
 from services.stats.store import tables as t
-from services.stats.store.mapping import person_of, session_of
+from services.stats.store.mapping import person_of, session_of, spawn_counters_of, spawns_of
 from services.stats.store.tables import FOREVER
 
 AT_ONCE = 5000
@@ -33,7 +33,20 @@ async def read_state(connection: AsyncConnection) -> State:
     if state.last_poll is not None:
         state.settled_until = state.last_poll - RECENT
         await _load_recent(connection, state)
+    await _load_spawns(connection, state)
     return state
+
+
+async def _load_spawns(connection: AsyncConnection, state: State) -> None:
+    latest = select(t.spawn_counters).order_by(t.spawn_counters.c.since.desc()).limit(1)
+    row = (await connection.execute(latest)).first()
+    if row is None:
+        return
+    state.spawn_counters = spawn_counters_of(row)
+    hour = t.spawns.c.until >= state.spawn_counters.until
+    for row in await connection.execute(select(t.spawns).where(hour)):
+        spawns = spawns_of(row)
+        state.spawns[spawns.since, spawns.until, spawns.outcome] = spawns
 
 
 async def _load_people(connection: AsyncConnection, state: State) -> None:

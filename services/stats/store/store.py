@@ -22,7 +22,7 @@ from services.stats.days import day_of, midnight
 from services.stats.recorder_state import State
 from services.stats.records import LONGEST, Changes
 from services.stats.store import tables as t
-from services.stats.store.mapping import person_row, session_row
+from services.stats.store.mapping import person_row, session_row, spawn_counters_row, spawns_row
 from services.stats.store.state import read_state
 from services.stats.store.tables import FOREVER
 from services.stats.store.upsert import batches, insert_missing, upsert
@@ -206,6 +206,10 @@ class Store:
             ),
         )
         await upsert(connection, t.polls, (poll._asdict() for poll in changes.polls.values()))
+        await upsert(connection, t.spawns, map(spawns_row, changes.spawns.values()))
+        await upsert(
+            connection, t.spawn_counters, map(spawn_counters_row, changes.spawn_counters.values())
+        )
 
     async def _mark_days(
         self, connection: AsyncConnection, changes: Changes, meta: Mapping[str, str]

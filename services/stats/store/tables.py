@@ -211,15 +211,42 @@ polls = _keyed(
     key=("time",),
 )
 
-#: Spawns that ended between the poll before this time and the one at it, by their outcome.
+#: One row per day, group (0: the hub), profile and image (0: unknown) with servers.
+profile_days = _keyed(
+    "profile_days",
+    Column("day", Day),
+    Column("group_id", Integer),
+    Column("profile_id", Integer),
+    Column("image_id", Integer),
+    Column("sessions", Integer, nullable=False),
+    Column("server_seconds", BigInteger, nullable=False),
+    Column("observed_seconds", BigInteger, nullable=False),
+    Column("active_seconds", BigInteger, nullable=False),
+    Column("ended", Integer, nullable=False),
+    Column("ended_seconds", BigInteger, nullable=False),
+    key=("day", "group_id", "profile_id", "image_id"),
+)
+
+#: Spawns that ended in an interval, by their outcome; see ``records.Spawns``.
 spawns = _keyed(
     "spawns",
-    Column("time", UTCTime),
-    Column("outcome", String(40)),
-    Column("count", Integer, nullable=False),
+    Column("since", UTCTime),
+    Column("until", UTCTime),
+    Column("outcome", String(20)),
+    Column("number", Integer, nullable=False),
     Column("seconds", Float, nullable=False),
     Column("lengths", Text, nullable=False),
-    key=("time", "outcome"),
+    key=("since", "until", "outcome"),
+)
+
+#: One row for each time in which the Hub's counters of spawns were known without interruption.
+spawn_counters = _keyed(
+    "spawn_counters",
+    Column("since", UTCTime),
+    Column("until", UTCTime, nullable=False),
+    Column("hub_started", UTCTime),
+    Column("totals", Text, nullable=False),
+    key=("since",),
 )
 
 #: One row per user and day on which they were active or had a server.

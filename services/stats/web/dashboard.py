@@ -9,13 +9,26 @@ from services.stats.web.charts import warn_without_charts
 from services.stats.web.downloads import Downloads
 from services.stats.web.errors import add_query_errors
 from services.stats.web.overview import Overview
+from services.stats.web.pages import HAS_RESOURCES
 from services.stats.web.person import PersonPage
 from services.stats.web.presentation import display, utc
+from services.stats.web.resources.page import ResourcesPage
+from services.stats.web.resources.report import ResourceSource
+from services.stats.web.servers.page import ServersPage
 from services.stats.web.user_lists import UserLists
 
 
-def add_pages(app: web.Application, *, queries: Queries, authenticator: Authenticator) -> None:
-    """Add the dashboard to an application of common.web.application.create_app."""
+def add_pages(
+    app: web.Application,
+    *,
+    queries: Queries,
+    authenticator: Authenticator,
+    resources: ResourceSource | None = None,
+) -> None:
+    """Add the dashboard to an application of common.web.application.create_app.
+
+    The page about resources exists only if Prometheus is configured.
+    """
     add_templates(app, "services.stats.web", "stats")
     app[PAGES].environment.filters.update(display=display, utc=utc)
     add_query_errors(app)
@@ -24,4 +37,8 @@ def add_pages(app: web.Application, *, queries: Queries, authenticator: Authenti
     person.setup(app)
     Overview(queries, authenticator, person).setup(app)
     UserLists(queries, authenticator).setup(app)
+    ServersPage(queries, authenticator).setup(app)
+    app[HAS_RESOURCES] = resources is not None and resources.measurements is not None
+    if resources is not None and app[HAS_RESOURCES]:
+        ResourcesPage(queries, authenticator, resources).setup(app)
     Downloads(queries, authenticator).setup(app)

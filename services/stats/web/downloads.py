@@ -15,6 +15,7 @@ from services.stats.query.people import Sort, TableQuery
 from services.stats.query.question import Span
 from services.stats.web.errors import DataNotFound
 from services.stats.web.pages import PageRequest, Pages, inactive_since
+from services.stats.web.servers.figures import ServerFigures
 
 
 class Downloads(Pages):
@@ -32,14 +33,7 @@ class Downloads(Pages):
         figure = await self._figure(name, request, asked, span) if span else None
         if figure is None:
             raise DataNotFound("there is no such figure")
-        header = [column.key for column in figure.columns]
-        rows = ([_local(value, asked.zone) for value in row] for row in figure.rows)
-        return web.Response(
-            text=csv_table(header, rows),
-            content_type="text/csv",
-            charset="utf-8",
-            headers={"Content-Disposition": f'attachment; filename="{figure.key}.csv"'},
-        )
+        return csv_response(figure, asked.zone)
 
     async def _figure(
         self, name: str, request: web.Request, asked: PageRequest, span: Span
@@ -52,6 +46,8 @@ class Downloads(Pages):
         if name == "timeline" and isinstance(audience, Individual):
             found = await self.queries.timeline(audience, first, last)
             return timeline.sessions(found, span.last_poll)
+        if (figure := await ServerFigures(self.queries, asked, span).named(name)) is not None:
+            return figure
         personal = isinstance(audience, Individual)
         if name == "servers" and not personal and self.detailed(span, first, last):
             return await self.running_servers(asked, first, last)
@@ -60,8 +56,11 @@ class Downloads(Pages):
         days = await self.queries.days(audience, first, last)
         if name == "lengths":
             return figures.lengths(days)
+        if name == "week" and isinstance(audience, Individual):
+            found = await self.queries.timeline(audience, first, last)
+            return timeline.week(found, days, self.queries.zone)
         if name == "week":
-            return figures.week(days, self.queries.zone)
+            return figures.week(days)
         summaries = await self.summaries(asked, span, first, last, days)
         return figures.over_time(name, summaries, asked.question.by)
 
@@ -77,6 +76,18 @@ class Downloads(Pages):
             since = inactive_since(asked.question, span)
             rows = await self.queries.inactive(asked.audience, since)
         return people.figure(name, people.search(rows, table))
+
+
+def csv_response(figure: Figure, zone: ZoneInfo) -> web.Response:
+    """The figure as a file to download, with times in the zone."""
+    header = [column.key for column in figure.columns]
+    rows = ([_local(value, zone) for value in row] for row in figure.rows)
+    return web.Response(
+        text=csv_table(header, rows),
+        content_type="text/csv",
+        charset="utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{figure.key}.csv"'},
+    )
 
 
 def _local(value: Any, zone: ZoneInfo) -> Any:

@@ -6,10 +6,12 @@ from datetime import date
 from aiohttp import web
 
 from common.web.application import PREFIX
-from services.stats.days import By, periods
+from services.stats.days import By, day_of, periods
 from services.stats.query import figures
 from services.stats.query.access import Individual
-from services.stats.query.figures import OVER_TIME, Fact, Figure
+from services.stats.query.figures import OVER_TIME, Figure
+from services.stats.query.glance.facts import Fact, facts
+from services.stats.query.glance.words import Card, cards
 from services.stats.query.periods import by_day
 from services.stats.query.question import Span
 from services.stats.store.queries.dashboard import Queries
@@ -38,11 +40,11 @@ class Overview(Pages):
         if span is None:
             return await self.render(request, asked, "stats_empty.html", span=None)
         first, last = asked.question.days(span)
-        facts: Sequence[Fact] = ()
+        key_numbers: Sequence[Fact] = ()
         shown: list[Figure] = []
         week = None
         if first <= last:
-            facts, shown, week = await self._figures(asked, span, first, last)
+            key_numbers, shown, week = await self._figures(asked, span, first, last)
         return await self.render(
             request,
             asked,
@@ -50,11 +52,20 @@ class Overview(Pages):
             span=span,
             first=first,
             last=last,
-            facts=facts,
+            cards=await self._cards(asked),
+            facts=key_numbers,
             figures=shown,
             week=week,
             shades=figures.shades(week) if week else [],
+            busy_hours=figures.busy_hours(week) if week else (0, 23),
         )
+
+    async def _cards(self, asked: PageRequest) -> Sequence[Card]:
+        """The three figures of the first screen, which are about now."""
+        headline = await self.queries.headline(asked.audience, asked.now)
+        if headline is None:
+            return ()
+        return cards(headline, asked.now, asked.zone, group=bool(asked.group))
 
     async def _figures(
         self, asked: PageRequest, span: Span, first: date, last: date
@@ -65,9 +76,9 @@ class Overview(Pages):
         )
         if by is By.DAY:
             summaries = by_day(days, first, last, span.last_poll, self.queries.zone)
-        shown = {key: figures.over_time(key, summaries, by) for key in OVER_TIME}
+        today = day_of(asked.now, self.queries.zone)
+        shown = {key: figures.over_time(key, summaries, by, today) for key in OVER_TIME}
         if self.detailed(span, first, last):
             shown["servers"] = await self.running_servers(asked, first, last)
-        facts = figures.facts(total, personal=False)
-        week = figures.week(days, self.queries.zone)
-        return facts, [*shown.values(), figures.lengths(days)], week
+        week = figures.week(days)
+        return facts(total, personal=False), [*shown.values(), figures.lengths(days)], week

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
+from common.clock import Clock, SystemClock
 from common.web.application import PREFIX
 from common.web.pages import render as render_page
 from services.stats.days import By, periods
@@ -16,15 +17,17 @@ from services.stats.query import figures, timeline
 from services.stats.query.access import Audience, Individual, Members, Viewer
 from services.stats.query.figures import Figure, Kind
 from services.stats.query.periods import Summary, by_day
-from services.stats.query.question import Question, Span, parse_zone
+from services.stats.query.question import Question, Span
 from services.stats.records import GroupDay
 from services.stats.store.queries.dashboard import Queries
 from services.stats.web.authentication import Authenticator
 from services.stats.web.charts import MISSING, charts_available
 from services.stats.web.errors import DataNotFound
 
-ZONE_COOKIE = "stats-timezone"
-"""Holds the browser's time zone; set by the script."""
+HAS_RESOURCES = web.AppKey("has_resources", bool)
+"""Whether there is a page about resources."""
+CLOCK: web.AppKey[Clock] = web.AppKey("clock", Clock)
+"""What the pages take as the current time; the system's clock if it is missing."""
 
 DETAILED_DAYS = 14
 """Up to this many days, running servers are shown over time; beyond, as daily mean and peak."""
@@ -38,6 +41,8 @@ INACTIVE_FOR = timedelta(days=14)
 RANGES = (7, 30, 90, 180)
 """Days offered as links."""
 
+_SYSTEM_CLOCK = SystemClock()
+
 MOST_OPTIONS = 300
 """With more groups, the group is typed instead of chosen from a list."""
 
@@ -50,8 +55,10 @@ class PageRequest:
     question: Question
     audience: Audience
     zone: ZoneInfo
+    """The zone of times: that of the days, unless the address names another one."""
     query: dict[str, str]
     """The parameters that links on the page keep."""
+    now: datetime
 
     @property
     def group(self) -> str:
@@ -78,9 +85,9 @@ class Pages:
             audience = viewer.audience(group=question.group, user=user)
         else:
             audience = viewer.default_audience()
-        remembered = parse_zone("", request.cookies.get(ZONE_COOKIE, ""), [])
-        zone = question.zone or remembered or self.queries.zone
-        return PageRequest(viewer, question, audience, zone, _link_parameters(request))
+        zone = question.zone or self.queries.zone
+        now = request.app.get(CLOCK, _SYSTEM_CLOCK).now()
+        return PageRequest(viewer, question, audience, zone, _link_parameters(request), now)
 
     @staticmethod
     def require_many(asked: PageRequest) -> None:
@@ -118,7 +125,10 @@ class Pages:
                 ("Overview", prefix),
                 ("Users", prefix + "users"),
                 ("Inactive users", prefix + "inactive"),
+                ("Servers", prefix + "servers"),
             ]
+            if request.app[HAS_RESOURCES]:
+                nav.append(("Resources", prefix + "resources"))
         if viewer.name:
             nav.append(("Your activity", prefix + "person" if viewer.sees_others else prefix))
         groups = {row.name for row in await self.queries.groups(viewer)} | viewer.student_groups

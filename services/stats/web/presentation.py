@@ -3,29 +3,10 @@
 from datetime import UTC, datetime
 
 from services.stats.query.figures import Kind
+from services.stats.query.glance.units import HOUR, duration, number
 
 UNKNOWN = "\N{EN DASH}"
 """Displayed where nothing was observed."""
-
-HOUR = 60
-EXACT_HOURS = 10
-"""Durations from this many hours on are rounded to whole hours."""
-
-
-def number(value: float) -> str:
-    """Thousands are separated; whole numbers have no decimal point."""
-    return f"{int(value):,}" if value == int(value) else f"{value:,}"
-
-
-def duration(minutes: float) -> str:
-    """``45 min``, ``2 h``, ``2 h 5 min`` or ``7,239 h``."""
-    total = round(minutes)
-    if total < HOUR:
-        return f"{total} min"
-    if total >= EXACT_HOURS * HOUR:
-        return f"{round(total / HOUR):,} h"
-    hours, rest = divmod(total, HOUR)
-    return f"{hours} h {rest} min" if rest else f"{hours} h"
 
 
 def display(value: float | None, kind: Kind = Kind.NUMBER) -> str:

@@ -14,7 +14,9 @@ from common.hub.models import Server, User
         (None, None),
         ({}, None),
         ({"profile": "gpu"}, "gpu"),
-        ({"profile": ["gpu"]}, None),
+        ({"profile": ["gpu"]}, "gpu"),
+        ({"profile": ["gpu", "cpu"]}, None),
+        ({"profile": [7]}, None),
         ({"profile": None}, None),
         ({"profile": "名前"}, "名前"),
         ({"profile": "a\ud800"}, "a?"),
@@ -23,6 +25,24 @@ from common.hub.models import Server, User
 def test_a_profile_is_text_or_nothing(options: dict[str, Any] | None, profile: str | None) -> None:
     """Users can set any value; the profile can always be compared and logged."""
     assert Server(name="", user_options=options).profile == profile
+
+
+@pytest.mark.parametrize(
+    ("options", "image"),
+    [
+        (None, None),
+        ({"profile": "gpu"}, None),
+        ({"image": "quay.io/jupyter/base:1"}, "quay.io/jupyter/base:1"),
+        ({"image": ["quay.io/jupyter/base:1"]}, "quay.io/jupyter/base:1"),
+        ({"image": "listed", "image--unlisted-choice": "mine:2"}, "mine:2"),
+        ({"image": "listed", "image--unlisted-choice": ""}, "listed"),
+        ({"image": {"name": "x"}}, None),
+        ({"image": "a\ud800"}, "a?"),
+    ],
+)
+def test_an_image_is_what_the_user_chose(options: dict[str, Any] | None, image: str | None) -> None:
+    """As DockerSpawner, KubeSpawner and a form that nobody converted have it."""
+    assert Server(name="", user_options=options).image == image
 
 
 def test_values_do_not_change() -> None:

@@ -2,13 +2,12 @@
 
 import json
 from datetime import date
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from services.stats.days import By
 from services.stats.query import figures
-from services.stats.query.figures import OVER_TIME, SHADES, Column, Fact, Figure, Kind
+from services.stats.query.figures import OVER_TIME, SHADES, Column, Figure
 from services.stats.query.periods import Summary
 from services.stats.records import GroupDay
 from tests.stats.one_day import BASE, DAY, hub
@@ -82,12 +81,11 @@ def test_running_servers_keep_their_gaps() -> None:
     assert (figure.key, figure.unobserved_rows) == ("servers", 1)
 
 
-def test_week_names_weekdays_and_zone() -> None:
-    """There is a row for each weekday, and the note says in which zone the hours are."""
-    figure = figures.week([hub(BASE)], ZoneInfo("Asia/Tokyo"))
+def test_week_names_weekdays() -> None:
+    """There is a row for each weekday."""
+    figure = figures.week([hub(BASE)])
     assert [row[0] for row in figure.rows][:2] == ["Monday", "Tuesday"]
     assert [row[11] for row in figure.rows] == [1.0, *[None] * 6]  # column 0 is the weekday
-    assert "Asia/Tokyo" in figure.note
 
 
 def test_shades() -> None:
@@ -102,19 +100,37 @@ def test_shades_of_an_idle_week() -> None:
     assert figures.shades(figure) == [[0, 0, None]]
 
 
-def test_facts_of_one_user() -> None:
-    """The facts of one user leave out those that count users."""
-    many = {fact.title for fact in figures.facts(OBSERVED, personal=False)}
-    one = {fact.title for fact in figures.facts(OBSERVED, personal=True)}
-    assert one < many
-    assert "Active users" not in one
+def test_busy_hours() -> None:
+    """They are from the first hour with activity on any day to the last; without any, all."""
+    hours: list[list[int | None]] = [[0, None, 0, 2, *[0] * 20], [0, 0, 1, 0, 0, 4, *[0] * 18]]
+    columns = (Column("d", ""),)
+    figure = Figure("week", "", "", columns, [["Monday", *hours[0]], ["Tuesday", *hours[1]]])
+    assert figures.busy_hours(figure) == (2, 5)
+    assert figures.busy_hours(Figure("week", "", "", columns, [["Monday", None, 0]])) == (0, 23)
 
 
-def test_facts_of_a_gap_are_unknown() -> None:
-    """Every fact but the observed share is None if nothing was observed."""
-    facts = figures.facts(GAP, personal=False)
-    assert [fact.value for fact in facts[:-1]] == [None] * (len(facts) - 1)
-    assert facts[-1] == Fact("Observed", 0.0, Kind.PERCENT, "of the time")
+@pytest.mark.parametrize(
+    ("by", "words"),
+    [
+        (By.DAY, "today, so far"),
+        (By.WEEK, "this week, so far"),
+        (By.MONTH, "this month, so far"),
+    ],
+)
+def test_the_period_with_today_is_not_over(by: By, words: str) -> None:
+    """Only the period with today is "so far"; a day that was partly observed is incomplete."""
+    rows = [PARTLY._replace(first=day, last=day) for day in (date(2026, 3, 1), date(2026, 3, 2))]
+    figure = figures.over_time("active", rows, by, date(2026, 3, 2))
+    assert figure.so_far == {1: words}
+    assert figure.incomplete_rows == 1
+    assert figures.over_time("active", rows, by, date(2026, 3, 9)).so_far == {}
+
+
+def test_a_chart_has_one_axis() -> None:
+    """The columns that one chart draws have the same unit, so that one scale fits them all."""
+    for _, _, _, columns in OVER_TIME.values():
+        assert len({column.kind for column in columns if column.scale}) == 1
+        assert {column.scale for column in columns} <= {"", "y"}
 
 
 def test_period_rows_start_with_their_days() -> None:

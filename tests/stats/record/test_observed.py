@@ -25,6 +25,12 @@ def test_names_of_servers_and_profiles_are_storable_and_shared() -> None:
     assert one.profile is two.profile
 
 
+def test_profiles_and_images_are_short() -> None:
+    """A user can send any text as a profile or image. An empty one is no choice."""
+    long = ServerSeen.of(server(4, user_options={"profile": "x" * 1000, "image": ""}))
+    assert (long.profile, long.image) == ("x" * 255, None)
+
+
 def test_creation_times_decide_who_it_may_be() -> None:
     """Only two different creation times show that it is another person."""
     ana = Person(1, "ana", CREATED, at(0))

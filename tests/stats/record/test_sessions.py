@@ -84,11 +84,17 @@ def test_long_work_is_split(hub: PolledHub) -> None:
     assert isinstance(pieces[0], Interval)
 
 
-def test_profile_is_recorded(hub: PolledHub) -> None:
-    """A session has the profile that its user chose."""
-    changes = hub.poll(5, user("ana", server(4, started=1, user_options={"profile": "gpu"})))
-    assert changes.profiles == {1: "gpu"}
-    assert next(iter(changes.sessions.values())).profile_id == 1
+def test_profile_and_image_are_recorded(hub: PolledHub) -> None:
+    """A session has the profile and the image that its user chose."""
+    options = {"profile": "gpu", "image": "base:1"}
+    changes = hub.poll(5, user("ana", server(4, started=1, user_options=options)))
+    assert (changes.profiles, changes.images) == ({1: "gpu"}, {1: "base:1"})
+    (session,) = changes.sessions.values()
+    assert (session.profile_id, session.image_id) == (1, 1)
+    changes = hub.poll(10, user("ben", server(9, started=6, user_options={"image": "base:2"})))
+    assert (changes.profiles, changes.images) == ({}, {2: "base:2"})
+    (ben,) = [one for one in changes.sessions.values() if one.ended is None]
+    assert (ben.profile_id, ben.image_id) == (None, 2)
 
 
 def test_start_ahead_of_now_is_one_session(hub: PolledHub) -> None:

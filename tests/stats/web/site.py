@@ -9,6 +9,7 @@ import io
 import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime, timedelta
 from html import unescape
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -30,6 +31,8 @@ from services.stats.store.store import Store
 from services.stats.web.api.handlers import add_api
 from services.stats.web.authentication import Authenticator
 from services.stats.web.dashboard import add_pages
+from services.stats.web.pages import CLOCK
+from tests.fakes.clock import FakeClock
 from tests.fakes.hub import FakeHub
 from tests.fakes.oauth import Answer, Browser, FakeOAuth
 from tests.stats.course import at
@@ -37,6 +40,8 @@ from tests.stats.course import at
 PREFIX = "/services/stats/"
 ACCESS = "access:services!service=stats"
 UTC = ZoneInfo("UTC")
+NOW = at(7, 16) + timedelta(minutes=3)
+"""When the pages are opened: just after the last poll of the course."""
 
 HOSTILE = "<script>alert(1)</script>"
 FORMULA = "=cmd|' /C calc'!A0"
@@ -46,7 +51,17 @@ NAMES = [
 ]
 """User names that would break a careless page, address or spreadsheet."""
 
-FIGURES = ("active", "newcomers", "servers", "sessions", "hours", "savings", "lengths", "week")
+FIGURES = (
+    "active",
+    "ratio",
+    "newcomers",
+    "servers",
+    "sessions",
+    "hours",
+    "savings",
+    "lengths",
+    "week",
+)
 """The figures of the overview, by the name of their CSV file."""
 
 
@@ -77,9 +92,12 @@ class StatsSite:
 
 @asynccontextmanager
 async def stats_site(
-    queries: Queries, *, admin_groups: frozenset[str] = frozenset()
+    queries: Queries,
+    *,
+    admin_groups: frozenset[str] = frozenset(),
+    now: datetime = NOW,
 ) -> AsyncIterator[StatsSite]:
-    """A site that shows what is in a database."""
+    """A site that shows what is in a database, just after the last poll of the course."""
     async with AsyncExitStack() as stack:
         oauth = await stack.enter_async_context(FakeOAuth("stats"))
         fake = await stack.enter_async_context(FakeHub())
@@ -104,6 +122,7 @@ async def stats_site(
             authenticate_prometheus=True,
             title="Statistics",
         )
+        site.app[CLOCK] = FakeClock(now)
         authenticator = Authenticator(site.sign_in, hub, admin_groups)
         add_pages(site.app, queries=queries, authenticator=authenticator)
         add_api(site.app, queries=queries, authenticator=authenticator)

@@ -1,6 +1,7 @@
 """The overview page."""
 
 import re
+from html import unescape
 
 from services.stats.web.presentation import UNKNOWN
 from tests.stats.course import ALL
@@ -55,3 +56,44 @@ async def test_long_ranges_show_daily_means_of_servers(site: StatsSite) -> None:
     assert "The number of servers running at each point" not in text(
         await get(site, "root", "?" + ALL)
     )
+
+
+async def test_first_screen(site: StatsSite) -> None:
+    """Three figures about now come first, whatever days the page covers, then one chart."""
+    page = await get(site, "root", "?since=2026-02-21&until=2026-02-24")
+    shown = text(page)
+    assert (
+        "People this week 1 active so far, Monday last week, Monday: 1 (the same number)" in shown
+    )
+    assert "Servers now 1 most today: 2 at 10:30 most this week: 2 at 10:30" in shown
+    assert "Not started yet" in shown
+    order = [page.text.index(part) for part in ('"headline"', 'id="active"', '"facts-row"')]
+    assert order == sorted(order)
+    assert page.text.index('id="savings"') > order[-1]
+
+
+async def test_link_to_those_who_have_not_started(site: StatsSite) -> None:
+    """The number of an instructor's course links to the list of as many names."""
+    page = await get(site, "prof", "")
+    assert "Not started yet 11 of 13 members" in text(page)
+    link = re.search(r'href="/services/stats/(inactive[^"]+)">Show who', page.text)
+    assert link is not None
+    listed = text(await get(site, "prof", unescape(link[1])))
+    assert "Not started yet Current members of" in listed
+    assert "11 users;" in listed
+    assert "eva" in listed
+
+
+async def test_imported_days_do_not_claim_that_servers_were_observed(site: StatsSite) -> None:
+    """A fact without a value says "not observed" instead of showing a dash."""
+    shown = text(await get(site, "root", "?since=2026-03-05&until=2026-03-05"))
+    assert "Active users not observed" in shown
+    assert "Median session not observed" in shown
+
+
+async def test_today_is_marked(site: StatsSite) -> None:
+    """The row of today is not over; that of the partly observed day before it is incomplete."""
+    page = await get(site, "root", "?" + ALL)
+    assert 'data-so-far="today, so far"' in page.text
+    assert "9 today, so far" in text(page)
+    assert "Hollow: not over yet" in text(page)

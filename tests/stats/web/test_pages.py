@@ -1,17 +1,50 @@
 """What the pages share."""
 
+import re
+
+from aiohttp.web import PlainResource
+
 from tests.stats.course import ALL
-from tests.stats.web.site import PREFIX, StatsSite
+from tests.stats.web.site import PREFIX, StatsSite, text
+
+NOT_PAGES = ("api/", "health", "ready", "metrics", "oauth_callback", "login", "logout", "static/")
 
 
-async def test_browser_time_zone(site: StatsSite) -> None:
-    """The cookie sets the time zone; a parameter overrides it, and an invalid cookie is ignored."""
+def pages(site: StatsSite) -> list[str]:
+    """The path of every page, as the application's routes have it."""
+    paths = [
+        one.canonical.removeprefix(PREFIX)
+        for one in site.app.router.resources()
+        if isinstance(one, PlainResource) and one.canonical.startswith(PREFIX)
+    ]
+    return [path for path in paths if not path.startswith(NOT_PAGES)]
+
+
+def test_pages_are_found(site: StatsSite) -> None:
+    """The other test looks at something."""
+    assert {"", "users", "inactive", "person"} <= set(pages(site))
+
+
+async def test_every_page_names_its_zone_once(site: StatsSite) -> None:
+    """Days are in the database's zone, and times, too, unless the address names another one."""
     browser = await site.browser("root")
-    for cookie, query, shown in (
-        ("Asia/Kolkata", "", "15:30"),
-        ("Asia/Kolkata", "&timezone=Europe/Berlin", "11:00"),
-        ("../../etc", "", "10:00"),
-    ):
-        browser.session.cookie_jar.update_cookies({"stats-timezone": cookie})
+    for path in pages(site):
+        address = f"{PREFIX}{path}?{ALL}{'&user=ana' * (path == 'person')}"
+        page = await browser.go(address)
+        assert page.status == 200, path
+        assert len(re.findall(r"\bUTC\b", text(page))) == 1, path
+        assert "All days and times are in UTC." in text(page), path
+        page = await browser.go(address + "&timezone=Asia/Kolkata")
+        for zone in ("UTC", "Asia/Kolkata"):
+            assert len(re.findall(rf"\b{zone}\b", text(page))) == 1, path
+
+
+async def test_only_dates_with_a_time_follow_the_address(site: StatsSite) -> None:
+    """Ana's session at ten is at ten, whatever zone the browser reported to earlier versions."""
+    browser = await site.browser("root")
+    browser.session.cookie_jar.update_cookies({"stats-timezone": "Asia/Kolkata"})
+    for query, shown in (("", "10:00"), ("&timezone=Europe/Berlin", "11:00")):
         page = await browser.go(f"{PREFIX}person?user=ana&{ALL}{query}")
         assert f"2026-03-02 {shown}</time>" in page.text
+    # The drawing has a row for each recorded day, of which Ana's late session covers two.
+    assert page.text.count('class="running"') == 4  # the key, Monday, Tuesday and its night

@@ -17,7 +17,7 @@ from services.stats.intervals import Interval
 from services.stats.records import HUB, UserDay
 from services.stats.store import tables as t
 from services.stats.store.daily.records import read_days
-from services.stats.store.daily.rollup import roll_up
+from services.stats.store.daily.rollup import CountedDay
 from services.stats.store.daily.rows import replace_day
 from services.stats.store.daily.without_person import Erased, is_empty, without_person
 from services.stats.store.mapping import group_day_of, group_day_row, person_of
@@ -52,6 +52,8 @@ async def forget(store: Store, name: str) -> int:
         if first != date.max:
             for one in erased:
                 await _reduce_pruned_days(store, connection, one, raw_from)
+            if any(one.days for one in erased):
+                await _drop_profiles(store, connection, raw_from)
             seen = min(day_of(person.first_seen, store.zone) for person in people)
             until = date.fromisoformat(meta["rolled_until"])
             await _roll_up_again(store, connection, max(seen, raw_from), until)
@@ -103,6 +105,12 @@ async def _reduce_pruned_days(
     await upsert(connection, t.group_days, map(group_day_row, reduced.values()))
 
 
+async def _drop_profiles(store: Store, connection: AsyncConnection, before: date) -> None:
+    """Profiles and images of pruned days: nothing says which part was the person's."""
+    await connection.execute(delete(t.profile_days).where(t.profile_days.c.day < before))
+    await store.write_meta(connection, profiles_from=before.isoformat())
+
+
 async def _roll_up_again(
     store: Store, connection: AsyncConnection, first: date, until: date
 ) -> None:
@@ -112,8 +120,7 @@ async def _roll_up_again(
         return
     end = bounds(last, store.zone).end
     async for records in read_days(store, connection, list(days(first, last)), end):
-        user_days, group_days = roll_up(records)
-        await replace_day(connection, records.day, user_days, group_days)
+        await replace_day(connection, CountedDay(records))
 
 
 async def _reduce_polls(connection: AsyncConnection, erased: Erased) -> None:

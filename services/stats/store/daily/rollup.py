@@ -5,7 +5,7 @@ semester's course can still be reported when its group is empty.
 """
 
 import json
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
@@ -14,8 +14,17 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from services.stats.days import bounds
-from services.stats.intervals import Interval, common, overlap_seconds, total_seconds, union, within
-from services.stats.records import GAP, HUB, GroupDay, Poll, Session, UserDay
+from services.stats.intervals import (
+    Interval,
+    common,
+    near,
+    overlap_seconds,
+    total_seconds,
+    union,
+    within,
+)
+from services.stats.records import GAP, HUB, GroupDay, Poll, ProfileDay, Session, UserDay
+from services.stats.store.daily.by_profile import Choice, Counts, add_up, by_choice, rows
 
 CULLED_AFTER = timedelta(minutes=15)
 """A server that ends this long after its last activity was not stopped by its user."""
@@ -72,6 +81,7 @@ class _Person:
     minutes: list[int] = field(default_factory=list)
     hours: frozenset[int] = frozenset()
     running: list[Interval] = field(default_factory=list)
+    by_choice: Mapping[Choice, Counts] = field(default_factory=dict)
 
 
 class CountedDay:
@@ -111,6 +121,20 @@ class CountedDay:
         """The row of a group, given the users who were its members on that day."""
         return self._row(group_id, len(members), members)
 
+    def profiles(self, group_id: int = HUB, members: Set[int] | None = None) -> list[ProfileDay]:
+        """The servers of the hub, or of a group's members, by profile and image."""
+        if not self.records.servers_known:
+            return []
+        mine = (p.by_choice for i, p in self._people.items() if members is None or i in members)
+        return rows(self.records.day, group_id, add_up(mine))
+
+    def groups(self) -> list[GroupDay]:
+        """The rows of the hub, and of the groups with any figures."""
+        # A group that everybody has left still has its members' activity of the last 30 days.
+        members = self.records.members
+        numbers = sorted(members.keys() | self.records.members_29_before.keys())
+        return [self.hub(), *(self.group(one, members.get(one, frozenset())) for one in numbers)]
+
     def _row(self, group_id: int, size: int, members: Set[int] | None) -> GroupDay:
         row = _group_day(group_id, size, members, self._people, self.records, self._seen)
         return row._replace(observed_hours=self._hours)
@@ -119,10 +143,7 @@ class CountedDay:
 def roll_up(records: DayRecords) -> tuple[list[UserDay], list[GroupDay]]:
     """The rows of a day: the hub's, and those of the groups with any figures."""
     day = CountedDay(records)
-    # A group that everybody has left still has its members' activity of the last 30 days.
-    groups = sorted(records.members.keys() | records.members_29_before.keys())
-    rows = [day.group(one, records.members.get(one, frozenset())) for one in groups]
-    return day.users(), [day.hub(), *rows]
+    return day.users(), day.groups()
 
 
 def observed(polls: Iterable[Poll], window: Interval) -> list[Interval]:
@@ -180,6 +201,7 @@ def _count_person(person: _Person, records: DayRecords, seen: Sequence[Interval]
     unobserved = total_seconds(running) - total_seconds(watched) - (worked - worked_watched)
     person.unobserved_seconds = int(unobserved)
     person.hours = frozenset(h for i in person.active for h in _local_hours(i, records.zone))
+    person.by_choice = by_choice(person.sessions, person.active, window, seen)
     person.sessions = []
 
 
@@ -286,7 +308,7 @@ def observed_hours(day: date, zone: ZoneInfo, seen: Sequence[Interval]) -> str:
         local = start.astimezone(zone)
         hour = Interval(start, start + timedelta(seconds=3600 - local.minute * 60 - local.second))
         lengths[local.hour] += hour.seconds
-        observed_lengths[local.hour] += overlap_seconds([hour], _near(seen, hour))
+        observed_lengths[local.hour] += overlap_seconds([hour], near(seen, hour))
         start = hour.end
     shares = [
         round(100 * part / length) if length else 0
@@ -316,11 +338,5 @@ def concurrency(
     if len(seen) == 1 and all(seen[0].start <= start and end <= seen[0].end for start, end in runs):
         busy = total_seconds(runs)  # as on most days, all of the day was observed
     else:
-        busy = sum(overlap_seconds([run], _near(seen, run)) for run in runs)
+        busy = sum(overlap_seconds([run], near(seen, run)) for run in runs)
     return busy / duration, peak, peak_at
-
-
-def _near(seen: Sequence[Interval], run: Interval) -> Sequence[Interval]:
-    first = max(bisect_left(seen, run) - 1, 0)
-    last = bisect_left(seen, Interval(run.end, run.end))
-    return seen[first : last + 1]

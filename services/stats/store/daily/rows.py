@@ -12,11 +12,11 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.days import bounds, day_of, days
-from services.stats.records import HUB, GroupDay, UserDay
+from services.stats.records import HUB, GroupDay, ProfileDay, UserDay
 from services.stats.store import tables as t
 from services.stats.store.daily.past_members import PastMembers
 from services.stats.store.daily.records import read_days, read_members
-from services.stats.store.daily.rollup import CountedDay, roll_up
+from services.stats.store.daily.rollup import CountedDay
 from services.stats.store.mapping import group_day_row
 from services.stats.store.store import Store
 from services.stats.store.upsert import upsert
@@ -39,8 +39,7 @@ async def roll_up_until(store: Store, now: datetime) -> list[date]:
                 continue  # marked again in the meantime
             end = bounds(day, store.zone).end
             (records,) = [one async for one in read_days(store, connection, [day], end)]
-            user_days, group_days = roll_up(records)
-            await replace_day(connection, day, user_days, group_days)
+            await replace_day(connection, CountedDay(records))
             await store.write_meta(
                 connection,
                 rolled_until=(day + timedelta(days=1)).isoformat(),
@@ -64,18 +63,25 @@ async def _next_day(store: Store, now: datetime) -> date | None:
     return day if day < day_of(now - LATE, store.zone) else None
 
 
-async def replace_day(
-    connection: AsyncConnection,
-    day: date,
-    user_days: list[UserDay],
-    group_days: list[GroupDay],
-) -> None:
+async def replace_day(connection: AsyncConnection, counted: CountedDay) -> None:
     """Write the rows of a day in place of those that it has."""
-    for table in (t.user_days, t.group_days):
+    day, members = counted.records.day, counted.records.members
+    for table in (t.user_days, t.group_days, t.profile_days):
         await connection.execute(delete(table).where(table.c.day == day))
-    await upsert(connection, t.user_days, (row._asdict() for row in user_days))
-    rows = [row for row in group_days if row.group_id == HUB or row.active_30 or row.server_seconds]
-    await upsert(connection, t.group_days, map(group_day_row, rows))
+    await upsert(connection, t.user_days, (row._asdict() for row in counted.users()))
+    groups = [
+        one
+        for one in counted.groups()
+        if one.group_id == HUB or one.active_30 or one.server_seconds
+    ]
+    await upsert(connection, t.group_days, map(group_day_row, groups))
+    profiles = [counted.profiles()]
+    profiles += [
+        counted.profiles(one.group_id, members.get(one.group_id, frozenset()))
+        for one in groups
+        if one.group_id != HUB
+    ]
+    await upsert(connection, t.profile_days, (row._asdict() for rows in profiles for row in rows))
 
 
 async def count_live_days(store: Store, connection: AsyncConnection) -> list[CountedDay]:
@@ -117,6 +123,21 @@ class LiveDays:
                     self._groups[group_id] = await self._count_group(connection, group_id)
             rows = [row for group_id in (HUB, *groups) for row in self._groups[group_id]]
             return self._users, rows
+
+    async def profiles(
+        self, connection: AsyncConnection, last_poll: datetime, group_id: int
+    ) -> list[ProfileDay]:
+        """The servers of the hub or a group on these days, by profile and image."""
+        await self.read(connection, last_poll)
+        rows = []
+        for day in self._days:
+            members = None
+            if group_id != HUB:
+                window = bounds(day.records.day, self._store.zone)
+                found = await read_members(connection, window, (group_id,))
+                members = found.get(group_id, set())
+            rows += day.profiles(group_id, members)
+        return rows
 
     async def _count_group(self, connection: AsyncConnection, group_id: int) -> list[GroupDay]:
         rows = []

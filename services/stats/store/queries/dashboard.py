@@ -26,14 +26,26 @@ from services.stats.days import Period, day_of
 from services.stats.intervals import Interval
 from services.stats.pseudonyms import is_pseudonym
 from services.stats.query.access import Audience, Individual, Viewer, WholeHub
+from services.stats.query.glance.headline import Headline, weeks
 from services.stats.query.people import GroupRow, PersonRow
 from services.stats.query.periods import Summary, day_lengths, summarise
 from services.stats.query.question import Span
+from services.stats.query.servers import forecast
+from services.stats.query.servers.ages import RunningServer
+from services.stats.query.servers.choices import ServerUse
+from services.stats.query.servers.forecast import Expected
+from services.stats.query.spawns import SpawnSummary
 from services.stats.query.timeline import Timeline
 from services.stats.records import GroupDay
 from services.stats.store import tables as t
 from services.stats.store.daily.rows import LiveDays
-from services.stats.store.queries import days, observation, people, timelines
+from services.stats.store.queries import days, observation, people, servers, spawns, timelines
+from services.stats.store.queries.headline import (
+    EverActive,
+    read_headline,
+    read_observed_until,
+)
+from services.stats.store.queries.resources import ResourceRecords, resource_records
 from services.stats.store.queries.selection import Selection
 from services.stats.store.store import Store
 from services.stats.store.tables import FOREVER
@@ -47,6 +59,7 @@ class Queries:
         self.zone = store.zone
         self.name_of = name_of
         self._live = LiveDays(store)
+        self._ever_active = EverActive(store)
 
     async def span(self) -> Span | None:
         """The time for which there are records; None before the first poll."""
@@ -59,6 +72,7 @@ class Queries:
             span = await self._span(connection)
             if span is not None:
                 await self._live.read(connection, span.last_poll)
+                await self._ever_active.read(connection, span.last_poll)
 
     async def made_up(self) -> bool:
         """Whether the database holds demo data."""
@@ -108,6 +122,34 @@ class Queries:
             total = await _summary(selection, rows, Period(first, last))
             return rows, total, [await _summary(selection, rows, period) for period in periods]
 
+    async def spawns(
+        self, audience: Audience, periods: Sequence[Period]
+    ) -> list[SpawnSummary] | None:
+        """How servers started in each period (a day, or more), by the Hub's own counters.
+
+        The periods must be sorted and must not overlap. None if the audience is not the whole hub:
+        the Hub counts spawns, but not whose.
+        """
+        if not periods:
+            return []
+        async with self._select(audience, periods[0].first, periods[-1].last) as selection:
+            records = await spawns.read_spawns(selection)
+            if records is None:
+                return None
+            rows = await observation.hub_days(selection)
+            return [spawns.summary_of(selection, records, rows, period) for period in periods]
+
+    async def headline(self, audience: Audience, now: datetime) -> Headline | None:
+        """The figures of the first screen as of ``now``; None before the first poll."""
+        this, last = weeks(day_of(now, self.zone))
+        async with self._select(audience, last.first, this.last) as selection:
+            return await read_headline(selection, self._ever_active, now)
+
+    async def observed_until(self, now: datetime) -> datetime:
+        """Until when to expect records: the last poll, or ``now`` if another one is overdue."""
+        async with self.store.reading() as connection:
+            return await read_observed_until(connection, now)
+
     async def people(self, audience: Audience, first: date, last: date) -> list[PersonRow]:
         """Every user of the audience, also without activity; by name."""
         async with self._select(audience, first, last) as selection:
@@ -142,6 +184,30 @@ class Queries:
         """Running servers at about this many moments; None in a gap."""
         async with self._select(audience, first, last) as selection:
             return await timelines.servers_at(selection, points)
+
+    async def server_use(self, audience: Audience, first: date, last: date) -> ServerUse:
+        """The servers of these days by profile and image."""
+        async with self._select(audience, first, last) as selection:
+            known = (await self.store.read_meta(selection.connection)).get("profiles_from")
+            return await servers.server_use(selection, date.fromisoformat(known) if known else None)
+
+    async def expected(self, audience: Audience, span: Span) -> list[Expected]:
+        """How many servers to expect in the coming week, for the hub or a group."""
+        rows = await self.days(audience, *forecast.days_needed(span.last_day))
+        peaks = forecast.complete_peaks(rows, span.last_poll, self.zone)
+        return forecast.forecast(span.last_day, peaks)
+
+    async def running(self, audience: Audience) -> list[RunningServer]:
+        """The servers of the audience that run now, the oldest first."""
+        async with self._select(audience, date.min, date.max) as selection:
+            return await servers.running(selection)
+
+    async def resources(
+        self, audience: Audience, viewer: Viewer, first: date, last: date
+    ) -> ResourceRecords:
+        """Who may own a server, and whose use of resources may be shown."""
+        async with self._select(audience, first, last) as selection:
+            return await resource_records(selection, viewer)
 
     @asynccontextmanager
     async def _select(

@@ -97,6 +97,7 @@ async def _days_of_user(selection: Selection) -> list[GroupDay]:
         active_days += [hub.day] * row.active
         rows.append(
             row._replace(
+                members=int(shown),
                 observed_seconds=hub.observed_seconds,
                 active_7=_active_within(active_days, hub.day, timedelta(days=7)),
                 active_30=_active_within(active_days, hub.day, timedelta(days=30)),

@@ -78,6 +78,20 @@ async def current_users(selection: Selection) -> set[int]:
     return users if selection.windows is None else users & set(selection.windows)
 
 
+async def was_active(selection: Selection, ids: set[int]) -> set[int]:
+    """Those of the users who were active on a day, of any time, that may be shown of them."""
+    c = t.user_days.c
+    query = select(c.user_id, c.day).where(c.was_active)
+    if len(ids) <= FEW:
+        query = query.where(c.user_id.in_(list(ids)))
+    rows = await selection.connection.execute(query)
+    return {
+        row.user_id
+        for row in rows
+        if row.user_id in ids and selection.visible(row.user_id, row.day)
+    }
+
+
 async def people(selection: Selection, ids: set[int] | None = None) -> list[PersonRow]:
     """Every user of the audience, or those with these ids, by name; also without activity."""
     sums = await total_sums(selection)

@@ -12,7 +12,7 @@ from services.stats.days import bounds, day_of, midnight
 from services.stats.intervals import Interval, union, within
 from services.stats.query.access import Audience, Individual, Members, WholeHub
 from services.stats.query.question import Span
-from services.stats.records import HUB, GroupDay, Person, UserDay
+from services.stats.records import HUB, GroupDay, Person, ProfileDay, UserDay
 from services.stats.store import tables as t
 from services.stats.store.daily.rows import LiveDays
 from services.stats.store.mapping import person_of
@@ -51,6 +51,7 @@ class Selection:
         """Rows of days that are not rolled up yet."""
         self.live_groups: Sequence[GroupDay] = ()
         self.user_days: list[UserDay] | None = None  # read on first use
+        self._live: LiveDays | None = None
 
     @property
     def empty(self) -> bool:
@@ -71,6 +72,7 @@ class Selection:
         """Look up the audience, and count the days that are not rolled up yet."""
         if self.span is None:
             return
+        self._live = live
         if isinstance(self.audience, Members):
             self.group_id = await self._group_id(self.audience.group)
             self.windows = await self._memberships(t.groups.c.name == self.audience.group)
@@ -80,6 +82,12 @@ class Selection:
         self.live_users, self.live_groups = await live.read(
             self.connection, self.span.last_poll, [g for g in groups if g is not None]
         )
+
+    async def live_profiles(self, group_id: int) -> list[ProfileDay]:
+        """The rows by profile and image of the days that are not rolled up yet."""
+        if self._live is None or self.span is None:
+            return []
+        return await self._live.profiles(self.connection, self.span.last_poll, group_id)
 
     # -- users
 

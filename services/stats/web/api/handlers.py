@@ -5,11 +5,9 @@ is signed in, and ``Viewer.audience`` which users they may ask about.
 """
 
 import json
-from collections.abc import Collection
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 
-import msgspec
 from aiohttp import web
 
 from common.web.application import PREFIX
@@ -18,35 +16,44 @@ from services.stats.query.access import Audience, Individual, Viewer
 from services.stats.query.people import TableQuery, paginate, search
 from services.stats.query.periods import Summary, by_day
 from services.stats.query.question import InvalidQuery, Question, Span
+from services.stats.query.resources.prices import Prices
 from services.stats.records import GroupDay
 from services.stats.store.queries.dashboard import Queries
 from services.stats.web.api import responses
+from services.stats.web.api.base import Handlers, as_json
 from services.stats.web.api.openapi import describe
 from services.stats.web.api.parameters import (
     PAGED,
     RANGE,
     WHO,
     bounded_days,
-    check_names,
     parse_points,
     required_since,
 )
+from services.stats.web.api.servers.handlers import ServerHandlers
 from services.stats.web.authentication import Authenticator
 from services.stats.web.errors import DataNotFound, add_query_errors
+from services.stats.web.resources.api import ResourcesApi
+from services.stats.web.resources.report import ResourceSource
 
 
-def add_api(app: web.Application, *, queries: Queries, authenticator: Authenticator) -> None:
+def add_api(
+    app: web.Application,
+    *,
+    queries: Queries,
+    authenticator: Authenticator,
+    resources: ResourceSource | None = None,
+) -> None:
     """Add the API to an application of common.web.application.create_app."""
     add_query_errors(app)
     Api(queries, authenticator).setup(app)
+    ServerHandlers(queries, authenticator).setup(app)
+    source = resources or ResourceSource(queries, None, Prices())
+    ResourcesApi(source, authenticator).setup(app)
 
 
-class Api:
-    """The handlers. Each authenticates the request before it does anything else."""
-
-    def __init__(self, queries: Queries, authenticator: Authenticator) -> None:
-        self._queries = queries
-        self._authenticator = authenticator
+class Api(Handlers):
+    """The handlers that are about users, days and groups."""
 
     def setup(self, app: web.Application) -> None:
         """Add the API's routes."""
@@ -74,122 +81,112 @@ class Api:
 
     async def about(self, request: web.Request) -> web.Response:
         """GET api/about."""
-        viewer, question = await self._parse(request, ("timezone",))
-        made_up = await self._queries.made_up()
-        span = await self._queries.span()
-        return _json(responses.about(viewer, span, self._zone, question.zone, made_up))
+        viewer, question = await self.parse(request, ("timezone",))
+        made_up = await self.queries.made_up()
+        span = await self.queries.span()
+        return as_json(responses.about(viewer, span, self.zone, question.zone, made_up))
 
     async def summary(self, request: web.Request) -> web.Response:
         """GET api/summary."""
-        viewer, question = await self._parse(request, (*RANGE, *WHO, "by"))
+        viewer, question = await self.parse(request, (*RANGE, *WHO, "by"))
         audience = viewer.audience(group=question.group, user=question.user)
-        span = await self._queries.span()
+        span = await self.queries.span()
         days = bounded_days(question, span)
         total: list[Summary] = []
         rows: list[Summary] = []
         if span is not None and days is not None:
-            total = await self._queries.summaries(audience, [Period(*days)])
+            total = await self.queries.summaries(audience, [Period(*days)])
             rows = await self._summaries(audience, question.by, days, span)
-        return _json(responses.summary(total, rows, days, self._zone, question.zone))
+        return as_json(responses.summary(total, rows, days, self.zone, question.zone))
 
     async def _summaries(
         self, audience: Audience, by: By, days: tuple[date, date], span: Span
     ) -> list[Summary]:
         if by is not By.DAY:
-            return await self._queries.summaries(audience, periods(*days, by))
-        rows = await self._queries.days(audience, *days)
-        return by_day(rows, *days, span.last_poll, self._queries.zone)
+            return await self.queries.summaries(audience, periods(*days, by))
+        rows = await self.queries.days(audience, *days)
+        return by_day(rows, *days, span.last_poll, self.queries.zone)
 
     async def days(self, request: web.Request) -> web.Response:
         """GET api/days."""
-        viewer, question = await self._parse(request, (*RANGE, *WHO))
+        viewer, question = await self.parse(request, (*RANGE, *WHO))
         rows, days = await self._days(viewer, question)
-        return _json(responses.days(rows, days, self._zone, question.zone))
+        return as_json(responses.days(rows, days, self.zone, question.zone))
 
     async def week_by_hour(self, request: web.Request) -> web.Response:
         """GET api/week-by-hour. Hours are in the recorder's time zone."""
-        viewer, question = await self._parse(request, ("since", "until", *WHO))
+        viewer, question = await self.parse(request, ("since", "until", *WHO))
         rows, days = await self._days(viewer, question)
-        return _json(responses.week(rows, days, self._zone))
+        return as_json(responses.week(rows, days, self.zone))
 
     async def session_lengths(self, request: web.Request) -> web.Response:
         """GET api/session-lengths."""
-        viewer, question = await self._parse(request, ("since", "until", *WHO))
+        viewer, question = await self.parse(request, ("since", "until", *WHO))
         rows, days = await self._days(viewer, question)
-        return _json(responses.lengths(rows, days, self._zone))
+        return as_json(responses.lengths(rows, days, self.zone))
 
     async def _days(
         self, viewer: Viewer, question: Question
     ) -> tuple[list[GroupDay], tuple[date, date] | None]:
         audience = viewer.audience(group=question.group, user=question.user)
-        days = bounded_days(question, await self._queries.span())
-        return (await self._queries.days(audience, *days) if days else []), days
+        days = bounded_days(question, await self.queries.span())
+        return (await self.queries.days(audience, *days) if days else []), days
 
     async def people(self, request: web.Request) -> web.Response:
         """GET api/people."""
-        viewer, question = await self._parse(request, ("since", "until", *WHO, *PAGED))
+        viewer, question = await self.parse(request, ("since", "until", *WHO, *PAGED))
         table = TableQuery.parse(request.query)
         audience = viewer.audience(group=question.group, user=question.user)
-        days = bounded_days(question, await self._queries.span())
-        rows = await self._queries.people(audience, *days) if days else []
+        days = bounded_days(question, await self.queries.span())
+        rows = await self.queries.people(audience, *days) if days else []
         page = paginate(search(rows, table), table.page)
-        return _json(responses.people(page, days, self._zone))
+        return as_json(responses.people(page, days, self.zone))
 
     async def inactive(self, request: web.Request) -> web.Response:
         """GET api/inactive: ``since`` is required."""
-        viewer, question = await self._parse(request, ("since", *WHO, *PAGED))
+        viewer, question = await self.parse(request, ("since", *WHO, *PAGED))
         table = TableQuery.parse(request.query)
         audience = viewer.audience(group=question.group, user=question.user)
-        since = required_since(question, request.query, await self._queries.span())
-        rows = await self._queries.inactive(audience, since) if since else []
+        since = required_since(question, request.query, await self.queries.span())
+        rows = await self.queries.inactive(audience, since) if since else []
         page = paginate(search(rows, table), table.page)
-        return _json(responses.inactive(page, since, self._zone))
+        return as_json(responses.inactive(page, since, self.zone))
 
     async def timeline(self, request: web.Request) -> web.Response:
         """GET api/timeline: of ``user``, by default the viewer. Raises DataNotFound."""
-        viewer, question = await self._parse(request, (*RANGE, *WHO))
+        viewer, question = await self.parse(request, (*RANGE, *WHO))
         audience = self._individual(viewer, question)
-        days = bounded_days(question, await self._queries.span(), detailed=True)
+        days = bounded_days(question, await self.queries.span(), detailed=True)
         if days is None:
             raise DataNotFound("there are no timelines of these days")
-        timeline = await self._queries.timeline(audience, *days)
+        timeline = await self.queries.timeline(audience, *days)
         if timeline.person is None:
             raise DataNotFound("no such user among those you may see")
-        return _json(responses.timeline(timeline, days, self._zone, question.zone))
+        return as_json(responses.timeline(timeline, days, self.zone, question.zone))
 
     async def groups(self, request: web.Request) -> web.Response:
         """GET api/groups."""
-        viewer, _ = await self._parse(request, ("q", "page"))
+        viewer, _ = await self.parse(request, ("q", "page"))
         table = TableQuery.parse(request.query)
         wanted = table.text.casefold()
-        rows = [row for row in await self._queries.groups(viewer) if wanted in row.name.casefold()]
-        return _json(responses.groups(rows, table.page))
+        rows = [row for row in await self.queries.groups(viewer) if wanted in row.name.casefold()]
+        return as_json(responses.groups(rows, table.page))
 
     async def gaps(self, request: web.Request) -> web.Response:
         """GET api/gaps: for every viewer, because gaps reveal nothing about users."""
-        _, question = await self._parse(request, RANGE)
-        days = bounded_days(question, await self._queries.span(), detailed=True)
-        gaps = await self._queries.gaps(*days) if days else []
-        return _json(responses.gaps(gaps, days, self._zone, question.zone))
+        _, question = await self.parse(request, RANGE)
+        days = bounded_days(question, await self.queries.span(), detailed=True)
+        gaps = await self.queries.gaps(*days) if days else []
+        return as_json(responses.gaps(gaps, days, self.zone, question.zone))
 
     async def concurrency(self, request: web.Request) -> web.Response:
         """GET api/concurrency."""
-        viewer, question = await self._parse(request, (*RANGE, *WHO, "points"))
+        viewer, question = await self.parse(request, (*RANGE, *WHO, "points"))
         points = parse_points(request.query)
         audience = viewer.audience(group=question.group, user=question.user)
-        days = bounded_days(question, await self._queries.span(), detailed=True)
-        moments = await self._queries.servers_at(audience, *days, points) if days else []
-        return _json(responses.concurrency(moments, days, self._zone, question.zone))
-
-    @property
-    def _zone(self) -> str:
-        return self._queries.zone.key
-
-    async def _parse(self, request: web.Request, names: Collection[str]) -> tuple[Viewer, Question]:
-        """The viewer and the question; ``names`` are the parameters the route takes."""
-        viewer = await self._authenticator.viewer(request)
-        check_names(request.query, names)
-        return viewer, Question.parse(request.query)
+        days = bounded_days(question, await self.queries.span(), detailed=True)
+        moments = await self.queries.servers_at(audience, *days, points) if days else []
+        return as_json(responses.concurrency(moments, days, self.zone, question.zone))
 
     @staticmethod
     def _individual(viewer: Viewer, question: Question) -> Individual:
@@ -200,10 +197,6 @@ class Api:
         if not isinstance(audience, Individual):  # with a user, it always is one
             raise TypeError(audience)
         return audience
-
-
-def _json(value: msgspec.Struct) -> web.Response:
-    return web.Response(body=msgspec.json.encode(value), content_type="application/json")
 
 
 def _version() -> str:

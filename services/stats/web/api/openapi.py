@@ -16,6 +16,8 @@ from services.stats.web.api.parameters import (
     MOST_DETAILED_DAYS,
     MOST_POINTS,
 )
+from services.stats.web.api.servers import types as server_types
+from services.stats.web.resources.types import CostAnswer, ResourcesAnswer
 
 _RESPONSES: dict[str, type[msgspec.Struct]] = {
     "about": api_types.About,
@@ -29,6 +31,12 @@ _RESPONSES: dict[str, type[msgspec.Struct]] = {
     "groups": api_types.GroupsAnswer,
     "gaps": api_types.GapsAnswer,
     "concurrency": api_types.ConcurrencyAnswer,
+    "profiles": server_types.UseAnswer,
+    "images": server_types.UseAnswer,
+    "server-ages": server_types.AgesAnswer,
+    "forecast": server_types.ForecastAnswer,
+    "resources": ResourcesAnswer,
+    "cost": CostAnswer,
 }
 
 _ERRORS = {
@@ -94,6 +102,20 @@ def _paths() -> dict[str, Any]:
         "concurrency": _get(
             "concurrency", "Running servers over time", (*days, "timezone", *who, "points")
         ),
+        "profiles": _get("profiles", "Servers by the profile that users chose", (*days, *who)),
+        "images": _get("images", "Servers by the image that users chose", (*days, *who)),
+        "server-ages": _get(
+            "server-ages", "How long running servers have run", ("timezone", *who, "page")
+        ),
+        "forecast": _get(
+            "forecast", "The peak of concurrent servers to expect in the coming week", ("group",)
+        ),
+        "resources": _get(
+            "resources",
+            "Memory and CPU of servers, if Prometheus is configured",
+            (*days, "group", "page"),
+        ),
+        "cost": _get("cost", "The estimated cost of servers by group", (*days, "group")),
     }
     # Only here is a parameter required.
     described["inactive"]["parameters"][0] = {

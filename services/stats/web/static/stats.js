@@ -2,7 +2,8 @@
  *
  * A chart is drawn from the table in its section, so both show the same numbers. A cell without
  * data-value was not observed: there the line is interrupted and the background is grey. So it is,
- * in a lighter grey, where a row is incomplete: its numbers would look like a decline.
+ * in a lighter grey, where a row is incomplete: its numbers would look like a decline. The number of
+ * a period that is not over (data-so-far) is a hollow mark, which no line leads to.
  */
 "use strict";
 
@@ -17,21 +18,13 @@ const DATES = [
   [DAY, "{D} {MMM}", "\n{YYYY}", null, null, null, null, null, 1],
   [1, "{HH}:{mm}", "\n{D} {MMM} {YYYY}", null, "\n{D} {MMM}", null, null, null, 1],
 ];
+/* From this width on, lines are labelled at their ends; a narrow chart has its legend only. */
+const LABELLED = 420;
+const LINE_HEIGHT = 16;
 const drawn = [];
 
-/* A cookie tells the server the browser's time zone. On the first visit the page is loaded again
- * to use it, unless the address names a time zone. */
+/* The time zone of the page's times. */
 const page = document.querySelector('meta[name="stats-zone"]');
-const browserZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-
-function rememberZone() {
-  const wanted = `stats-timezone=${browserZone}`;
-  const has = () => document.cookie.split("; ").includes(wanted);
-  if (!browserZone || has()) return false;
-  const secure = location.protocol === "https:" ? "; Secure" : "";
-  document.cookie = `${wanted}; Path=${page.dataset.path}; Max-Age=31536000; SameSite=Lax${secure}`;
-  return has() && !page.dataset.asked && page.content !== browserZone;
-}
 
 function offerZones() {
   const list = document.getElementById("zones");
@@ -44,7 +37,7 @@ const colour = (name) => getComputedStyle(document.documentElement).getPropertyV
 const number = (cell) => (cell.dataset.value === undefined ? null : Number(cell.dataset.value));
 const text = (cell) => cell.textContent.trim();
 
-/* The columns to draw: {x, labels, series: [{label, scale, unit, values, texts}]} */
+/* The columns to draw: {x, labels, series: [{label, unit, values, soFar, texts}]} */
 function read(table) {
   const rows = [...table.tBodies[0].rows].filter((row) => row.cells.length > 1);
   const first = rows.map((row) => row.cells[0]);
@@ -55,19 +48,23 @@ function read(table) {
     head.dataset.scale
       ? [{
           label: head.textContent,
-          scale: head.dataset.scale,
           unit: head.dataset.unit,
           values: rows.map((row, j) => (incomplete[j] ? null : number(row.cells[i]))),
+          soFar: rows.map((row) => (row.dataset.soFar ? number(row.cells[i]) : null)),
           texts: rows.map((row) => text(row.cells[i])),
         }]
       : []);
+  const known = (_x, i) => series.some((one) => one.values[i] !== null);
   return {
     isTime,
+    last: isTime ? rows.findLastIndex(known) : -1, // of a histogram, no bar is the latest
+    soFar: rows.findIndex((row) => row.dataset.soFar),
+    soFarText: rows.map((row) => row.dataset.soFar).find(Boolean),
     named: table.tHead.rows[0].cells[0].textContent,
     // Days do not depend on a time zone; times are shown in the page's.
     zone: table.dataset.kind === "day" ? "UTC" : page.content,
     x: first.map((cell, i) => (isTime ? seconds(cell) : i)),
-    labels: first.map(text),
+    labels: first.map((cell) => (isTime ? text(cell.querySelector("time")) : text(cell))),
     incomplete,
     series,
   };
@@ -99,10 +96,81 @@ function shadeGaps(plot, runs, x, colouring) {
   plot.ctx.restore();
 }
 
+/* Positions at least `gap` apart and, as far as there is room, between `low` and `high`; in order. */
+function spread(wanted, gap, low, high) {
+  const order = wanted.map((_at, i) => i).sort((a, b) => wanted[a] - wanted[b]);
+  const at = [...wanted];
+  let free = low;
+  for (const i of order) free = (at[i] = Math.max(at[i], free)) + gap;
+  free = high;
+  for (const i of order.reverse()) free = (at[i] = Math.min(at[i], free)) - gap;
+  return at;
+}
+
+function endLabels(data, bars, width) {
+  const lines = data.series.length;
+  return !bars && data.last >= 0 && lines > 1 && lines <= SERIES.length && width >= LABELLED;
+}
+
+function labelSpace(data) {
+  const context = document.createElement("canvas").getContext("2d");
+  context.font = `12px ${getComputedStyle(document.body).fontFamily}`;
+  return Math.ceil(Math.max(...data.series.map((one) => context.measureText(one.label).width))) + 12;
+}
+
+function place(plot, className, text, left, top, shade) {
+  const label = document.createElement("span");
+  label.className = className;
+  label.textContent = text;
+  label.style.left = `${left}px`;
+  label.style.top = `${top}px`;
+  if (shade) label.style.color = colour(shade);
+  plot.over.append(label);
+}
+
+/* The names of the lines at their ends, and of the period that is not over. */
+function label(plot, data, bars) {
+  for (const old of plot.over.querySelectorAll("span")) old.remove();
+  const { clientWidth: width, clientHeight: height } = plot.over;
+  if (endLabels(data, bars, plot.width)) {
+    const lines = data.series.map((one, i) => ({ ...one, i, at: one.values.findLast((value) => value !== null) }))
+      .filter((one) => one.at !== undefined);
+    const tops = spread(lines.map((one) => plot.valToPos(one.at, "y") - LINE_HEIGHT / 2), LINE_HEIGHT, 0, height - LINE_HEIGHT);
+    lines.forEach((one, i) => place(plot, "end", one.label, width + 8, tops[i], SERIES[one.i]));
+  }
+  if (data.soFar >= 0) place(plot, "so-far", data.soFarText, width, 0);
+}
+
+/* The numbers of the period that is not over. */
+function drawSoFar(plot, data, bars) {
+  const at = data.soFar;
+  if (at < 0) return;
+  const { ctx } = plot;
+  const ratio = devicePixelRatio;
+  ctx.save();
+  ctx.lineWidth = 2 * ratio;
+  data.series.forEach((one, i) => {
+    if (one.soFar[at] === null) return;
+    ctx.strokeStyle = colour(SERIES[i]);
+    const x = plot.valToPos(data.x[at], "x", true);
+    const y = plot.valToPos(one.soFar[at], "y", true);
+    ctx.beginPath();
+    if (bars) {
+      const step = at ? x - plot.valToPos(data.x[at - 1], "x", true) : 60 * ratio;
+      const half = Math.min(0.35 * step, 30 * ratio);
+      ctx.rect(x - half, y, 2 * half, plot.valToPos(0, "y", true) - y);
+    } else {
+      ctx.arc(x, y, 4 * ratio, 0, 2 * Math.PI);
+    }
+    ctx.stroke();
+  });
+  ctx.restore();
+}
+
 function options(data, runs, bars, width) {
   const axis = { stroke: colour("--soft"), grid: { stroke: colour("--grid") }, ticks: { stroke: colour("--grid") } };
-  const fromZero = { range: (_plot, _low, high) => [0, high > 0 ? high * 1.08 : 1] };
-  const second = data.series.some((one) => one.scale !== "y");
+  const most = Math.max(0, ...data.series.flatMap((one) => one.soFar));
+  const fromZero = (_plot, _low, high) => [0, Math.max(high, most) > 0 ? Math.max(high, most) * 1.08 : 1];
   const tick = (value) => value.toLocaleString("en") + (data.series[0].unit === "hours" ? " h" : "");
   const ticks = { values: (_plot, splits) => splits.map(tick) };
   const named = (_plot, splits) => splits.map((at) => (Number.isInteger(at) ? data.labels[at] ?? "" : ""));
@@ -110,25 +178,26 @@ function options(data, runs, bars, width) {
   // Space for half a bar at both ends.
   const half = (data.isTime ? (data.x[1] ?? data.x[0] + DAY) - data.x[0] : 1) * 0.6;
   const edge = bars ? { range: () => [data.x[0] - half, data.x[data.x.length - 1] + half] } : {};
+  // The legend shows the last complete values unless the cursor points at others.
+  const shown = (texts, at) => texts[at ?? data.last] ?? UNKNOWN;
   return {
     width,
     height: HEIGHT,
+    padding: [null, endLabels(data, bars, width) ? labelSpace(data) : null, null, null],
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), data.zone),
-    scales: { x: { time: data.isTime, ...edge }, y: fromZero, ...(second ? { ratio: fromZero } : {}) },
+    scales: { x: { time: data.isTime, ...edge }, y: { range: fromZero } },
     axes: [
       { ...axis, ...widest },
       { ...axis, ...ticks, size: 60 },
-      ...(second ? [{ ...axis, scale: "ratio", side: 1, size: 50, grid: { show: false } }] : []),
     ],
     series: [
-      { label: data.named, value: (_plot, at, _series, i) => (i === null ? UNKNOWN : data.labels[i]) },
+      { label: data.named, value: (_plot, _x, _series, at) => shown(data.labels, at) },
       ...data.series.map((one, i) => ({
-        label: one.scale === "y" ? one.label : `${one.label} (right)`,
-        scale: one.scale,
+        label: one.label,
         stroke: colour(SERIES[i]),
         width: 2,
         dash: i ? [8, 2 * i] : undefined, // distinguishable without colour
-        value: (_plot, _value, _series, at) => (at === null ? UNKNOWN : one.texts[at]),
+        value: (_plot, _value, _series, at) => shown(one.texts, at),
         ...(bars ? { fill: colour(SERIES[i]), dash: undefined, paths: uPlot.paths.bars({ size: [0.7, 60] }), points: { show: false } } : {}),
       })),
     ],
@@ -138,6 +207,7 @@ function options(data, runs, bars, width) {
         (plot) => shadeGaps(plot, runs, data.x, "--unobserved"),
         (plot) => shadeGaps(plot, gaps(data, true), data.x, "--incomplete"),
       ],
+      draw: [(plot) => drawSoFar(plot, data, bars), (plot) => label(plot, data, bars)],
     },
   };
 }
@@ -156,32 +226,28 @@ function draw(table) {
   const data = read(table);
   if (!data.x.length || !data.series.length) return;
   const runs = gaps(data, false);
-  const place = document.createElement("div");
-  place.className = "chart";
-  place.tabIndex = 0;
-  place.setAttribute("role", "img");
-  place.setAttribute("aria-label", `Chart of ${table.caption.textContent}. The table below it has the numbers.`);
-  place.dataset.gaps = runs.length;
-  table.closest("section").insertBefore(place, table.closest("details"));
+  const box = document.createElement("div");
+  box.className = "chart";
+  box.tabIndex = 0;
+  box.setAttribute("role", "img");
+  box.setAttribute("aria-label", `Chart of ${table.caption.textContent}. The table below it has the numbers.`);
+  box.dataset.gaps = runs.length;
+  table.closest("section").insertBefore(box, table.closest("details"));
   const bars = table.dataset.draw === "bars";
-  const make = () => new uPlot(options(data, runs, bars, place.clientWidth), [data.x, ...data.series.map((one) => one.values)], place);
+  const make = () => new uPlot(options(data, runs, bars, box.clientWidth), [data.x, ...data.series.map((one) => one.values)], box);
   let plot = make();
-  place.addEventListener("keydown", (event) => moveByKey(plot, event, data.x.length));
+  box.addEventListener("keydown", (event) => moveByKey(plot, event, data.x.length));
   new ResizeObserver(() => {
-    if (place.clientWidth && place.clientWidth !== plot.width) plot.setSize({ width: place.clientWidth, height: HEIGHT });
-  }).observe(place);
+    if (box.clientWidth && box.clientWidth !== plot.width) plot.setSize({ width: box.clientWidth, height: HEIGHT });
+  }).observe(box);
   drawn.push(() => {
     plot.destroy();
     plot = make();
   });
 }
 
-if (rememberZone()) {
-  location.reload();
-} else {
-  offerZones();
-  if (typeof uPlot !== "undefined") {
-    for (const table of document.querySelectorAll("table[data-draw]")) draw(table);
-  }
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawn.forEach((again) => again()));
+offerZones();
+if (typeof uPlot !== "undefined") {
+  for (const table of document.querySelectorAll("table[data-draw]")) draw(table);
 }
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawn.forEach((again) => again()));

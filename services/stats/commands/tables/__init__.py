@@ -1,0 +1,1 @@
+"""Tables for a terminal: their columns, and how they fit it."""

@@ -1,0 +1,1 @@
+"""Reads the memory and CPU of users' servers from a Prometheus."""

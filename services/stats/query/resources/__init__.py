@@ -1,0 +1,1 @@
+"""Memory, CPU and cost of users' servers, from what Prometheus measured. Pure."""

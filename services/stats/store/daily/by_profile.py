@@ -1,0 +1,79 @@
+"""Counts a day's servers by the profile and the image that their users chose. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from operator import add
+from typing import NamedTuple
+
+from services.stats.intervals import Interval, common, near, overlap_seconds, total_seconds
+from services.stats.records import UNKNOWN, ProfileDay, Session
+
+Choice = tuple[int, int]
+"""The numbers of a profile and of an image, or UNKNOWN."""
+
+
+class Counts(NamedTuple):
+    """The servers of one choice. The fields are those of ``ProfileDay``."""
+
+    sessions: int = 0
+    server_seconds: int = 0
+    observed_seconds: int = 0
+    active_seconds: int = 0
+    ended: int = 0
+    ended_seconds: int = 0
+
+
+def by_choice(
+    sessions: Iterable[Session],
+    active: Sequence[Interval],
+    window: Interval,
+    seen: Sequence[Interval],
+) -> dict[Choice, Counts]:
+    """One user's servers in the window. ``active``, when they worked, and ``seen`` are unions."""
+    found: dict[Choice, Counts] = {}
+    for session in sessions:
+        counts = _count(session, active, window, seen)
+        if any(counts):
+            choice = (session.profile_id or UNKNOWN, session.image_id or UNKNOWN)
+            found[choice] = _sum(found.get(choice, Counts()), counts)
+    return found
+
+
+def _count(
+    session: Session, active: Sequence[Interval], window: Interval, seen: Sequence[Interval]
+) -> Counts:
+    started, ended = session.started, session.ended
+    run = Interval(
+        max(started, window.start), window.end if ended is None else min(ended, window.end)
+    )
+    running = run.start < run.end
+    observed = common([run], near(seen, run)) if running else []
+    ends = ended is not None and window.start <= ended < window.end
+    return Counts(
+        sessions=int(window.start <= started < window.end),
+        server_seconds=int(run.seconds) if running else 0,
+        observed_seconds=int(total_seconds(observed)),
+        active_seconds=int(overlap_seconds(observed, active)),
+        ended=int(ends),
+        ended_seconds=int((ended - started).total_seconds()) if ended and ends else 0,
+    )
+
+
+def add_up(people: Iterable[Mapping[Choice, Counts]]) -> dict[Choice, Counts]:
+    """The servers of several users."""
+    total: dict[Choice, Counts] = {}
+    for person in people:
+        for choice, counts in person.items():
+            total[choice] = _sum(total.get(choice, Counts()), counts)
+    return total
+
+
+def rows(day: date, group_id: int, counted: Mapping[Choice, Counts]) -> list[ProfileDay]:
+    """The rows of a day."""
+    return [
+        ProfileDay(day, group_id, *choice, *counts) for choice, counts in sorted(counted.items())
+    ]
+
+
+def _sum(left: Counts, right: Counts) -> Counts:
+    return Counts(*map(add, left, right))

@@ -1,0 +1,1 @@
+"""The page "Resources", its CSV files and its part of the API."""

@@ -1,0 +1,1 @@
+"""The page about servers: what users chose, how long servers run, how many to expect."""
