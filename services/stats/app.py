@@ -11,6 +11,8 @@ from traitlets import Bool, Enum, Int, List, Unicode
 from common.config.application import ServiceApp
 from common.config.command import Command
 from common.errors import ConfigError
+from services.stats.mail import options as email_options
+from services.stats.mail.options import EmailOptions
 from services.stats.prometheus import options as resource_options
 from services.stats.prometheus.options import ResourceOptions
 from services.stats.scopes import ADMIN_SCOPE
@@ -24,7 +26,7 @@ _SINCE = "First day (2026-03-01), or how far back to go (90d)."
 _UNTIL = "Last day (2026-07-31). Default: today."
 
 
-class StatsApp(ServiceApp, ResourceOptions):
+class StatsApp(ServiceApp, ResourceOptions, EmailOptions):
     """Records how a JupyterHub is used, and serves the statistics."""
 
     name = "stats"
@@ -48,7 +50,10 @@ class StatsApp(ServiceApp, ResourceOptions):
                 "group": "Count only members of this group.",
                 "user": "Count only this user.",
                 "inactive-since": "Instead, list users (of the group) not active since this day.",
-                "format": "table, csv or json. Default: table.",
+                "dropped-off": "Instead, list users (of the group) not active for this long (14d):"
+                " who dropped off, and who has not started.",
+                "format": "table, csv or json. Default: table. With --dropped-off also emails: the"
+                " addresses, which --email-domain makes of names.",
             },
             switches={
                 "wide": "All columns of the table, and long names in full. Default: what fits 100"
@@ -61,6 +66,8 @@ class StatsApp(ServiceApp, ResourceOptions):
             report --group=nbgrader-course101 --since=120d --by=week --format=csv
             # Who of the course has not worked since the first of April?
             report --group=nbgrader-course101 --inactive-since=2026-04-01
+            # Who of the course worked before, and has not in the last two weeks?
+            report --group=nbgrader-course101 --dropped-off=14d
             # Everything that is known about each day of a user, for a program
             report --user=ana --since=2026-03-01 --format=json
             """,
@@ -185,6 +192,7 @@ class StatsApp(ServiceApp, ResourceOptions):
             "metric_groups",
             "user_metrics",
             *resource_options.OPTIONS,
+            *email_options.OPTIONS,
         )
     }
     flags: dict[str, Any] = ServiceApp.flags | {
@@ -209,6 +217,7 @@ class StatsApp(ServiceApp, ResourceOptions):
                 f"--timezone: unknown time zone {self.timezone!r}; write, for example,"
                 " Europe/Berlin."
             )
+        found += self.email_problems(pseudonymised=self.pseudonymise)
         if self.pseudonymise and not self.pseudonym_key_file:
             found.append("--pseudonymise needs a key; write --pseudonym-key-file=FILE.")
         elif self.pseudonymise:
@@ -280,6 +289,7 @@ class StatsApp(ServiceApp, ResourceOptions):
             oauth=self.oauth_settings(),
             admin_groups=frozenset(self.admin_groups),
             authenticate_prometheus=self.authenticate_prometheus,
+            email=self.email_template(),
         )
 
     # -- commands: each gets its arguments and its own options, and returns the exit code
@@ -291,7 +301,7 @@ class StatsApp(ServiceApp, ResourceOptions):
 
         missing = missing_database(self.db_url)
         problems = list(missing)
-        parsed = ReportOptions.parse(options, problems)
+        parsed = ReportOptions.parse(options, problems, email=self.email_template())
         if missing:
             raise ConfigError(problems)
         database = self._database()

@@ -6,6 +6,7 @@ from common.web.pages import PAGES, add_templates
 from services.stats.store.queries.dashboard import Queries
 from services.stats.web.authentication import Authenticator
 from services.stats.web.charts import warn_without_charts
+from services.stats.web.cohort.dropped_off import DroppedOff
 from services.stats.web.downloads import Downloads
 from services.stats.web.errors import add_query_errors
 from services.stats.web.overview import Overview
@@ -24,10 +25,12 @@ def add_pages(
     queries: Queries,
     authenticator: Authenticator,
     resources: ResourceSource | None = None,
+    email: str = "",
 ) -> None:
     """Add the dashboard to an application of common.web.application.create_app.
 
     The page about resources exists only if Prometheus is configured.
+    ``email`` is the template of users' e-mail addresses, such as ``{name}@uni.example``.
     """
     add_templates(app, "services.stats.web", "stats")
     app[PAGES].environment.filters.update(display=display, utc=utc)
@@ -41,4 +44,5 @@ def add_pages(
     app[HAS_RESOURCES] = resources is not None and resources.measurements is not None
     if resources is not None and app[HAS_RESOURCES]:
         ResourcesPage(queries, authenticator, resources).setup(app)
+    DroppedOff(queries, authenticator, email).setup(app)
     Downloads(queries, authenticator).setup(app)

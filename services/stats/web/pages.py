@@ -171,7 +171,9 @@ def inactive_since(question: Question, span: Span) -> date:
     return span.last_day - (since or INACTIVE_FOR)
 
 
-_LINK_PARAMETERS = ("since", "until", "by", "group", "user", "timezone", "q", "sort")
+_LINK_PARAMETERS = (
+    *("since", "until", "by", "group", "user", "timezone", "q", "sort", "days", "standing"),
+)
 
 
 def _link_parameters(request: web.Request) -> dict[str, str]:

@@ -26,6 +26,7 @@ from services.stats.days import Period, day_of
 from services.stats.intervals import Interval
 from services.stats.pseudonyms import is_pseudonym
 from services.stats.query.access import Audience, Individual, Viewer, WholeHub
+from services.stats.query.cohort.standing import Standings
 from services.stats.query.glance.headline import Headline, weeks
 from services.stats.query.people import GroupRow, PersonRow
 from services.stats.query.periods import Summary, day_lengths, summarise
@@ -40,6 +41,7 @@ from services.stats.records import GroupDay
 from services.stats.store import tables as t
 from services.stats.store.daily.rows import LiveDays
 from services.stats.store.queries import days, observation, people, servers, spawns, timelines
+from services.stats.store.queries.cohort import standings
 from services.stats.store.queries.headline import (
     EverActive,
     read_headline,
@@ -167,6 +169,11 @@ class Queries:
                 for row in await people.people(selection, current)
                 if row.last_active is None or row.last_active < since
             ]
+
+    async def standings(self, audience: Audience, days: int) -> Standings:
+        """Current users of the audience who have not worked for this many days, and why."""
+        async with self._select(audience, date.min, date.max) as selection:
+            return await standings.standings(selection, days)
 
     async def timeline(self, audience: Individual, first: date, last: date) -> Timeline:
         """One user's timeline, as far as the viewer may see it."""

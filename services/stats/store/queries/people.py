@@ -9,9 +9,9 @@ from services.stats.query.access import Members
 from services.stats.query.people import PersonRow
 from services.stats.records import UserDay
 from services.stats.store import tables as t
+from services.stats.store.queries.cohort.sums import Sums, total_sums
 from services.stats.store.queries.observation import hub_days
 from services.stats.store.queries.selection import Selection
-from services.stats.store.queries.sums import Sums, total_sums
 from services.stats.store.tables import FOREVER
 
 FEW = 500

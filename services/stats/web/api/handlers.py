@@ -13,13 +13,14 @@ from aiohttp import web
 from common.web.application import PREFIX
 from services.stats.days import By, Period, periods
 from services.stats.query.access import Audience, Individual, Viewer
+from services.stats.query.cohort.standing import StandingQuery
 from services.stats.query.people import TableQuery, paginate, search
 from services.stats.query.periods import Summary, by_day
 from services.stats.query.question import InvalidQuery, Question, Span
 from services.stats.query.resources.prices import Prices
 from services.stats.records import GroupDay
 from services.stats.store.queries.dashboard import Queries
-from services.stats.web.api import responses
+from services.stats.web.api import cohort_responses, responses
 from services.stats.web.api.base import Handlers, as_json
 from services.stats.web.api.openapi import describe
 from services.stats.web.api.parameters import (
@@ -72,6 +73,7 @@ class Api(Handlers):
             "session-lengths": self.session_lengths,
             "people": self.people,
             "inactive": self.inactive,
+            "dropped-off": self.dropped_off,
             "timeline": self.timeline,
             "groups": self.groups,
             "gaps": self.gaps,
@@ -151,6 +153,16 @@ class Api(Handlers):
         rows = await self.queries.inactive(audience, since) if since else []
         page = paginate(search(rows, table), table.page)
         return as_json(responses.inactive(page, since, self.zone))
+
+    async def dropped_off(self, request: web.Request) -> web.Response:
+        """GET api/dropped-off."""
+        viewer, question = await self.parse(request, (*WHO, "days", "standing", *PAGED))
+        query = StandingQuery.parse(request.query)
+        audience = viewer.audience(group=question.group, user=question.user)
+        recorded = await self.queries.span() is not None
+        found = await self.queries.standings(audience, query.days)
+        page = paginate(query.select(found), query.table.page)
+        return as_json(cohort_responses.standings(found, page, self.zone, recorded=recorded))
 
     async def timeline(self, request: web.Request) -> web.Response:
         """GET api/timeline: of ``user``, by default the viewer. Raises DataNotFound."""

@@ -6,8 +6,8 @@ from services.stats.query.access import Members, WholeHub
 from services.stats.query.people import PersonRow
 from services.stats.records import Changes, Person, Session
 from services.stats.store.daily.rows import roll_up_until
+from services.stats.store.queries.cohort.sums import Sums, sums_by_stretch, total_sums
 from services.stats.store.queries.dashboard import Queries
-from services.stats.store.queries.sums import Sums, sums_by_stretch, total_sums
 from services.stats.store.store import Store
 from tests.stats.course import ANA, BEN, EVA, OLD_BEN, at, day, polls
 

@@ -15,6 +15,7 @@ ODD_NAMES = ["q?x=1&user=ana", "h#frag", "%41", "名前", "sp ace", "<b>", "o'\"
 ABOUT_WHOM = (
     *("summary", "days", "week-by-hour", "session-lengths", "people", "concurrency"),
     f"inactive?since={day(2)}",
+    "dropped-off",
 )
 """The routes that are about the hub, a group or a user."""
 
