@@ -6,6 +6,7 @@ from common.web.pages import PAGES, add_templates
 from services.stats.store.queries.dashboard import Queries
 from services.stats.web.authentication import Authenticator
 from services.stats.web.charts import warn_without_charts
+from services.stats.web.cohort.distribution import DistributionPage
 from services.stats.web.cohort.dropped_off import DroppedOff
 from services.stats.web.downloads import Downloads
 from services.stats.web.errors import add_query_errors
@@ -45,4 +46,5 @@ def add_pages(
     if resources is not None and app[HAS_RESOURCES]:
         ResourcesPage(queries, authenticator, resources).setup(app)
     DroppedOff(queries, authenticator, email).setup(app)
+    DistributionPage(queries, authenticator).setup(app)
     Downloads(queries, authenticator).setup(app)

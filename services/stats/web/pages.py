@@ -125,6 +125,7 @@ class Pages:
                 ("Overview", prefix),
                 ("Users", prefix + "users"),
                 ("Inactive users", prefix + "inactive"),
+                ("Distribution", prefix + "distribution"),
                 ("Servers", prefix + "servers"),
             ]
             if request.app[HAS_RESOURCES]:

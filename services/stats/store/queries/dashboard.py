@@ -26,6 +26,7 @@ from services.stats.days import Period, day_of
 from services.stats.intervals import Interval
 from services.stats.pseudonyms import is_pseudonym
 from services.stats.query.access import Audience, Individual, Viewer, WholeHub
+from services.stats.query.cohort.distribution import Distribution
 from services.stats.query.cohort.standing import Standings
 from services.stats.query.glance.headline import Headline, weeks
 from services.stats.query.people import GroupRow, PersonRow
@@ -41,7 +42,7 @@ from services.stats.records import GroupDay
 from services.stats.store import tables as t
 from services.stats.store.daily.rows import LiveDays
 from services.stats.store.queries import days, observation, people, servers, spawns, timelines
-from services.stats.store.queries.cohort import standings
+from services.stats.store.queries.cohort import distribution, standings
 from services.stats.store.queries.headline import (
     EverActive,
     read_headline,
@@ -174,6 +175,11 @@ class Queries:
         """Current users of the audience who have not worked for this many days, and why."""
         async with self._select(audience, date.min, date.max) as selection:
             return await standings.standings(selection, days)
+
+    async def distribution(self, audience: Audience, first: date, last: date) -> Distribution:
+        """What each user did who was there on the last day; by name."""
+        async with self._select(audience, date.min, last) as selection:
+            return await distribution.distribution(selection, first)
 
     async def timeline(self, audience: Individual, first: date, last: date) -> Timeline:
         """One user's timeline, as far as the viewer may see it."""

@@ -13,6 +13,7 @@ from aiohttp import web
 from common.web.application import PREFIX
 from services.stats.days import By, Period, periods
 from services.stats.query.access import Audience, Individual, Viewer
+from services.stats.query.cohort.distribution import Distribution
 from services.stats.query.cohort.standing import StandingQuery
 from services.stats.query.people import TableQuery, paginate, search
 from services.stats.query.periods import Summary, by_day
@@ -74,6 +75,7 @@ class Api(Handlers):
             "people": self.people,
             "inactive": self.inactive,
             "dropped-off": self.dropped_off,
+            "distribution": self.distribution,
             "timeline": self.timeline,
             "groups": self.groups,
             "gaps": self.gaps,
@@ -163,6 +165,16 @@ class Api(Handlers):
         found = await self.queries.standings(audience, query.days)
         page = paginate(query.select(found), query.table.page)
         return as_json(cohort_responses.standings(found, page, self.zone, recorded=recorded))
+
+    async def distribution(self, request: web.Request) -> web.Response:
+        """GET api/distribution."""
+        viewer, question = await self.parse(request, ("since", "until", *WHO))
+        audience = viewer.audience(group=question.group, user=question.user)
+        days = bounded_days(question, await self.queries.span())
+        found = Distribution(date.min, date.min)
+        if days is not None:
+            found = await self.queries.distribution(audience, *days)
+        return as_json(cohort_responses.distribution(found, days, self.zone))
 
     async def timeline(self, request: web.Request) -> web.Response:
         """GET api/timeline: of ``user``, by default the viewer. Raises DataNotFound."""

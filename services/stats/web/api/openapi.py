@@ -32,6 +32,7 @@ _RESPONSES: dict[str, type[msgspec.Struct]] = {
     "people": api_types.PeopleAnswer,
     "inactive": api_types.InactiveAnswer,
     "dropped-off": cohort_types.StandingsAnswer,
+    "distribution": cohort_types.DistributionAnswer,
     "timeline": api_types.TimelineAnswer,
     "groups": api_types.GroupsAnswer,
     "gaps": api_types.GapsAnswer,
@@ -100,6 +101,11 @@ def _paths() -> dict[str, Any]:
             "dropped-off",
             "Users who worked before and have not for some days, or who have not started",
             (*who, "days", "standing", *paged),
+        ),
+        "distribution": _get(
+            "distribution",
+            "Users by active time per week, days active, and last day at the Hub",
+            (*days, *who),
         ),
         "timeline": _get(
             "timeline",

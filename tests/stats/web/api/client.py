@@ -16,6 +16,7 @@ ABOUT_WHOM = (
     *("summary", "days", "week-by-hour", "session-lengths", "people", "concurrency"),
     f"inactive?since={day(2)}",
     "dropped-off",
+    "distribution",
 )
 """The routes that are about the hub, a group or a user."""
 
