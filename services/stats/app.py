@@ -16,11 +16,13 @@ from services.stats.mail.options import EmailOptions
 from services.stats.prometheus import options as resource_options
 from services.stats.prometheus.options import ResourceOptions
 from services.stats.scopes import ADMIN_SCOPE
+from services.stats.settings.exclusion import Exclusion
 
 if TYPE_CHECKING:
     from services.stats.database import DatabaseSettings
     from services.stats.main import PagesSettings, Settings
     from services.stats.pseudonyms import Pseudonyms
+    from services.stats.settings.terms import Terms
 
 _SINCE = "First day (2026-03-01), or how far back to go (90d)."
 _UNTIL = "Last day (2026-07-31). Default: today."
@@ -41,12 +43,13 @@ class StatsApp(ServiceApp, ResourceOptions, EmailOptions):
     main_options = ("db-url", "interval", "timezone", "retention", "url", "config", "log-format")
     commands: ClassVar[Mapping[str, Command]] = {
         "report": Command(
-            help="Print active users, sessions, hours and servers by day, week or month.",
+            help="Print active users, sessions, hours and servers by day, week or another period.",
             run="report",
             options={
                 "since": f"{_SINCE} Default: 30d.",
                 "until": _UNTIL,
-                "by": "Length of the periods: day, week or month. Default: day.",
+                "by": "The periods: day, week, month, year, term (see --terms), or all for one"
+                " period. Default: day.",
                 "group": "Count only members of this group.",
                 "user": "Count only this user.",
                 "inactive-since": "Instead, list users (of the group) not active since this day.",
@@ -70,6 +73,8 @@ class StatsApp(ServiceApp, ResourceOptions, EmailOptions):
             report --group=nbgrader-course101 --dropped-off=14d
             # Everything that is known about each day of a user, for a program
             report --user=ana --since=2026-03-01 --format=json
+            # How many different users did each term have?
+            report --since=2025-10-01 --by=term
             """,
         ),
         "export": Command(
@@ -157,6 +162,16 @@ class StatsApp(ServiceApp, ResourceOptions, EmailOptions):
         help="Days without members after which a group's name is free for another group, such as"
         " next year's course. Its records remain, under its name with the day; 0: never.",
     ).tag(config=True)
+    exclude = List(
+        Unicode(),
+        help="Users who are not counted, such as staff, bots and test accounts: a name, a glob such"
+        " as test-*, group:NAME, or admins; may be given several times. The commands use the"
+        " service's.",
+    ).tag(config=True)
+    terms = Unicode(
+        help="File with the hub's terms, such as semesters, for reports and pages by term (TOML)."
+        " The commands use the service's, unless they are given another file."
+    ).tag(config=True)
     pseudonymise = Bool(
         False, help="Store keyed hashes in place of the names of users, servers and profiles."
     ).tag(config=True)
@@ -186,6 +201,8 @@ class StatsApp(ServiceApp, ResourceOptions, EmailOptions):
             "retention",
             "group_life",
             "people",
+            "exclude",
+            "terms",
             "pseudonymise",
             "pseudonym_key_file",
             "admin_groups",
@@ -218,6 +235,11 @@ class StatsApp(ServiceApp, ResourceOptions, EmailOptions):
                 " Europe/Berlin."
             )
         found += self.email_problems(pseudonymised=self.pseudonymise)
+        Exclusion.parse(self.exclude, found)
+        try:
+            self._terms()
+        except ConfigError as error:
+            found += error.problems
         if self.pseudonymise and not self.pseudonym_key_file:
             found.append("--pseudonymise needs a key; write --pseudonym-key-file=FILE.")
         elif self.pseudonymise:
@@ -228,6 +250,20 @@ class StatsApp(ServiceApp, ResourceOptions, EmailOptions):
         return found + self.resource_problems(pseudonymised=self.pseudonymise)
 
     # -- frozen settings
+
+    def _exclusion(self) -> Exclusion:
+        return Exclusion.parse(self.exclude, [])
+
+    def _terms(self) -> "Terms":
+        if not self.terms:
+            return ()
+        from common.config.settings_file import SettingsFile
+        from services.stats.settings.terms import load_terms
+
+        try:
+            return SettingsFile(Path(self.terms), "the file", load_terms).value
+        except ConfigError as error:
+            raise ConfigError([f"--terms: {self.terms}: {one}" for one in error.problems]) from None
 
     def _pseudonyms(self) -> "Pseudonyms | None":
         if not self.pseudonymise:
@@ -247,6 +283,7 @@ class StatsApp(ServiceApp, ResourceOptions, EmailOptions):
             zone=self._zone(),
             migrate=self.migrate,
             pseudonyms=self._pseudonyms(),
+            exclusion=self._exclusion(),
         )
 
     def settings(self) -> "Settings":
@@ -270,6 +307,8 @@ class StatsApp(ServiceApp, ResourceOptions, EmailOptions):
                 retention=timedelta(days=self.retention) if self.retention else None,
                 group_life=timedelta(days=self.group_life) if self.group_life else None,
                 by_account=self.people == "accounts",
+                exclusion=self._exclusion(),
+                terms=self._terms(),
             ),
             pages=self._pages() if self.serves else None,
             resources=self.resource_settings(),
@@ -301,7 +340,7 @@ class StatsApp(ServiceApp, ResourceOptions, EmailOptions):
 
         missing = missing_database(self.db_url)
         problems = list(missing)
-        parsed = ReportOptions.parse(options, problems, email=self.email_template())
+        parsed = ReportOptions.parse(options, problems, self._terms(), email=self.email_template())
         if missing:
             raise ConfigError(problems)
         database = self._database()

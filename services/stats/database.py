@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from common.db.address import parse_address
 from common.errors import ConfigError, StoreError, StoreUnavailable
 from services.stats.pseudonyms import PLAIN, Pseudonyms
+from services.stats.settings.exclusion import NOBODY, Exclusion
 from services.stats.store.store import Store
 
 log = logging.getLogger("stats")
@@ -28,6 +29,13 @@ class DatabaseSettings:
     migrate: bool = True
     """Whether to create or migrate its tables if necessary."""
     pseudonyms: Pseudonyms | None = None
+    exclusion: Exclusion = NOBODY
+    """Who is not counted. The service keeps this in the database; commands may only repeat it."""
+
+    @property
+    def stored_exclusion(self) -> Exclusion:
+        """With users' names in the form that the database has."""
+        return self.exclusion.hashed(self.pseudonyms.name if self.pseudonyms else str)
 
 
 def missing_database(url: str) -> list[str]:
@@ -49,13 +57,14 @@ async def open_store(settings: DatabaseSettings, *, wait: bool = False) -> Async
     accept another time zone, in which the service counts the days again.
 
     :raises ConfigError: the database cannot be opened, has another schema, stores names in another
-        form, or counts its days in another time zone
+        form, counts its days in another time zone, or leaves out other users
     """
     store = await _connect(settings, wait=wait)
     pseudonyms = settings.pseudonyms
     try:
         if not wait:
             await _check_zone(store)
+            await _check_exclusion(store, settings.stored_exclusion)
         await store.keep_names_as(pseudonyms.fingerprint() if pseudonyms else PLAIN)
         gc.freeze()  # most objects by now are imported modules: collections can skip them
         yield store
@@ -72,6 +81,21 @@ async def _check_zone(store: Store) -> None:
             [
                 f"--timezone: this database counts its days in {kept.key}; leave --timezone out."
                 " To change the zone, start the service with another --timezone."
+            ]
+        )
+
+
+async def _check_exclusion(store: Store, exclusion: Exclusion) -> None:
+    """The days in a database were counted once, without certain users."""
+    kept = await store.kept_exclusion()
+    if await store.kept_zone() is None:
+        return  # a new database, which the service will count as it is set then
+    if exclusion and set(exclusion.patterns) != set(kept.patterns):
+        listed = f"without {', '.join(kept.patterns)}" if kept else "with all users"
+        raise ConfigError(
+            [
+                f"--exclude: the days in this database were counted {listed}; leave --exclude out."
+                " To change who is counted, start the service with another --exclude."
             ]
         )
 

@@ -1,6 +1,6 @@
-"""Days, weeks and months in a time zone, as times in UTC. A day may have 23 or 25 hours."""
+"""Days, weeks and other periods in a time zone, as times in UTC. A day may have 23 or 25 hours."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -15,6 +15,18 @@ class By(StrEnum):
     DAY = "day"
     WEEK = "week"
     MONTH = "month"
+    YEAR = "year"
+    TERM = "term"
+    ALL = "all"
+
+    @property
+    def label(self) -> str:
+        """What the pages call it."""
+        return "whole range" if self is By.ALL else self.value
+
+
+BETWEEN_TERMS = "between terms"
+"""The name of a period of days that are in no term."""
 
 
 class Period(NamedTuple):
@@ -22,6 +34,8 @@ class Period(NamedTuple):
 
     first: date
     last: date
+    name: str = ""
+    """Of a term; empty for other periods."""
 
     @property
     def days(self) -> int:
@@ -54,21 +68,46 @@ def days(first: date, last: date) -> Iterator[date]:
         yield first + timedelta(days=offset)
 
 
-def periods(first: date, last: date, by: By) -> list[Period]:
-    """Split the days into calendar weeks (from Monday) or months. The ends may be shorter."""
+def periods(first: date, last: date, by: By, terms: Sequence[Period] = ()) -> list[Period]:
+    """Split the days into calendar weeks (from Monday), months or years, or into terms.
+
+    The ends may be shorter. Days between ``terms``, which are sorted, are periods of their own.
+    """
+    if by is By.TERM:
+        return _by_term(first, last, terms)
     found: list[Period] = []
     start = first
     while start <= last:
-        end = min(_end_of(start, by), last)
+        end = min(_end_of(start, last, by), last)
         found.append(Period(start, end))
         start = end + timedelta(days=1)
     return found
 
 
-def _end_of(day: date, by: By) -> date:
+def _by_term(first: date, last: date, terms: Sequence[Period]) -> list[Period]:
+    found: list[Period] = []
+    start = first
+    for term in terms:
+        if term.last < start or term.first > last:
+            continue
+        if start < term.first:
+            found.append(Period(start, term.first - timedelta(days=1), BETWEEN_TERMS))
+            start = term.first
+        found.append(Period(start, min(term.last, last), term.name))
+        start = term.last + timedelta(days=1)
+    if start <= last:
+        found.append(Period(start, last, BETWEEN_TERMS))
+    return found
+
+
+def _end_of(day: date, last: date, by: By) -> date:
     if by is By.DAY:
         return day
     if by is By.WEEK:
         return day + timedelta(days=6 - day.weekday())
+    if by is By.YEAR:
+        return day.replace(month=12, day=31)
+    if by is By.ALL:
+        return last
     next_month = (day.replace(day=28) + timedelta(days=4)).replace(day=1)
     return next_month - timedelta(days=1)

@@ -39,7 +39,9 @@ class StatsMetrics:
         self._leading = metrics.gauge(
             "leading", "1 if this recorder writes to the database, 0 while another one does."
         )
-        self._running = metrics.gauge("running_servers", "Running servers.")
+        self._running = metrics.gauge(
+            "running_servers", "Running servers, including those of users who are not counted."
+        )
         self._active = metrics.gauge(
             "active_users", "Users active in the period.", {"period": tuple(PERIODS)}
         )

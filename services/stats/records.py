@@ -29,6 +29,9 @@ class Person(NamedTuple):
     created: datetime | None
     first_seen: datetime
     deleted: datetime | None = None
+    #: whether they are not counted, by name or as an administrator; members of excluded groups are
+    #: found through their memberships
+    excluded: bool = False
 
 
 class Session(NamedTuple):

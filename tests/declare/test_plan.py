@@ -57,6 +57,15 @@ def test_administrators() -> None:
     assert (admin["users"], admin["groups"]) == ([], ["staff"])
 
 
+def test_lists_and_files_of_the_statistics() -> None:
+    """A list becomes a repeated flag, and a file one flag."""
+    c = Config()
+    declare(c, stats={"exclude": ["bot-*", "group:staff"], "terms": "/srv/terms.toml"})
+    flags = service(c, "stats")["command"]
+    for flag in ("--exclude=bot-*", "--exclude=group:staff", "--terms=/srv/terms.toml"):
+        assert flag in flags
+
+
 def test_without_pages() -> None:
     """A culler without pages has no URL, and no role gives access to it."""
     c = Config()

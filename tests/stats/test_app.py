@@ -2,6 +2,7 @@
 
 from dataclasses import FrozenInstanceError
 from datetime import timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,12 +16,21 @@ def test_every_mistake_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     """All invalid settings are reported at once, each with what to write, and no traceback."""
     code = launch.run(
         StatsApp,
-        ["--db-url=mysql://u:hunter2@h/d", "--timezone=Mars", "--interval=1", "--pseudonymise"],
+        [
+            *("--db-url=mysql://u:hunter2@h/d", "--timezone=Mars", "--interval=1"),
+            *("--pseudonymise", "--exclude=bot,test", "--exclude=groups:staff", "--terms=none"),
+        ],
     )
     err = capsys.readouterr().err
     assert code == 1
     for word in ("postgresql://USER", "Europe/Berlin", "interval", "--pseudonym-key-file=FILE"):
         assert word in err
+    for line in (
+        "--exclude: 'bot,test' contains a comma; write --exclude once for each name.",
+        "--exclude: 'groups:staff' has an unknown prefix; did you mean \"group:staff\"?",
+        "--terms: none: the file none cannot be read: No such file or directory",
+    ):
+        assert line in err
     assert "Traceback" not in err
     assert "hunter2" not in err
 
@@ -42,6 +52,21 @@ def test_settings_are_frozen_and_complete(app: StatsApp) -> None:
     assert "secret-token-0123" not in repr(settings)
     with pytest.raises(FrozenInstanceError):
         settings.metric_groups = 1  # type: ignore[misc]  # that is what is tested
+
+
+def test_exclusion_and_terms_are_settings_of_the_service(app: StatsApp, tmp_path: Path) -> None:
+    """The recorder gets the patterns and the terms; every mistake in the file names it."""
+    file = tmp_path / "terms.toml"
+    file.write_text('[[term]]\nname = "A"\nfrom = 2026-01-01\nuntil = 2026-06-30\n')
+    app.exclude, app.terms = ["bot-*", "admins"], str(file)
+    settings = app.settings()
+    assert settings.recorder.exclusion.patterns == ("bot-*", "admins")
+    assert settings.database.exclusion == settings.recorder.exclusion
+    assert [term.name for term in settings.recorder.terms] == ["A"]
+    file.write_text("[[term]]\n[[tern]]\n")
+    problems = [problem for problem in app.problems() if problem.startswith("--terms")]
+    assert len(problems) == 4
+    assert all(str(file) in problem for problem in problems)
 
 
 def test_an_address_adds_pages(app: StatsApp) -> None:
@@ -77,6 +102,8 @@ def test_examples_name_only_options_that_exist(name: str) -> None:
     command = StatsApp.commands[name]
     known = {*command.options, *StatsApp.aliases, *StatsApp.flags}
     for line in command.examples.split("\n"):
+        if line.lstrip().startswith("#"):
+            continue
         first, *words = line.split() or [name]
         assert first == name
         assert {w[2:].partition("=")[0] for w in words if w.startswith("--")} <= known

@@ -12,6 +12,7 @@ from common.errors import ConfigError, StoreError
 from services.stats.database import DatabaseSettings, open_store
 from services.stats.pseudonyms import Pseudonyms
 from services.stats.records import Changes, Poll
+from services.stats.settings.exclusion import Exclusion
 from services.stats.store.store import Store
 from tests.stats.conftest import Run
 
@@ -93,6 +94,33 @@ async def test_a_command_does_not_change_the_zone(tmp_path: Path) -> None:
             pass
     async with open_store(settings(path), wait=True) as store:
         assert store.zone.key == "UTC"
+
+
+async def test_a_command_does_not_change_who_is_counted(tmp_path: Path) -> None:
+    """A report without other users is refused: the days were counted once, by the service."""
+    path = tmp_path / "stats.sqlite"
+    await keep_in_berlin(path)
+    store = await Store.open(f"sqlite:///{path}", None)
+    kept = Exclusion(("bot-*", "group:staff"))
+    await store.keep_exclusion(kept, leader=await store.take_leadership())
+    await store.close()
+    url = f"sqlite:///{path}"
+    for patterns in ((), ("group:staff", "bot-*")):
+        async with open_store(DatabaseSettings(url, exclusion=Exclusion(patterns))) as opened:
+            assert await opened.kept_exclusion() == kept
+    message = "--exclude: the days in this database were counted without bot-[*], group:staff"
+    with pytest.raises(ConfigError, match=message):
+        async with open_store(DatabaseSettings(url, exclusion=Exclusion(("ana",)))):
+            pass
+    async with open_store(DatabaseSettings(url, exclusion=Exclusion(("ana",))), wait=True):
+        pass
+
+
+async def test_a_new_database_has_no_exclusion_to_keep(tmp_path: Path) -> None:
+    """An import before the service has run may have the service's configuration."""
+    url = f"sqlite:///{tmp_path / 'stats.sqlite'}"
+    async with open_store(DatabaseSettings(url, exclusion=Exclusion(("ana",)))) as store:
+        assert not await store.kept_exclusion()
 
 
 async def keep_in_berlin(path: Path) -> None:

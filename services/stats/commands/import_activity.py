@@ -23,6 +23,7 @@ from services.stats.pseudonyms import Pseudonyms
 from services.stats.record.observed import storable, whole_second
 from services.stats.recorder_state import State
 from services.stats.records import LONGEST, Changes, Person, Poll
+from services.stats.settings.exclusion import NOBODY, Exclusion
 from services.stats.store.daily.rows import roll_up_until
 from services.stats.store.store import Store
 
@@ -90,6 +91,7 @@ async def import_activity(store: Store, path: Path, pseudonyms: Pseudonyms | Non
     async with exclusive_writer(store) as leader:
         state = await store.load_state()
         reader = ActivityFile(path, state, pseudonyms, until=await store.first_poll())
+        reader.exclusion = await store.kept_exclusion()
         newest = state.last_poll
         for changes in reader.changes():
             await store.write(changes, leader=leader)
@@ -108,6 +110,8 @@ class ActivityFile:
     pseudonyms: Pseudonyms | None
     until: datetime | None
     result: ImportResult = field(default_factory=ImportResult)
+    exclusion: Exclusion = NOBODY
+    """Who is not counted, as the database keeps it."""
     _people: dict[str, int] = field(default_factory=dict, init=False)
     _new_people: int = field(default=0, init=False)
     _recent: dict[int, list[Interval]] = field(default_factory=dict, init=False)
@@ -156,12 +160,16 @@ class ActivityFile:
 
     def _identify(self, changes: Changes, name: str, time: datetime) -> int:
         """The id of the person of this name, who may be new."""
+        globs = self.exclusion.globs_for(name)
         name = storable(self.pseudonyms.name(name) if self.pseudonyms else name)
+        excluded = bool(globs) or name in self.exclusion.names
         user_id = self._people.get(name)
         if user_id is not None:
             return user_id
         known = self.state.people.get(name)
-        person = known or Person(self.state.next_person + self._new_people, name, None, time)
+        person = known or Person(
+            self.state.next_person + self._new_people, name, None, time, excluded=excluded
+        )
         if time < person.first_seen or known is None:
             changes.people[person.id] = person._replace(first_seen=time)
         self._new_people += known is None

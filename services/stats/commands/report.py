@@ -14,6 +14,7 @@ from services.stats.pseudonyms import Pseudonyms
 from services.stats.query.access import OPERATOR
 from services.stats.query.periods import by_day
 from services.stats.query.question import Range, one_of, parse_day
+from services.stats.settings.terms import Terms
 from services.stats.store.queries.dashboard import Queries
 from services.stats.store.store import Store
 
@@ -28,12 +29,14 @@ class ReportOptions:
     group: str = ""
     user: str = ""
     inactive_since: date | None = None
+    terms: Terms = ()
+    """Instead of those of the service."""
     wide: bool = False
     dropped_off: DroppedOffOptions | None = None
 
     @classmethod
     def parse(
-        cls, options: Mapping[str, str], problems: list[str], *, email: str = ""
+        cls, options: Mapping[str, str], problems: list[str], terms: Terms = (), *, email: str = ""
     ) -> "ReportOptions":
         """From ``since``, ``until``, ``by``, ``group``, ``user``, ``inactive-since``, ``format``
         and ``dropped-off``.
@@ -62,6 +65,7 @@ class ReportOptions:
             inactive_since=(
                 parse_day("--inactive-since", inactive, problems) if inactive else None
             ),
+            terms=terms,
             wide="wide" in options,
             dropped_off=dropped,
         )
@@ -75,10 +79,13 @@ async def report(
 ) -> str:
     """The report as text. ``problems`` are what else is wrong with the command line.
 
-    :raises ConfigError: the ``problems``, and a group or user that the database does not have
+    :raises ConfigError: the ``problems``, and names or terms that the database does not have
     """
     queries = Queries(store, name_of=pseudonyms.name if pseudonyms else str)
     problems = [*problems, *await _unknown_names(queries, options)]
+    terms = (options.terms or await queries.terms()) if options.by is By.TERM else ()
+    if options.by is By.TERM and not terms:
+        problems.append("--by: no terms are known; add --terms=FILE.")
     if problems:
         raise ConfigError(problems)
     audience = OPERATOR.audience(group=options.group, user=options.user)
@@ -86,7 +93,9 @@ async def report(
         return await dropped_off(queries, audience, options.dropped_off, options.form)
     if options.inactive_since is not None:
         rows = await queries.inactive(audience, options.inactive_since)
-        return formats.people(rows, options.form, wide=options.wide)
+        text = formats.people(rows, options.form, wide=options.wide)
+        today = day_of(datetime.now(UTC), store.zone)
+        return text + await _not_counted(queries, options, today, today)
     span = await queries.span()
     first, last = options.range.days(
         span.last_day if span else day_of(datetime.now(UTC), store.zone)
@@ -97,8 +106,21 @@ async def report(
         days = await queries.days(audience, first, last)
         summaries = by_day(days, first, last, span.last_poll, store.zone)
     else:
-        summaries = await queries.summaries(audience, periods(first, last, options.by))
-    return formats.summaries(summaries, options.form, store.zone, wide=options.wide)
+        summaries = await queries.summaries(audience, periods(first, last, options.by, terms))
+    text = formats.summaries(summaries, options.form, store.zone, wide=options.wide)
+    return text + await _not_counted(queries, options, first, last)
+
+
+async def _not_counted(queries: Queries, options: ReportOptions, first: date, last: date) -> str:
+    """A line below the table about users who are not counted on these days."""
+    if options.form is not Format.TABLE or options.user:
+        return ""
+    span = await queries.span()
+    if span is not None:  # today may not have been polled yet
+        first, last = min(first, span.last_day), max(last, span.first_day)
+    audience = OPERATOR.audience(group=options.group)
+    found = await queries.uncounted(audience, first, last)
+    return formats.not_counted(found, whole_hub=not options.group)
 
 
 async def _unknown_names(queries: Queries, options: ReportOptions) -> list[str]:

@@ -13,13 +13,16 @@ from services.stats.commands.tables.text_table import (
     WIDTH,
     paragraph,
     printable,
+    shorten,
     table,
     that_fit,
 )
+from services.stats.days import BETWEEN_TERMS
 from services.stats.query.figures import Kind
 from services.stats.query.glance.units import HOUR, duration, number
 from services.stats.query.people import PersonRow
 from services.stats.query.periods import COVERAGE, Summary
+from services.stats.query.uncounted import Uncounted
 
 
 class Format(StrEnum):
@@ -45,6 +48,8 @@ def summaries(rows: Sequence[Summary], form: Format, zone: ZoneInfo, *, wide: bo
     if wide:
         columns = list(SUMMARY_COLUMNS)
         days = [["from", "to"], *([f"{row.first}{_mark(row)}", str(row.last)] for row in rows)]
+        if any(row.name for row in rows):
+            days = _beside([["term"], *([row.name or ""] for row in rows)], days)
     else:
         columns = [one for one in SUMMARY_COLUMNS if one.rank and (one.by_day or not by_day)]
         days = [["day" if by_day else "period"], *([_period(row) + _mark(row)] for row in rows)]
@@ -66,7 +71,9 @@ def _mark(row: Summary) -> str:
 
 
 def _period(row: Summary) -> str:
-    """The days; the year of the last one only if it is another."""
+    """The name of a term; else the days, the year of the last one only if it is another."""
+    if row.name and row.name != BETWEEN_TERMS:
+        return shorten(row.name, len("2025-12-29 to 2026-01-04"))
     if row.first == row.last:
         return row.first.isoformat()
     last = f"{row.last:%m-%d}" if row.first.year == row.last.year else row.last.isoformat()
@@ -99,6 +106,19 @@ def people(rows: Sequence[PersonRow], form: Format, *, wide: bool = False) -> st
     text, cut = table(_cells(rows, PERSON_COLUMNS), most=None if wide else WIDTH)
     note = "Long names are cut: --wide and --format=csv have them in full.\n" if cut else ""
     return f"{text}{note}{len(rows):,} not active\n"
+
+
+def not_counted(found: Uncounted, *, whole_hub: bool) -> str:
+    """Who is not counted; nothing if everybody is."""
+    text = ""
+    if found.patterns:
+        noun = "user" if whole_hub else "member"
+        text = f"Not counted: {found.number:,} {noun}{'s' * (found.number != 1)} ({found.listed})."
+    if found.number and whole_hub:
+        text += f" {found.included}"
+    if found.since:
+        text += f" This applies from {found.since}; earlier days remain as they were counted."
+    return paragraph(text.strip()) if text else ""
 
 
 def rows_as(rows: Sequence[_Row], fields: Sequence[str], form: Format) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import logging
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
@@ -54,7 +54,7 @@ class _Data(msgspec.Struct, frozen=True, rename="camel"):
 
 class _Response(msgspec.Struct, frozen=True, rename="camel"):
     status: str
-    data: _Data = field(default_factory=_Data)
+    data: _Data = msgspec.field(default_factory=_Data)
     error: str = ""
     error_type: str = ""
 

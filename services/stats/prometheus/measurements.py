@@ -18,14 +18,17 @@ from services.stats.query.resources.usage import DailyUse, Measured, by_day
 STEPS = (300, 900, 1800, 3600)
 """Seconds between samples, from the finest."""
 
-MOST_SAMPLES = 1_000_000
+MOST_SAMPLES = 400_000
 """Samples of each kind in one answer, by which the step is chosen."""
 
 MOST_DAYS = {300: 35, 900: 100, 1800: 200}
 """Longer ranges need a coarser step."""
 
-SLICE_SAMPLES = 1000
+MOST_POINTS = 1000
 """Samples of a series in one query. Prometheus allows 11,000."""
+
+SLICE_SAMPLES = 100_000
+"""Samples of all servers in one query, by which ranges are divided: they need memory."""
 
 MOST_SECONDS = 60.0
 """For all queries of one answer."""
@@ -33,8 +36,8 @@ MOST_SECONDS = 60.0
 KEPT_SECONDS = 60.0
 """How long an answer is reused: a page, its CSV files and the next group need the same one."""
 
-KEPT = 2
-"""The number of answers that are kept."""
+MOST_KEPT = 20_000
+"""Days of servers in the answers that are kept besides the latest."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +53,21 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Sampling:
+    """How often to sample, and how many days to query at a time."""
+
+    step: int
+    """In seconds."""
+    days: int
+
+
+@dataclass(frozen=True)
 class _Slice:
     start: int
     end: int
 
 
-_Key = tuple[date, date, datetime, int, str]
+_Key = tuple[date, date, datetime, Sampling, str]
 
 
 class Measurements:
@@ -68,35 +80,36 @@ class Measurements:
         self._kept: dict[_Key, tuple[float, Answer]] = {}
 
     async def read(
-        self, first: date, last: date, until: datetime, zone: ZoneInfo, step: int
+        self, first: date, last: date, until: datetime, zone: ZoneInfo, sampling: Sampling
     ) -> Answer:
         """The days from ``first`` to ``last``, but nothing after ``until``.
 
         Raises PrometheusUnavailable: no number is known then, not even of a part.
         """
-        key = (first, last, until, step, zone.key)
+        key = (first, last, until, sampling, zone.key)
         async with self._lock:
             now = time.monotonic()
             self._kept = {k: v for k, v in self._kept.items() if now - v[0] < KEPT_SECONDS}
             if key not in self._kept:
                 try:
                     async with asyncio.timeout(MOST_SECONDS):
-                        answer = await self._read(first, last, until, zone, step)
+                        answer = await self._read(first, last, until, zone, sampling)
                 except TimeoutError:
                     raise PrometheusUnavailable(
                         f"Prometheus needed more than {MOST_SECONDS:g} s; choose fewer days"
                     ) from None
-                while len(self._kept) >= KEPT:
+                while sum(len(kept.daily) for _, kept in self._kept.values()) > MOST_KEPT:
                     del self._kept[next(iter(self._kept))]
                 self._kept[key] = (time.monotonic(), answer)
             return self._kept[key][1]
 
     async def _read(
-        self, first: date, last: date, until: datetime, zone: ZoneInfo, step: int
+        self, first: date, last: date, until: datetime, zone: ZoneInfo, sampling: Sampling
     ) -> Answer:
         daily: DailyUse = {}
         doubled: set[str] = set()
-        for part in _slices(first, last, until, zone, step):
+        step = sampling.step
+        for part in _slices(first, last, until, zone, sampling):
             samples = await self._samples(part, step, doubled)
             for key, use in (await asyncio.to_thread(by_day, samples, step, zone)).items():
                 if key in daily:
@@ -119,24 +132,32 @@ class Measurements:
         return Measured(**{kind.value: samples for kind, samples in found.items()})
 
 
-def choose_step(first: date, last: date, server_seconds: float) -> int:
-    """The seconds between samples: as fine as the number of samples permits."""
+def choose_sampling(first: date, last: date, server_seconds: float) -> Sampling:
+    """Sample as often, and query as many days at a time, as the number of samples permits."""
     days = (last - first).days + 1
-    for step in STEPS[:-1]:
-        if days <= MOST_DAYS[step] and server_seconds / step <= MOST_SAMPLES:
-            return step
-    return STEPS[-1]
+    step = next(
+        (
+            step
+            for step in STEPS[:-1]
+            if days <= MOST_DAYS[step] and server_seconds / step <= MOST_SAMPLES
+        ),
+        STEPS[-1],
+    )
+    daily = server_seconds / days / step
+    most = min(MOST_POINTS * step / 86400, SLICE_SAMPLES / max(daily, 1))
+    return Sampling(step, max(1, int(most)))
 
 
-def _slices(first: date, last: date, until: datetime, zone: ZoneInfo, step: int) -> list[_Slice]:
+def _slices(
+    first: date, last: date, until: datetime, zone: ZoneInfo, sampling: Sampling
+) -> list[_Slice]:
     """Whole days each. The first sample is one step after midnight: it stands for that step."""
-    days = max(1, SLICE_SAMPLES * step // 86400)
     limit = math.floor(until.timestamp())
     found = []
     day = first
     while day <= last:
-        following = min(day + timedelta(days=days), last + timedelta(days=1))
-        start = int(midnight(day, zone).timestamp()) + step
+        following = min(day + timedelta(days=sampling.days), last + timedelta(days=1))
+        start = int(midnight(day, zone).timestamp()) + sampling.step
         end = min(int(midnight(following, zone).timestamp()), limit)
         if start <= end:
             found.append(_Slice(start, end))

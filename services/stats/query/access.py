@@ -5,7 +5,7 @@ cannot query more than its viewer may see.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from common.errors import ServiceError
 
@@ -21,12 +21,17 @@ class OutOfScope(ServiceError):
 class WholeHub:
     """All users of the Hub."""
 
+    uncounted: bool = False
+    """Whether a list also has the users who are not counted."""
+
 
 @dataclass(frozen=True)
 class Members:
     """The members of one group, each for the days on which they were in it."""
 
     group: str
+    uncounted: bool = False
+    """Whether a list also has the members who are not counted."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +124,12 @@ class Viewer:
         if not self.everything:
             raise OutOfScope("you may not see the statistics of the whole hub")
         return WholeHub()
+
+    def with_uncounted(self, audience: Audience) -> Audience:
+        """The same users and those who are not counted, for a list. Raises OutOfScope."""
+        if not self.everything:
+            raise OutOfScope("you may not see who is not counted")
+        return audience if isinstance(audience, Individual) else replace(audience, uncounted=True)
 
     def _other_user(self, group: str, user: str) -> Individual:
         if group:

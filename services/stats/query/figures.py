@@ -32,7 +32,7 @@ class Kind(StrEnum):
 
 
 class Draw(StrEnum):
-    """The type of a figure's chart. The heat map is a shaded table and needs none."""
+    """The type of a figure's chart. The heat map, and a table of few rows, need none."""
 
     LINES = "lines"
     BARS = "bars"
@@ -77,6 +77,7 @@ class Figure:
 
 
 _DAY = Column("first", "Day", Kind.DAY)
+_TERM = Column("name", "Term", Kind.TEXT)
 _FROM, _TO = Column("first", "From", Kind.DAY), Column("last", "To", Kind.DAY)
 _OBSERVED = Column("observed_percent", "Observed", Kind.PERCENT)
 _COMPLETE = Column("complete", "Complete", Kind.TEXT)
@@ -84,8 +85,19 @@ _SO_FAR = {
     By.DAY: "today, so far",
     By.WEEK: "this week, so far",
     By.MONTH: "this month, so far",
+    By.YEAR: "this year, so far",
 }
-_IN_PERIOD = {By.DAY: "on that day", By.WEEK: "in that week", By.MONTH: "in that month"}
+_IN_PERIOD = {
+    By.DAY: "on that day",
+    By.WEEK: "in that week",
+    By.MONTH: "in that month",
+    By.YEAR: "in that year",
+    By.TERM: "in that term",
+    By.ALL: "in the whole range",
+}
+
+FEWEST_DRAWN = 4
+"""A chart of fewer rows shows less than its table, which is displayed in its place."""
 
 OVER_TIME: Mapping[str, tuple[str, str, Draw, tuple[Column, ...]]] = {
     "active": (
@@ -168,7 +180,7 @@ LENGTHS = (5, 15, 30, 60, 120, 240, 480, 1440)
 def over_time(key: str, summaries: Sequence[Summary], by: By, today: date | None = None) -> Figure:
     """One of OVER_TIME, with a row for each summary. A period with ``today`` is not over."""
     title, note, draw, columns = OVER_TIME[key]
-    period: tuple[Column, ...] = (_DAY,) if by is By.DAY else (_FROM, _TO)
+    period = {By.DAY: (_DAY,), By.TERM: (_TERM, _FROM, _TO)}.get(by, (_FROM, _TO))
     columns = (*period, *columns, _OBSERVED, _COMPLETE)
     rows = [
         [getattr(summary, column.key) for column in columns[:-1]]
@@ -187,7 +199,8 @@ def over_time(key: str, summaries: Sequence[Summary], by: By, today: date | None
         for number in incomplete
         if today is not None and summaries[number].last >= today
     }
-    return Figure(key, title, note, columns, rows, draw, incomplete, so_far)
+    shown = None if len(rows) < FEWEST_DRAWN else draw
+    return Figure(key, title, note, columns, rows, shown, incomplete, so_far)
 
 
 def running_servers(points: Sequence[tuple[datetime, int | None]]) -> Figure:

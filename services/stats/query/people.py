@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from services.stats.query.figures import Column, Figure, Kind
 from services.stats.query.question import InvalidQuery, one_of
@@ -37,6 +37,8 @@ class PersonRow(NamedTuple):
     """The last of the requested days on which the user was active."""
     last_present: date | None = None
     """The last of them on which they were at the Hub, whether or not they worked."""
+    excluded: bool = False
+    """Whether they are not counted on at least one of the days."""
 
 
 class Sort(StrEnum):
@@ -151,7 +153,7 @@ def _key(row: PersonRow, sort: StrEnum) -> float:
 
 def figure(key: str, rows: Sequence[PersonRow]) -> Figure:
     """The whole table, for CSV."""
-    columns = (
+    columns: tuple[Column, ...] = (
         Column("name", TITLES[Sort.NAME], Kind.TEXT),
         Column("deleted", "Deleted", Kind.TEXT),
         Column("last_active", TITLES[Sort.LAST_ACTIVE], Kind.DAY),
@@ -161,7 +163,7 @@ def figure(key: str, rows: Sequence[PersonRow]) -> Figure:
         Column("active_hours", TITLES[Sort.ACTIVE_HOURS], Kind.HOURS),
         Column("idle_hours", TITLES[Sort.IDLE_HOURS], Kind.HOURS),
     )
-    cells = [
+    cells: list[list[Any]] = [
         [
             row.name,
             "yes" if row.deleted else "no",
@@ -174,6 +176,10 @@ def figure(key: str, rows: Sequence[PersonRow]) -> Figure:
         ]
         for row in rows
     ]
+    if any(row.excluded for row in rows):
+        columns = (*columns, Column("excluded", "Not counted", Kind.TEXT))
+        for cell, row in zip(cells, rows, strict=True):
+            cell.append("yes" if row.excluded else "no")
     return Figure(key, "Users", "", columns, cells)
 
 

@@ -1,4 +1,4 @@
-"""Days, weeks and months in numbers, calculated from the rows of days. Pure.
+"""Days, weeks and other periods in numbers, calculated from the rows of days. Pure.
 
 Where nothing was observed a number is None, never zero.
 """
@@ -55,6 +55,8 @@ class Summary(NamedTuple):
     saved_hours: float | None = None
     """An estimate: how much longer the servers that stopped while idle would have run, which is
     until they were used again, 24 h at most. Without those that were idle or stopped in a gap."""
+    name: str | None = None
+    """Of the term; None for other periods."""
 
 
 class DayLength(NamedTuple):
@@ -88,7 +90,7 @@ def summarise(
     observed = sum(row.observed_seconds for row in rows)
     percent = round(100 * min(observed / total.passed, 1.0), 1) if total.passed else 0.0
     if not seen:
-        return Summary(period.first, period.last, percent)
+        return Summary(period.first, period.last, percent, name=period.name or None)
     complete = [row for row in seen if is_complete(row.observed_seconds, lengths[row.day])]
     daily = sum(row.active for row in complete) / len(complete) if complete else None
     last = (complete or seen)[-1]
@@ -132,6 +134,7 @@ def summarise(
         peak_at=peak.peak_at if peak else None,
         after_hours=_hours(_sum(row.after_seconds for row in detailed)),
         saved_hours=_hours(_sum(row.saved_seconds for row in detailed)),
+        name=period.name or None,
     )
 
 

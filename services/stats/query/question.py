@@ -93,10 +93,12 @@ class Question:
     by: By = By.DAY
     zone: ZoneInfo | None = None
     """The time zone for times of day. Days always begin at the recorder's midnight."""
+    excluded: bool = False
+    """Whether a list of users also has those who are not counted."""
 
     @classmethod
     def parse(cls, query: Mapping[str, str]) -> "Question":
-        """From ``since``, ``until``, ``group``, ``user``, ``by`` and ``timezone``.
+        """From ``since``, ``until``, ``group``, ``user``, ``by``, ``timezone`` and ``excluded``.
 
         Other parameters are ignored. Raises InvalidQuery.
         """
@@ -107,6 +109,7 @@ class Question:
             user=parse_name("user", query.get("user", ""), problems),
             by=By(one_of("by", query.get("by") or By.DAY, list(By), problems)),
             zone=parse_zone("timezone", query.get("timezone", "").strip(), problems),
+            excluded=one_of("excluded", query.get("excluded") or "0", ("0", "1"), problems) == "1",
         )
         if problems:
             raise InvalidQuery(problems)

@@ -75,7 +75,9 @@ class IdentityMatcher:
 
     def add(self, name: str, user: UserSeen) -> Person:
         """Record a new person."""
-        person = Person(self._next_id, name, user.created, first_seen=self._now)
+        person = Person(
+            self._next_id, name, user.created, first_seen=self._now, excluded=user.excluded
+        )
         self._next_id += 1
         self.newcomers.append(person)
         return person
@@ -84,15 +86,15 @@ class IdentityMatcher:
         """The person seen under this name: a known one if it is certain, else a new one."""
         known = self._state.people.get(name)
         if known is not None and user.may_be(known):
-            if known.created is not None or user.created is None:
+            person = known._replace(created=known.created or user.created, excluded=user.excluded)
+            if person == known:
                 return known
-            person = known._replace(created=user.created)
         elif (former := self._returned.get(user.created)) is not None:
-            person = former._replace(name=name, deleted=None)
+            person = former._replace(name=name, deleted=None, excluded=user.excluded)
             if former.name != name:
                 self.renamed[former.name] = former.id
         elif (earlier := self._recreated.get(name)) is not None:
-            person = earlier._replace(created=user.created, deleted=None)
+            person = earlier._replace(created=user.created, deleted=None, excluded=user.excluded)
         else:
             return self.add(name, user)
         self.people[person.id] = person

@@ -71,6 +71,8 @@ class UserSeen(NamedTuple):
     new_activity: datetime | None
     """The user's ``last_activity`` if it is later than the last poll, else None."""
     servers: tuple[ServerSeen, ...] = ()
+    excluded: bool = False
+    """Whether they are not counted, by name or as an administrator."""
 
     def may_be(self, person: Person) -> bool:
         """Whether this can be the known person of the same name: the creation times agree."""

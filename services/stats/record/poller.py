@@ -19,6 +19,7 @@ from services.stats.record.observed import whole_second
 from services.stats.record.sampler import PollContext, Sampler
 from services.stats.recorder_state import LONG_AGO, State
 from services.stats.records import GAP, Changes
+from services.stats.settings.exclusion import NOBODY, Exclusion
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +61,12 @@ class Poller:
         self.counters = CounterReader(hub)
         self.groups_readable = True
         """False: the token may not read groups, so memberships stay as they are."""
+        self.exclusion = NOBODY
+        """Users who are not counted, by their names at the Hub."""
+        self.unlisted: Exclusion | None = None
+        """See ``PollContext``."""
+        self.matched: set[str] = set()
+        """The globs for users of which a poll has seen a user."""
         self._interval = interval
         self._full_interval = timedelta(seconds=full_interval)
         self._rename = rename
@@ -78,6 +85,7 @@ class Poller:
             full=state.last_full is None or now - state.last_full >= self._full_interval,
             groups_readable=self.groups_readable,
             by_account=self._by_account,
+            unlisted=self.unlisted,
         )
         sampler = Sampler(state, context)
         broken = self.hub.broken_items
@@ -130,12 +138,23 @@ class Poller:
             gaps = self.hub.gaps
             async with aclosing(self.hub.users(**listing)) as pages:
                 async for page in pages:
-                    sampler.observe(map(self._rename, page))
+                    sampler.observe(map(self._rename, page), self._excluded(page))
                     if until is not None and _reaches(page, until):
                         break
             if self.hub.gaps == gaps:
                 return
         raise HubBadResponse(_INCOMPLETE, method="GET")
+
+    def _excluded(self, page: Sequence[User]) -> set[str]:
+        """The stored names of the users who are not counted: found before names are hashed."""
+        excluded: set[str] = set()
+        if not self.exclusion:
+            return excluded
+        for user in page:
+            if self.exclusion.matches(user.name, admin=user.admin):
+                excluded.add(self._rename(user).name)
+                self.matched.update(self.exclusion.globs_for(user.name))
+        return excluded
 
     def _log_problems(self, problems: Sequence[str]) -> None:
         """Log each invalid value once, and again only after a poll without it."""

@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from common.clock import Clock, SystemClock
-from common.errors import StoreRejected, StoreUnavailable
+from common.errors import StoreError, StoreRejected, StoreUnavailable
 from common.hub.client import HubClient
 from common.hub.models import User
+from services.stats.record.exclusion import KeptExclusion
 from services.stats.record.poller import Poller
 from services.stats.recorder_state import State
 from services.stats.records import Changes, Poll
+from services.stats.settings.exclusion import NOBODY, Exclusion
+from services.stats.settings.terms import Terms, terms_as_text
 from services.stats.store.daily.rows import roll_up_until
 from services.stats.store.leader_lock import Lock, lock_for
 from services.stats.store.store import LeadershipLost, Store
@@ -39,6 +42,10 @@ class RecorderSettings:
     that next year's instructors do not see last year's students. None: never."""
     by_account: bool = False
     """Whether an account that was deleted and made again is another person of the same name."""
+    exclusion: Exclusion = NOBODY
+    """Users who are not counted, by their names at the Hub."""
+    terms: Terms = ()
+    """For reports and pages by term."""
     backlog_rows: int = 300_000
     """Stop polling while more rows than this wait for the database (about 100 MB)."""
 
@@ -83,6 +90,7 @@ class Recorder:
             zone=store.zone,
             clock=self.clock,
         )
+        self.exclusion = KeptExclusion(store, self.poller, settings.exclusion, rename)
         self.state = State()
         self.pending = Changes()
         self.leader_number = 0
@@ -108,9 +116,11 @@ class Recorder:
         if not await self.lock.acquire():
             return False
         number = await self.store.take_leadership()
+        await self.store.keep_terms(terms_as_text(self.settings.terms))
         self.state = await self.store.load_state()
         self.pending = Changes()
         self.leader_number = number
+        await self.exclusion.compare()
         log.info(
             "Recording: %d users and %d running servers known; last poll: %s",
             len(self.state.people),
@@ -132,6 +142,8 @@ class Recorder:
             error = await self._write()
             if error:
                 return PollResult(None, written=False, backlog=len(self.pending), error=error)
+        if self.exclusion.unapplied:
+            self.state.last_full = None  # list all users: their names are known only at the Hub
         polled = await self.poller.poll(self.state)
         (poll,) = polled.changes.polls.values()
         self.state.apply(polled.changes)
@@ -141,7 +153,7 @@ class Recorder:
         seconds = self.clock.monotonic() - start
         written = not error
         if written:
-            error = await self._roll_up_and_prune()
+            error = await self._keep_exclusion(poll) or await self._roll_up_and_prune()
         return PollResult(
             poll,
             written=written,
@@ -149,6 +161,14 @@ class Recorder:
             write_seconds=seconds,
             error=polled.error or error,
         )
+
+    async def _keep_exclusion(self, poll: Poll) -> str:
+        try:
+            if self.exclusion.unapplied or poll.full:
+                await self.exclusion.polled(poll, leader=self.leader_number)
+        except StoreError as exc:
+            return str(exc)
+        return ""
 
     async def _write(self) -> str:
         """Write the pending changes; return what went wrong, or an empty string."""

@@ -6,7 +6,7 @@ replaces what was seen earlier, so a server that stops while the pages are read 
 stopped, at the time of its stop. Then ``finish`` returns the changes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -25,6 +25,7 @@ from services.stats.record.observed import (
 from services.stats.record.sessions import SessionChanges
 from services.stats.recorder_state import SessionKey, State
 from services.stats.records import GAP, Changes, Person, Poll
+from services.stats.settings.exclusion import Exclusion
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class PollContext:
     """Whether a name that is used again is another person."""
     groups_readable: bool = True
     """Whether the token may read groups. If not, memberships stay as they are."""
+    unlisted: Exclusion | None = None
+    """If others are excluded now: who is, by stored name, of those that the Hub does not list."""
 
 
 class Sampler:
@@ -74,11 +77,14 @@ class Sampler:
         """Whether there is no gap between the last poll and this one."""
         return self.state.last_poll is not None and self.now - self.state.last_poll <= GAP * step
 
-    def observe(self, users: Iterable[User]) -> None:
-        """Add one page of users. Unchanged users take no memory beyond their id."""
+    def observe(self, users: Iterable[User], excluded: Set[str] = frozenset()) -> None:
+        """Add one page of users. Unchanged users take no memory beyond their id.
+
+        ``excluded``: the names of those who are not counted.
+        """
         for user in users:
             name = storable(user.name)
-            seen = self._seen(name, user)
+            seen = self._seen(name, user, excluded=user.name in excluded)
             known = self.state.people.get(name)
             if known is not None and self._is_unchanged(known, seen):
                 self._users.pop(name, None)
@@ -118,11 +124,13 @@ class Sampler:
         present: set[SessionKey] = set()
         new_activity: dict[int, datetime] = {}
         had_servers = set(self._active_since_start)
+        seen = set(self._unchanged) if self.context.unlisted is not None else set()
         if not complete:
             had_servers |= self.state.had_servers
         for name in list(self._users):
             user = self._users.pop(name)  # frees memory, which counts at a first poll
             person = matcher.identify(name, user)
+            seen.add(person.id)
             self._memberships.update(person.id, user.groups)
             if name in self._servers_unreadable:
                 known = self._sessions.running_servers(person.id)
@@ -142,6 +150,9 @@ class Sampler:
         for user_id in deleted:
             self._memberships.leave_all(user_id)
         changes.newcomers, changes.people = matcher.newcomers, matcher.people
+        if complete and full and self.context.unlisted is not None:
+            changes.people |= self._unlisted(self.context.unlisted, seen)
+        self._touch_excluded()
         changes.renamed = matcher.renamed
         changes.had_servers = frozenset(had_servers)
         changes.polls[self.now] = Poll(
@@ -156,7 +167,27 @@ class Sampler:
         )
         return changes
 
-    def _seen(self, name: str, user: User) -> UserSeen:
+    def _unlisted(self, exclusion: Exclusion, seen: Set[int]) -> dict[int, Person]:
+        """Former users, and invented ones, who are excluded from now on or no longer."""
+        found = {}
+        for person in (*self.state.people.values(), *self.state.deleted.values()):
+            excluded = exclusion.matches(person.name, admin=person.excluded)
+            if person.id not in seen and excluded is not person.excluded:
+                person = self._matcher.people.get(person.id, person)
+                found[person.id] = person._replace(excluded=excluded)
+        return found
+
+    def _touch_excluded(self) -> None:
+        """The days of users who are excluded from now on, or no longer, are counted again."""
+        if not self._changes.people:
+            return
+        people = (*self.state.people.values(), *self.state.deleted.values())
+        known = {person.id: person.excluded for person in people}
+        for person in self._changes.people.values():
+            if known.get(person.id, person.excluded) is not person.excluded:
+                self._changes.touch(person.first_seen)
+
+    def _seen(self, name: str, user: User, *, excluded: bool) -> UserSeen:
         for problem in user.problems:
             self._changes.problems.append(f"user {name!r}: invalid {problem}")
         new_activity = None
@@ -175,10 +206,13 @@ class Sampler:
             created=user.created,
             new_activity=new_activity,
             servers=tuple(ServerSeen.of(s) for s in user.servers.values() if not s.stopped),
+            excluded=excluded,
         )
 
     def _is_unchanged(self, known: Person, user: UserSeen) -> bool:
         if user.servers or user.new_activity is not None or known.created != user.created:
+            return False
+        if user.excluded is not known.excluded:
             return False
         if self._sessions.running_servers(known.id):
             return False

@@ -1,5 +1,6 @@
 """Running servers and active users as of the latest poll, for the metrics."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -7,10 +8,13 @@ from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.days import day_of
+from services.stats.intervals import Interval
 from services.stats.records import LONGEST
 from services.stats.store import tables as t
+from services.stats.store.excluded import Excluded
 from services.stats.store.store import Store
 from services.stats.store.tables import FOREVER
+from services.stats.store.upsert import batches
 
 PERIODS = {"24h": 24, "7d": 7 * 24, "30d": 30 * 24}
 """Hours by label, the same as in the Hub's metric ``active_users``."""
@@ -18,7 +22,10 @@ PERIODS = {"24h": 24, "7d": 7 * 24, "30d": 30 * 24}
 
 @dataclass(frozen=True)
 class LatestCounts:
-    """Counts by group name. The empty name stands for the hub."""
+    """Counts by group name. The empty name stands for the hub.
+
+    Users who are not counted are left out, except that the hub's running servers are all of them.
+    """
 
     running: dict[str, int] = field(default_factory=dict)
     active: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -32,6 +39,9 @@ async def read_latest_counts(
     """The counts as of ``now``, for the hub and its largest ``groups`` groups."""
     counts = LatestCounts()
     async with store.reading() as connection:
+        meta = await store.read_meta(connection)
+        excluded = await Excluded.read(connection, meta, store.zone)
+        hidden = excluded.on(day_of(now, store.zone))
         largest = await _largest(connection, groups)
         running = t.sessions.c.ended == FOREVER
         counts.running[""] = (
@@ -39,10 +49,18 @@ async def read_latest_counts(
             or 0
         )
         counts.running.update(dict.fromkeys(largest.values(), 0))
-        for group_id, number in await _running_by_group(connection, largest):
-            counts.running[largest[group_id]] = number
+        for group_id, user_id in await _running_by_group(connection, largest):
+            counts.running[largest[group_id]] += user_id not in hidden
+        memberships = await _members(connection, largest)
         for period, hours in PERIODS.items():
-            await _active(store, connection, counts, period, now - timedelta(hours=hours), largest)
+            since = now - timedelta(hours=hours)
+            active = await _active(store, connection, since, meta)
+            active = await _counted(store, connection, active, excluded, Interval(since, now))
+            counts.active[period, ""] = len(active)
+            listed = active - hidden
+            counts.active.update({(period, name): 0 for name in largest.values()})
+            for group_id, user_id in memberships:
+                counts.active[period, largest[group_id]] += user_id in listed
         if per_user:
             query = (
                 select(t.users.c.name, func.count().label("servers"))
@@ -71,14 +89,9 @@ async def _largest(connection: AsyncConnection, number: int) -> dict[int, str]:
 
 
 async def _active(
-    store: Store,
-    connection: AsyncConnection,
-    counts: LatestCounts,
-    period: str,
-    since: datetime,
-    largest: dict[int, str],
-) -> None:
-    """Count active users since then, by days where the detailed records have been pruned."""
+    store: Store, connection: AsyncConnection, since: datetime, meta: Mapping[str, str]
+) -> set[int]:
+    """The users active since then, by days where the detailed records have been pruned."""
     start, user = t.activity.c.start, t.activity.c.user_id
     condition: ColumnElement[bool] = (start >= since) & (t.activity.c.seconds > 0)
     reaching = select(user, t.activity.c.seconds, start).where(
@@ -89,33 +102,58 @@ async def _active(
         for row in await connection.execute(reaching)
         if row.start + timedelta(seconds=row.seconds) > since
     }
-    meta = await store.read_meta(connection)
     if meta.get("pruned_before", "") > day_of(since, store.zone).isoformat():
         user = t.user_days.c.user_id
         condition = (t.user_days.c.day >= day_of(since, store.zone)) & t.user_days.c.was_active
     active = set(await connection.scalars(select(user).where(condition).distinct())) | before
     # Starting a server is work. Other activity without a length is a page of the Hub.
     started = select(t.sessions.c.user_id).where(t.sessions.c.started >= since).distinct()
-    active |= set(await connection.scalars(started))
-    counts.active[period, ""] = len(active)
-    if not largest:
-        return
-    query = select(t.memberships.c.group_id, t.memberships.c.user_id).where(
-        t.memberships.c.until == FOREVER, t.memberships.c.group_id.in_(list(largest))
-    )
-    counts.active.update({(period, name): 0 for name in largest.values()})
-    for row in await connection.execute(query):
-        counts.active[period, largest[row.group_id]] += row.user_id in active
+    return active | set(await connection.scalars(started))
+
+
+async def _counted(
+    store: Store,
+    connection: AsyncConnection,
+    active: set[int],
+    excluded: Excluded,
+    window: Interval,
+) -> set[int]:
+    """Those of the active users who count. Members of excluded groups: active on other days."""
+    first, last = day_of(window.start, store.zone), day_of(window.end, store.zone)
+    concerned = active.intersection(excluded.users)
+    found = active - {one for one in concerned if excluded.overlaps(one, first, last)}
+    partly = sorted(one for one in concerned - found if not excluded.covers_all(one, first, last))
+    for some in batches(partly, 500):
+        a, s = t.activity.c, t.sessions.c
+        worked = select(a.user_id, a.start).where(
+            a.start >= window.start, a.seconds > 0, a.user_id.in_(some)
+        )
+        started = select(s.user_id, s.started).where(s.started >= window.start, s.user_id.in_(some))
+        for query in (worked, started):
+            for user_id, moment in await connection.execute(query):
+                if not excluded.covers(user_id, day_of(moment, store.zone)):
+                    found.add(user_id)
+    return found
+
+
+async def _members(connection: AsyncConnection, groups: Collection[int]) -> list[tuple[int, int]]:
+    """Group id and user id of each member."""
+    if not groups:
+        return []
+    c = t.memberships.c
+    query = select(c.group_id, c.user_id).where(c.until == FOREVER, c.group_id.in_(list(groups)))
+    return [(row.group_id, row.user_id) for row in await connection.execute(query)]
 
 
 async def _running_by_group(
     connection: AsyncConnection, largest: dict[int, str]
 ) -> list[tuple[int, int]]:
+    """Group id and user id for each running server."""
     if not largest:
         return []
     group = t.memberships.c.group_id
     query = (
-        select(group, func.count().label("servers"))
+        select(group, t.memberships.c.user_id)
         .select_from(t.memberships)
         .join(t.sessions, t.sessions.c.user_id == t.memberships.c.user_id)
         .where(
@@ -123,6 +161,5 @@ async def _running_by_group(
             t.memberships.c.until == FOREVER,
             group.in_(list(largest)),
         )
-        .group_by(group)
     )
-    return [(row.group_id, row.servers) for row in await connection.execute(query)]
+    return [(row.group_id, row.user_id) for row in await connection.execute(query)]

@@ -40,7 +40,7 @@ def session_row(session: Session) -> dict[str, Any]:
 def person_of(row: Row[Any]) -> Person:
     """The person in a row of ``users``."""
     deleted = None if row.deleted == FOREVER else row.deleted
-    return Person(row.id, row.name, row.created, row.first_seen, deleted)
+    return Person(row.id, row.name, row.created, row.first_seen, deleted, row.excluded)
 
 
 def session_of(row: Sequence[Any]) -> Session:

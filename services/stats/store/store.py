@@ -21,6 +21,7 @@ from common.errors import StoreError
 from services.stats.days import day_of, midnight
 from services.stats.recorder_state import State
 from services.stats.records import LONGEST, Changes
+from services.stats.settings.exclusion import Exclusion
 from services.stats.store import tables as t
 from services.stats.store.mapping import person_row, session_row, spawn_counters_row, spawns_row
 from services.stats.store.state import read_state
@@ -33,6 +34,9 @@ SCHEMA = Schema(
     version_table="alembic_version",
 )
 
+
+EXCLUDE, EXCLUDE_FROM = "exclude", "exclude_from"
+"""Facts in ``meta``: the patterns, and the day from which they hold (empty: from the first)."""
 
 ENDED = " (until "
 """What follows the name of a group whose members have left for good, before the day."""
@@ -136,6 +140,40 @@ class Store:
                 f"the names in this database are kept {was}, and the two cannot be mixed: set"
                 " pseudonymise and pseudonym_key_file as before, or use another database"
             )
+
+    async def kept_exclusion(self) -> Exclusion:
+        """Who is not counted, with users' names as the database has them."""
+        async with self.reading() as connection:
+            return Exclusion.of((await self.read_meta(connection)).get(EXCLUDE))
+
+    async def keep_exclusion(self, exclusion: Exclusion, *, leader: int) -> bool:
+        """Count the days with raw records again if others are excluded now; whether they are.
+
+        Users must already be marked by name (``Person.excluded``). Earlier days keep what was
+        counted; ``exclude_from`` is the day from which the exclusion holds.
+
+        :raises LeadershipLost: another recorder has taken over
+        """
+        async with self.writing() as connection:
+            meta = await self.read_meta(connection, lock=True)
+            if int(meta.get("leader", 0)) != leader:
+                raise LeadershipLost("another recorder has taken over this database")
+            if set(Exclusion.of(meta.get(EXCLUDE)).patterns) == set(exclusion.patterns):
+                return False
+            news = {EXCLUDE: exclusion.as_text(), EXCLUDE_FROM: ""}
+            if "first_day" in meta:
+                first = meta.get("pruned_before", meta["first_day"])
+                news["rolled_until"] = first
+                if first > meta["first_day"]:
+                    news[EXCLUDE_FROM] = first
+            await self.write_meta(connection, **news)
+        return True
+
+    async def keep_terms(self, terms: str) -> None:
+        """Keep the terms of the service (see ``settings.terms``) for the commands and pages."""
+        async with self.writing() as connection:
+            if (await self.read_meta(connection, lock=True)).get("terms") != terms:
+                await self.write_meta(connection, terms=terms)
 
     async def mark_made_up(self) -> None:
         """Mark the data in this database as made up."""

@@ -143,6 +143,7 @@ users = Table(
     Column("created", UTCTimeExact),
     Column("first_seen", UTCTime, nullable=False),
     Column("deleted", UTCTime, nullable=False, default=FOREVER),
+    Column("excluded", Boolean, nullable=False, server_default=false()),
 )
 
 groups = Table(

@@ -74,10 +74,10 @@ class Downloads(Pages):
         table = TableQuery.parse(request.query, default=default)
         self.require_many(asked)
         if name == "users":
-            rows = await self.queries.people(asked.audience, *asked.question.days(span))
+            rows = await self.queries.people(self.listed(asked), *asked.question.days(span))
         else:
             since = inactive_since(asked.question, span)
-            rows = await self.queries.inactive(asked.audience, since)
+            rows = await self.queries.inactive(self.listed(asked), since)
         return people.figure(name, people.search(rows, table))
 
 

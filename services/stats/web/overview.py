@@ -6,7 +6,7 @@ from datetime import date
 from aiohttp import web
 
 from common.web.application import PREFIX
-from services.stats.days import By, day_of, periods
+from services.stats.days import By, day_of
 from services.stats.query import figures
 from services.stats.query.access import Individual
 from services.stats.query.figures import OVER_TIME, Figure
@@ -71,9 +71,8 @@ class Overview(Pages):
         self, asked: PageRequest, span: Span, first: date, last: date
     ) -> tuple[Sequence[Fact], list[Figure], Figure]:
         by = asked.question.by
-        days, total, summaries = await self.queries.overview(
-            asked.audience, first, last, [] if by is By.DAY else periods(first, last, by)
-        )
+        wanted = [] if by is By.DAY else await self.queries.periods(first, last, by)
+        days, total, summaries = await self.queries.overview(asked.audience, first, last, wanted)
         if by is By.DAY:
             summaries = by_day(days, first, last, span.last_poll, self.queries.zone)
         today = day_of(asked.now, self.queries.zone)

@@ -12,12 +12,13 @@ from aiohttp import web
 from common.clock import Clock, SystemClock
 from common.web.application import PREFIX
 from common.web.pages import render as render_page
-from services.stats.days import By, periods
+from services.stats.days import By
 from services.stats.query import figures, timeline
-from services.stats.query.access import Audience, Individual, Members, Viewer
+from services.stats.query.access import Audience, Individual, Members, Viewer, WholeHub
 from services.stats.query.figures import Figure, Kind
 from services.stats.query.periods import Summary, by_day
 from services.stats.query.question import Question, Span
+from services.stats.query.uncounted import Uncounted
 from services.stats.records import GroupDay
 from services.stats.store.queries.dashboard import Queries
 from services.stats.web.authentication import Authenticator
@@ -90,6 +91,16 @@ class Pages:
         return PageRequest(viewer, question, audience, zone, _link_parameters(request), now)
 
     @staticmethod
+    def listed(asked: PageRequest) -> Audience:
+        """The users that a list has: with those who are not counted, if that is requested.
+
+        Raises OutOfScope.
+        """
+        if not asked.question.excluded:
+            return asked.audience
+        return asked.viewer.with_uncounted(asked.audience)
+
+    @staticmethod
     def require_many(asked: PageRequest) -> None:
         """Raise OutOfScope if the viewer sees no other users, DataNotFound if one is named."""
         if isinstance(asked.audience, Individual):
@@ -99,10 +110,11 @@ class Pages:
     async def summaries(
         self, asked: PageRequest, span: Span, first: date, last: date, days: Sequence[GroupDay]
     ) -> Sequence[Summary]:
-        """A summary of each day, week or month. ``days`` are the rows of the days."""
+        """A summary of each day or other period. ``days`` are the rows of the days."""
         if asked.question.by is By.DAY:
             return by_day(days, first, last, span.last_poll, self.queries.zone)
-        return await self.queries.summaries(asked.audience, periods(first, last, asked.question.by))
+        wanted = await self.queries.periods(first, last, asked.question.by)
+        return await self.queries.summaries(asked.audience, wanted)
 
     @staticmethod
     def detailed(span: Span, first: date, last: date) -> bool:
@@ -132,6 +144,8 @@ class Pages:
                 nav.append(("Resources", prefix + "resources"))
         if viewer.name:
             nav.append(("Your activity", prefix + "person" if viewer.sees_others else prefix))
+        terms = await self.queries.terms()
+        uncounted = await self._uncounted(asked, context)
         groups = {row.name for row in await self.queries.groups(viewer)} | viewer.student_groups
 
         def link(path: str = "", /, **changes: Any) -> str:
@@ -157,11 +171,30 @@ class Pages:
             link=link,
             local_time=local_time,
             ranges=RANGES,
-            by_choices=list(By),
+            by_choices=[by for by in By if by is not By.TERM or terms],
             day_width=timeline.WIDTH,
+            uncounted=uncounted,
+            person_uncounted=await self._is_uncounted(asked, context),
+            whole_hub=isinstance(asked.audience, WholeHub),
             Kind=Kind,
             **context,
         )
+
+    async def _uncounted(self, asked: PageRequest, context: dict[str, Any]) -> Uncounted:
+        """Who is not counted on the page's days, by default today, as the viewer may see it."""
+        span = context.get("span")
+        if span is None or isinstance(asked.audience, Individual):
+            return Uncounted()
+        first, last = context.get("first", span.last_day), context.get("last", span.last_day)
+        found = await self.queries.uncounted(asked.audience, first, last)
+        return found.shown_to(everything=asked.viewer.everything)
+
+    async def _is_uncounted(self, asked: PageRequest, context: dict[str, Any]) -> bool:
+        """Whether the user whom the page is about is not counted; only for full access."""
+        if context.get("first") is None or not isinstance(asked.audience, Individual):
+            return False
+        days = context["first"], context["last"]
+        return asked.viewer.everything and await self.queries.is_uncounted(asked.audience, *days)
 
 
 def inactive_since(question: Question, span: Span) -> date:
@@ -173,7 +206,8 @@ def inactive_since(question: Question, span: Span) -> date:
 
 
 _LINK_PARAMETERS = (
-    *("since", "until", "by", "group", "user", "timezone", "q", "sort", "days", "standing"),
+    *("since", "until", "by", "group", "user", "timezone", "q", "sort", "excluded"),
+    *("days", "standing"),
 )
 
 

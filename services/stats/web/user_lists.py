@@ -23,7 +23,7 @@ class UserLists(Pages):
         if span is None:
             return await self.render(request, asked, "stats_empty.html", span=None)
         first, last = asked.question.days(span)
-        rows = await self.queries.people(asked.audience, first, last)
+        rows = await self.queries.people(self.listed(asked), first, last)
         return await self.render(
             request,
             asked,
@@ -45,7 +45,7 @@ class UserLists(Pages):
         if span is None:
             return await self.render(request, asked, "stats_empty.html", span=None)
         since = inactive_since(asked.question, span)
-        rows = await self.queries.inactive(asked.audience, since)
+        rows = await self.queries.inactive(self.listed(asked), since)
         return await self.render(
             request,
             asked,

@@ -5,12 +5,14 @@ import csv
 import io
 import json
 import re
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from services.stats.settings.exclusion import Exclusion
+from services.stats.store.daily.rows import roll_up_until
 from services.stats.store.store import Store
 from tests.stats.conftest import Run
 
@@ -56,7 +58,7 @@ def test_invalid_options_of_a_report(run: Run) -> None:
     )
     assert code == 1
     assert "2026-03-01, or 90d" in err
-    assert "day, week, month" in err
+    assert "day, week, month, year, term, all" in err
     assert "table, csv, json" in err
     assert "--inactive-since: 'x' is not a date" in err
     assert "--by: not with --inactive-since, which lists users." in err
@@ -93,6 +95,55 @@ def test_help_of_the_report_teaches(run: Run) -> None:
     known = set(re.findall(r"^  (--[a-z-]+)", out.partition("Examples:")[0], re.MULTILINE))
     assert {option for line in shown for option in re.findall(r"--[a-z-]+", line)} <= known
     assert max(map(len, examples)) <= 100
+
+
+def test_report_by_term(demo: Run, tmp_path: Path) -> None:
+    """Terms come from a file of the command or from the service; without any, it is an error."""
+    code, out, err = demo("report", "--by=term")
+    assert (code, out) == (1, "")
+    assert "--by: no terms are known; add --terms=FILE." in err
+    today = datetime.now(UTC).date()
+    split = today - timedelta(days=10)
+    terms = tmp_path / "terms.toml"
+    terms.write_text(f'[[term]]\nname = "Now"\nfrom = {split}\nuntil = {today}\n')
+    argv = ("report", "--by=term", f"--terms={terms}", "--since=20d")
+    rows = json.loads(demo(*argv, "--format=json")[1])
+    assert [(row["name"], row["first"]) for row in rows] == [
+        ("between terms", (today - timedelta(days=19)).isoformat()),
+        ("Now", split.isoformat()),
+    ]
+    (whole,) = json.loads(demo("report", "--by=all", "--since=20d", "--format=json")[1])
+    assert max(row["active_users"] for row in rows) <= whole["active_users"]
+    assert whole["active_users"] < sum(row["active_users"] for row in rows)
+    assert whole["sessions"] == sum(row["sessions"] for row in rows)
+    table = demo(*argv)[1].splitlines()
+    assert [line.split("  ")[0].rstrip("*") for line in table[1:3]][1] == "Now"
+    assert demo(*argv, "--wide")[1].splitlines()[0].startswith("term")
+
+
+def test_report_says_who_is_not_counted(demo: Run, tmp_path: Path) -> None:
+    """Below the table; CSV and JSON have numbers only. Another setting is refused."""
+
+    async def exclude() -> None:
+        store = await Store.open(f"sqlite:///{tmp_path / 'stats.sqlite'}", None)
+        exclusion = Exclusion(("group:nbgrader-course101",))
+        await store.keep_exclusion(exclusion, leader=await store.take_leadership())
+        await roll_up_until(store, datetime.now(UTC))
+        await store.close()
+
+    before = json.loads(demo("report", "--by=all", "--format=json")[1])
+    asyncio.run(exclude())
+    out = demo("report", "--by=all")[1]
+    assert "Not counted: 60 users (group nbgrader-course101). Figures about running" in out
+    assert "Not counted: 60 members" in demo("report", "--group=nbgrader-course101")[1]
+    assert "Not counted" not in demo("report", "--user=made-up-0001")[1]
+    assert "Not counted: 60 users" in demo("report", "--inactive-since=2001-01-01")[1]
+    after = json.loads(demo("report", "--by=all", "--format=json")[1])
+    assert after[0]["active_users"] == before[0]["active_users"] - 60
+    assert after[0]["peak_servers"] == before[0]["peak_servers"]
+    code, _, err = demo("report", "--exclude=ana")
+    assert code == 1
+    assert "counted without group:nbgrader-course101; leave --exclude out." in err
 
 
 def test_report_of_an_empty_database(run: Run, tmp_path: Path) -> None:

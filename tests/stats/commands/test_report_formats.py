@@ -135,7 +135,9 @@ def test_the_legend_explains_the_columns_shown_and_no_others(wide: bool) -> None
     """Each column but the days is explained below the table, in the order of the table."""
     text = report_formats.summaries([extreme(*NEW_YEAR)], Format.TABLE, BERLIN, wide=wide)
     head, _, rest = text.partition("\n")
-    titles = [one for one in re.split(r" {2,}", head) if one not in ("period", "from", "to")]
+    titles = [
+        one for one in re.split(r" {2,}", head) if one not in ("period", "term", "from", "to")
+    ]
     explained = re.findall(r"^(\S+(?: at)?) {2,}", rest.partition("\n\n")[2], re.MULTILINE)
     assert explained == titles
     if wide:
@@ -146,7 +148,7 @@ def test_the_legend_explains_the_columns_shown_and_no_others(wide: bool) -> None
 def test_every_field_of_a_summary_has_a_column() -> None:
     """With --wide, the table leaves nothing out that CSV has; completeness is a mark."""
     fields = {column.field for column in SUMMARY_COLUMNS}
-    assert fields == set(Summary._fields) - {"first", "last", "complete"}
+    assert fields == set(Summary._fields) - {"first", "last", "complete", "name"}
 
 
 @pytest.mark.parametrize("wide", [False, True])

@@ -14,22 +14,23 @@ from services.stats.prometheus.client import (
     PrometheusSettings,
     PrometheusUnavailable,
 )
-from services.stats.prometheus.measurements import Answer, Measurements, choose_step
+from services.stats.prometheus.measurements import (
+    Answer,
+    Measurements,
+    Sampling,
+    choose_sampling,
+)
 from services.stats.prometheus.presets import PRESETS, Expressions, Kind
 from services.stats.query.resources.names import ServerName
 from services.stats.query.resources.usage import GB, HOUR
-from tests.stats.prometheus.fake import (
-    GIB,
-    MISSING,
-    FakePrometheus,
-    Running,
-    real_prometheus,
-)
+from tests.stats.prometheus.fake import GIB, FakePrometheus, Running
+from tests.stats.prometheus.real import MISSING, real_prometheus
 
 DAY = date(2026, 3, 2)
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 LATER = NOON + timedelta(days=30)
 ZONE = ZoneInfo("UTC")
+FINE = Sampling(300, 3)
 SERVERS = (
     Running(
         "jupyter-ana",
@@ -82,11 +83,11 @@ async def measuring(url: str, expressions: Expressions) -> AsyncIterator[Measure
         yield Measurements(PrometheusClient(session, settings), expressions)
 
 
-async def read(url: str, expressions: Expressions, days: int = 2, step: int = 300) -> Answer:
+async def read(url: str, expressions: Expressions, days: int = 2, per_query: int = 3) -> Answer:
     """Two days of what is measured."""
     async with measuring(url, expressions) as measurements:
         last = DAY + timedelta(days=days - 1)
-        return await measurements.read(DAY, last, LATER, ZONE, step)
+        return await measurements.read(DAY, last, LATER, ZONE, Sampling(300, per_query))
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -147,6 +148,7 @@ async def test_many_slices(url: str) -> None:
     expressions = Expressions(selector='namespace="hub"')
     short, long = await read(url, expressions), await read(url, expressions, days=20)
     assert short.daily == long.daily
+    assert short.daily == (await read(url, expressions, per_query=1)).daily
 
 
 async def test_invalid_expression(url: str) -> None:
@@ -159,11 +161,11 @@ async def test_invalid_expression(url: str) -> None:
 async def test_answers_are_reused_for_a_while() -> None:
     """A page and its CSV files ask once, also at the same time; another range asks again."""
     async with FakePrometheus(SERVERS) as fake, measuring(fake.url, Expressions()) as measurements:
-        both = [measurements.read(DAY, DAY, LATER, ZONE, 300) for _ in range(2)]
+        both = [measurements.read(DAY, DAY, LATER, ZONE, FINE) for _ in range(2)]
         one, other = await asyncio.gather(*both)
         assert one is other
         assert len(fake.queries) == len(Kind)
-        await measurements.read(DAY, DAY, LATER, ZONE, 900)
+        await measurements.read(DAY, DAY, LATER, ZONE, Sampling(900, 3))
         assert len(fake.queries) == 2 * len(Kind)
 
 
@@ -172,9 +174,9 @@ async def test_failures_are_not_kept() -> None:
     async with FakePrometheus(SERVERS) as fake, measuring(fake.url, Expressions()) as measurements:
         fake.respond = (503, {}, b"")
         with pytest.raises(PrometheusUnavailable):
-            await measurements.read(DAY, DAY, LATER, ZONE, 300)
+            await measurements.read(DAY, DAY, LATER, ZONE, FINE)
         fake.respond = None
-        assert (await measurements.read(DAY, DAY, LATER, ZONE, 300)).daily
+        assert (await measurements.read(DAY, DAY, LATER, ZONE, FINE)).daily
 
 
 async def test_half_an_answer_is_none() -> None:
@@ -191,11 +193,11 @@ async def test_nothing_after_the_last_poll() -> None:
     """The recorder and Prometheus cover the same time."""
     async with FakePrometheus(SERVERS) as fake, measuring(fake.url, Expressions()) as measurements:
         until = NOON - timedelta(hours=1)
-        answer = await measurements.read(DAY, DAY, until, ZONE, 300)
+        answer = await measurements.read(DAY, DAY, until, ZONE, FINE)
         (use,) = answer.daily.values()
         assert use.memory.measured == 2 * HOUR
         before = NOON - timedelta(days=1)
-        assert (await measurements.read(DAY, DAY, before, ZONE, 300)).daily == {}
+        assert (await measurements.read(DAY, DAY, before, ZONE, FINE)).daily == {}
 
 
 @pytest.mark.parametrize(
@@ -203,7 +205,7 @@ async def test_nothing_after_the_last_poll() -> None:
     [
         (1, 10, 300),
         (30, 1000, 300),
-        (31, 100_000, 900),
+        (31, 80_000, 900),
         (60, 10, 900),
         (180, 10, 1800),
         (300, 10, 3600),
@@ -213,4 +215,13 @@ async def test_nothing_after_the_last_poll() -> None:
 def test_step(days: int, server_hours: float, step: int) -> None:
     """Long ranges and large hubs are sampled less often."""
     last = DAY + timedelta(days=days - 1)
-    assert choose_step(DAY, last, server_hours * HOUR) == step
+    assert choose_sampling(DAY, last, server_hours * HOUR).step == step
+
+
+def test_large_hubs_are_read_a_day_at_a_time() -> None:
+    """The memory that a query needs is bounded, and so is the number of queries."""
+    small = choose_sampling(DAY, DAY + timedelta(days=29), 1000 * HOUR)
+    large = choose_sampling(DAY, DAY + timedelta(days=29), 400_000 * HOUR)
+    assert small == Sampling(300, 3)
+    assert large == Sampling(3600, 7)
+    assert choose_sampling(DAY, DAY, 10_000_000 * HOUR).days == 1

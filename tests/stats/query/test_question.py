@@ -72,7 +72,10 @@ def test_any_name_of_the_hub_can_be_asked_for(name: str) -> None:
         ({"until": "0001-01-01"}, "until: 0001-01-01 is out of range"),
         ({"until": "9999-12-31"}, "until: 9999-12-31 is out of range"),
         ({"since": "2026-05-02", "until": "2026-05-01"}, "since: 2026-05-02 is after until, 2026-"),
-        ({"by": "year"}, "by: 'year' is not one of day, week, month."),
+        (
+            {"by": "decade"},
+            "by: 'decade' is not one of day, week, month, year, term, all.",
+        ),
         ({"timezone": "Mars"}, "timezone: 'Mars' is not a time zone; write a name such as Europe/"),
         ({"timezone": "../../etc/passwd"}, "timezone: '../../etc/passwd' is not a time zone"),
         ({"timezone": "America"}, "timezone: 'America' is not a time zone"),

@@ -24,6 +24,7 @@ def person(number: int, name: str) -> dict[str, object]:
         "created": None,
         "first_seen": SEEN,
         "deleted": t.FOREVER,
+        "excluded": False,
     }
 
 

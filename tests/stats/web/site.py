@@ -32,6 +32,7 @@ from services.stats.web.api.handlers import add_api
 from services.stats.web.authentication import Authenticator
 from services.stats.web.dashboard import add_pages
 from services.stats.web.pages import CLOCK
+from services.stats.web.resources.report import ResourceSource
 from tests.fakes.clock import FakeClock
 from tests.fakes.hub import FakeHub
 from tests.fakes.oauth import Answer, Browser, FakeOAuth
@@ -95,6 +96,7 @@ async def stats_site(
     queries: Queries,
     *,
     admin_groups: frozenset[str] = frozenset(),
+    resources: ResourceSource | None = None,
     now: datetime = NOW,
     email: str = "",
 ) -> AsyncIterator[StatsSite]:
@@ -125,8 +127,14 @@ async def stats_site(
         )
         site.app[CLOCK] = FakeClock(now)
         authenticator = Authenticator(site.sign_in, hub, admin_groups)
-        add_pages(site.app, queries=queries, authenticator=authenticator, email=email)
-        add_api(site.app, queries=queries, authenticator=authenticator)
+        add_pages(
+            site.app,
+            queries=queries,
+            authenticator=authenticator,
+            resources=resources,
+            email=email,
+        )
+        add_api(site.app, queries=queries, authenticator=authenticator, resources=resources)
         port = await stack.enter_async_context(serve(site.app, Bind()))
         site.origin = f"http://127.0.0.1:{port}"
         async with site._stack:

@@ -16,7 +16,7 @@ from tests.stats.web.site import ACCESS, PREFIX, StatsSite, get, text
             "since: 'yesterday' is not a date; write 2026-03-01, or 90d for 90 days.",
         ),
         ("?until=9999-12-31", "until: 9999-12-31 is out of range; write 2026-03-01."),
-        ("?by=year", "by: 'year' is not one of day, week, month."),
+        ("?by=decade", "by: 'decade' is not one of day, week, month, year, term, all."),
         (
             "?timezone=Mars",
             "timezone: 'Mars' is not a time zone; write a name such as Europe/Berlin.",
@@ -25,7 +25,7 @@ from tests.stats.web.site import ACCESS, PREFIX, StatsSite, get, text
         ("users?page=%D9%A3", "page: '٣' is not a page number; write 1 or more."),
         ("users?sort=%3Cb%3E", "sort: '<b>' is not one of name, last_active, last_present"),
         ("users?q=" + "x" * 300, "q: the search text is limited to 255 characters."),
-        ("csv/active.csv?since=x&by=y", "by: 'y' is not one of day, week, month."),
+        ("csv/active.csv?since=x&by=y", "by: 'y' is not one of day, week, month, year, term, all."),
         ("person?user=a%00b", r"user: 'a\x00b' is not a valid user name."),
     ],
 )

@@ -52,6 +52,11 @@ class StandingRow(NamedTuple):
         return False
 
     @property
+    def excluded(self) -> bool:
+        """Whether the user is not counted: never, as such users are not listed."""
+        return False
+
+    @property
     def hours_per_week(self) -> float | None:
         """Active hours per week from the first to the last active day; None: never active."""
         if self.first_active is None or self.last_active is None:

@@ -88,18 +88,15 @@ def table(key: str, rows: Sequence[ResourceRow], prices: Prices) -> Figure:
     )
 
 
-def facts(total: ResourceRow, prices: Prices) -> list[Fact]:
+def facts(total: ResourceRow) -> list[Fact]:
     """The key numbers of all selected servers."""
-    found = [
+    return [
         Fact("Memory", total.memory_gb_hours, note="GB-hours"),
         Fact("CPU", total.cpu_hours, note="CPU-hours"),
         Fact("Unused guarantee", total.unused_gb_hours, note="GB-hours"),
         Fact("Largest server", total.peak_memory_gb, note="GB"),
+        Fact("Measured", total.measured_percent, Kind.PERCENT, "of the server time"),
     ]
-    if prices:
-        note = f"{prices.currency}, estimated".lstrip(", ")
-        found.append(Fact("Cost", total.cost, note=note))
-    return [*found, Fact("Measured", total.measured_percent, Kind.PERCENT, "of the server time")]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ Nothing is guessed: a name belongs to a user only if it is exactly what a spawne
 name of one of their servers, and of no other known user's.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -45,14 +45,22 @@ class Owners:
             }
             for one in made:
                 self._by_name.setdefault(one, []).append(user)
+        for found in self._by_name.values():
+            # Whether or not both existed at the time: the first days are not certain.
+            if any(user.name != found[0].name for user in found):
+                found.clear()
 
     def of(self, server: ServerName, day: date) -> int | None:
         """The id of the account that certainly owned the server on this day, or None."""
+        candidates: Sequence[KnownUser]
         if server.user:
-            candidates = self._by_user.get(server.user, [])
+            candidates = self._by_user.get(server.user, ())
         else:
-            candidates = self._by_name.get(server.name, [])
-        if len({user.name for user in candidates}) > 1:
-            return None  # whether or not both existed at the time: the first days are not certain
-        found = [user.id for user in candidates if user.first <= day <= user.last]
-        return found[0] if len(found) == 1 else None
+            candidates = self._by_name.get(server.name, ())
+        owner = None
+        for user in candidates:
+            if user.first <= day <= user.last:
+                if owner is not None:
+                    return None
+                owner = user.id
+        return owner

@@ -62,7 +62,8 @@ class Prices:
         if any(hours is None for hours, _, _ in parts):
             return ""
         return " + ".join(
-            f"{hours:,} {unit} {TIMES} {self.money(price)}" for hours, unit, price in parts
+            f"{_plain(hours or 0)} {unit} {TIMES} {self.money(price)}"
+            for hours, unit, price in parts
         )
 
     def money(self, amount: float) -> str:
@@ -94,6 +95,10 @@ def cost(use: Use, prices: Prices) -> Cost:
     known = [hours * price for hours, price in parts if hours is not None]
     complete = bool(parts) and len(known) == len(parts)
     return Cost(memory, cpu, round(sum(known), 2) if complete else None)
+
+
+def _plain(hours: float) -> str:
+    return f"{hours:,.2f}".rstrip("0").rstrip(".")
 
 
 def _paid(amount: Amount, base: Base, unit: float) -> float | None:

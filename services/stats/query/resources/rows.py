@@ -1,11 +1,9 @@
 """The use of each user, group and day in numbers for people. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass
 
 from services.stats.query.resources.prices import Cost, Prices, cost
-from services.stats.query.resources.usage import GB, HOUR, Amount, Use, UserDays
+from services.stats.query.resources.usage import GB, HOUR, Amount, Use
 
 
 @dataclass(frozen=True)
@@ -62,44 +60,6 @@ def row(name: str, use: Use, prices: Prices, *, deleted: bool = False) -> Resour
 
 def _hours(sum_: float, measured: float, unit: float) -> float | None:
     return round(sum_ / unit / HOUR, 2) if measured else None
-
-
-@dataclass
-class Resources:
-    """What the viewer may see of the use on some days."""
-
-    total: Use = field(default_factory=Use)
-    """Every user once."""
-    users: dict[int, Use] = field(default_factory=dict)
-    groups: dict[str, Use] = field(default_factory=dict)
-    """A user in several groups counts in each."""
-    days: dict[date, Use] = field(default_factory=dict)
-    other: Use | None = None
-    """Of servers whose user is not certain; None if the viewer may not see the whole hub."""
-
-
-Days = Mapping[int, Sequence[tuple[date, date]]]
-"""By user: the first and last days (both included) on which they may be shown."""
-
-
-def collect(
-    users: UserDays, shown: Days | None, groups: Mapping[str, Days], days: Iterable[date]
-) -> Resources:
-    """The sums over what is ``shown`` (None: everything); in ``groups``, over their members."""
-    result = Resources(days={day: Use() for day in days})
-    memberships: dict[int, list[tuple[str, date, date]]] = {}
-    for group, members in groups.items():
-        for user_id, windows in members.items():
-            memberships.setdefault(user_id, []).extend((group, *window) for window in windows)
-    for (user_id, day), use in users.items():
-        # A set: leaving a group and joining it again on one day counts once.
-        for group in {g for g, first, last in memberships.get(user_id, ()) if first <= day <= last}:
-            result.groups.setdefault(group, Use()).add(use)
-        if shown is None or any(first <= day <= last for first, last in shown.get(user_id, ())):
-            result.total.add(use)
-            result.users.setdefault(user_id, Use()).add(use)
-            result.days.setdefault(day, Use()).add(use)
-    return result
 
 
 def guarantee_share(amount: Amount) -> float | None:

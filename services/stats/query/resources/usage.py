@@ -6,13 +6,13 @@ comes with the time for which it was measured.
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from services.stats.query.resources.names import Owners, ServerName
+from services.stats.query.resources.names import ServerName
 
 GB = 1 << 30
 """Bytes, as in JupyterHub's memory limits."""
@@ -99,7 +99,6 @@ class Measured(NamedTuple):
 
 
 DailyUse = dict[tuple[ServerName, date], Use]
-UserDays = dict[tuple[int, date], Use]
 
 
 def by_day(samples: Measured, step: int, zone: ZoneInfo) -> DailyUse:
@@ -139,30 +138,3 @@ class _Days(dict[int, date]):
         began = datetime.fromtimestamp(time - self._step, UTC)
         day = self[time] = began.astimezone(self._zone).date()
         return day
-
-
-def by_user(
-    daily: DailyUse, owners: Owners, server_seconds: Mapping[tuple[int, date], float]
-) -> tuple[UserDays, Use]:
-    """The use of each user and day, and that of servers whose user is not certain.
-
-    ``server_seconds``: how long the servers of each user ran on each day.
-    """
-    users: UserDays = defaultdict(Use)
-    other = Use()
-    for (server, day), use in daily.items():
-        owner = owners.of(server, day)
-        (other if owner is None else users[owner, day]).add(use)
-    for key, seconds in server_seconds.items():
-        use = users[key]
-        use.server_seconds = seconds
-        use.covered_seconds = min(seconds, use.memory.measured)
-    return dict(users), other
-
-
-def total(uses: Iterable[Use]) -> Use:
-    """The sum of all."""
-    result = Use()
-    for use in uses:
-        result.add(use)
-    return result

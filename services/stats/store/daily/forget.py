@@ -20,6 +20,7 @@ from services.stats.store.daily.records import read_days
 from services.stats.store.daily.rollup import CountedDay
 from services.stats.store.daily.rows import replace_day
 from services.stats.store.daily.without_person import Erased, is_empty, without_person
+from services.stats.store.excluded import Excluded
 from services.stats.store.mapping import group_day_of, group_day_row, person_of
 from services.stats.store.store import Store
 from services.stats.store.tables import FOREVER
@@ -45,14 +46,15 @@ async def forget(store: Store, name: str) -> int:
         raw_from = date.fromisoformat(meta.get("pruned_before", first.isoformat()))
         erased = [Erased(person, {}, {}) for person in people]
         if first != date.max:
-            erased = [await _read(connection, one, raw_from) for one in erased]
+            excluded = await Excluded.read(connection, meta, store.zone)
+            erased = [await _read(connection, one, raw_from, excluded) for one in erased]
             for one in erased:
                 await _reduce_polls(connection, one)
         await connection.execute(delete(t.users).where(t.users.c.name == name))
         if first != date.max:
             for one in erased:
                 await _reduce_pruned_days(store, connection, one, raw_from)
-            if any(one.days for one in erased):
+            if any(one.days or one.uncounted for one in erased):
                 await _drop_profiles(store, connection, raw_from)
             seen = min(day_of(person.first_seen, store.zone) for person in people)
             until = date.fromisoformat(meta["rolled_until"])
@@ -63,7 +65,9 @@ async def forget(store: Store, name: str) -> int:
     return len(people)
 
 
-async def _read(connection: AsyncConnection, erased: Erased, before: date) -> Erased:
+async def _read(
+    connection: AsyncConnection, erased: Erased, before: date, excluded: Excluded
+) -> Erased:
     """The same with the person's rows of the days before, and all memberships."""
     u, m = t.user_days.c, t.memberships.c
     person = erased.person
@@ -77,7 +81,17 @@ async def _read(connection: AsyncConnection, erased: Erased, before: date) -> Er
     )
     for group_id, since, until in spans.all():
         memberships.setdefault(group_id, []).append(Interval(since, until))
-    return Erased(person, found, memberships)
+
+    def is_counted(day: date) -> bool:
+        return not excluded.covers(person.id, day)
+
+    return Erased(
+        person,
+        {day: row for day, row in found.items() if is_counted(day)},
+        memberships,
+        {day: row for day, row in found.items() if not is_counted(day)},
+        is_counted,
+    )
 
 
 async def _reduce_pruned_days(
@@ -85,7 +99,7 @@ async def _reduce_pruned_days(
 ) -> None:
     c = t.group_days.c
     since = day_of(erased.person.first_seen, store.zone)
-    first = min([since, *erased.days])
+    first = min([since, *erased.days, *erased.uncounted])
     query = select(t.group_days).where(
         c.day >= first, c.day < before, c.group_id.in_([HUB, *erased.memberships])
     )

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.stats.days import bounds, day_of, midnight
 from services.stats.store import tables as t
 from services.stats.store.daily.rollup import DayRecords
+from services.stats.store.excluded import Excluded
 from services.stats.store.tables import FOREVER
 
 LONGEST = timedelta(days=29)
@@ -19,11 +20,12 @@ class PastMembers:
     """Memberships of the recent past. Activity before joining or after leaving does not count.
 
     The last active day of a user decides about a membership that has not ended. For one that has,
-    the user's active days are read.
+    the user's active days are read. Days on which a user is not counted do not count here either.
     """
 
-    def __init__(self, zone: ZoneInfo) -> None:
+    def __init__(self, zone: ZoneInfo, excluded: Excluded) -> None:
         self._zone = zone
+        self._excluded = excluded
         self._memberships: list[tuple[int, int, date, date]] = []
         """Group id, user id, and the first and the last day."""
         self._active_days: dict[int, list[date]] = {}
@@ -58,7 +60,7 @@ class PastMembers:
         c = t.user_days.c
         query = select(c.user_id, c.day).where(c.day >= first, c.day < last, c.was_active)
         for user_id, day in (await connection.execute(query)).all():
-            if user_id in users:
+            if user_id in users and not self._excluded.covers(user_id, day):
                 self._active_days.setdefault(user_id, []).append(day)
 
     def add_to(self, records: DayRecords) -> None:

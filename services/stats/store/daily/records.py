@@ -1,7 +1,7 @@
 """The raw records of a day, read from the database."""
 
 from bisect import bisect_left
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence, Set
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import func, literal, select, true
@@ -19,9 +19,11 @@ from services.stats.store.daily.rollup import (
     is_work,
     observed,
 )
+from services.stats.store.excluded import Excluded
 from services.stats.store.mapping import session_of
 from services.stats.store.store import Store
 from services.stats.store.tables import EPOCH
+from services.stats.store.upsert import batches
 
 LONGEST_IDLE = timedelta(days=14)
 """A server that was idle for longer when it stopped is not credited as saved time."""
@@ -41,10 +43,11 @@ async def read_days(
 
     All days before the first must be rolled up.
     """
-    past = PastMembers(store.zone)
+    excluded = await Excluded.read(connection, await store.read_meta(connection), store.zone)
+    past = PastMembers(store.zone, excluded)
     last_active: dict[int, date] = {}
     if wanted:
-        last_active = await _last_active(connection, wanted[0])
+        last_active = await _last_active(connection, wanted[0], excluded)
         await past.read(connection, wanted[0], wanted[-1], groups)
     for at in range(0, len(wanted), DAYS_AT_ONCE):
         some = wanted[at : at + DAYS_AT_ONCE]
@@ -66,6 +69,7 @@ async def read_days(
                 if interval.start < window.end
                 and (interval.end > window.start or interval.start == window.start)
             ]
+            hidden = excluded.on(day)
             records = DayRecords(
                 day=day,
                 window=window,
@@ -80,17 +84,18 @@ async def read_days(
                 seen=seen,
                 servers_known=_any_within(with_servers, window)
                 or not _any_within([poll.time for poll in polls], window),
-                people=await _count_people(connection, whole),
+                people=await _count_people(connection, whole, hidden),
                 members=await read_members(connection, whole, groups),
                 newcomers=await _newcomers(connection, whole),
                 last_active=dict(last_active),
+                excluded=hidden,
             )
             past.add_to(records)
             yield records
             last_active |= {
                 user_id: day
                 for user_id, interval in worked
-                if is_work(interval, by_user.get(user_id, ()))
+                if user_id not in hidden and is_work(interval, by_user.get(user_id, ()))
             }
 
 
@@ -134,11 +139,13 @@ async def _read_activity(connection: AsyncConnection, span: Interval) -> list[tu
     ]
 
 
-async def _count_people(connection: AsyncConnection, whole: Interval) -> int:
-    query = select(func.count()).where(
-        t.users.c.first_seen < whole.end, t.users.c.deleted > whole.start
-    )
-    return await connection.scalar(query) or 0
+async def _count_people(connection: AsyncConnection, whole: Interval, hidden: Set[int]) -> int:
+    there = (t.users.c.first_seen < whole.end) & (t.users.c.deleted > whole.start)
+    number = await connection.scalar(select(func.count()).where(there)) or 0
+    for some in batches(sorted(hidden), 500):
+        query = select(func.count()).where(there, t.users.c.id.in_(some))
+        number -= await connection.scalar(query) or 0
+    return number
 
 
 async def read_polls(connection: AsyncConnection, window: Interval) -> list[Poll]:
@@ -188,12 +195,19 @@ async def _newcomers(connection: AsyncConnection, window: Interval) -> set[int]:
     return {row.id for row in rows}
 
 
-async def _last_active(connection: AsyncConnection, before: date) -> dict[int, date]:
-    """The last active day of each user in the 29 rolled-up days before that day."""
+async def _last_active(
+    connection: AsyncConnection, before: date, excluded: Excluded
+) -> dict[int, date]:
+    """The last active day of each user in the 29 rolled-up days before that day, if it counts."""
     c = t.user_days.c
+    first = before - timedelta(days=29)
     query = (
         select(c.user_id, func.max(c.day))
-        .where(c.day >= before - timedelta(days=29), c.day < before, c.was_active)
+        .where(c.day >= first, c.day < before, c.was_active, excluded.condition(c))
         .group_by(c.user_id)
     )
-    return dict(tuple(row) for row in (await connection.execute(query)).all())
+    found: dict[int, date] = dict(tuple(row) for row in (await connection.execute(query)).all())
+    for row in await excluded.also_counted(connection, first, before - timedelta(days=1)):
+        if row.was_active:
+            found[row.user_id] = max(row.day, found.get(row.user_id, row.day))
+    return found

@@ -50,6 +50,7 @@ class DayRecords:
     servers_known: bool = True
     """Whether the polls of this day saw servers. Those of an imported file did not."""
     people: int = 0
+    """The number of accounts of users who are counted."""
     members: Mapping[int, Set[int]] = field(default_factory=dict)
     newcomers: Set[int] = frozenset()
     last_active: Mapping[int, date] = field(default_factory=dict)
@@ -57,6 +58,9 @@ class DayRecords:
     members_6_before: Mapping[int, Set[int]] = field(default_factory=dict)
     members_29_before: Mapping[int, Set[int]] = field(default_factory=dict)
     """By group: those who were active then as its members, whether or not they still are."""
+    excluded: Set[int] = frozenset()
+    """Users who are not counted on this day. They have rows of their own all the same, and the
+    hub's machines run their servers, so those are in the hub's mean and peak."""
 
     def active_within(self, length: timedelta) -> Set[int]:
         """The users who were active in the days before this one."""
@@ -119,13 +123,16 @@ class CountedDay:
 
     def group(self, group_id: int, members: Set[int]) -> GroupDay:
         """The row of a group, given the users who were its members on that day."""
-        return self._row(group_id, len(members), members)
+        return self._row(group_id, len(members - self.records.excluded), members)
 
     def profiles(self, group_id: int = HUB, members: Set[int] | None = None) -> list[ProfileDay]:
         """The servers of the hub, or of a group's members, by profile and image."""
         if not self.records.servers_known:
             return []
-        mine = (p.by_choice for i, p in self._people.items() if members is None or i in members)
+        counted = self._people.keys() - self.records.excluded
+        if members is not None:
+            counted &= members
+        mine = (self._people[i].by_choice for i in counted)
         return rows(self.records.day, group_id, add_up(mine))
 
     def groups(self) -> list[GroupDay]:
@@ -257,9 +264,12 @@ def _group_day(
     records: DayRecords,
     seen: Sequence[Interval],
 ) -> GroupDay:
-    mine = [p for i, p in people.items() if members is None or i in members]
-    active = {i for i, p in people.items() if p.active and (members is None or i in members)}
-    newcomers = records.newcomers
+    counted = people.keys() - records.excluded
+    if members is not None:
+        counted &= members
+    mine = [people[i] for i in counted]
+    active = {i for i in counted if people[i].active}
+    newcomers = records.newcomers - records.excluded
     if members is None:
         before_7 = records.active_within(timedelta(days=6))
         before_30 = records.active_within(timedelta(days=29))
@@ -267,7 +277,8 @@ def _group_day(
         before_7 = records.members_6_before.get(group_id, frozenset())
         before_30 = records.members_29_before.get(group_id, frozenset())
         newcomers = newcomers & members
-    running = [run for p in mine for run in p.running]
+    with_servers = people.values() if members is None else mine
+    running = [run for p in with_servers for run in p.running]
     known = records.servers_known
     mean, peak, peak_at = concurrency(running, seen if known else ())
     hours = Counter(hour for p in mine for hour in p.hours)

@@ -17,8 +17,9 @@ from services.stats.store import tables as t
 from services.stats.store.daily.past_members import PastMembers
 from services.stats.store.daily.records import read_days, read_members
 from services.stats.store.daily.rollup import CountedDay
+from services.stats.store.excluded import Excluded
 from services.stats.store.mapping import group_day_row
-from services.stats.store.store import Store
+from services.stats.store.store import EXCLUDE, EXCLUDE_FROM, Store
 from services.stats.store.upsert import upsert
 
 LATE = timedelta(hours=1)
@@ -105,13 +106,15 @@ class LiveDays:
         self._days: list[CountedDay] = []
         self._users: list[UserDay] = []
         self._groups: dict[int, list[GroupDay]] = {}
+        self._excluded = Excluded()
+        self._excluded_key: tuple[object, ...] = ()
 
     async def read(
         self, connection: AsyncConnection, last_poll: datetime, groups: Collection[int] = ()
     ) -> tuple[list[UserDay], list[GroupDay]]:
         """The rows of these days, for the hub and some groups. Do not modify them."""
         meta = await self._store.read_meta(connection)
-        key = (last_poll, meta.get("rolled_until"), meta.get("edits"))
+        key = (last_poll, *(meta.get(name) for name in ("rolled_until", "edits", EXCLUDE)))
         async with self._counting:  # concurrent calls share the result
             if key != self._key:
                 self._days = await count_live_days(self._store, connection)
@@ -123,6 +126,17 @@ class LiveDays:
                     self._groups[group_id] = await self._count_group(connection, group_id)
             rows = [row for group_id in (HUB, *groups) for row in self._groups[group_id]]
             return self._users, rows
+
+    async def excluded(self, connection: AsyncConnection) -> Excluded:
+        """The users who are not counted. They change with polls, and when people are forgotten."""
+        meta = await self._store.read_meta(connection)
+        last = await connection.scalar(select(func.max(t.polls.c.time)))
+        names = ("edits", EXCLUDE, EXCLUDE_FROM)
+        key = (last, *(meta.get(name) for name in names))
+        if key != self._excluded_key:
+            self._excluded = await Excluded.read(connection, meta, self._store.zone)
+            self._excluded_key = key
+        return self._excluded
 
     async def profiles(
         self, connection: AsyncConnection, last_poll: datetime, group_id: int
@@ -141,7 +155,9 @@ class LiveDays:
 
     async def _count_group(self, connection: AsyncConnection, group_id: int) -> list[GroupDay]:
         rows = []
-        past = PastMembers(self._store.zone)
+        meta = await self._store.read_meta(connection)
+        excluded = await Excluded.read(connection, meta, self._store.zone)
+        past = PastMembers(self._store.zone, excluded)
         if self._days:
             first, last = self._days[0].records.day, self._days[-1].records.day
             await past.read(connection, first, last, (group_id,))

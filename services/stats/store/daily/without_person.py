@@ -7,7 +7,7 @@ rows of the other users, these figures would still reveal the person's, so they 
 not only on the days on which the person had a server, because that would reveal these days.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
@@ -27,6 +27,9 @@ class Erased:
     """Their rows of these days."""
     memberships: Mapping[int, Sequence[Interval]] = field(default_factory=dict)
     """By group id; those that last end at FOREVER."""
+    uncounted: Mapping[date, UserDay] = field(default_factory=dict)
+    """Their rows of days on which they were not counted, apart from the hub's running servers."""
+    is_counted: Callable[[date], bool] = lambda _day: True
 
     def belongs(self, group_id: int) -> Sequence[Interval]:
         """When they counted: as a member of the group or, for the hub, with an account."""
@@ -43,7 +46,9 @@ def without_person(row: GroupDay, erased: Erased, zone: ZoneInfo) -> GroupDay:
     """The totals of a group or of the hub on a pruned day, without this person."""
     window = bounds(row.day, zone)
     spans = erased.belongs(row.group_id)
-    member = any(span.start < window.end and span.end > window.start for span in spans)
+    member = erased.is_counted(row.day) and any(
+        span.start < window.end and span.end > window.start for span in spans
+    )
     active_days = erased.active_days()
     own = erased.days.get(row.day) if member or row.group_id == HUB else None
     worked = own is not None and own.was_active
@@ -52,7 +57,7 @@ def without_person(row: GroupDay, erased: Erased, zone: ZoneInfo) -> GroupDay:
         active_30=_less(row.active_30, worked or _was_active(row, spans, active_days, 29, zone)),
     )
     if not member and own is None:
-        return row
+        return without_details(row) if row.group_id == HUB and _ran(erased, row) else row
     row = row._replace(
         members=_less(row.members, member),
         newcomers=_less(row.newcomers, _is_new(erased.person, window)),
@@ -65,10 +70,16 @@ def without_person(row: GroupDay, erased: Erased, zone: ZoneInfo) -> GroupDay:
             unobserved_seconds=_reduced(row.unobserved_seconds, own.unobserved_seconds),
             sessions=_reduced(row.sessions, own.sessions),
         )
-    # A server that was stopped counts as saved time on the next day, too.
-    if erased.days and min(erased.days) <= row.day <= max(erased.days) + timedelta(days=1):
-        row = without_details(row)
-    return row
+    return without_details(row) if _ran(erased, row) else row
+
+
+def _ran(erased: Erased, row: GroupDay) -> bool:
+    """Whether the day is among those on which their servers are in the totals.
+
+    A server that was stopped counts as saved time on the next day, too.
+    """
+    own = {*erased.days, *(erased.uncounted if row.group_id == HUB else ())}
+    return bool(own) and min(own) <= row.day <= max(own) + timedelta(days=1)
 
 
 def is_empty(row: GroupDay | None) -> bool:

@@ -6,7 +6,7 @@ Every query takes an ``Audience``, which only a ``Viewer`` creates (``query/acce
     audience = viewer.audience(group="nbgrader-x")     # raises OutOfScope: 403
     rows = await queries.days(audience, first, last)   # a GroupDay for each day
     week_by_hour(rows), session_lengths(rows)          # query/periods.py
-    await queries.summaries(audience, periods(first, last, By.WEEK))
+    await queries.summaries(audience, await queries.periods(first, last, By.WEEK))
     await queries.people(audience, first, last)        # the table of users
     await queries.timeline(viewer.audience(user=name), first, last)
 
@@ -22,7 +22,7 @@ from datetime import date, datetime
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.stats.days import Period, day_of
+from services.stats.days import By, Period, day_of, periods
 from services.stats.intervals import Interval
 from services.stats.pseudonyms import is_pseudonym
 from services.stats.query.access import Audience, Individual, Viewer, WholeHub
@@ -31,18 +31,21 @@ from services.stats.query.cohort.standing import Standings
 from services.stats.query.glance.headline import Headline, weeks
 from services.stats.query.people import GroupRow, PersonRow
 from services.stats.query.periods import Summary, day_lengths, summarise
-from services.stats.query.question import Span
+from services.stats.query.question import InvalidQuery, Span
 from services.stats.query.servers import forecast
 from services.stats.query.servers.ages import RunningServer
 from services.stats.query.servers.choices import ServerUse
 from services.stats.query.servers.forecast import Expected
 from services.stats.query.spawns import SpawnSummary
 from services.stats.query.timeline import Timeline
+from services.stats.query.uncounted import Uncounted
 from services.stats.records import GroupDay
+from services.stats.settings.terms import Terms, terms_of
 from services.stats.store import tables as t
 from services.stats.store.daily.rows import LiveDays
 from services.stats.store.queries import days, observation, people, servers, spawns, timelines
 from services.stats.store.queries.cohort import distribution, standings
+from services.stats.store.queries.exclusion import uncounted
 from services.stats.store.queries.headline import (
     EverActive,
     read_headline,
@@ -81,6 +84,30 @@ class Queries:
         """Whether the database holds demo data."""
         async with self.store.reading() as connection:
             return (await self.store.read_meta(connection)).get("made_up") == "yes"
+
+    async def uncounted(self, audience: Audience, first: date, last: date) -> Uncounted:
+        """How many users of the audience are not counted on these days."""
+        async with self._select(audience, first, last) as selection:
+            return await uncounted.uncounted(
+                selection, await self.store.read_meta(selection.connection)
+            )
+
+    async def is_uncounted(self, audience: Individual, first: date, last: date) -> bool:
+        """Whether the user is not counted on at least one of these days."""
+        async with self._select(audience, first, last) as selection:
+            return await uncounted.is_uncounted(selection)
+
+    async def terms(self) -> Terms:
+        """The terms that the service was started with; none if it has no file of terms."""
+        async with self.store.reading() as connection:
+            return terms_of((await self.store.read_meta(connection)).get("terms", ""))
+
+    async def periods(self, first: date, last: date, by: By) -> list[Period]:
+        """The periods of these days. Raises InvalidQuery for terms if there are none."""
+        terms = await self.terms() if by is By.TERM else ()
+        if by is By.TERM and not terms:
+            raise InvalidQuery(["by: no terms are known; start the service with --terms=FILE."])
+        return periods(first, last, by, terms)
 
     async def groups(self, viewer: Viewer) -> list[GroupRow]:
         """The groups that the viewer may choose, with their current number of members."""

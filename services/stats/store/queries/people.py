@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Select, func, select
 
-from services.stats.days import Period, bounds, midnight
+from services.stats.days import Period, bounds, day_of, midnight
 from services.stats.query.access import Members
 from services.stats.query.people import PersonRow
 from services.stats.records import UserDay
@@ -27,12 +27,18 @@ async def count_active(selection: Selection, period: Period) -> int:
         and period.first <= row.day <= period.last
         and selection.visible(row.user_id, row.day)
     }
-    if selection.windows is None and not live:
-        condition = _active_in(period, select(func.count(t.user_days.c.user_id.distinct())))
-        return await selection.connection.scalar(condition) or 0
     if selection.windows is None:
-        query = _active_in(period, select(t.user_days.c.user_id).distinct())
-        return len(live.union((await selection.connection.scalars(query)).all()))
+        live |= {
+            row.user_id
+            for row in await _also_counted(selection)
+            if row.was_active and period.first <= row.day <= period.last
+        }
+        counted = selection.excluded.condition(t.user_days.c)
+        if not live:
+            query = select(func.count(t.user_days.c.user_id.distinct())).where(counted)
+            return await selection.connection.scalar(_active_in(period, query)) or 0
+        users = _active_in(period, select(t.user_days.c.user_id).distinct().where(counted))
+        return len(live.union((await selection.connection.scalars(users)).all()))
     return len(
         live.union(
             row.user_id
@@ -67,14 +73,24 @@ async def _user_days(selection: Selection) -> list[UserDay]:
     return selection.user_days
 
 
+async def _also_counted(selection: Selection) -> list[UserDay]:
+    """The rows of the hub's users who are not counted on other days."""
+    if selection.also_counted is None:
+        selection.also_counted = await selection.excluded.also_counted(
+            selection.connection, selection.first, selection.last
+        )
+    return selection.also_counted
+
+
 async def current_users(selection: Selection) -> set[int]:
-    """Ids of the users who have an account now and, for a group, are members now."""
+    """Ids of the users who have an account now, count and, for a group, are members now."""
     query = select(t.users.c.id).where(t.users.c.deleted == FOREVER)
     if isinstance(selection.audience, Members):
         query = query.join(t.memberships).where(
             t.memberships.c.group_id == selection.group_id, t.memberships.c.until == FOREVER
         )
     users = set((await selection.connection.scalars(query)).all())
+    users -= selection.excluded.on(day_of(selection.now, selection.zone))
     return users if selection.windows is None else users & set(selection.windows)
 
 
@@ -96,8 +112,13 @@ async def people(selection: Selection, ids: set[int] | None = None) -> list[Pers
     """Every user of the audience, or those with these ids, by name; also without activity."""
     sums = await total_sums(selection)
     nothing = Sums()
+    marked = {
+        user_id
+        for user_id in selection.marked.users
+        if selection.marked.overlaps(user_id, selection.first, selection.last)
+    }
     rows = [
-        PersonRow(name, deleted, *sums.get(user_id, nothing)[:6])
+        PersonRow(name, deleted, *sums.get(user_id, nothing)[:6], excluded=user_id in marked)
         for user_id, name, deleted in await _names(selection, ids)
     ]
     if any(day.servers_known for day in await hub_days(selection)):
@@ -108,7 +129,8 @@ async def people(selection: Selection, ids: set[int] | None = None) -> list[Pers
 async def _names(selection: Selection, ids: set[int] | None) -> list[tuple[int, str, bool]]:
     """Id, name and whether the account was deleted, of every user to list."""
     c = t.users.c
-    query = select(c.id, c.name, (c.deleted < FOREVER).label("is_deleted")).order_by(c.name, c.id)
+    deleted = (c.deleted < FOREVER).label("is_deleted")
+    query = select(c.id, c.name, deleted, c.first_seen, c.deleted).order_by(c.name, c.id)
     if selection.windows is None and selection.span is not None:
         # Accounts that existed on at least one of the days.
         query = query.where(
@@ -120,12 +142,13 @@ async def _names(selection: Selection, ids: set[int] | None) -> list[tuple[int, 
     return [
         (row.id, row.name, bool(row.is_deleted))
         for row in (await selection.connection.execute(query)).all()
-        if (ids is None or row.id in ids) and _may_be_listed(selection, row.id)
+        if (ids is None or row.id in ids) and _may_be_listed(selection, row)
     ]
 
 
-def _may_be_listed(selection: Selection, user_id: int) -> bool:
+def _may_be_listed(selection: Selection, row: Any) -> bool:
+    user_id = row.id
     if selection.windows is None:
-        return True
+        return selection.is_counted(user_id, row.first_seen, row.deleted)
     windows = selection.windows.get(user_id, ())
     return any(first <= selection.last and last >= selection.first for first, last in windows)

@@ -1,7 +1,7 @@
 """What the resources page needs to know of all users: names, memberships and server time."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -61,9 +61,16 @@ async def resource_records(selection: Selection, viewer: Viewer) -> ResourceReco
         users,
         frozenset(deleted),
         dict(seconds),
-        selection.windows,
+        _windows(selection, [user.id for user in users]),
         await _groups(selection, viewer),
     )
+
+
+def _windows(selection: Selection, users: Iterable[int]) -> Windows | None:
+    """The days on which each user may be shown and counts."""
+    if selection.windows is not None or not selection.excluded:
+        return selection.windows
+    return selection.counted({user_id: [(date.min, date.max)] for user_id in users})
 
 
 async def _runs(selection: Selection) -> list[tuple[int, str, Interval]]:
@@ -108,4 +115,4 @@ async def _groups(selection: Selection, viewer: Viewer) -> dict[str, Windows]:
             until = date.max if row.until == FOREVER else day_of(row.until, zone)
             windows = groups.setdefault(row.name, {})
             windows.setdefault(row.user_id, []).append((day_of(row.since, zone), until))
-    return groups
+    return {name: selection.counted(windows) for name, windows in groups.items()}

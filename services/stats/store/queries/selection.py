@@ -15,6 +15,7 @@ from services.stats.query.question import Span
 from services.stats.records import HUB, GroupDay, Person, ProfileDay, UserDay
 from services.stats.store import tables as t
 from services.stats.store.daily.rows import LiveDays
+from services.stats.store.excluded import Excluded
 from services.stats.store.mapping import person_of
 from services.stats.store.tables import FOREVER
 
@@ -45,7 +46,14 @@ class Selection:
         self.first = max(first, span.first_day) if span else first
         self.last = min(last, span.last_day) if span else last
         """Both included; the range is empty if ``first`` is after ``last``."""
-        self.windows: Windows | None = None  # None: every user on every day
+        self.excluded = Excluded()
+        """The users who are not counted. Nobody, for a question about one user."""
+        self.marked = Excluded()
+        """The same users, where they are shown."""
+        self.also_counted: list[UserDay] | None = None  # read on first use
+        self.memberships: Windows = {}
+        """Of a group: the windows of all its members, whether or not they are counted."""
+        self.windows: Windows | None = None  # None: every user who counts, on every day
         self.group_id: int | None = HUB if isinstance(audience, WholeHub) else None
         self.live_users: Sequence[UserDay] = ()
         """Rows of days that are not rolled up yet."""
@@ -72,10 +80,16 @@ class Selection:
         """Look up the audience, and count the days that are not rolled up yet."""
         if self.span is None:
             return
+        excluded = await live.excluded(self.connection)
+        if isinstance(self.audience, Individual) or self.audience.uncounted:
+            self.marked = excluded
+        else:
+            self.excluded = excluded
         self._live = live
         if isinstance(self.audience, Members):
             self.group_id = await self._group_id(self.audience.group)
-            self.windows = await self._memberships(t.groups.c.name == self.audience.group)
+            self.memberships = await self._memberships(t.groups.c.name == self.audience.group)
+            self.windows = self.counted(self.memberships)
         elif isinstance(self.audience, Individual):
             self.windows = await self._windows_of(self.audience)
         groups = {self.group_id} - {None, HUB}
@@ -122,6 +136,14 @@ class Selection:
             windows.setdefault(row.user_id, []).append((day_of(row.since, self.zone), until))
         return windows
 
+    def counted(self, windows: Windows) -> Windows:
+        """The windows without the days on which their users are not counted."""
+        found = dict(windows)
+        for user_id in found.keys() & set(self.excluded.users):
+            parts = [self.excluded.counted(user_id, *days) for days in windows[user_id]]
+            found[user_id] = [part for some in parts for part in some]
+        return {user_id: days for user_id, days in found.items() if days}
+
     async def _windows_of(self, audience: Individual) -> Windows:
         person = await self.person(audience)
         if person is None:
@@ -135,18 +157,36 @@ class Selection:
 
     # -- what may be shown of them
 
+    def is_counted(self, user_id: int, first_seen: datetime, deleted: datetime) -> bool:
+        """Whether a user of the hub counts on at least one of the days on which they existed."""
+        if not self.is_partly_counted(user_id):
+            return True
+        return not self.excluded.covers_all(user_id, *self.existed(first_seen, deleted))
+
+    def is_partly_counted(self, user_id: int) -> bool:
+        """Whether a user is not counted on some day."""
+        return user_id in self.excluded.always or user_id in self.excluded.members
+
+    def existed(self, first_seen: datetime, deleted: datetime) -> tuple[date, date]:
+        """The first and the last of the days on which there was an account."""
+        last = self.last if deleted == FOREVER else min(self.last, day_of(deleted, self.zone))
+        return max(self.first, day_of(first_seen, self.zone)), last
+
     def visible(self, user_id: int, day: date) -> bool:
         """Whether this day of this user may be shown."""
         if self.windows is None:
-            return True
+            return not self.excluded.covers(user_id, day)
         return any(first <= day <= last for first, last in self.windows.get(user_id, ()))
 
     def visible_parts(self, user_id: int, interval: Interval) -> list[Interval]:
         """The parts of the interval that may be shown of this user."""
-        if self.windows is None:
+        if self.windows is None and not self.is_partly_counted(user_id):
             return [interval]
         shown = []
-        for first, last in self.windows.get(user_id, ()):
+        windows = self.windows
+        if windows is None:
+            windows = {user_id: self.excluded.counted(user_id, date.min, date.max)}
+        for first, last in windows.get(user_id, ()):
             start = interval.start if first == date.min else midnight(first, self.zone)
             end = interval.end if last == date.max else bounds(last, self.zone).end
             if start <= interval.start and interval.end <= end:

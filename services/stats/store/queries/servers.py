@@ -46,7 +46,7 @@ async def server_use(selection: Selection, profiles_from: date | None) -> Server
 
 
 async def running(selection: Selection) -> list[RunningServer]:
-    """The servers of the audience that run now, the oldest first."""
+    """The servers of the audience that run now, the oldest first; of the hub, all of them."""
     if selection.span is None or not _anybody(selection):
         return []
     s = t.sessions.c
@@ -67,11 +67,13 @@ async def running(selection: Selection) -> list[RunningServer]:
     today = selection.span.last_day
     found = []
     for row in await selection.connection.execute(_of_audience(selection, query)):
-        if not selection.visible(row.user_id, today):
-            continue
-        # What a member did before they joined is not shown.
         run = Interval(row.started, max(selection.now, row.started))
-        started = selection.visible_parts(row.user_id, run)[-1].start
+        started = run.start
+        if not isinstance(selection.audience, WholeHub):
+            if not selection.visible(row.user_id, today):
+                continue
+            # What a member did before they joined is not shown.
+            started = selection.visible_parts(row.user_id, run)[-1].start
         found.append(
             RunningServer(
                 user=row.user,
@@ -173,7 +175,9 @@ async def _users(selection: Selection) -> dict[Choice, frozenset[int]]:
 
 
 def _partly_visible(selection: Selection) -> set[int]:
-    """The users who may be shown on some of the days only."""
+    """The users who may be shown, or count, on some of the days only."""
+    if selection.windows is None:
+        return set(selection.excluded.users)
     return {
         user_id
         for user_id, windows in (selection.windows or {}).items()
@@ -188,7 +192,7 @@ async def _running_by_choice(selection: Selection) -> dict[Choice, int]:
     return _counted(
         _choice(row)
         for row in await selection.connection.execute(_of_audience(selection, query))
-        if selection.visible(row.user_id, today)
+        if isinstance(selection.audience, WholeHub) or selection.visible(row.user_id, today)
     )
 
 

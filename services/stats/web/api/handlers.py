@@ -11,14 +11,15 @@ from importlib.metadata import PackageNotFoundError, version
 from aiohttp import web
 
 from common.web.application import PREFIX
-from services.stats.days import By, Period, periods
-from services.stats.query.access import Audience, Individual, Viewer
+from services.stats.days import By, Period
+from services.stats.query.access import Audience, Individual, Viewer, WholeHub
 from services.stats.query.cohort.distribution import Distribution
 from services.stats.query.cohort.standing import StandingQuery
 from services.stats.query.people import TableQuery, paginate, search
 from services.stats.query.periods import Summary, by_day
 from services.stats.query.question import InvalidQuery, Question, Span
 from services.stats.query.resources.prices import Prices
+from services.stats.query.uncounted import Uncounted
 from services.stats.records import GroupDay
 from services.stats.store.queries.dashboard import Queries
 from services.stats.web.api import cohort_responses, responses
@@ -86,9 +87,13 @@ class Api(Handlers):
     async def about(self, request: web.Request) -> web.Response:
         """GET api/about."""
         viewer, question = await self.parse(request, ("timezone",))
-        made_up = await self.queries.made_up()
-        span = await self.queries.span()
-        return as_json(responses.about(viewer, span, self.zone, question.zone, made_up))
+        facts = responses.Facts(
+            span=await self.queries.span(),
+            made_up=await self.queries.made_up(),
+            terms=await self.queries.terms(),
+            uncounted=await self.queries.uncounted(WholeHub(), date.max, date.min),
+        )
+        return as_json(responses.about(viewer, facts, self.zone, question.zone))
 
     async def summary(self, request: web.Request) -> web.Response:
         """GET api/summary."""
@@ -98,16 +103,18 @@ class Api(Handlers):
         days = bounded_days(question, span)
         total: list[Summary] = []
         rows: list[Summary] = []
+        uncounted = Uncounted()
         if span is not None and days is not None:
             total = await self.queries.summaries(audience, [Period(*days)])
             rows = await self._summaries(audience, question.by, days, span)
-        return as_json(responses.summary(total, rows, days, self.zone, question.zone))
+            uncounted = await self.queries.uncounted(audience, *days)
+        return as_json(responses.summary(total, rows, uncounted, days, self.zone, question.zone))
 
     async def _summaries(
         self, audience: Audience, by: By, days: tuple[date, date], span: Span
     ) -> list[Summary]:
         if by is not By.DAY:
-            return await self.queries.summaries(audience, periods(*days, by))
+            return await self.queries.summaries(audience, await self.queries.periods(*days, by))
         rows = await self.queries.days(audience, *days)
         return by_day(rows, *days, span.last_poll, self.queries.zone)
 
@@ -138,9 +145,9 @@ class Api(Handlers):
 
     async def people(self, request: web.Request) -> web.Response:
         """GET api/people."""
-        viewer, question = await self.parse(request, ("since", "until", *WHO, *PAGED))
+        viewer, question = await self.parse(request, ("since", "until", *WHO, *PAGED, "excluded"))
         table = TableQuery.parse(request.query)
-        audience = viewer.audience(group=question.group, user=question.user)
+        audience = self._listed(viewer, question)
         days = bounded_days(question, await self.queries.span())
         rows = await self.queries.people(audience, *days) if days else []
         page = paginate(search(rows, table), table.page)
@@ -148,9 +155,9 @@ class Api(Handlers):
 
     async def inactive(self, request: web.Request) -> web.Response:
         """GET api/inactive: ``since`` is required."""
-        viewer, question = await self.parse(request, ("since", *WHO, *PAGED))
+        viewer, question = await self.parse(request, ("since", *WHO, *PAGED, "excluded"))
         table = TableQuery.parse(request.query)
-        audience = viewer.audience(group=question.group, user=question.user)
+        audience = self._listed(viewer, question)
         since = required_since(question, request.query, await self.queries.span())
         rows = await self.queries.inactive(audience, since) if since else []
         page = paginate(search(rows, table), table.page)
@@ -211,6 +218,11 @@ class Api(Handlers):
         days = bounded_days(question, await self.queries.span(), detailed=True)
         moments = await self.queries.servers_at(audience, *days, points) if days else []
         return as_json(responses.concurrency(moments, days, self.zone, question.zone))
+
+    @staticmethod
+    def _listed(viewer: Viewer, question: Question) -> Audience:
+        audience = viewer.audience(group=question.group, user=question.user)
+        return viewer.with_uncounted(audience) if question.excluded else audience
 
     @staticmethod
     def _individual(viewer: Viewer, question: Question) -> Individual:

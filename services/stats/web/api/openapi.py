@@ -81,7 +81,7 @@ def _paths() -> dict[str, Any]:
         "about": _get("about", "Your access, and what is recorded", ("timezone",)),
         "summary": _get(
             "summary",
-            "Numbers of the whole range, and by day, week or month",
+            "Numbers of the whole range, and by day, week or another period",
             (*days, "timezone", *who, "by"),
         ),
         "days": _get("days", "Numbers of each day", (*days, "timezone", *who)),
@@ -92,10 +92,14 @@ def _paths() -> dict[str, Any]:
             "session-lengths", "Lengths of the sessions that ended", (*days, *who)
         ),
         "people": _get(
-            "people", "The table of users, including users without activity", (*days, *who, *paged)
+            "people",
+            "The table of users, including users without activity",
+            (*days, *who, *paged, "excluded"),
         ),
         "inactive": _get(
-            "inactive", "Users who have not been active since a day", ("since", *who, *paged)
+            "inactive",
+            "Users who have not been active since a day",
+            ("since", *who, *paged, "excluded"),
         ),
         "dropped-off": _get(
             "dropped-off",
@@ -201,7 +205,8 @@ def _parameters() -> dict[str, Any]:
         "user": (name, "Only this user."),
         "by": (
             {"type": "string", "enum": list(By), "default": By.DAY.value},
-            "The length of the periods.",
+            "The length of the periods. `all`: the whole range is one. `term`: the terms that the"
+            " service was started with, and the days between them.",
         ),
         "q": (
             {"type": "string", "maxLength": LONGEST_SEARCH},
@@ -221,6 +226,10 @@ def _parameters() -> dict[str, Any]:
             "Which of them to list.",
         ),
         "page": ({"type": "integer", "minimum": 1, "default": 1}, f"{PAGE_SIZE} rows per page."),
+        "excluded": (
+            {"type": "string", "enum": ["0", "1"], "default": "0"},
+            "1: also list users who are not counted. Only for users who may see everything.",
+        ),
         "points": (
             {"type": "integer", "minimum": 2, "maximum": MOST_POINTS, "default": DEFAULT_POINTS},
             "The approximate number of moments; they are at least a minute apart.",

@@ -7,9 +7,10 @@ zone in which days begin, ``zone`` the one for times (None: UTC).
 import math
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from services.stats.days import Period
 from services.stats.days import days as each_day
 from services.stats.intervals import Interval
 from services.stats.query.access import Viewer
@@ -18,15 +19,24 @@ from services.stats.query.people import PAGE_SIZE, GroupRow, PersonRow, TablePag
 from services.stats.query.periods import Summary, percentile, session_lengths, week_by_hour
 from services.stats.query.question import Span
 from services.stats.query.timeline import Timeline
+from services.stats.query.uncounted import Uncounted
 from services.stats.records import GroupDay
 from services.stats.web.api import types
 
 Days = tuple[date, date] | None
 
 
-def about(
-    viewer: Viewer, span: Span | None, timezone: str, zone: ZoneInfo | None, made_up: bool
-) -> types.About:
+class Facts(NamedTuple):
+    """Facts about the database."""
+
+    span: Span | None
+    made_up: bool
+    terms: Sequence[Period]
+    uncounted: Uncounted
+
+
+def about(viewer: Viewer, facts: Facts, timezone: str, zone: ZoneInfo | None) -> types.About:
+    span = facts.span
     return types.About(
         user=viewer.name,
         whole_hub=viewer.everything,
@@ -36,7 +46,11 @@ def about(
         last_day=span.last_day if span else None,
         last_poll=_at(span.last_poll, zone) if span else None,
         timelines_from=span.timelines_from if span else None,
-        made_up=made_up,
+        made_up=facts.made_up,
+        exclude=facts.uncounted.shown_to(everything=viewer.everything).patterns,
+        terms=tuple(
+            types.TermView(name=term.name, first=term.first, last=term.last) for term in facts.terms
+        ),
     )
 
 
@@ -48,6 +62,7 @@ def period(row: Summary, zone: ZoneInfo | None) -> types.PeriodView:
 def summary(
     total: Sequence[Summary],
     rows: Iterable[Summary],
+    uncounted: Uncounted,
     of: Days,
     timezone: str,
     zone: ZoneInfo | None,
@@ -56,6 +71,8 @@ def summary(
         **_range(of, timezone),
         total=period(total[0], zone) if total else None,
         periods=[period(row, zone) for row in rows],
+        not_counted=uncounted.number,
+        not_counted_since=uncounted.since,
     )
 
 
@@ -145,6 +162,7 @@ def inactive(
                 last_active=row.last_active,
                 last_present=row.last_present,
                 days_active=row.days_active,
+                excluded=row.excluded,
             )
             for row in table.rows
         ],

@@ -15,6 +15,14 @@ Count = Annotated[int, msgspec.Meta(ge=0)]
 Hours = Annotated[float, msgspec.Meta(ge=0)]
 
 
+class TermView(msgspec.Struct, frozen=True, kw_only=True):
+    """A term, such as a semester."""
+
+    name: str
+    first: date
+    last: date
+
+
 class About(msgspec.Struct, frozen=True, kw_only=True):
     """Your name, what you may see, and the time for which there are records."""
 
@@ -35,6 +43,11 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     """Earlier days have totals, but no timelines, gaps or concurrency."""
     made_up: bool
     """Whether the database holds demo data."""
+    exclude: tuple[str, ...]
+    """Who is not counted: names and globs of users, `group:NAME` or `admins`. Empty unless you may
+    see everything."""
+    terms: tuple[TermView, ...]
+    """The hub's terms, for `by=term`."""
 
 
 class DayRange(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +60,7 @@ class DayRange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PeriodView(msgspec.Struct, frozen=True, kw_only=True):
-    """A day, week or month in numbers; all null if nothing was observed."""
+    """A day or other period in numbers; all null if nothing was observed."""
 
     first: date
     last: date
@@ -85,6 +98,8 @@ class PeriodView(msgspec.Struct, frozen=True, kw_only=True):
     saved_hours: Hours | None
     """An estimate: how much longer the servers that stopped while idle would have run, until used
     again, at most 24 h each."""
+    name: str | None
+    """Of the term; `between terms` for the days in none; null for other periods."""
 
 
 class SummaryAnswer(DayRange, frozen=True, kw_only=True):
@@ -92,6 +107,12 @@ class SummaryAnswer(DayRange, frozen=True, kw_only=True):
 
     total: PeriodView | None
     periods: list[PeriodView]
+    not_counted: Count
+    """Users, such as staff, who are left out of these numbers on at least one day. The numbers of
+    servers that run at the same time on the whole hub include theirs."""
+    not_counted_since: date | None
+    """If some of the days were counted before these users were left out: the first day on which
+    they are."""
 
 
 class DayView(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,6 +185,9 @@ class PersonView(msgspec.Struct, frozen=True, kw_only=True):
     """null, like ``idle_seconds``, if no servers were recorded on these days."""
     active_seconds: Count
     idle_seconds: Count | None
+    excluded: bool
+    """Whether they are not counted on at least one of these days; such users are only listed with
+    `excluded=1`."""
 
 
 class PeopleAnswer(DayRange, frozen=True, kw_only=True):
@@ -187,6 +211,8 @@ class InactiveView(msgspec.Struct, frozen=True, kw_only=True):
     did something while nothing was observed."""
     days_active: Count
     """The number of days on which they were active before."""
+    excluded: bool
+    """Whether they are not counted; such users are only listed with `excluded=1`."""
 
 
 class InactiveAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -40,8 +40,8 @@ class ResourcesPage(Pages):
     def setup(self, app: web.Application) -> None:
         """Add the page's routes."""
         app.router.add_get(app[PREFIX] + "resources", self.page)
-        for name in (USERS, GROUPS, *figures.OVER_TIME):
-            app.router.add_get(f"{app[PREFIX]}csv/{name}.csv", self.csv)
+        names = "|".join((USERS, GROUPS, *figures.OVER_TIME))
+        app.router.add_get(f"{app[PREFIX]}csv/{{name:{names}}}.csv", self.csv)
 
     async def page(self, request: web.Request) -> web.Response:
         """GET resources."""
@@ -54,7 +54,7 @@ class ResourcesPage(Pages):
         context: dict[str, Any] = {}
         if report is not None:
             context = {
-                "facts": figures.facts(report.total, self._source.prices),
+                "facts": figures.facts(report.total),
                 "figures": self._figures(report, span),
                 "page": paginate(table.search(report.users), table.page),
                 "groups_rows": ResourceTable(sort="memory_gb_hours").search(report.groups),
@@ -80,7 +80,7 @@ class ResourcesPage(Pages):
 
     async def csv(self, request: web.Request) -> web.Response:
         """GET csv/NAME.csv. Raises DataNotFound, also if Prometheus did not respond."""
-        name = request.path.rpartition("/")[2].removesuffix(".csv")
+        name = request.match_info["name"]
         asked, table = await self.parse(request), ResourceTable.parse(request.query)
         self.require_many(asked)
         span = await self.queries.span()

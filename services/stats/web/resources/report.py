@@ -7,14 +7,14 @@ from datetime import date
 
 from services.stats.days import days as each_day
 from services.stats.prometheus.client import PrometheusUnavailable
-from services.stats.prometheus.measurements import Answer, Measurements, choose_step
+from services.stats.prometheus.measurements import Answer, Measurements, choose_sampling
 from services.stats.prometheus.presets import Kind
 from services.stats.query.access import Audience, Viewer, WholeHub
 from services.stats.query.question import Span
 from services.stats.query.resources.names import Owners
 from services.stats.query.resources.prices import Prices
-from services.stats.query.resources.rows import ResourceRow, collect, guarantee_share, row
-from services.stats.query.resources.usage import by_user
+from services.stats.query.resources.rows import ResourceRow, guarantee_share, row
+from services.stats.query.resources.sums import Shown, collect
 from services.stats.store.queries.dashboard import Queries
 from services.stats.store.queries.resources import ResourceRecords
 
@@ -64,10 +64,10 @@ class ResourceSource:
         if self.measurements is None:
             return Report(first, last, NOT_CONFIGURED)
         records = await self.queries.resources(audience, viewer, first, last)
-        step = choose_step(first, last, sum(records.server_seconds.values()))
+        sampling = choose_sampling(first, last, sum(records.server_seconds.values()))
         try:
             answer = await self.measurements.read(
-                first, last, span.last_poll, self.queries.zone, step
+                first, last, span.last_poll, self.queries.zone, sampling
             )
         except PrometheusUnavailable as error:
             return Report(first, last, str(error))
@@ -82,9 +82,15 @@ class ResourceSource:
         if not answer.daily:
             return Report(*days, NOTHING_FOUND)
         owners = Owners(records.users, expressions.spawned, expressions.prefix)
-        users, other = by_user(answer.daily, owners, records.server_seconds)
-        found = collect(users, records.windows, records.groups, each_day(*days))
+        found = collect(
+            answer.daily,
+            owners,
+            records.server_seconds,
+            Shown(records.windows, records.groups),
+            each_day(*days),
+        )
         names = {user.id: user.name for user in records.users}
+        other = found.other
         shows_other = whole_hub and bool(other.memory.measured or other.cpu.measured)
         return Report(
             *days,

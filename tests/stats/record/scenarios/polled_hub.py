@@ -39,6 +39,10 @@ class PolledHub:
     def __init__(self) -> None:
         self.state = State()
 
+    def sampler(self, minutes: float) -> Sampler:
+        """A poll that has seen nobody yet. Its changes are not applied."""
+        return Sampler(self.state, PollContext(now=at(minutes)))
+
     def poll(
         self, minutes: float, *users: User, full: bool = False, whole: bool = True, **more: object
     ) -> Changes:

@@ -14,6 +14,7 @@ from tests.stats.web.site import PREFIX, StatsSite
 DOCUMENT = describe(PREFIX, "1.2.3")
 EXAMPLES = {
     "since": "2026-03-02",
+    "excluded": "1",
     "until": "2026-03-05",
     "timezone": "Europe/Berlin",
     "group": "nbgrader-x",

@@ -25,7 +25,7 @@ from tests.stats.web.site import StatsSite
         ("summary?since=soon", "since"),
         ("summary?until=2026-02-30", "until"),
         ("summary?since=2026-03-05&until=2026-03-01", "since"),
-        ("summary?by=year", "by"),
+        ("summary?by=decade", "by"),
         ("summary?timezone=Mars", "timezone"),
         ("summary?timezone=../../etc/passwd", "timezone"),
         ("summary?gruop=nbgrader-x", "'gruop'"),
@@ -56,7 +56,7 @@ async def test_invalid_query_is_explained(site: StatsSite, path: str, problem: s
 
 async def test_all_problems_are_reported_at_once(site: StatsSite) -> None:
     """Three invalid parameters give three problems."""
-    _, body = await ask(site, "root", "summary?since=soon&by=year&timezone=Mars")
+    _, body = await ask(site, "root", "summary?since=soon&by=decade&timezone=Mars")
     assert len(body["problems"]) == 3
 
 

@@ -127,8 +127,10 @@ async def test_inactive(site: StatsSite) -> None:
             "last_active": "2026-03-03",
             "last_present": "2026-03-03",
             "days_active": 2,
+            "excluded": False,
         },
-        {"name": "eva", "last_active": None, "last_present": None, "days_active": 0},
+        {"name": "eva", "last_active": None, "last_present": None, "days_active": 0}
+        | {"excluded": False},
     ]
     _, back = await ask(site, "prof", "inactive?group=nbgrader-x&since=6d")  # to Monday
     assert (back["since"], back["total"]) == ("2026-03-04", 2)

@@ -1,4 +1,4 @@
-"""More about servers: their image, whether the culler stopped them, and how spawns ended."""
+"""More about servers (image, stops by the culler, spawns), and users who are not counted."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -27,6 +27,9 @@ def upgrade() -> None:
         sessions.add_column(sa.Column("image_id", sa.Integer))
         sessions.add_column(sa.Column("culled", sa.Boolean))
         sessions.create_foreign_key("fk_sessions_image_id_images", "images", ["image_id"], ["id"])
+    op.add_column(
+        "users", sa.Column("excluded", sa.Boolean, nullable=False, server_default=sa.false())
+    )
     op.add_column(
         "group_days",
         sa.Column("reduced", sa.Boolean, nullable=False, server_default=sa.false()),
@@ -83,6 +86,7 @@ def downgrade() -> None:
     op.execute("DELETE FROM meta WHERE key = 'profiles_from'")
     op.drop_table("profile_days")
     op.drop_table("spawns")
+    op.drop_column("users", "excluded")
     op.drop_column("group_days", "reduced")
     with op.batch_alter_table("sessions") as sessions:
         sessions.drop_constraint("fk_sessions_image_id_images", type_="foreignkey")

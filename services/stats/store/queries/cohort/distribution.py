@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 from sqlalchemy import select
 
-from services.stats.days import By, Period, bounds, day_of, midnight, periods
+from services.stats.days import By, Period, bounds, day_of, days, midnight, periods
 from services.stats.query.cohort.distribution import Distribution, Share
 from services.stats.query.periods import DayLength, day_lengths, is_complete
 from services.stats.store import tables as t
@@ -83,6 +83,11 @@ def _weeks_there(
     selection: Selection, user_id: int, joined: date, complete: Sequence[Period]
 ) -> int:
     """In how many of the complete weeks the user had an account and, in a group, was a member."""
+    if selection.windows is None and selection.is_partly_counted(user_id):
+        return sum(
+            any(selection.visible(user_id, day) for day in days(max(week.first, joined), week.last))
+            for week in complete
+        )
     if selection.windows is None:
         return sum(week.last >= joined for week in complete)
     windows = selection.windows.get(user_id, ())

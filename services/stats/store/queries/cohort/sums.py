@@ -1,7 +1,7 @@
 """What each user of a selection did, summed over stretches of days, counted by the database."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
@@ -53,8 +53,8 @@ async def sums_by_stretch(
 ) -> Mapping[tuple[int, date], Sums]:
     """By user id and the first day of a stretch.
 
-    A stretch begins on each of the ``edges`` and wherever somebody's days of membership begin or
-    end, so that all of its days may be shown of a user, or none.
+    A stretch begins on each of the ``edges`` and wherever somebody's days of membership (or of
+    exclusion) begin or end, so that all of its days may be shown of a user, or none.
     """
     starts = _starts(selection, edges)
     found: dict[tuple[int, date], Sums] = {}
@@ -84,8 +84,12 @@ async def sums_by_stretch(
 
 def _starts(selection: Selection, edges: Iterable[date]) -> list[date]:
     """The first days of the stretches."""
-    starts = {selection.first, *edges}
-    for first, last in {one for windows in (selection.windows or {}).values() for one in windows}:
+    starts = {selection.first, selection.excluded.since, *edges}
+    # Of the hub, the days on which some users are not counted.
+    windows: Mapping[int, Sequence[tuple[date, date]]] = selection.excluded.members
+    if selection.windows is not None:
+        windows = selection.windows
+    for first, last in {one for some in windows.values() for one in some}:
         starts.add(first)
         if last < date.max:
             starts.add(last + timedelta(days=1))

@@ -1,0 +1,1 @@
+"""Queries about users who are not counted."""
