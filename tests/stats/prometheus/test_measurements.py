@@ -189,6 +189,7 @@ async def test_all_queries_together_are_limited(monkeypatch: pytest.MonkeyPatch)
         for error in await asyncio.gather(*both, return_exceptions=True):
             assert isinstance(error, PrometheusUnavailable)
             assert "more than 0.1 s; choose fewer days" in str(error)
+        monkeypatch.undo()
         fake.answering.set()
         assert (await measurements.read(DAY, DAY, LATER, ZONE, FINE)).daily
 

@@ -61,7 +61,7 @@ async def measured_site(
     queries: Queries, prometheus: FakePrometheus, session: aiohttp.ClientSession
 ) -> AsyncIterator[StatsSite]:
     """The dashboard and the API with prices, measured by that Prometheus."""
-    client = PrometheusClient(session, PrometheusSettings(prometheus.url, timeout_seconds=5))
+    client = PrometheusClient(session, PrometheusSettings(prometheus.url, timeout_seconds=60))
     source = ResourceSource(queries, Measurements(client, Expressions()), PRICES)
     async with stats_site(queries, resources=source) as made:
         yield made
