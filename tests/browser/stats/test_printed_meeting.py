@@ -82,7 +82,9 @@ GREY = """() => [...document.querySelectorAll('.meeting-chart svg *, .meeting, .
     .filter(([r, g, b]) => Math.max(r, g, b) - Math.min(r, g, b) > 12)"""
 """Colours that are not grey."""
 
-LIGHTNESS = """() => ['html', 'body', '.meeting', '.meeting-chart .measure:not(.incomplete)'].map((name) => {
+LIGHTNESS = """() => [
+    'html', 'body', '.meeting', '.meeting-chart .measure:not(.incomplete)',
+].map((name) => {
     const style = getComputedStyle(document.querySelector(name));
     return name.includes('.measure') ? style.fill : style.backgroundColor;
 })"""
