@@ -14,6 +14,8 @@ from common.config.command import Command
 from common.config.environment import is_http_url
 from common.config.seconds import Seconds
 from common.errors import ConfigError
+from services.stats.mail import options as email_options
+from services.stats.mail.options import EmailOptions
 from services.stats.prometheus import options as resource_options
 from services.stats.prometheus.options import ResourceOptions
 from services.stats.scopes import ADMIN_SCOPE
@@ -29,7 +31,7 @@ _SINCE = "First day (2026-03-01), or how far back to go (90d)."
 _UNTIL = "Last day (2026-07-31). Default: today."
 
 
-class StatsApp(ServiceApp, ResourceOptions):
+class StatsApp(ServiceApp, ResourceOptions, EmailOptions):
     """Records how a JupyterHub is used, and serves the statistics."""
 
     name = "stats"
@@ -55,7 +57,10 @@ class StatsApp(ServiceApp, ResourceOptions):
                 "group": "Count only members of this group.",
                 "user": "Count only this user.",
                 "inactive-since": "Instead, list users (of the group) not active since this day.",
-                "format": "table, csv, json, or html for a page to print. Default: table.",
+                "dropped-off": "Instead, list users (of the group) not active for this long (14d):"
+                " who dropped off, and who has not started.",
+                "format": "table, csv, json, or html for a page to print. Default: table. With"
+                " --dropped-off also emails: the addresses, which --email-domain makes of names.",
                 "output": "Write to this file, which must not exist yet. Default: standard output.",
             },
             switches={
@@ -69,6 +74,8 @@ class StatsApp(ServiceApp, ResourceOptions):
             report --group=nbgrader-course101 --since=120d --by=week --format=csv
             # Who of the course has not worked since the first of April?
             report --group=nbgrader-course101 --inactive-since=2026-04-01
+            # Who of the course worked before, and has not in the last two weeks?
+            report --group=nbgrader-course101 --dropped-off=14d
             # Everything that is known about each day of a user, for a program
             report --user=ana --since=2026-03-01 --format=json
             # A page for a meeting, to print or to send
@@ -226,6 +233,7 @@ class StatsApp(ServiceApp, ResourceOptions):
             "metric_groups",
             "user_metrics",
             *resource_options.OPTIONS,
+            *email_options.OPTIONS,
         )
     }
     flags: dict[str, Any] = ServiceApp.flags | {
@@ -254,6 +262,7 @@ class StatsApp(ServiceApp, ResourceOptions):
                 f"--cull-url: {self.cull_url!r} is not a URL; write, for example,"
                 " http://127.0.0.1:9100/services/cull/."
             )
+        found += self.email_problems(pseudonymised=self.pseudonymise)
         Exclusion.parse(self.exclude, found)
         try:
             self._terms()
@@ -349,6 +358,7 @@ class StatsApp(ServiceApp, ResourceOptions):
             oauth=self.oauth_settings(),
             admin_groups=frozenset(self.admin_groups),
             authenticate_prometheus=self.authenticate_prometheus,
+            email=self.email_template(),
         )
 
     # -- commands: each gets its arguments and its own options, and returns the exit code
@@ -362,7 +372,7 @@ class StatsApp(ServiceApp, ResourceOptions):
         missing = missing_database(self.db_url)
         output = options.get("output", "")
         problems = [*missing, *output_problems(output)]
-        parsed = ReportOptions.parse(options, problems, self._terms())
+        parsed = ReportOptions.parse(options, problems, self._terms(), email=self.email_template())
         parsed = replace(parsed, hub_name=self.hub_name)
         if missing:
             raise ConfigError(problems)

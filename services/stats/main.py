@@ -58,6 +58,8 @@ class PagesSettings:
     oauth: "OAuthSettings"
     admin_groups: frozenset[str]
     authenticate_prometheus: bool
+    email: str = ""
+    """The template of users' e-mail addresses; empty: only names with an @ are addresses."""
 
 
 @dataclass(frozen=True)
@@ -228,7 +230,13 @@ async def _serve_pages(
         hub_url=pages.public_hub_url,
     )
     authenticator = Authenticator(sign_in, hub, pages.admin_groups)
-    add_pages(site, queries=queries, authenticator=authenticator, resources=resources)
+    add_pages(
+        site,
+        queries=queries,
+        authenticator=authenticator,
+        resources=resources,
+        email=pages.email,
+    )
     add_api(site, queries=queries, authenticator=authenticator, resources=resources)
     bind = Bind(pages.ip, pages.port, pages.tls.server_context() if pages.tls else None)
     port = await stack.enter_async_context(serve(site, bind))

@@ -32,6 +32,8 @@ class Person(NamedTuple):
     #: whether they are not counted, by name or as an administrator; members of excluded groups are
     #: found through their memberships
     excluded: bool = False
+    #: when the first of several accounts of this name was created; None: there was one account
+    first_created: datetime | None = None
 
 
 class Session(NamedTuple):

@@ -175,11 +175,14 @@ async def test_servers_have_charts(stats_hub: RealHub, visit: Visit) -> None:
     await ready(page)
     for key in ("forecast", "profiles", "images"):
         assert await pixels(chart(page, key), "--series-1") > 20, key
-    for key, name in (("profiles", "gpu"), ("images", "pytorch-notebook:2026-03")):
+    for key, name in (
+        ("profiles", "gpu"),
+        ("images", "quay.io/jupyter/pytorch-notebook:2026-09-01"),
+    ):
         await page.locator(f"#{key} summary").click()
         await expect(page.locator(f"#{key}").get_by_role("row", name=name)).to_be_visible()
-    tomorrow = page.locator("dl.facts-row div").filter(has_text="Peak expected tomorrow")
-    await expect(tomorrow).to_have_text(re.compile(r"tomorrow[\d.]+ up to \d+$"))
+    peak = page.locator("dl.facts-row div").filter(has_text="Peak expected on")
+    await expect(peak).to_have_text(re.compile(r"on \d{4}-\d\d-\d\d[\d.]+ up to \d+$"))
     menu = page.get_by_role("link", name="Servers", exact=True)
     await expect(menu).to_have_attribute("aria-current", "page")
 

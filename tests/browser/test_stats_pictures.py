@@ -44,6 +44,8 @@ PICTURES = (
     Picture("servers", "instructor", "servers"),
     Picture("resources", "admin", "resources?since=7d"),
     Picture("resources", "instructor", "resources?since=7d"),
+    Picture("meeting", "admin", "meeting"),
+    Picture("meeting", "instructor", "meeting"),
     Picture("person", "admin", f"person?user={STUDENT}"),
     Picture("person", "instructor", f"person?user={STUDENT}"),
     Picture("own", "student", ""),

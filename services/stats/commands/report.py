@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from common.config.suggestions import did_you_mean
 from common.errors import ConfigError
 from services.stats.commands import report_formats as formats
+from services.stats.commands.dropped_off import EMAILS, DroppedOffOptions, dropped_off
 from services.stats.commands.report_formats import Format
 from services.stats.days import By, day_of, periods
 from services.stats.meeting.document import document
@@ -38,12 +39,14 @@ class ReportOptions:
     wide: bool = False
     hub_name: str = ""
     """The hub's name on a page to print; empty: as in the database."""
+    dropped_off: DroppedOffOptions | None = None
 
     @classmethod
     def parse(
-        cls, options: Mapping[str, str], problems: list[str], terms: Terms = ()
+        cls, options: Mapping[str, str], problems: list[str], terms: Terms = (), *, email: str = ""
     ) -> "ReportOptions":
-        """From ``since``, ``until``, ``by``, ``group``, ``user``, ``inactive-since``, ``format``.
+        """From ``since``, ``until``, ``by``, ``group``, ``user``, ``inactive-since``, ``format``
+        and ``dropped-off``.
 
         Each is optional, and ``wide`` has no value. Appends mistakes to ``problems``, also options
         that do not apply to the report that the others ask for.
@@ -55,7 +58,9 @@ class ReportOptions:
                 for name in ("since", "until", "by")
                 if name in options
             ]
-        form = Format(one_of("--format", options.get("format", "table"), list(Format), problems))
+        dropped = DroppedOffOptions.parse(options, problems, email)
+        form_name = "table" if options.get("format") == EMAILS else options.get("format", "table")
+        form = Format(one_of("--format", form_name, list(Format), problems))
         if "wide" in options and form is not Format.TABLE:
             problems.append(f"--wide: not with --format={form}; it is for tables.")
         if inactive and form is Format.HTML:
@@ -71,6 +76,7 @@ class ReportOptions:
             ),
             terms=terms,
             wide="wide" in options,
+            dropped_off=dropped,
         )
 
 
@@ -92,6 +98,8 @@ async def report(
     if problems:
         raise ConfigError(problems)
     audience = OPERATOR.audience(group=options.group, user=options.user)
+    if options.dropped_off is not None:
+        return await dropped_off(queries, audience, options.dropped_off, options.form)
     if options.inactive_since is not None:
         rows = await queries.inactive(audience, options.inactive_since)
         text = formats.people(rows, options.form, wide=options.wide)

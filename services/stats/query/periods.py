@@ -95,7 +95,11 @@ def summarise(
     lengths: Mapping[date, DayLength],
     starts: int | None = None,
 ) -> Summary:
-    """One period. ``rows`` are its days, ``lengths`` has the length of each."""
+    """One period. ``rows`` are its days, ``lengths`` has the length of each.
+
+    What is known of a day that was not observed, such as a server that ran before and after it,
+    counts in a longer period.
+    """
     seen = [row for row in rows if row.observed_seconds > 0]
     total = total_length(lengths.values())
     observed = sum(row.observed_seconds for row in rows)
@@ -105,10 +109,11 @@ def summarise(
     complete = [row for row in seen if is_complete(row.observed_seconds, lengths[row.day])]
     daily = sum(row.active for row in complete) / len(complete) if complete else None
     last = (complete or seen)[-1]
-    counted = session_lengths(seen)
+    counted = session_lengths(rows)
     # Without the days of which a person was erased, sums and peaks would be too small.
-    detailed = [] if any(row.reduced for row in seen) else seen
-    peak = max(detailed, key=lambda row: row.peak or 0, default=None)
+    detailed = [] if any(row.reduced for row in rows) else rows
+    observed_rows = [row for row in detailed if row.observed_seconds > 0]
+    peak = max(observed_rows, key=lambda row: row.peak or 0, default=None)
     with_servers = [row for row in seen if row.mean_running is not None]
     server_seconds = sum(row.observed_seconds for row in with_servers)
     return Summary(
@@ -124,13 +129,13 @@ def summarise(
             round(daily / last.active_30, 3) if daily is not None and last.active_30 else None
         ),
         newcomers=sum(row.newcomers for row in rows),
-        sessions=_sum(row.sessions for row in seen),
+        sessions=_sum(row.sessions for row in rows),
         starts=starts,
         median_minutes=percentile(counted, 0.5),
         p90_minutes=percentile(counted, 0.9),
         p99_minutes=percentile(counted, 0.99),
-        active_hours=_hours(sum(row.active_seconds for row in seen)),
-        idle_hours=_hours(_sum(row.idle_seconds for row in seen)),
+        active_hours=_hours(sum(row.active_seconds for row in rows)),
+        idle_hours=_hours(_sum(row.idle_seconds for row in rows)),
         unobserved_hours=_hours(_sum(row.unobserved_seconds for row in rows)),
         server_hours=_hours(_sum(row.server_seconds for row in detailed)),
         mean_servers=(

@@ -144,6 +144,7 @@ users = Table(
     Column("first_seen", UTCTime, nullable=False),
     Column("deleted", UTCTime, nullable=False, default=FOREVER),
     Column("excluded", Boolean, nullable=False, server_default=false()),
+    Column("first_created", UTCTimeExact),
 )
 
 groups = Table(

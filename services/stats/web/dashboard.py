@@ -7,6 +7,8 @@ from services.stats.query.presentation import display, unbroken, utc
 from services.stats.store.queries.dashboard import Queries
 from services.stats.web.authentication import Authenticator
 from services.stats.web.charts import warn_without_charts
+from services.stats.web.cohort.distribution import DistributionPage
+from services.stats.web.cohort.dropped_off import DroppedOff
 from services.stats.web.downloads import Downloads
 from services.stats.web.errors import add_query_errors
 from services.stats.web.meeting.page import MeetingPages
@@ -25,10 +27,12 @@ def add_pages(
     queries: Queries,
     authenticator: Authenticator,
     resources: ResourceSource | None = None,
+    email: str = "",
 ) -> None:
     """Add the dashboard to an application of common.web.application.create_app.
 
     The page about resources exists only if Prometheus is configured.
+    ``email`` is the template of users' e-mail addresses, such as ``{name}@uni.example``.
     """
     add_templates(app, "services.stats.meeting", "meeting")
     add_templates(app, "services.stats.web", "stats")
@@ -44,4 +48,6 @@ def add_pages(
     if resources is not None and app[HAS_RESOURCES]:
         ResourcesPage(queries, authenticator, resources).setup(app)
     MeetingPages(queries, authenticator).setup(app)
+    DroppedOff(queries, authenticator, email).setup(app)
+    DistributionPage(queries, authenticator).setup(app)
     Downloads(queries, authenticator).setup(app)

@@ -83,7 +83,7 @@ GREY = """() => [...document.querySelectorAll('.meeting-chart svg *, .meeting, .
 """Colours that are not grey."""
 
 LIGHTNESS = """() => [
-    'html', 'body', '.meeting', '.meeting-chart .measure:not(.incomplete)',
+    'html', 'body', '.meeting', '.meeting-chart .measure:not(.incomplete)'
 ].map((name) => {
     const style = getComputedStyle(document.querySelector(name));
     return name.includes('.measure') ? style.fill : style.backgroundColor;

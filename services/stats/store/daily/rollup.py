@@ -323,8 +323,8 @@ def _audited(people: Iterable[_Person]) -> bool | None:
 def observed_hours(day: date, zone: ZoneInfo, seen: Sequence[Interval]) -> str:
     """How much of each hour of the local clock was observed (see :class:`GroupDay`)."""
     whole = bounds(day, zone)
-    if list(seen) == [whole]:
-        return ""
+    if list(seen) == [whole] and whole.seconds >= 24 * 3600:
+        return ""  # of a shorter day, the clock skips an hour, which nobody can observe
     lengths, observed_lengths = [0.0] * 24, [0.0] * 24
     start = whole.start
     while start < whole.end:

@@ -26,6 +26,8 @@ from services.stats.days import By, Period, day_of, periods
 from services.stats.intervals import Interval
 from services.stats.pseudonyms import is_pseudonym
 from services.stats.query.access import Audience, Individual, Viewer, WholeHub
+from services.stats.query.cohort.distribution import Distribution
+from services.stats.query.cohort.standing import Standings
 from services.stats.query.glance.headline import Headline, weeks
 from services.stats.query.people import GroupRow, PersonRow
 from services.stats.query.periods import Summary, day_lengths, summarise
@@ -42,6 +44,7 @@ from services.stats.settings.terms import Terms, terms_of
 from services.stats.store import tables as t
 from services.stats.store.daily.rows import LiveDays
 from services.stats.store.queries import days, observation, people, spawns, timelines
+from services.stats.store.queries.cohort import distribution, standings
 from services.stats.store.queries.exclusion import uncounted
 from services.stats.store.queries.headline import (
     EverActive,
@@ -214,6 +217,16 @@ class Queries:
                 for row in await people.people(selection, current)
                 if row.last_active is None or row.last_active < since
             ]
+
+    async def standings(self, audience: Audience, days: int) -> Standings:
+        """Current users of the audience who have not worked for this many days, and why."""
+        async with self._select(audience, date.min, date.max) as selection:
+            return await standings.standings(selection, days)
+
+    async def distribution(self, audience: Audience, first: date, last: date) -> Distribution:
+        """What each user did who was there on the last day; by name."""
+        async with self._select(audience, date.min, last) as selection:
+            return await distribution.distribution(selection, first)
 
     async def timeline(self, audience: Individual, first: date, last: date) -> Timeline:
         """One user's timeline, as far as the viewer may see it."""

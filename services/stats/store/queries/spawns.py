@@ -31,19 +31,17 @@ async def read_spawns(selection: Selection) -> SpawnRecords | None:
 
 
 async def read_starts(selection: Selection) -> SpawnRecords | None:
-    """The same of successful spawns, without their durations. Read once for each selection."""
+    """The same without durations. Read once for each selection."""
     if selection.empty or not isinstance(selection.audience, WholeHub):
         return None
     if selection.starts is None:
         c = t.spawns.c
-        query = select(c.since, c.until, c.number).where(
-            c.since < selection.window.end,
-            c.until > selection.window.start,
-            c.outcome == "success",
+        query = select(c.since, c.until, c.outcome, c.number).where(
+            c.since < selection.window.end, c.until > selection.window.start
         )
         rows = await selection.connection.execute(query)
-        starts = [Spawns(since, until, "success", number, 0.0, {}) for since, until, number in rows]
-        selection.starts = SpawnRecords(starts, await _known(selection))
+        spawns = [Spawns(*row, 0.0, {}) for row in rows]
+        selection.starts = SpawnRecords(spawns, await _known(selection))
     return selection.starts
 
 

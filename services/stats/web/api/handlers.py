@@ -14,6 +14,8 @@ from aiohttp import web
 from common.web.application import PREFIX
 from services.stats.days import By, Period
 from services.stats.query.access import Audience, Individual, Viewer, WholeHub
+from services.stats.query.cohort.distribution import Distribution
+from services.stats.query.cohort.standing import StandingQuery
 from services.stats.query.people import TableQuery, paginate, search
 from services.stats.query.periods import Summary, by_day
 from services.stats.query.question import InvalidQuery, Question, Span
@@ -21,7 +23,7 @@ from services.stats.query.resources.prices import Prices
 from services.stats.query.uncounted import Uncounted
 from services.stats.records import GroupDay
 from services.stats.store.queries.dashboard import Queries
-from services.stats.web.api import responses
+from services.stats.web.api import cohort_responses, responses
 from services.stats.web.api import types as api_types
 from services.stats.web.api.base import Handlers, as_json
 from services.stats.web.api.openapi import describe
@@ -75,6 +77,8 @@ class Api(Handlers):
             "session-lengths": self.session_lengths,
             "people": self.people,
             "inactive": self.inactive,
+            "dropped-off": self.dropped_off,
+            "distribution": self.distribution,
             "timeline": self.timeline,
             "groups": self.groups,
             "gaps": self.gaps,
@@ -163,6 +167,26 @@ class Api(Handlers):
         rows = await self.queries.inactive(audience, since) if since else []
         page = paginate(search(rows, table), table.page)
         return as_json(responses.inactive(page, since, self.zone))
+
+    async def dropped_off(self, request: web.Request) -> web.Response:
+        """GET api/dropped-off."""
+        viewer, question = await self.parse(request, (*WHO, "days", "standing", *PAGED))
+        query = StandingQuery.parse(request.query)
+        audience = viewer.audience(group=question.group, user=question.user)
+        recorded = await self.queries.span() is not None
+        found = await self.queries.standings(audience, query.days)
+        page = paginate(query.select(found), query.table.page)
+        return as_json(cohort_responses.standings(found, page, self.zone, recorded=recorded))
+
+    async def distribution(self, request: web.Request) -> web.Response:
+        """GET api/distribution."""
+        viewer, question = await self.parse(request, ("since", "until", *WHO))
+        audience = viewer.audience(group=question.group, user=question.user)
+        days = bounded_days(question, await self.queries.span())
+        found = Distribution(date.min, date.min)
+        if days is not None:
+            found = await self.queries.distribution(audience, *days)
+        return as_json(cohort_responses.distribution(found, days, self.zone))
 
     async def timeline(self, request: web.Request) -> web.Response:
         """GET api/timeline: of ``user``, by default the viewer. Raises DataNotFound."""

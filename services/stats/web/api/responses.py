@@ -15,7 +15,7 @@ from services.stats.days import days as each_day
 from services.stats.intervals import Interval
 from services.stats.query.access import Viewer
 from services.stats.query.figures import LENGTHS
-from services.stats.query.people import PAGE_SIZE, GroupRow, TablePage
+from services.stats.query.people import PAGE_SIZE, GroupRow, PersonRow, TablePage
 from services.stats.query.periods import Summary, percentile, session_lengths, week_by_hour
 from services.stats.query.question import Span
 from services.stats.query.timeline import Timeline
@@ -143,7 +143,7 @@ def lengths(rows: Sequence[GroupDay], of: Days, timezone: str) -> types.LengthsA
     )
 
 
-def people(table: TablePage, of: Days, timezone: str) -> types.PeopleAnswer:
+def people(table: TablePage[PersonRow], of: Days, timezone: str) -> types.PeopleAnswer:
     return types.PeopleAnswer(
         **_range(of, timezone),
         people=[types.PersonView(**row._asdict()) for row in table.rows],
@@ -153,7 +153,9 @@ def people(table: TablePage, of: Days, timezone: str) -> types.PeopleAnswer:
     )
 
 
-def inactive(table: TablePage, since: date | None, timezone: str) -> types.InactiveAnswer:
+def inactive(
+    table: TablePage[PersonRow], since: date | None, timezone: str
+) -> types.InactiveAnswer:
     return types.InactiveAnswer(
         since=since,
         timezone=timezone,

@@ -68,7 +68,7 @@ def _minutes(age: timedelta) -> float:
 
 
 def _facts(
-    running: Sequence[ages.RunningServer], rows: Sequence[forecast.Expected], tomorrow: date
+    running: Sequence[ages.RunningServer], rows: Sequence[forecast.Expected], following: date
 ) -> list[Fact]:
     oldest = max((_minutes(server.age) for server in running), default=None)
     return [
@@ -76,12 +76,12 @@ def _facts(
         Fact("The oldest has run for", oldest, Kind.MINUTES, unknown="no server is running"),
         *(
             Fact(
-                "Peak expected tomorrow",
+                f"Peak expected on {row.day}",
                 row.expected,
                 note="" if row.upper is None else f"up to {row.upper:,}",
                 unknown="too few observed weeks",
             )
             for row in rows
-            if row.day == tomorrow
+            if row.day == following
         ),
     ]

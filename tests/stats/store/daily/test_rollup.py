@@ -170,7 +170,9 @@ def test_hours_that_were_observed() -> None:
     for day, whole in ((date(2026, 3, 29), 23), (date(2026, 10, 25), 25)):
         window = bounds(day, berlin)
         assert window.seconds == whole * 3600
-        assert observed_hours(day, berlin, [window]) == ""
+        hours = json.loads(observed_hours(day, berlin, [window]) or "[100]")
+        # Nobody can have been active in an hour that does not exist.
+        assert [hour for hour, share in enumerate(hours) if share == 0] == [2] * (whole == 23)
         most = Interval(window.start, window.end - timedelta(minutes=30))
         shares = json.loads(observed_hours(day, berlin, [most]))
         skipped = {2} if whole == 23 else set()

@@ -16,6 +16,8 @@ ABOUT_WHOM = (
     *("summary", "days", "week-by-hour", "session-lengths", "people", "concurrency"),
     f"inactive?since={day(2)}",
     *("profiles", "images", "server-ages"),
+    "dropped-off",
+    "distribution",
 )
 """The routes that are about the hub, a group or a user."""
 
