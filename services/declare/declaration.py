@@ -50,7 +50,7 @@ def declare(
     - ``url``: the URL to listen on instead, such as ``http://10.0.0.5:9000``; False for no pages
     - ``api_token``: the service runs elsewhere, at ``url``, with this token in its
       JUPYTERHUB_API_TOKEN; the Hub does not start it. Set its flags where you start it. Repeat
-      cull_users, policy and settle=0 here, since the culler's role depends on them
+      cull_users, policy, settle=0 and cull_url here, since the roles depend on them
     - ``environment``: a dict of additional environment variables
     - ``cwd``, ``user``: its working directory and system user
     - ``display``: whether the Hub's menu lists it; True by default
@@ -60,6 +60,9 @@ def declare(
 
     If both are declared, nbgrader's "Manage Students" links to the statistics of the course's
     students: the option ``stats_url`` of formgrader_proxy is then ``<name>/``; "" removes the link.
+
+    The statistics read the culler's audit log, which shows which servers it stopped: the option
+    ``cull_url`` of stats is then the URL of the culler's pages; "" turns this off.
 
     - ``service_per_course``, only of formgrader_proxy: course ids. For each, a service with the
       course's name is added at the same URL. It leads to the course, and the course's graders may
@@ -99,6 +102,8 @@ def declare(
         options = {} if given is True else given
         if kind is FORMGRADER_PROXY and isinstance(options, Mapping):
             options = _with_statistics(options, stats)
+        if kind is STATS and isinstance(options, Mapping):
+            options = _with_culler(options, cull, plan, str(_current(hub, "base_url", "/")))
         if isinstance(options, Mapping):
             plan.add(argument, kind, options)
         else:
@@ -139,6 +144,22 @@ def _with_statistics(options: Options, stats: object) -> Options:
     if "stats_url" in options or "api_token" in options:
         return options
     return {**options, "stats_url": f"{declared.get('name', STATS.name)}/"}
+
+
+def _with_culler(options: Options, cull: object, plan: Plan, base_url: str) -> Options:
+    """The options of the statistics, with the address of the culler's pages if there are any.
+
+    Statistics that run elsewhere get their flags there.
+    """
+    declared = {} if cull is True else cull
+    if not isinstance(declared, Mapping) or "cull_url" in options or "api_token" in options:
+        return options
+    name = declared.get("name", CULL.name)
+    url = plan.url_of(name)
+    if url is None:
+        return options
+    base = f"/{base_url.strip('/')}/".replace("//", "/")
+    return {**options, "cull_url": f"{url.rstrip('/')}{base}services/{name}/"}
 
 
 #: Scopes that nbgrader's course list needs in the token of a user's server, besides those of the

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
+from services.cull.scopes import AUDIT_SCOPE
 from services.declare.check import unusable
 from services.declare.options import Options, as_flags, option_problems
-from services.declare.service_types import ServiceType
+from services.declare.service_types import STATS, ServiceType
 
 
 @dataclass
@@ -47,7 +48,7 @@ class Plan:
         self.services.append(service)
         if self.scheme == "https" and "url" in service and "command" in service:
             self._warn_of_internal_ssl(argument, name)
-        if scopes := list(kind.scopes(options)):
+        if scopes := [*kind.scopes(options), *self._culler_scopes(kind, options)]:
             description = f"Scopes of the service {name}"
             self._add_role(argument, f"{name}-service", description, scopes=scopes, services=[name])
         if options.get("url") is not False:
@@ -57,6 +58,20 @@ class Plan:
 
     def _has_service(self, name: str) -> bool:
         return any(service.get("name") == name for service in self.services)
+
+    def url_of(self, name: str) -> str | None:
+        """Where a service listens; None without such a service, or without its pages."""
+        urls = (service.get("url") for service in self.services if service.get("name") == name)
+        return next((str(url) for url in urls if url), None)
+
+    def _culler_scopes(self, kind: ServiceType, options: Options) -> list[str]:
+        """What the statistics need to read the audit log of the culler in ``cull_url``."""
+        name = str(options.get("cull_url") or "").rstrip("/").rpartition("/")[2]
+        if kind is not STATS or not name or self.url_of(name) is None:
+            return []
+        description = "Read the audit log of the idle culler."
+        self.custom_scopes.setdefault(AUDIT_SCOPE, {"description": description})
+        return [f"access:services!service={name}", AUDIT_SCOPE]
 
     def _warn_of_internal_ssl(self, argument: str, name: str) -> None:
         """JupyterHub 6.1.1 waits for such a service in vain, and then exits."""

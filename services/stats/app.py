@@ -1,6 +1,7 @@
 """The settings and commands of stats: traits, checks, and the frozen settings made of them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -10,8 +11,11 @@ from traitlets import Bool, Enum, Int, List, Unicode
 
 from common.config.application import ServiceApp
 from common.config.command import Command
+from common.config.environment import is_http_url
 from common.config.seconds import Seconds
 from common.errors import ConfigError
+from services.stats.mail import options as email_options
+from services.stats.mail.options import EmailOptions
 from services.stats.prometheus import options as resource_options
 from services.stats.prometheus.options import ResourceOptions
 from services.stats.scopes import ADMIN_SCOPE
@@ -27,7 +31,7 @@ _SINCE = "First day (2026-03-01), or how far back to go (90d)."
 _UNTIL = "Last day (2026-07-31). Default: today."
 
 
-class StatsApp(ServiceApp, ResourceOptions):
+class StatsApp(ServiceApp, ResourceOptions, EmailOptions):
     """Records how a JupyterHub is used, and serves the statistics."""
 
     name = "stats"
@@ -53,7 +57,11 @@ class StatsApp(ServiceApp, ResourceOptions):
                 "group": "Count only members of this group.",
                 "user": "Count only this user.",
                 "inactive-since": "Instead, list users (of the group) not active since this day.",
-                "format": "table, csv or json. Default: table.",
+                "dropped-off": "Instead, list users (of the group) not active for this long (14d):"
+                " who dropped off, and who has not started.",
+                "format": "table, csv, json, or html for a page to print. Default: table. With"
+                " --dropped-off also emails: the addresses, which --email-domain makes of names.",
+                "output": "Write to this file, which must not exist yet. Default: standard output.",
             },
             switches={
                 "wide": "All columns of the table, and long names in full. Default: what fits 100"
@@ -66,8 +74,12 @@ class StatsApp(ServiceApp, ResourceOptions):
             report --group=nbgrader-course101 --since=120d --by=week --format=csv
             # Who of the course has not worked since the first of April?
             report --group=nbgrader-course101 --inactive-since=2026-04-01
+            # Who of the course worked before, and has not in the last two weeks?
+            report --group=nbgrader-course101 --dropped-off=14d
             # Everything that is known about each day of a user, for a program
             report --user=ana --since=2026-03-01 --format=json
+            # A page for a meeting, to print or to send
+            report --since=60d --format=html --output=meeting.html
             # How many different users did each term have?
             report --since=2025-10-01 --by=term
             """,
@@ -107,9 +119,16 @@ class StatsApp(ServiceApp, ResourceOptions):
         "demo-data": Command(
             help="Fill an empty database with an invented semester, to try out the dashboard.",
             run="demo_data",
-            options={"days": "Number of days, ending yesterday. Default: 120."},
+            options={
+                "days": "Number of days before today. Default: 120.",
+                "users": "Names of real users, separated by commas, who get a history as"
+                " students, too.",
+                "group": "The group of these users. Default: nbgrader-course101.",
+                "staff": "Names of other real users, separated by commas, who get a history.",
+            },
             examples="""
             demo-data --days=30 --db-url=sqlite:///demo.sqlite
+            demo-data --users=ada,ben --group=nbgrader-course101 --staff=ines
             """,
         ),
     }
@@ -138,6 +157,9 @@ class StatsApp(ServiceApp, ResourceOptions):
     timezone = Unicode(
         help="The time zone in which days begin and end, for example Europe/Berlin. Default: the"
         " zone that the database was kept in; UTC for a new one.",
+    ).tag(config=True)
+    hub_name = Unicode(
+        help="The name of the hub, for pages that are printed. Default: its host name.",
     ).tag(config=True)
     retention = Int(
         0,
@@ -179,6 +201,10 @@ class StatsApp(ServiceApp, ResourceOptions):
         help="Groups whose members see all statistics; may be given several times. Default: the"
         f" Hub's administrators. Users with the scope {ADMIN_SCOPE} always see all statistics.",
     ).tag(config=True)
+    cull_url = Unicode(
+        help="The URL of the idle culler's pages, such as http://127.0.0.1:9100/services/cull/. Its"
+        " audit log then shows which servers it stopped. Default: it is not read."
+    ).tag(config=True)
     metric_groups = Int(
         50, min=0, help="Number of groups with their own metrics, largest first; 0 for none."
     ).tag(config=True)
@@ -194,6 +220,7 @@ class StatsApp(ServiceApp, ResourceOptions):
             "interval",
             "full_interval",
             "timezone",
+            "hub_name",
             "retention",
             "group_life",
             "people",
@@ -202,9 +229,11 @@ class StatsApp(ServiceApp, ResourceOptions):
             "pseudonymise",
             "pseudonym_key_file",
             "admin_groups",
+            "cull_url",
             "metric_groups",
             "user_metrics",
             *resource_options.OPTIONS,
+            *email_options.OPTIONS,
         )
     }
     flags: dict[str, Any] = ServiceApp.flags | {
@@ -228,6 +257,12 @@ class StatsApp(ServiceApp, ResourceOptions):
                 f"--timezone: unknown time zone {self.timezone!r}; write, for example,"
                 " Europe/Berlin."
             )
+        if self.cull_url and not is_http_url(self.cull_url):
+            found.append(
+                f"--cull-url: {self.cull_url!r} is not a URL; write, for example,"
+                " http://127.0.0.1:9100/services/cull/."
+            )
+        found += self.email_problems(pseudonymised=self.pseudonymise)
         Exclusion.parse(self.exclude, found)
         try:
             self._terms()
@@ -276,6 +311,7 @@ class StatsApp(ServiceApp, ResourceOptions):
             zone=self._zone(),
             migrate=self.migrate,
             pseudonyms=self._pseudonyms(),
+            hub_name=self.hub_name,
             exclusion=self._exclusion(),
         )
 
@@ -307,6 +343,7 @@ class StatsApp(ServiceApp, ResourceOptions):
             resources=self.resource_settings(),
             metric_groups=self.metric_groups,
             user_metrics=self.user_metrics,
+            cull_url=self.cull_url,
         )
 
     def _pages(self) -> "PagesSettings":
@@ -321,23 +358,27 @@ class StatsApp(ServiceApp, ResourceOptions):
             oauth=self.oauth_settings(),
             admin_groups=frozenset(self.admin_groups),
             authenticate_prometheus=self.authenticate_prometheus,
+            email=self.email_template(),
         )
 
     # -- commands: each gets its arguments and its own options, and returns the exit code
 
     async def report(self, _words: Sequence[str], options: Mapping[str, str]) -> int:
         """``report``"""
+        from services.stats.commands.output import output_problems, write_output
         from services.stats.commands.report import ReportOptions, report
         from services.stats.database import missing_database, open_store
 
         missing = missing_database(self.db_url)
-        problems = list(missing)
-        parsed = ReportOptions.parse(options, problems, self._terms())
+        output = options.get("output", "")
+        problems = [*missing, *output_problems(output)]
+        parsed = ReportOptions.parse(options, problems, self._terms(), email=self.email_template())
+        parsed = replace(parsed, hub_name=self.hub_name)
         if missing:
             raise ConfigError(problems)
         database = self._database()
         async with open_store(database) as store:
-            print(await report(store, parsed, database.pseudonyms, problems), end="")
+            write_output(await report(store, parsed, database.pseudonyms, problems), output)
         return 0
 
     async def export(self, words: Sequence[str], options: Mapping[str, str]) -> int:

@@ -15,9 +15,11 @@ from common.readiness import Readiness
 from common.web.metrics import Metrics
 from services.stats.database import DatabaseSettings, open_store
 from services.stats.metrics import StatsMetrics
+from services.stats.record.culler_audit.decisions import CullDecisions
+from services.stats.record.culler_audit.reader import AuditReader
 from services.stats.record.recorder import Recorder, RecorderSettings
 from services.stats.record.service import Service
-from services.stats.scopes import ADMIN_SCOPE, REQUIRED_SCOPES
+from services.stats.scopes import ADMIN_SCOPE, OPTIONAL_SCOPES, REQUIRED_SCOPES
 from services.stats.store.queries.dashboard import Queries
 
 if TYPE_CHECKING:
@@ -56,6 +58,8 @@ class PagesSettings:
     oauth: "OAuthSettings"
     admin_groups: frozenset[str]
     authenticate_prometheus: bool
+    email: str = ""
+    """The template of users' e-mail addresses; empty: only names with an @ are addresses."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,8 @@ class Settings:
     """None: Prometheus is not configured."""
     metric_groups: int
     user_metrics: bool
+    cull_url: str = ""
+    """The culler's pages, whose audit log is read; empty: it is not."""
 
 
 async def run_service(settings: Settings, stopping: asyncio.Event) -> int:
@@ -108,6 +114,7 @@ async def run_service(settings: Settings, stopping: asyncio.Event) -> int:
             settings.recorder,
             rename=pseudonyms.user if pseudonyms else lambda user: user,
             clock=clock,
+            culls=await _culls(settings, stack, clock) if settings.cull_url else None,
         )
         service = Service(
             recorder=recorder,
@@ -130,7 +137,7 @@ async def run_service(settings: Settings, stopping: asyncio.Event) -> int:
             missing = await scopes.check(
                 hub,
                 REQUIRED_SCOPES,
-                role=scopes.role_for(settings.service_name, REQUIRED_SCOPES),
+                role=scopes.role_for(settings.service_name, REQUIRED_SCOPES | OPTIONAL_SCOPES),
                 stopping=stopping,
             )
             if "read:users" in missing:
@@ -162,6 +169,16 @@ async def _opened_or_stopped(
             place = Place(bind, pages.prefix, TITLE, pages.public_hub_url)
             await stack.enter_async_context(unavailable(place, lambda: [WAITING]))
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+
+
+async def _culls(settings: Settings, stack: AsyncExitStack, clock: SystemClock) -> CullDecisions:
+    """What finds out which servers the culler stopped, until the stack is closed."""
+    pseudonyms = settings.database.pseudonyms
+    session = await stack.enter_async_context(
+        client_session(settings.cull_url, tls=settings.hub.tls)
+    )
+    reader = AuditReader(session, settings.cull_url, settings.hub.token, clock=clock)
+    return CullDecisions(reader, rename=pseudonyms.user if pseudonyms else lambda user: user)
 
 
 async def _measure(
@@ -213,7 +230,13 @@ async def _serve_pages(
         hub_url=pages.public_hub_url,
     )
     authenticator = Authenticator(sign_in, hub, pages.admin_groups)
-    add_pages(site, queries=queries, authenticator=authenticator, resources=resources)
+    add_pages(
+        site,
+        queries=queries,
+        authenticator=authenticator,
+        resources=resources,
+        email=pages.email,
+    )
     add_api(site, queries=queries, authenticator=authenticator, resources=resources)
     bind = Bind(pages.ip, pages.port, pages.tls.server_context() if pages.tls else None)
     port = await stack.enter_async_context(serve(site, bind))

@@ -107,3 +107,23 @@ def test_examples_name_only_options_that_exist(name: str) -> None:
         first, *words = line.split() or [name]
         assert first == name
         assert {w[2:].partition("=")[0] for w in words if w.startswith("--")} <= known
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--email=ana@uni.example"], "needs {name} once"),
+        (["--email-domain=@uni.example"], "'@uni.example' is not a domain; write uni.example"),
+        (["--email-domain=uni.example", "--email={name}@x"], "write only one of them"),
+        (["--email-domain=uni.example", "--pseudonymise"], "does not have the names"),
+    ],
+)
+def test_invalid_addresses(
+    options: list[str],
+    problem: str,
+    no_hub_environment: None,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A template that would make invalid addresses, or addresses of hashes, is refused."""
+    assert launch.run(StatsApp, [*options, "report"]) == 1
+    assert problem in capsys.readouterr().err

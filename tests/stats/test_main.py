@@ -113,7 +113,10 @@ async def test_hub_away_at_start_is_waited_for(tmp_path: Path) -> None:
 
 async def test_health_ready_and_metrics(tmp_path: Path) -> None:
     """The service reports readiness and metrics; it is not ready while the Hub rejects it."""
-    flags = ("--ip=127.0.0.1", "--port=0", "--interval=10", "--authenticate-prometheus=false")
+    flags = (
+        *("--ip=127.0.0.1", "--port=0", "--interval=10", "--authenticate-prometheus=false"),
+        "--prometheus-url=http://127.0.0.1:9",  # no Prometheus is there
+    )
     async with FakeHub() as fake, aiohttp.ClientSession() as session:
         fake.add_server("ana")
         async with service(fake, tmp_path / "stats.sqlite", *flags) as process:
@@ -135,6 +138,8 @@ async def test_health_ready_and_metrics(tmp_path: Path) -> None:
             assert 'jupyterhub_stats_polls_total{outcome="whole"} 1.0' in text
             async with session.get(url + "health") as answer:
                 assert answer.status == 200
+            async with session.get(url + "resources") as answer:
+                assert answer.status == 401  # there is such a page
             fake.token = "another"
             while True:
                 async with session.get(url + "ready") as answer:

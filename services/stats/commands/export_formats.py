@@ -34,6 +34,7 @@ COLUMNS: dict[ExportTable, tuple[tuple[str, type], ...]] = {
         ("started", datetime),
         ("last_activity", datetime),
         ("ended", datetime),
+        ("image", str),
     ),
     ExportTable.ACTIVITY: (("user", str), ("start", datetime), ("end", datetime)),
     ExportTable.USER_DAYS: (

@@ -87,21 +87,21 @@ class Measurements:
         Raises PrometheusUnavailable: no number is known then, not even of a part.
         """
         key = (first, last, until, sampling, zone.key)
-        async with self._lock:
-            now = time.monotonic()
-            self._kept = {k: v for k, v in self._kept.items() if now - v[0] < KEPT_SECONDS}
-            if key not in self._kept:
-                try:
-                    async with asyncio.timeout(MOST_SECONDS):
-                        answer = await self._read(first, last, until, zone, sampling)
-                except TimeoutError:
-                    raise PrometheusUnavailable(
-                        f"Prometheus needed more than {MOST_SECONDS:g} s; choose fewer days"
-                    ) from None
-                while sum(len(kept.daily) for _, kept in self._kept.values()) > MOST_KEPT:
-                    del self._kept[next(iter(self._kept))]
-                self._kept[key] = (time.monotonic(), answer)
-            return self._kept[key][1]
+        try:
+            # Waiting for other viewers' answers counts, so that no page waits for ever.
+            async with asyncio.timeout(MOST_SECONDS), self._lock:
+                now = time.monotonic()
+                self._kept = {k: v for k, v in self._kept.items() if now - v[0] < KEPT_SECONDS}
+                if key not in self._kept:
+                    answer = await self._read(first, last, until, zone, sampling)
+                    while sum(len(kept.daily) for _, kept in self._kept.values()) > MOST_KEPT:
+                        del self._kept[next(iter(self._kept))]
+                    self._kept[key] = (time.monotonic(), answer)
+                return self._kept[key][1]
+        except TimeoutError:
+            raise PrometheusUnavailable(
+                f"Prometheus needed more than {MOST_SECONDS:g} s; choose fewer days"
+            ) from None
 
     async def _read(
         self, first: date, last: date, until: datetime, zone: ZoneInfo, sampling: Sampling

@@ -20,7 +20,7 @@ OPTIONS = (
 )
 """The names of the traits; each is a flag, with dashes."""
 
-_PRESETS = ("kubernetes", "kubernetes-annotations", "docker", "swarm")
+_PRESETS = ("kubernetes", "kubernetes-annotations", "docker", "docker-legacy", "swarm")
 _EXPRESSION = (
     "One series for each server, with the server's name in --prometheus-label. $names is a regular"
     " expression of the names, $selector are more label matchers."

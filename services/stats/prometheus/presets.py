@@ -85,6 +85,7 @@ PRESETS: Mapping[str, Preset] = {
         Spawned.PODS, "pod", {kind: _with_users(one) for kind, one in _KUBERNETES.items()}
     ),
     "docker": Preset(Spawned.CONTAINERS, "name", _cadvisor("name")),
+    "docker-legacy": Preset(Spawned.LEGACY_CONTAINERS, "name", _cadvisor("name")),
     "swarm": Preset(Spawned.SERVICES, _SERVICE, _cadvisor(_SERVICE)),
 }
 

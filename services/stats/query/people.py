@@ -5,10 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from services.stats.query.figures import Column, Figure, Kind
 from services.stats.query.question import InvalidQuery, one_of
+
+Row = TypeVar("Row")
 
 PAGE_SIZE = 50
 LONGEST_SEARCH = 255
@@ -67,17 +69,19 @@ class TableQuery:
     """The requested part of the table. ``text`` matches anywhere in a name, ignoring case."""
 
     text: str = ""
-    sort: Sort = Sort.NAME
+    sort: StrEnum = Sort.NAME
     descending: bool = False
     page: int = 1
 
     @classmethod
-    def parse(cls, query: Mapping[str, str], *, default: Sort = Sort.NAME) -> "TableQuery":
+    def parse(
+        cls, query: Mapping[str, str], *, default: str = Sort.NAME, columns: type[StrEnum] = Sort
+    ) -> "TableQuery":
         """From ``q``, ``sort`` (prefix ``-``: descending) and ``page``. Raises InvalidQuery."""
         problems: list[str] = []
         sort = query.get("sort") or default
         descending = sort.startswith("-")
-        column = one_of("sort", sort.removeprefix("-"), list(Sort), problems)
+        column = one_of("sort", sort.removeprefix("-"), list(columns), problems)
         page = query.get("page") or "1"
         if not (page.isascii() and page.isdecimal() and len(page) < 7 and int(page) > 0):
             problems.append(f"page: {page[:20]!r} is not a page number; write 1 or more.")
@@ -86,14 +90,14 @@ class TableQuery:
             problems.append(f"q: the search text is limited to {LONGEST_SEARCH} characters.")
         if problems:
             raise InvalidQuery(problems)
-        return cls(text, Sort(column), descending, int(page))
+        return cls(text, columns(column), descending, int(page))
 
     @property
     def sort_parameter(self) -> str:
         """The sort order as the value of ``sort``."""
         return ("-" if self.descending else "") + self.sort
 
-    def sort_by(self, column: Sort) -> str:
+    def sort_by(self, column: StrEnum) -> str:
         """The value of ``sort`` after a click on the heading of ``column``.
 
         A second click reverses the order.
@@ -101,14 +105,14 @@ class TableQuery:
         if self.sort is column:
             return column if self.descending else f"-{column}"
         # The largest numbers are of most interest.
-        return column if column is Sort.NAME else f"-{column}"
+        return column if column == Sort.NAME else f"-{column}"
 
 
 @dataclass(frozen=True)
-class TablePage:
+class TablePage(Generic[Row]):
     """One page of the table."""
 
-    rows: Sequence[PersonRow]
+    rows: Sequence[Row]
     total: int
     page: int
     pages: int
@@ -125,7 +129,7 @@ def search(rows: Sequence[PersonRow], query: TableQuery) -> list[PersonRow]:
     return found
 
 
-def paginate(rows: Sequence[PersonRow], page: int) -> TablePage:
+def paginate(rows: Sequence[Row], page: int) -> TablePage[Row]:
     """One page of the rows, or the last page if ``page`` is beyond it."""
     pages = max(1, math.ceil(len(rows) / PAGE_SIZE))
     page = min(page, pages)
@@ -133,11 +137,11 @@ def paginate(rows: Sequence[PersonRow], page: int) -> TablePage:
     return TablePage(shown, len(rows), page, pages)
 
 
-def _key(row: PersonRow, sort: Sort) -> float:
+def _key(row: PersonRow, sort: StrEnum) -> float:
     if sort in (Sort.LAST_ACTIVE, Sort.LAST_PRESENT):
         last = row.last_active if sort is Sort.LAST_ACTIVE else row.last_present
         return (last or date.min).toordinal()
-    by: dict[Sort, float | None] = {
+    by: dict[StrEnum, float | None] = {
         Sort.DAYS_ACTIVE: row.days_active,
         Sort.SESSIONS: row.sessions,
         Sort.ACTIVE_HOURS: row.active_seconds,

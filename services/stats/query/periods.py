@@ -38,6 +38,9 @@ class Summary(NamedTuple):
     """``daily_active`` divided by ``monthly_active``: 1 if every user is active every day."""
     newcomers: int | None = None
     sessions: int | None = None
+    """Started in the period and seen by polls: one that ran only between two polls is missing."""
+    starts: int | None = None
+    """Starts counted by the Hub, however short the sessions; only of the whole hub."""
     median_minutes: int | None = None
     p90_minutes: int | None = None
     p99_minutes: int | None = None
@@ -54,7 +57,11 @@ class Summary(NamedTuple):
     """How long the servers that stopped had kept running after their last activity."""
     saved_hours: float | None = None
     """An estimate: how much longer the servers that stopped while idle would have run, which is
-    until they were used again, 24 h at most. Without those that were idle or stopped in a gap."""
+    until they were used again, 24 h at most. Without those that were idle or stopped in a gap, and
+    without those that the culler did not stop, where its audit log says so."""
+    saved_audited: bool | None = None
+    """Whether the audit log says of each of these servers that the culler stopped it. None: no
+    server stopped while idle."""
     name: str | None = None
     """Of the term; None for other periods."""
 
@@ -64,6 +71,12 @@ class DayLength(NamedTuple):
 
     whole: float
     passed: float
+
+
+def total_length(lengths: Iterable[DayLength]) -> DayLength:
+    """The length of several days."""
+    known = list(lengths)
+    return DayLength(sum(one.whole for one in known), sum(one.passed for one in known))
 
 
 COVERAGE = 0.9
@@ -80,24 +93,27 @@ def summarise(
     rows: Sequence[GroupDay],
     active_users: int,
     lengths: Mapping[date, DayLength],
+    starts: int | None = None,
 ) -> Summary:
-    """One period. ``rows`` are its days, ``lengths`` has the length of each."""
+    """One period. ``rows`` are its days, ``lengths`` has the length of each.
+
+    What is known of a day that was not observed, such as a server that ran before and after it,
+    counts in a longer period.
+    """
     seen = [row for row in rows if row.observed_seconds > 0]
-    total = DayLength(
-        sum(length.whole for length in lengths.values()),
-        sum(length.passed for length in lengths.values()),
-    )
+    total = total_length(lengths.values())
     observed = sum(row.observed_seconds for row in rows)
     percent = round(100 * min(observed / total.passed, 1.0), 1) if total.passed else 0.0
     if not seen:
-        return Summary(period.first, period.last, percent, name=period.name or None)
+        return Summary(period.first, period.last, percent, starts=starts, name=period.name or None)
     complete = [row for row in seen if is_complete(row.observed_seconds, lengths[row.day])]
     daily = sum(row.active for row in complete) / len(complete) if complete else None
     last = (complete or seen)[-1]
-    counted = session_lengths(seen)
+    counted = session_lengths(rows)
     # Without the days of which a person was erased, sums and peaks would be too small.
-    detailed = [] if any(row.reduced for row in seen) else seen
-    peak = max(detailed, key=lambda row: row.peak or 0, default=None)
+    detailed = [] if any(row.reduced for row in rows) else rows
+    observed_rows = [row for row in detailed if row.observed_seconds > 0]
+    peak = max(observed_rows, key=lambda row: row.peak or 0, default=None)
     with_servers = [row for row in seen if row.mean_running is not None]
     server_seconds = sum(row.observed_seconds for row in with_servers)
     return Summary(
@@ -113,12 +129,13 @@ def summarise(
             round(daily / last.active_30, 3) if daily is not None and last.active_30 else None
         ),
         newcomers=sum(row.newcomers for row in rows),
-        sessions=_sum(row.sessions for row in seen),
+        sessions=_sum(row.sessions for row in rows),
+        starts=starts,
         median_minutes=percentile(counted, 0.5),
         p90_minutes=percentile(counted, 0.9),
         p99_minutes=percentile(counted, 0.99),
-        active_hours=_hours(sum(row.active_seconds for row in seen)),
-        idle_hours=_hours(_sum(row.idle_seconds for row in seen)),
+        active_hours=_hours(sum(row.active_seconds for row in rows)),
+        idle_hours=_hours(_sum(row.idle_seconds for row in rows)),
         unobserved_hours=_hours(_sum(row.unobserved_seconds for row in rows)),
         server_hours=_hours(_sum(row.server_seconds for row in detailed)),
         mean_servers=(
@@ -134,8 +151,15 @@ def summarise(
         peak_at=peak.peak_at if peak else None,
         after_hours=_hours(_sum(row.after_seconds for row in detailed)),
         saved_hours=_hours(_sum(row.saved_seconds for row in detailed)),
+        saved_audited=all_audited(row.audited for row in detailed),
         name=period.name or None,
     )
+
+
+def all_audited(known: Iterable[bool | None]) -> bool | None:
+    """False if any is False, None if none is known."""
+    found = {one for one in known if one is not None}
+    return None if not found else found == {True}
 
 
 def _sum(values: Iterable[int | None]) -> int | None:
@@ -153,7 +177,8 @@ def by_day(
     for day, length in day_lengths(first, last, now, zone).items():
         row = found.get(day)
         own_rows, active = ([row], row.active) if row else ([], 0)
-        summaries.append(summarise(Period(day, day), own_rows, active, {day: length}))
+        starts = row.starts if row else None
+        summaries.append(summarise(Period(day, day), own_rows, active, {day: length}, starts))
     return summaries
 
 

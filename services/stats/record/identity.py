@@ -94,7 +94,10 @@ class IdentityMatcher:
             if former.name != name:
                 self.renamed[former.name] = former.id
         elif (earlier := self._recreated.get(name)) is not None:
-            person = earlier._replace(created=user.created, deleted=None, excluded=user.excluded)
+            first = earlier.first_created or earlier.created or earlier.first_seen
+            person = earlier._replace(
+                created=user.created, deleted=None, excluded=user.excluded, first_created=first
+            )
         else:
             return self.add(name, user)
         self.people[person.id] = person

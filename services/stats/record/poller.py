@@ -136,6 +136,7 @@ class Poller:
         """
         for _ in range(2):
             gaps = self.hub.gaps
+            sampler.begin_listing()
             async with aclosing(self.hub.users(**listing)) as pages:
                 async for page in pages:
                     sampler.observe(map(self._rename, page), self._excluded(page))

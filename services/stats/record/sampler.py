@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from common.hub.models import User
-from services.stats.record.culls import presence
+from services.stats.record.culls import presence, stopped_at
 from services.stats.record.identity import IdentityMatcher
 from services.stats.record.memberships import MembershipChanges
 from services.stats.record.observed import (
@@ -55,6 +55,7 @@ class Sampler:
         self.now = whole_second(context.now)
         self._users: dict[str, UserSeen] = {}
         self._unchanged: set[int] = set()
+        self._added: frozenset[str] = frozenset()  # by earlier listings of a first poll
         self._changes = Changes(ahead_of_clock=dict(state.ahead_of_clock))
         self._matcher = IdentityMatcher(state, self.now, by_account=context.by_account)
         self._memberships = MembershipChanges(state, self._changes, self.now)
@@ -77,6 +78,10 @@ class Sampler:
         """Whether there is no gap between the last poll and this one."""
         return self.state.last_poll is not None and self.now - self.state.last_poll <= GAP * step
 
+    def begin_listing(self) -> None:
+        """The pages that follow are another listing, or the same one again."""
+        self._added = frozenset(person.name for person in self._matcher.newcomers)
+
     def observe(self, users: Iterable[User], excluded: Set[str] = frozenset()) -> None:
         """Add one page of users. Unchanged users take no memory beyond their id.
 
@@ -94,21 +99,36 @@ class Sampler:
                 self._unchanged.discard(known.id)
             elif self._matcher.knows_nobody and not seen.servers and name not in self._users:
                 # First poll of a large hub: there is nothing to compare with, and memory counts.
-                self._memberships.update(self._matcher.add(name, seen).id, seen.groups)
+                if name not in self._added:
+                    self._memberships.update(self._matcher.add(name, seen).id, seen.groups)
                 continue
             self._users[name] = seen
 
     def needs_full_listing(self) -> bool:
-        """Whether only a full listing can tell a new user from one that was renamed."""
-        if self.context.full:
-            return False
+        """Whether only a full listing can show what happened.
+
+        It tells a new user from one that was renamed. And when a server stops, its user is among
+        the recently active ones. If they are not, the listing may have left both out.
+        """
+        return not self.context.full and bool(self._unseen_servers() or self._may_be_renamed())
+
+    def _unseen_servers(self) -> bool:
+        """Whether the user of a running server was not seen at all."""
+        people = self.state.people
+        seen = {known.id for name in self._users if (known := people.get(name)) is not None}
+        return any(user_id not in seen for user_id, _ in self.state.running)
+
+    def _may_be_renamed(self) -> list[str]:
+        """The names of users who may be known under another name."""
         people = self.state.people
         unknown = {
-            user.created
+            name: user.created
             for name, user in self._users.items()
             if (known := people.get(name)) is None or not user.may_be(known)
-        } - {None}
-        return bool(unknown) and any(p.created in unknown for p in people.values())
+        }
+        created = set(unknown.values()) - {None}
+        created &= {person.created for person in people.values()} if created else set()
+        return [name for name, one in unknown.items() if one in created]
 
     def finish(
         self, *, complete: bool = True, full: bool = False, milliseconds: int = 0
@@ -119,6 +139,9 @@ class Sampler:
         session ends and nobody counts as deleted. ``full``: all users were listed.
         """
         changes, matcher = self._changes, self._matcher
+        if not complete:
+            for name in self._may_be_renamed():  # a complete poll decides
+                del self._users[name]
         matcher.match_missing(self._users, self._unchanged, all_listed=complete and full)
         active: set[int] = set()
         present: set[SessionKey] = set()
@@ -140,10 +163,10 @@ class Sampler:
                 present.add((person.id, server.name))
                 if self._sessions.observe(person, server):
                     active.add(person.id)
-            if user.new_activity is not None:
-                new_activity[person.id] = user.new_activity
-                if complete:
-                    self._observe_presence(name, person, user)
+            if (ended := stopped_at(user)) is not None:
+                new_activity[person.id] = ended
+            if complete and user.new_activity is not None:
+                self._observe_presence(name, person, user)
         if complete:
             self._sessions.end_absent(present, new_activity)
         deleted = matcher.deleted()

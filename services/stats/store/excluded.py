@@ -20,6 +20,9 @@ from services.stats.settings.exclusion import NOBODY, Exclusion
 from services.stats.store import tables as t
 from services.stats.store.store import ENDED, EXCLUDE, EXCLUDE_FROM, Store
 from services.stats.store.tables import FOREVER
+from services.stats.store.upsert import batches
+
+IDS_AT_ONCE = 500
 
 UNMATCHED = "exclude_unmatched"
 """In ``meta``: the patterns that match nobody, with suggestions."""
@@ -111,6 +114,15 @@ class Excluded:
         """Whether the user is not counted on at least one of the days."""
         return first <= last and self.counted(user_id, first, last) != [(first, last)]
 
+    def edges(self) -> set[date]:
+        """The days from which somebody counts, or no longer counts, if not from the first day."""
+        days = {self.since} if self else set()
+        for first, last in {one for windows in self.members.values() for one in windows}:
+            days.add(first)
+            if last < date.max:
+                days.add(last + timedelta(days=1))
+        return days - {date.min}
+
     # -- in SQL
 
     def condition(self, columns: Any) -> ColumnElement[bool]:
@@ -128,14 +140,15 @@ class Excluded:
         self, connection: AsyncConnection, first: date, last: date
     ) -> list[UserDay]:
         """The rows of members of excluded groups from the days before or after."""
-        if not self.members:
-            return []
+        first = max(first, self.since)
+        partly = (i for i in self.members if not self.covers_all(i, first, last))
         c = t.user_days.c
-        query = select(t.user_days).where(
-            c.day >= max(first, self.since), c.day <= last, c.user_id.in_(self._members())
-        )
-        rows = (UserDay(*row) for row in await connection.execute(query))
-        return [row for row in rows if not self.covers(row.user_id, row.day)]
+        found = []
+        for users in batches(sorted(partly), IDS_AT_ONCE):
+            query = select(t.user_days).where(c.day >= first, c.day <= last, c.user_id.in_(users))
+            rows = (UserDay(*row) for row in await connection.execute(query))
+            found += [row for row in rows if not self.covers(row.user_id, row.day)]
+        return found
 
     def _members(self) -> Any:
         return select(t.memberships.c.user_id).where(t.memberships.c.group_id.in_(self.groups))

@@ -1,4 +1,4 @@
-"""The rows of an export: people, groups and profiles by name, times without placeholders.
+"""The rows of an export: people, groups, profiles and images by name, times without placeholders.
 
 Rows come in batches, so memory does not grow with the database.
 """
@@ -46,10 +46,10 @@ def _query(store: Store, table: ExportTable, window: Interval) -> Select[Any]:
     user = t.users.c.name.label("user")
     first, last = (moment.astimezone(store.zone).date() for moment in window)
     if table is ExportTable.SESSIONS:
-        profile = t.profiles.c.name.label("profile")
+        profile, image = t.profiles.c.name.label("profile"), t.images.c.name.label("image")
         return (
-            select(user, s.server, profile, s.started, s.last_activity, s.ended)
-            .select_from(t.sessions.join(t.users).outerjoin(t.profiles))
+            select(user, s.server, profile, s.started, s.last_activity, s.ended, image)
+            .select_from(t.sessions.join(t.users).outerjoin(t.profiles).outerjoin(t.images))
             .where(s.started < window.end, s.ended > window.start)
             .order_by(s.id)
         )

@@ -2,12 +2,17 @@
 
 import json
 from collections.abc import Sequence
+from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row
 
+from services.stats.days import day_of
 from services.stats.records import GroupDay, Person, Session, SpawnCounters, Spawns
 from services.stats.store.tables import FOREVER
+
+SECOND = timedelta(seconds=1)
 
 #: What is unknown on a day without servers. The columns hold zero there.
 _OF_SERVERS = (
@@ -30,6 +35,11 @@ def person_row(person: Person) -> dict[str, Any]:
     return row
 
 
+def last_day(until: datetime, zone: ZoneInfo) -> date:
+    """The last day of a membership. One that ends at midnight does not reach into the new day."""
+    return date.max if until == FOREVER else day_of(until - SECOND, zone)
+
+
 def session_row(session: Session) -> dict[str, Any]:
     """The row of ``sessions``."""
     row = session._asdict()
@@ -40,7 +50,9 @@ def session_row(session: Session) -> dict[str, Any]:
 def person_of(row: Row[Any]) -> Person:
     """The person in a row of ``users``."""
     deleted = None if row.deleted == FOREVER else row.deleted
-    return Person(row.id, row.name, row.created, row.first_seen, deleted, row.excluded)
+    return Person(
+        row.id, row.name, row.created, row.first_seen, deleted, row.excluded, row.first_created
+    )
 
 
 def session_of(row: Sequence[Any]) -> Session:

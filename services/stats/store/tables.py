@@ -144,6 +144,7 @@ users = Table(
     Column("first_seen", UTCTime, nullable=False),
     Column("deleted", UTCTime, nullable=False, default=FOREVER),
     Column("excluded", Boolean, nullable=False, server_default=false()),
+    Column("first_created", UTCTimeExact),
 )
 
 groups = Table(
@@ -290,5 +291,6 @@ group_days = _keyed(
     Column("observed_hours", Text, nullable=False, server_default=""),
     Column("servers_known", Boolean, nullable=False, server_default=true()),
     Column("reduced", Boolean, nullable=False, server_default=false()),
+    Column("audited", Boolean),
     key=("day", "group_id"),
 )

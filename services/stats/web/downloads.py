@@ -13,6 +13,7 @@ from services.stats.query.access import Individual
 from services.stats.query.figures import OVER_TIME, Figure
 from services.stats.query.people import Sort, TableQuery
 from services.stats.query.question import Span
+from services.stats.web.cohort.distribution import distribution_figure
 from services.stats.web.errors import DataNotFound
 from services.stats.web.pages import PageRequest, Pages, inactive_since
 from services.stats.web.servers.figures import ServerFigures
@@ -48,6 +49,8 @@ class Downloads(Pages):
             return timeline.sessions(found, span.last_poll)
         if (figure := await ServerFigures(self.queries, asked, span).named(name)) is not None:
             return figure
+        if (found_figure := await distribution_figure(self, name, asked, span)) is not None:
+            return found_figure
         personal = isinstance(audience, Individual)
         if name == "servers" and not personal and self.detailed(span, first, last):
             return await self.running_servers(asked, first, last)

@@ -137,10 +137,12 @@ class Pages:
                 ("Overview", prefix),
                 ("Users", prefix + "users"),
                 ("Inactive users", prefix + "inactive"),
+                ("Distribution", prefix + "distribution"),
                 ("Servers", prefix + "servers"),
             ]
             if request.app[HAS_RESOURCES]:
                 nav.append(("Resources", prefix + "resources"))
+            nav.append(("Meeting", prefix + "meeting"))
         if viewer.name:
             nav.append(("Your activity", prefix + "person" if viewer.sees_others else prefix))
         terms = await self.queries.terms()
@@ -204,7 +206,10 @@ def inactive_since(question: Question, span: Span) -> date:
     return span.last_day - (since or INACTIVE_FOR)
 
 
-_LINK_PARAMETERS = ("since", "until", "by", "group", "user", "timezone", "q", "sort", "excluded")
+_LINK_PARAMETERS = (
+    *("since", "until", "by", "group", "user", "timezone", "q", "sort", "excluded"),
+    *("days", "standing"),
+)
 
 
 def _link_parameters(request: web.Request) -> dict[str, str]:

@@ -32,7 +32,9 @@ def test_export(demo: Run, tmp_path: Path, form: str) -> None:
     else:
         rows = parquet.read_table(file).to_pylist()
     assert len(rows) == number
-    assert set(rows[0]) == {"user", "server", "profile", "started", "last_activity", "ended"}
+    times = {"started", "last_activity", "ended"}
+    assert set(rows[0]) == {"user", "server", "profile", "image", *times}
+    assert str(rows[0]["image"]).startswith(("scipy-notebook", "pytorch-notebook"))
     assert str(rows[0]["user"]).startswith("made-up-")
     assert len(list((tmp_path / "out").iterdir())) == 5
 

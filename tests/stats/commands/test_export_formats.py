@@ -30,6 +30,7 @@ SESSION = {
     "started": NOW,
     "last_activity": NOW,
     "ended": None,
+    "image": None,
 }
 
 

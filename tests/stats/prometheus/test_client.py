@@ -1,13 +1,17 @@
 """Queries to a Prometheus that fails, refuses, or sends something else."""
 
 import logging
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from certipy import Certipy  # type: ignore[import-untyped]  # it has no types
 
 from common.hub.connection import client_session
+from common.hub.tls import TLSFiles
 from services.stats.prometheus import client as client_module
 from services.stats.prometheus.client import (
     PrometheusClient,
@@ -15,6 +19,7 @@ from services.stats.prometheus.client import (
     PrometheusUnavailable,
     credentials,
 )
+from tests.common.hub.serving import serving
 from tests.stats.prometheus.fake import FakePrometheus
 
 OK = b'{"status":"success","data":{"resultType":"matrix","result":[%s]}}'
@@ -117,3 +122,25 @@ def test_unusable_token_files(content: bytes, tmp_path: Path) -> None:
     with pytest.raises(PrometheusUnavailable, match="--prometheus-token-file") as raised:
         credentials(str(file))
     assert "lines" not in str(raised.value)
+
+
+async def test_own_authority(tmp_path: Path) -> None:
+    """A certificate of an own authority is accepted only if the authority is configured."""
+    maker = Certipy(store_dir=str(tmp_path))
+    ca_file = maker.create_ca("ca")["files"]["cert"]
+    files = maker.create_signed_pair("prometheus", "ca", alt_names=["IP:127.0.0.1"])["files"]
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(files["cert"], files["key"])
+
+    async def respond(request: web.BaseRequest) -> web.Response:
+        assert request.path == "/hub/api/api/v1/query_range"
+        return web.Response(body=OK % b"")
+
+    async with serving(respond, context=context) as url:
+        settings = PrometheusSettings(url, ca_file=ca_file)
+        tls = TLSFiles(keyfile="", certfile="", cafile=ca_file)
+        async with client_session(url, tls=tls) as session:
+            assert await PrometheusClient(session, settings).query_range("up", 0, 60, 60) == []
+        async with connected(url) as client:
+            with pytest.raises(PrometheusUnavailable, match="--prometheus-ca-file"):
+                await client.query_range("up", 0, 60, 60)

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from common.hub.connection import client_session
+from services.stats.prometheus import measurements as measurements_module
 from services.stats.prometheus.client import (
     PrometheusClient,
     PrometheusSettings,
@@ -176,6 +177,19 @@ async def test_failures_are_not_kept() -> None:
         with pytest.raises(PrometheusUnavailable):
             await measurements.read(DAY, DAY, LATER, ZONE, FINE)
         fake.respond = None
+        assert (await measurements.read(DAY, DAY, LATER, ZONE, FINE)).daily
+
+
+async def test_all_queries_together_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that waits for another viewer's queries gives up in time, too."""
+    monkeypatch.setattr(measurements_module, "MOST_SECONDS", 0.1)
+    async with FakePrometheus(SERVERS) as fake, measuring(fake.url, Expressions()) as measurements:
+        fake.answering.clear()
+        both = (measurements.read(DAY, DAY, LATER, ZONE, Sampling(300, n)) for n in (1, 2))
+        for error in await asyncio.gather(*both, return_exceptions=True):
+            assert isinstance(error, PrometheusUnavailable)
+            assert "more than 0.1 s; choose fewer days" in str(error)
+        fake.answering.set()
         assert (await measurements.read(DAY, DAY, LATER, ZONE, FINE)).daily
 
 

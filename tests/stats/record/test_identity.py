@@ -86,12 +86,13 @@ def test_deleted_and_made_again_is_the_same_person(hub: PolledHub) -> None:
     """A name is a person, whether or not a poll has seen it without an account."""
     old = hub.state.people["ana"]
     changes = hub.poll(5, user("ana", created=at(4), last=4))
-    assert hub.state.people["ana"] == old._replace(created=at(4))
+    again = old._replace(created=at(4), first_created=old.created)
+    assert hub.state.people["ana"] == again
     assert changes.newcomers == []
     gone = hub.poll(10, user("ben", created=at(-5)), full=True)
     assert gone.people[old.id].deleted == at(10)
     back = hub.poll(15, user("ana", created=at(14)), user("ben", created=at(-5)), full=True)
-    assert hub.state.people["ana"] == old._replace(created=at(14))
+    assert hub.state.people["ana"] == again._replace(created=at(14))
     assert (back.newcomers, back.polls[at(15)].users) == ([], 2)
 
 

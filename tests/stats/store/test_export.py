@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from services.stats.intervals import Interval
@@ -25,7 +26,8 @@ async def recorded(store: Store) -> Store:
     state = State()
     await store.write(poll(state, 0, user("ana"), full=True), leader=leader)
     for minutes in (5, 10):
-        seen = user("ana", server(minutes), last=minutes)
+        chosen = msgspec.structs.replace(server(minutes), user_options={"image": "base:1"})
+        seen = user("ana", chosen, last=minutes)
         await store.write(poll(state, minutes, seen), leader=leader)
     await roll_up_until(store, START + timedelta(hours=18))
     return store
@@ -45,6 +47,7 @@ async def test_names_and_ends(recorded: Store) -> None:
             "started": at(1),
             "last_activity": at(10),
             "ended": None,
+            "image": "base:1",
         }
     ]
     assert await read(recorded, ExportTable.MEMBERSHIPS) == [

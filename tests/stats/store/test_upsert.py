@@ -23,6 +23,7 @@ def person(number: int, name: str) -> dict[str, object]:
         "name": name,
         "created": None,
         "first_seen": SEEN,
+        "first_created": None,
         "deleted": t.FOREVER,
         "excluded": False,
     }

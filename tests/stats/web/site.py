@@ -98,6 +98,7 @@ async def stats_site(
     admin_groups: frozenset[str] = frozenset(),
     resources: ResourceSource | None = None,
     now: datetime = NOW,
+    email: str = "",
 ) -> AsyncIterator[StatsSite]:
     """A site that shows what is in a database, just after the last poll of the course."""
     async with AsyncExitStack() as stack:
@@ -126,7 +127,13 @@ async def stats_site(
         )
         site.app[CLOCK] = FakeClock(now)
         authenticator = Authenticator(site.sign_in, hub, admin_groups)
-        add_pages(site.app, queries=queries, authenticator=authenticator, resources=resources)
+        add_pages(
+            site.app,
+            queries=queries,
+            authenticator=authenticator,
+            resources=resources,
+            email=email,
+        )
         add_api(site.app, queries=queries, authenticator=authenticator, resources=resources)
         port = await stack.enter_async_context(serve(site.app, Bind()))
         site.origin = f"http://127.0.0.1:{port}"

@@ -58,8 +58,10 @@ OVER_TIME = tuple(_OVER_TIME)
 """The figures that have a row for each day."""
 
 
-def over_time(key: str, days: Sequence[tuple[date, ResourceRow]], today: date) -> Figure:
-    """One of OVER_TIME."""
+def over_time(
+    key: str, days: Sequence[tuple[date, ResourceRow]], last_day: date, today: date
+) -> Figure:
+    """One of OVER_TIME. ``last_day`` is the last one with records, which need not be today."""
     title, note, parts = _OVER_TIME[key]
     columns = (
         Column("day", "Day", Kind.DAY),
@@ -70,10 +72,11 @@ def over_time(key: str, days: Sequence[tuple[date, ResourceRow]], today: date) -
     incomplete = frozenset(
         number
         for number, (day, row) in enumerate(days)
-        if row.memory_gb_hours is not None
-        and (day == today or (row.measured_percent or 0) < 100 * COVERAGE)
+        if any(value is not None for value in rows[number][1:-1])
+        and (day >= last_day or (row.measured_percent or 0) < 100 * COVERAGE)
     )
-    return Figure(key, title, note, columns, rows, Draw.LINES, incomplete)
+    so_far = {number: "today, so far" for number in incomplete if days[number][0] >= today}
+    return Figure(key, title, note, columns, rows, Draw.LINES, incomplete, so_far)
 
 
 def table(key: str, rows: Sequence[ResourceRow], prices: Prices) -> Figure:

@@ -1,6 +1,7 @@
 """The use of each user, group and day in numbers for people. Pure."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from services.stats.query.resources.prices import Cost, Prices, cost
 from services.stats.query.resources.usage import GB, HOUR, Amount, Use
@@ -31,6 +32,8 @@ class ResourceRow:
     cost: float | None = None
     """An estimate for the measured time; None also without prices."""
     deleted: bool = False
+    excluded: ClassVar[bool] = False
+    """Users who are not counted have no row."""
 
 
 def row(name: str, use: Use, prices: Prices, *, deleted: bool = False) -> ResourceRow:

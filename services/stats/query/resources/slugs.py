@@ -24,6 +24,7 @@ class Spawned(StrEnum):
 
     PODS = "pods"
     CONTAINERS = "containers"
+    LEGACY_CONTAINERS = "legacy-containers"
     SERVICES = "services"
 
 
@@ -40,9 +41,17 @@ def _pods(prefix: str, user: str, server: str) -> Iterator[str]:
 
 
 def _containers(prefix: str, user: str, server: str) -> Iterator[str]:
-    """DockerSpawner: ``name_template`` with its own way to escape (since 12) and "legacy"."""
-    for own in (escape, _escape_legacy):
-        yield _join(prefix, own(user), own(server.lower()))
+    """DockerSpawner 12 and newer: ``name_template`` with its own way to escape."""
+    yield _join(prefix, escape(user), escape(server.lower()))
+
+
+def _legacy_containers(prefix: str, user: str, server: str) -> Iterator[str]:
+    """DockerSpawner with ``escape = "legacy"``.
+
+    Apart from the others, because it leaves dashes as they are: a user named ``db-1`` would get
+    the container ``PREFIX-db-1`` of a Compose project.
+    """
+    yield _join(prefix, _escape_legacy(user), _escape_legacy(server.lower()))
 
 
 def _services(prefix: str, user: str, server: str) -> Iterator[str]:
@@ -57,6 +66,7 @@ def _services(prefix: str, user: str, server: str) -> Iterator[str]:
 _NAMES: dict[Spawned, Callable[[str, str, str], Iterator[str]]] = {
     Spawned.PODS: _pods,
     Spawned.CONTAINERS: _containers,
+    Spawned.LEGACY_CONTAINERS: _legacy_containers,
     Spawned.SERVICES: _services,
 }
 

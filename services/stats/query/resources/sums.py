@@ -24,6 +24,8 @@ class Resources:
     days: dict[date, Use] = field(default_factory=dict)
     other: Use = field(default_factory=Use)
     """Of servers whose user is not certain: only for viewers of the whole hub."""
+    rest: Use = field(default_factory=Use)
+    """Of known users who are not in ``total``: on the whole hub, of those who are not counted."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class _Sums:
                 self._memberships[user_id] += ((group, *window) for window in windows)
 
     def of(self, user_id: int, day: date) -> Iterator[Use]:
-        """Each sum that includes this day of this user; none if it may not be shown."""
+        """Each sum that includes this day of this user."""
         result = self.result
         seen = set()
         for group, first, last in self._memberships.get(user_id, ()):
@@ -64,6 +66,8 @@ class _Sums:
             if day not in result.days:
                 result.days[day] = Use()
             yield result.days[day]
+        else:
+            yield result.rest
 
 
 def collect(

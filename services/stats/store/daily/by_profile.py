@@ -32,30 +32,36 @@ def by_choice(
     """One user's servers in the window. ``active``, when they worked, and ``seen`` are unions."""
     found: dict[Choice, Counts] = {}
     for session in sessions:
+        if session.ended is not None and session.ended < window.start:
+            continue
         counts = _count(session, active, window, seen)
+        choice = (session.profile_id or UNKNOWN, session.image_id or UNKNOWN)
         if any(counts):
-            choice = (session.profile_id or UNKNOWN, session.image_id or UNKNOWN)
-            found[choice] = _sum(found.get(choice, Counts()), counts)
+            found[choice] = _sum(found[choice], counts) if choice in found else counts
     return found
 
 
 def _count(
     session: Session, active: Sequence[Interval], window: Interval, seen: Sequence[Interval]
 ) -> Counts:
+    begin, end = window
     started, ended = session.started, session.ended
-    run = Interval(
-        max(started, window.start), window.end if ended is None else min(ended, window.end)
-    )
-    running = run.start < run.end
-    observed = common([run], near(seen, run)) if running else []
-    ends = ended is not None and window.start <= ended < window.end
+    run = Interval(max(started, begin), end if ended is None else min(ended, end))
+    server_seconds = observed_seconds = active_seconds = 0
+    if run.start < run.end:
+        whole = len(seen) == 1 and seen[0].start <= run.start and run.end <= seen[0].end
+        observed = [run] if whole else common([run], near(seen, run))
+        server_seconds = int(run.seconds)
+        observed_seconds = server_seconds if whole else int(total_seconds(observed))
+        active_seconds = int(overlap_seconds(observed, active))
+    ends = ended is not None and begin <= ended < end
     return Counts(
-        sessions=int(window.start <= started < window.end),
-        server_seconds=int(run.seconds) if running else 0,
-        observed_seconds=int(total_seconds(observed)),
-        active_seconds=int(overlap_seconds(observed, active)),
-        ended=int(ends),
-        ended_seconds=int((ended - started).total_seconds()) if ended and ends else 0,
+        int(begin <= started < end),
+        server_seconds,
+        observed_seconds,
+        active_seconds,
+        int(ends),
+        int((ended - started).total_seconds()) if ended and ends else 0,
     )
 
 
@@ -64,7 +70,7 @@ def add_up(people: Iterable[Mapping[Choice, Counts]]) -> dict[Choice, Counts]:
     total: dict[Choice, Counts] = {}
     for person in people:
         for choice, counts in person.items():
-            total[choice] = _sum(total.get(choice, Counts()), counts)
+            total[choice] = _sum(total[choice], counts) if choice in total else counts
     return total
 
 

@@ -11,7 +11,7 @@ from services.stats.days import bounds, day_of, midnight
 from services.stats.store import tables as t
 from services.stats.store.daily.rollup import DayRecords
 from services.stats.store.excluded import Excluded
-from services.stats.store.tables import FOREVER
+from services.stats.store.mapping import last_day
 
 LONGEST = timedelta(days=29)
 
@@ -47,7 +47,7 @@ class PastMembers:
             query = query.where(c.group_id.in_(groups))
         left = set()
         for group_id, user_id, since, until in (await connection.execute(query)).all():
-            ends = date.max if until == FOREVER else day_of(until, self._zone)
+            ends = last_day(until, self._zone)
             self._memberships.append((group_id, user_id, day_of(since, self._zone), ends))
             if ends <= last:
                 left.add(user_id)

@@ -59,7 +59,7 @@ async def read_days(
         for session in sessions:
             by_user.setdefault(session.user_id, []).append(session)
         activity = await _read_activity(connection, span)
-        polls = await read_polls(connection, Interval(_since_when(sessions, span), span.end))
+        polls = await read_polls(connection, Interval(since_when(sessions, span), span.end))
         seen = union(observed(polls, Interval(EPOCH, span.end)))
         with_servers = [poll.time for poll in polls if poll.servers is not None]
         for day, whole, window in zip(some, wholes, windows, strict=True):
@@ -99,7 +99,7 @@ async def read_days(
             }
 
 
-def _since_when(sessions: Iterable[Session], span: Interval) -> datetime:
+def since_when(sessions: Iterable[Session], span: Interval) -> datetime:
     """How far back it matters what was observed: since the servers that stopped became idle."""
     idle_since = [
         session.last_activity
@@ -185,9 +185,10 @@ async def read_members(
 async def _newcomers(connection: AsyncConnection, window: Interval) -> set[int]:
     """Users whose account was created in the window or, if unknown, who were first seen in it.
 
-    Not those who were seen before: their account was made again.
+    The first account counts, if it was deleted and made again. Not those who were seen before.
     """
-    created, seen = t.users.c.created, t.users.c.first_seen
+    created = func.coalesce(t.users.c.first_created, t.users.c.created)
+    seen = t.users.c.first_seen
     made = (created >= window.start) & (created < window.end) & (seen >= window.start)
     unknown = created.is_(None) | (created == MADE_UP)
     first = unknown & (seen >= window.start) & (seen < window.end)

@@ -70,11 +70,7 @@ async def replace_day(connection: AsyncConnection, counted: CountedDay) -> None:
     for table in (t.user_days, t.group_days, t.profile_days):
         await connection.execute(delete(table).where(table.c.day == day))
     await upsert(connection, t.user_days, (row._asdict() for row in counted.users()))
-    groups = [
-        one
-        for one in counted.groups()
-        if one.group_id == HUB or one.active_30 or one.server_seconds
-    ]
+    groups = [one for one in counted.groups() if one.group_id == HUB or _has_figures(one)]
     await upsert(connection, t.group_days, map(group_day_row, groups))
     profiles = [counted.profiles()]
     profiles += [
@@ -83,6 +79,12 @@ async def replace_day(connection: AsyncConnection, counted: CountedDay) -> None:
         if one.group_id != HUB
     ]
     await upsert(connection, t.profile_days, (row._asdict() for rows in profiles for row in rows))
+
+
+def _has_figures(row: GroupDay) -> bool:
+    """Whether the row says more than who was a member."""
+    figures = (row.active_30, row.server_seconds, row.after_seconds, row.saved_seconds)
+    return any(figures) or row.newcomers > 0 or row.lengths != "{}"
 
 
 async def count_live_days(store: Store, connection: AsyncConnection) -> list[CountedDay]:
@@ -102,6 +104,9 @@ class LiveDays:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._counting = asyncio.Lock()
+        self.first_day = date.max
+        """The first of these days as of the last call of ``read``. Of this day and later ones,
+        the database may have rows that are out of date."""
         self._key: tuple[object, ...] = ()
         self._days: list[CountedDay] = []
         self._users: list[UserDay] = []
@@ -118,6 +123,7 @@ class LiveDays:
         async with self._counting:  # concurrent calls share the result
             if key != self._key:
                 self._days = await count_live_days(self._store, connection)
+                self.first_day = self._days[0].records.day if self._days else date.max
                 self._users = [row for day in self._days for row in day.users()]
                 self._groups = {HUB: [day.hub() for day in self._days]}
                 self._key = key

@@ -5,15 +5,17 @@ from datetime import date, timedelta
 
 from sqlalchemy import select
 
-from services.stats.days import bounds
+from services.stats.days import Period, bounds
 from services.stats.intervals import Interval
 from services.stats.query.access import Individual
 from services.stats.records import HUB, NO_HOURS, GroupDay, UserDay
 from services.stats.store import tables as t
-from services.stats.store.daily.rollup import DayRecords, roll_up
+from services.stats.store.daily.records import since_when
+from services.stats.store.daily.rollup import SAVES_AT_MOST, DayRecords, roll_up
 from services.stats.store.queries.observation import hub_days, seen_of, stored_days
 from services.stats.store.queries.selection import Selection
 from services.stats.store.queries.sessions import activity_of, sessions_of
+from services.stats.store.queries.spawns import starts
 
 
 async def days(selection: Selection) -> list[GroupDay]:
@@ -26,7 +28,10 @@ async def days(selection: Selection) -> list[GroupDay]:
         return []
     hub = await hub_days(selection)
     if selection.group_id == HUB:
-        return hub
+        return [
+            row._replace(starts=await starts(selection, [row], Period(row.day, row.day)))
+            for row in hub
+        ]
     found = {row.day: row for row in await stored_days(selection, selection.group_id)}
     return [found.get(row.day) or _inactive_day(selection, row) for row in hub]
 
@@ -70,10 +75,10 @@ async def _days_of_user(selection: Selection) -> list[GroupDay]:
     (user_id,) = selection.windows or {0: []}
     rows: list[GroupDay] = []
     pruned = await _pruned_days(selection, user_id)
-    sessions = await sessions_of(selection)
+    sessions = await sessions_of(selection, SAVES_AT_MOST)
     activity = [(user_id, interval) for interval in await activity_of(selection, user_id)]
-    seen = await seen_of(selection)
-    active_days: list[date] = []
+    seen = await seen_of(selection, since_when(sessions, selection.window))
+    active_days = await _active_days_before(selection, user_id)
     for hub in await hub_days(selection):
         shown = selection.visible(user_id, hub.day)
         if hub.day < selection.span.timelines_from:
@@ -104,6 +109,24 @@ async def _days_of_user(selection: Selection) -> list[GroupDay]:
             )
         )
     return rows
+
+
+async def _active_days_before(selection: Selection, user_id: int) -> list[date]:
+    """The days in the month before the first one on which the user worked, as far as shown."""
+    c = t.user_days.c
+    query = select(c.day).where(
+        c.user_id == user_id,
+        c.day >= selection.first - timedelta(days=29),
+        c.day < min(selection.first, selection.live_from),
+        c.was_active,
+    )
+    found = list(await selection.connection.scalars(query))
+    found += [
+        live.day
+        for live in selection.live_users
+        if live.user_id == user_id and live.day < selection.first and live.was_active
+    ]
+    return [day for day in found if selection.visible(user_id, day)]
 
 
 async def _pruned_days(selection: Selection, user_id: int) -> dict[date, UserDay]:

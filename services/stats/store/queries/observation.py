@@ -1,12 +1,12 @@
 """What was observed of the selected days, and what was not."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from services.stats.days import bounds, midnight
 from services.stats.days import days as each_day
-from services.stats.intervals import Interval, without
+from services.stats.intervals import Interval, union, without
 from services.stats.records import HUB, GroupDay
 from services.stats.store import tables as t
 from services.stats.store.daily.records import read_polls
@@ -49,8 +49,29 @@ async def _partly_observed(selection: Selection) -> list[tuple[date, date]]:
     return runs
 
 
-async def seen_of(selection: Selection) -> list[Interval]:
-    """The observed time of the selected days with raw records, up to the last poll."""
+async def resolution(selection: Selection) -> int | None:
+    """The longest configured interval between the polls of the selected days, in seconds.
+
+    Of days without raw records, that of the latest poll stands for it.
+    """
+    if selection.span is None:
+        return None
+    c = t.polls.c
+    query = select(func.max(c.interval)).where(
+        c.time >= selection.window.start, c.time < selection.window.end
+    )
+    found: int | None = await selection.connection.scalar(query)
+    if found is None:
+        latest = select(c.interval).where(c.time == selection.span.last_poll)
+        found = await selection.connection.scalar(latest)
+    return found
+
+
+async def seen_of(selection: Selection, since: datetime | None = None) -> list[Interval]:
+    """The observed time of the selected days with raw records, up to the last poll.
+
+    ``since``: also the time from then on, if it is earlier.
+    """
     if selection.span is None or selection.empty:
         return []
     first = max(selection.first, selection.span.timelines_from)
@@ -58,7 +79,13 @@ async def seen_of(selection: Selection) -> list[Interval]:
         return []
     start = midnight(first, selection.zone)
     end = min(selection.window.end, selection.span.last_poll)
-    return without(Interval(start, end), await gaps(selection)) if start < end else []
+    if start >= end:
+        return []
+    seen = without(Interval(start, end), await gaps(selection))
+    if since is not None and since < start:
+        before = Interval(since, start)
+        seen += observed(await read_polls(selection.connection, before), before)
+    return union(seen)
 
 
 async def hub_days(selection: Selection) -> list[GroupDay]:

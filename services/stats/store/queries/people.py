@@ -1,6 +1,6 @@
 """Active users: counted, and listed by name."""
 
-from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Select, func, select
@@ -10,6 +10,7 @@ from services.stats.query.access import Members
 from services.stats.query.people import PersonRow
 from services.stats.records import UserDay
 from services.stats.store import tables as t
+from services.stats.store.queries.cohort.sums import Sums, total_sums
 from services.stats.store.queries.observation import hub_days
 from services.stats.store.queries.selection import Selection
 from services.stats.store.tables import FOREVER
@@ -36,8 +37,10 @@ async def count_active(selection: Selection, period: Period) -> int:
         counted = selection.excluded.condition(t.user_days.c)
         if not live:
             query = select(func.count(t.user_days.c.user_id.distinct())).where(counted)
-            return await selection.connection.scalar(_active_in(period, query)) or 0
-        users = _active_in(period, select(t.user_days.c.user_id).distinct().where(counted))
+            return await selection.connection.scalar(_active_in(selection, period, query)) or 0
+        users = _active_in(
+            selection, period, select(t.user_days.c.user_id).distinct().where(counted)
+        )
         return len(live.union((await selection.connection.scalars(users)).all()))
     return len(
         live.union(
@@ -48,16 +51,23 @@ async def count_active(selection: Selection, period: Period) -> int:
     )
 
 
-def _active_in(period: Period, query: Select[Any]) -> Select[Any]:
+def _active_in(selection: Selection, period: Period, query: Select[Any]) -> Select[Any]:
     day = t.user_days.c.day
-    return query.where(day >= period.first, day <= period.last, t.user_days.c.was_active)
+    return query.where(
+        day >= period.first,
+        day <= period.last,
+        day < selection.live_from,
+        t.user_days.c.was_active,
+    )
 
 
 async def _user_days(selection: Selection) -> list[UserDay]:
     """The rolled-up rows of a group or a user that may be shown."""
     if selection.user_days is None:
         query = select(t.user_days).where(
-            t.user_days.c.day >= selection.first, t.user_days.c.day <= selection.last
+            t.user_days.c.day >= selection.first,
+            t.user_days.c.day <= selection.last,
+            t.user_days.c.day < selection.live_from,
         )
         if isinstance(selection.audience, Members):
             members = select(t.memberships.c.user_id).where(
@@ -77,7 +87,9 @@ async def _also_counted(selection: Selection) -> list[UserDay]:
     """The rows of the hub's users who are not counted on other days."""
     if selection.also_counted is None:
         selection.also_counted = await selection.excluded.also_counted(
-            selection.connection, selection.first, selection.last
+            selection.connection,
+            selection.first,
+            min(selection.last, selection.live_from - timedelta(days=1)),
         )
     return selection.also_counted
 
@@ -110,88 +122,20 @@ async def was_active(selection: Selection, ids: set[int]) -> set[int]:
 
 async def people(selection: Selection, ids: set[int] | None = None) -> list[PersonRow]:
     """Every user of the audience, or those with these ids, by name; also without activity."""
-    sums: dict[int, list[Any]] = {}
-    for user_id, *numbers in await _sums(selection):
-        sums[user_id] = list(numbers)
-    for live in selection.live_users:
-        if selection.first <= live.day <= selection.last and selection.visible(
-            live.user_id, live.day
-        ):
-            user = sums.setdefault(live.user_id, [0, 0, 0, 0, None, None])
-            user[0] += live.active_seconds
-            user[1] += live.idle_seconds
-            user[2] += live.sessions
-            user[3] += live.was_active
-            user[4] = live.day if live.was_active else user[4]
-            user[5] = live.day if live.was_present else user[5]
-    nothing = (0, 0, 0, 0, None, None)
+    sums = await total_sums(selection)
+    nothing = Sums()
     marked = {
         user_id
         for user_id in selection.marked.users
         if selection.marked.overlaps(user_id, selection.first, selection.last)
     }
     rows = [
-        PersonRow(name, deleted, *sums.get(user_id, nothing))._replace(excluded=user_id in marked)
+        PersonRow(name, deleted, *sums.get(user_id, nothing)[:6], excluded=user_id in marked)
         for user_id, name, deleted in await _names(selection, ids)
     ]
     if any(day.servers_known for day in await hub_days(selection)):
         return rows
     return [row._replace(idle_seconds=None, sessions=None) for row in rows]
-
-
-async def _sums(selection: Selection) -> list[tuple[Any, ...]]:
-    c = t.user_days.c
-    if selection.windows is None:
-        active_day = func.max(c.day).filter(c.was_active)
-        present_day = func.max(c.day).filter(c.was_present)
-        query = (
-            select(
-                c.user_id,
-                func.sum(c.active_seconds),
-                func.sum(c.idle_seconds),
-                func.sum(c.sessions),
-                func.count().filter(c.was_active),
-                active_day,
-                present_day,
-            )
-            .where(
-                c.day >= selection.first,
-                c.day <= selection.last,
-                selection.excluded.condition(c),
-            )
-            .group_by(c.user_id)
-        )
-        rows = [tuple(row) for row in (await selection.connection.execute(query)).all()]
-        return _joined(rows, _add_up(await _also_counted(selection)))
-    return _add_up(await _user_days(selection))
-
-
-def _add_up(days: Iterable[UserDay]) -> list[tuple[Any, ...]]:
-    sums: dict[int, list[Any]] = {}
-    for row in days:
-        user = sums.setdefault(row.user_id, [0, 0, 0, 0, None, None])
-        user[0] += row.active_seconds
-        user[1] += row.idle_seconds
-        user[2] += row.sessions
-        user[3] += row.was_active
-        if row.was_active and (user[4] is None or row.day > user[4]):
-            user[4] = row.day
-        if row.was_present and (user[5] is None or row.day > user[5]):
-            user[5] = row.day
-    return [(user_id, *numbers) for user_id, numbers in sums.items()]
-
-
-def _joined(
-    rows: Iterable[tuple[Any, ...]], more: Iterable[tuple[Any, ...]]
-) -> list[tuple[Any, ...]]:
-    """The sums of some days and of other, later days, by user."""
-    found = {row[0]: row for row in rows}
-    for row in more:
-        if (before := found.get(row[0])) is not None:
-            sums = (one + other for one, other in zip(before[1:5], row[1:5], strict=True))
-            row = (row[0], *sums, row[5] or before[5], row[6] or before[6])
-        found[row[0]] = row
-    return list(found.values())
 
 
 async def _names(selection: Selection, ids: set[int] | None) -> list[tuple[int, str, bool]]:

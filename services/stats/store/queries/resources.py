@@ -26,7 +26,7 @@ class ResourceRecords:
     server_seconds: dict[tuple[int, date], float] = field(default_factory=dict)
     """By user and day, of everybody."""
     windows: Windows | None = None
-    """The days on which each user may be shown; None: everybody on every day."""
+    """The days on which each user may be shown and counts; None: everybody on every day."""
     groups: dict[str, Windows] = field(default_factory=dict)
     """The same for each group that the viewer may see."""
 

@@ -12,11 +12,12 @@ from services.stats.days import bounds, day_of, midnight
 from services.stats.intervals import Interval, union, within
 from services.stats.query.access import Audience, Individual, Members, WholeHub
 from services.stats.query.question import Span
+from services.stats.query.spawns import SpawnRecords
 from services.stats.records import HUB, GroupDay, Person, ProfileDay, UserDay
 from services.stats.store import tables as t
 from services.stats.store.daily.rows import LiveDays
 from services.stats.store.excluded import Excluded
-from services.stats.store.mapping import person_of
+from services.stats.store.mapping import last_day, person_of
 from services.stats.store.tables import FOREVER
 
 Windows = dict[int, list[tuple[date, date]]]
@@ -58,7 +59,10 @@ class Selection:
         self.live_users: Sequence[UserDay] = ()
         """Rows of days that are not rolled up yet."""
         self.live_groups: Sequence[GroupDay] = ()
+        self.live_from = date.max
+        """The first day that is not rolled up, or must be rolled up again."""
         self.user_days: list[UserDay] | None = None  # read on first use
+        self.starts: SpawnRecords | None = None  # read on first use
         self._live: LiveDays | None = None
 
     @property
@@ -96,6 +100,7 @@ class Selection:
         self.live_users, self.live_groups = await live.read(
             self.connection, self.span.last_poll, [g for g in groups if g is not None]
         )
+        self.live_from = live.first_day
 
     async def live_profiles(self, group_id: int) -> list[ProfileDay]:
         """The rows by profile and image of the days that are not rolled up yet."""
@@ -132,8 +137,8 @@ class Selection:
         )
         windows: Windows = {}
         for row in await self.connection.execute(query):
-            until = date.max if row.until == FOREVER else day_of(row.until, self.zone)
-            windows.setdefault(row.user_id, []).append((day_of(row.since, self.zone), until))
+            window = (day_of(row.since, self.zone), last_day(row.until, self.zone))
+            windows.setdefault(row.user_id, []).append(window)
         return windows
 
     def counted(self, windows: Windows) -> Windows:

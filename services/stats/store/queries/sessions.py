@@ -12,11 +12,14 @@ from services.stats.store.mapping import session_of
 from services.stats.store.queries.selection import Selection
 
 
-async def sessions_of(selection: Selection) -> list[Session]:
-    """The sessions of the group's members or of the user, by start."""
+async def sessions_of(selection: Selection, before: timedelta = timedelta()) -> list[Session]:
+    """The sessions of the group's members or of the user, by start, that ran on these days.
+
+    ``before``: include those that ended in this time before them.
+    """
     window = selection.window
     query = select(t.sessions).where(
-        t.sessions.c.started < window.end, t.sessions.c.ended > window.start
+        t.sessions.c.started < window.end, t.sessions.c.ended > window.start - before
     )
     if isinstance(selection.audience, Members):
         members = select(t.memberships.c.user_id).where(

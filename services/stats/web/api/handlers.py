@@ -8,11 +8,14 @@ import json
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 
+import msgspec
 from aiohttp import web
 
 from common.web.application import PREFIX
 from services.stats.days import By, Period
 from services.stats.query.access import Audience, Individual, Viewer, WholeHub
+from services.stats.query.cohort.distribution import Distribution
+from services.stats.query.cohort.standing import StandingQuery
 from services.stats.query.people import TableQuery, paginate, search
 from services.stats.query.periods import Summary, by_day
 from services.stats.query.question import InvalidQuery, Question, Span
@@ -20,7 +23,8 @@ from services.stats.query.resources.prices import Prices
 from services.stats.query.uncounted import Uncounted
 from services.stats.records import GroupDay
 from services.stats.store.queries.dashboard import Queries
-from services.stats.web.api import responses
+from services.stats.web.api import cohort_responses, responses
+from services.stats.web.api import types as api_types
 from services.stats.web.api.base import Handlers, as_json
 from services.stats.web.api.openapi import describe
 from services.stats.web.api.parameters import (
@@ -73,6 +77,8 @@ class Api(Handlers):
             "session-lengths": self.session_lengths,
             "people": self.people,
             "inactive": self.inactive,
+            "dropped-off": self.dropped_off,
+            "distribution": self.distribution,
             "timeline": self.timeline,
             "groups": self.groups,
             "gaps": self.gaps,
@@ -88,6 +94,7 @@ class Api(Handlers):
             made_up=await self.queries.made_up(),
             terms=await self.queries.terms(),
             uncounted=await self.queries.uncounted(WholeHub(), date.max, date.min),
+            starts_counted_until=await self.queries.counters_read(),
         )
         return as_json(responses.about(viewer, facts, self.zone, question.zone))
 
@@ -104,7 +111,8 @@ class Api(Handlers):
             total = await self.queries.summaries(audience, [Period(*days)])
             rows = await self._summaries(audience, question.by, days, span)
             uncounted = await self.queries.uncounted(audience, *days)
-        return as_json(responses.summary(total, rows, uncounted, days, self.zone, question.zone))
+        answer = responses.summary(total, rows, uncounted, days, self.zone, question.zone)
+        return await self._with_resolution(answer, days)
 
     async def _summaries(
         self, audience: Audience, by: By, days: tuple[date, date], span: Span
@@ -118,7 +126,8 @@ class Api(Handlers):
         """GET api/days."""
         viewer, question = await self.parse(request, (*RANGE, *WHO))
         rows, days = await self._days(viewer, question)
-        return as_json(responses.days(rows, days, self.zone, question.zone))
+        answer = responses.days(rows, days, self.zone, question.zone)
+        return await self._with_resolution(answer, days)
 
     async def week_by_hour(self, request: web.Request) -> web.Response:
         """GET api/week-by-hour. Hours are in the recorder's time zone."""
@@ -130,7 +139,7 @@ class Api(Handlers):
         """GET api/session-lengths."""
         viewer, question = await self.parse(request, ("since", "until", *WHO))
         rows, days = await self._days(viewer, question)
-        return as_json(responses.lengths(rows, days, self.zone))
+        return await self._with_resolution(responses.lengths(rows, days, self.zone), days)
 
     async def _days(
         self, viewer: Viewer, question: Question
@@ -147,7 +156,7 @@ class Api(Handlers):
         days = bounded_days(question, await self.queries.span())
         rows = await self.queries.people(audience, *days) if days else []
         page = paginate(search(rows, table), table.page)
-        return as_json(responses.people(page, days, self.zone))
+        return await self._with_resolution(responses.people(page, days, self.zone), days)
 
     async def inactive(self, request: web.Request) -> web.Response:
         """GET api/inactive: ``since`` is required."""
@@ -159,6 +168,26 @@ class Api(Handlers):
         page = paginate(search(rows, table), table.page)
         return as_json(responses.inactive(page, since, self.zone))
 
+    async def dropped_off(self, request: web.Request) -> web.Response:
+        """GET api/dropped-off."""
+        viewer, question = await self.parse(request, (*WHO, "days", "standing", *PAGED))
+        query = StandingQuery.parse(request.query)
+        audience = viewer.audience(group=question.group, user=question.user)
+        recorded = await self.queries.span() is not None
+        found = await self.queries.standings(audience, query.days)
+        page = paginate(query.select(found), query.table.page)
+        return as_json(cohort_responses.standings(found, page, self.zone, recorded=recorded))
+
+    async def distribution(self, request: web.Request) -> web.Response:
+        """GET api/distribution."""
+        viewer, question = await self.parse(request, ("since", "until", *WHO))
+        audience = viewer.audience(group=question.group, user=question.user)
+        days = bounded_days(question, await self.queries.span())
+        found = Distribution(date.min, date.min)
+        if days is not None:
+            found = await self.queries.distribution(audience, *days)
+        return as_json(cohort_responses.distribution(found, days, self.zone))
+
     async def timeline(self, request: web.Request) -> web.Response:
         """GET api/timeline: of ``user``, by default the viewer. Raises DataNotFound."""
         viewer, question = await self.parse(request, (*RANGE, *WHO))
@@ -169,7 +198,8 @@ class Api(Handlers):
         timeline = await self.queries.timeline(audience, *days)
         if timeline.person is None:
             raise DataNotFound("no such user among those you may see")
-        return as_json(responses.timeline(timeline, days, self.zone, question.zone))
+        answer = responses.timeline(timeline, days, self.zone, question.zone)
+        return await self._with_resolution(answer, days)
 
     async def groups(self, request: web.Request) -> web.Response:
         """GET api/groups."""
@@ -194,6 +224,13 @@ class Api(Handlers):
         days = bounded_days(question, await self.queries.span(), detailed=True)
         moments = await self.queries.servers_at(audience, *days, points) if days else []
         return as_json(responses.concurrency(moments, days, self.zone, question.zone))
+
+    async def _with_resolution(
+        self, answer: api_types.SessionRange, days: tuple[date, date] | None
+    ) -> web.Response:
+        """A response about sessions, with what polls could see of them."""
+        seconds = await self.queries.resolution(*days) if days else None
+        return as_json(msgspec.structs.replace(answer, resolution_seconds=seconds))
 
     @staticmethod
     def _listed(viewer: Viewer, question: Question) -> Audience:

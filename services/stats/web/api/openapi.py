@@ -1,14 +1,18 @@
 """The OpenAPI description of the JSON API, generated from the types of its responses. Pure."""
 
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Any
 
 import msgspec
 
 from common.web.openapi import ERROR, document
 from services.stats.days import By
+from services.stats.query.cohort import standing
+from services.stats.query.cohort.standing import ALL, Standing, StandingQuery, StandingSort
 from services.stats.query.people import LONGEST_SEARCH, PAGE_SIZE, Sort
 from services.stats.query.question import DEFAULT_DAYS, LONGEST_NAME
+from services.stats.web.api import cohort_types
 from services.stats.web.api import types as api_types
 from services.stats.web.api.parameters import (
     DEFAULT_POINTS,
@@ -27,6 +31,8 @@ _RESPONSES: dict[str, type[msgspec.Struct]] = {
     "session-lengths": api_types.LengthsAnswer,
     "people": api_types.PeopleAnswer,
     "inactive": api_types.InactiveAnswer,
+    "dropped-off": cohort_types.StandingsAnswer,
+    "distribution": cohort_types.DistributionAnswer,
     "timeline": api_types.TimelineAnswer,
     "groups": api_types.GroupsAnswer,
     "gaps": api_types.GapsAnswer,
@@ -35,6 +41,7 @@ _RESPONSES: dict[str, type[msgspec.Struct]] = {
     "images": server_types.UseAnswer,
     "server-ages": server_types.AgesAnswer,
     "forecast": server_types.ForecastAnswer,
+    "spawns": server_types.SpawnsAnswer,
     "resources": ResourcesAnswer,
     "cost": CostAnswer,
 }
@@ -95,6 +102,16 @@ def _paths() -> dict[str, Any]:
             "Users who have not been active since a day",
             ("since", *who, *paged, "excluded"),
         ),
+        "dropped-off": _get(
+            "dropped-off",
+            "Users who worked before and have not for some days, or who have not started",
+            (*who, "days", "standing", *paged),
+        ),
+        "distribution": _get(
+            "distribution",
+            "Users by active time per week, days active, and last day at the Hub",
+            (*days, *who),
+        ),
         "timeline": _get(
             "timeline",
             "A user's sessions and activity; without `user`, your own",
@@ -114,6 +131,11 @@ def _paths() -> dict[str, Any]:
         "forecast": _get(
             "forecast", "The peak of concurrent servers to expect in the coming week", ("group",)
         ),
+        "spawns": _get(
+            "spawns",
+            "Starts of servers, failures and durations, by the Hub's counters",
+            (*days, "by"),
+        ),
         "resources": _get(
             "resources",
             "Memory and CPU of servers, if Prometheus is configured",
@@ -126,6 +148,9 @@ def _paths() -> dict[str, Any]:
         **_parameters()["since"],
         "required": True,
     }
+    described["dropped-off"]["parameters"][-2] = _sort_parameter(
+        StandingSort, f"-{StandingQuery.DEFAULT_SORT}"
+    )
     paths = {f"/api/{name}": {"get": operation} for name, operation in described.items()}
     paths["/api/openapi.json"] = {
         "get": {
@@ -172,7 +197,6 @@ def _ref(kind: str, name: str) -> dict[str, Any]:
 def _parameters() -> dict[str, Any]:
     name = {"type": "string", "maxLength": LONGEST_NAME}
     day = r"\d{4}-\d{2}-\d{2}"
-    sorts = [sign + column for column in Sort for sign in ("", "-")]
     described = {
         "since": (
             {"type": "string", "pattern": rf"^({day}|\d{{1,5}}d)$"},
@@ -194,9 +218,18 @@ def _parameters() -> dict[str, Any]:
             {"type": "string", "maxLength": LONGEST_SEARCH},
             "Text to find anywhere in the name.",
         ),
-        "sort": (
-            {"type": "string", "enum": sorts, "default": Sort.NAME.value},
-            "The column to sort by; prefix it with `-` for descending order.",
+        "days": (
+            {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": standing.MOST_DAYS,
+                "default": standing.DEFAULT_DAYS,
+            },
+            "The number of days before today, and today, on which the users have not worked.",
+        ),
+        "standing": (
+            {"type": "string", "enum": [*Standing, ALL], "default": Standing.DROPPED_OFF.value},
+            "Which of them to list.",
         ),
         "page": ({"type": "integer", "minimum": 1, "default": 1}, f"{PAGE_SIZE} rows per page."),
         "excluded": (
@@ -208,7 +241,18 @@ def _parameters() -> dict[str, Any]:
             "The approximate number of moments; they are at least a minute apart.",
         ),
     }
-    return {
+    parameters = {
         key: {"name": key, "in": "query", "schema": schema, "description": description}
         for key, (schema, description) in described.items()
+    }
+    return parameters | {"sort": _sort_parameter(Sort, Sort.NAME.value)}
+
+
+def _sort_parameter(columns: type[StrEnum], default: str) -> dict[str, Any]:
+    sorts = [sign + column for column in columns for sign in ("", "-")]
+    return {
+        "name": "sort",
+        "in": "query",
+        "schema": {"type": "string", "enum": sorts, "default": default},
+        "description": "The column to sort by; prefix it with `-` for descending order.",
     }

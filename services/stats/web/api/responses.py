@@ -15,7 +15,7 @@ from services.stats.days import days as each_day
 from services.stats.intervals import Interval
 from services.stats.query.access import Viewer
 from services.stats.query.figures import LENGTHS
-from services.stats.query.people import PAGE_SIZE, GroupRow, TablePage
+from services.stats.query.people import PAGE_SIZE, GroupRow, PersonRow, TablePage
 from services.stats.query.periods import Summary, percentile, session_lengths, week_by_hour
 from services.stats.query.question import Span
 from services.stats.query.timeline import Timeline
@@ -33,10 +33,11 @@ class Facts(NamedTuple):
     made_up: bool
     terms: Sequence[Period]
     uncounted: Uncounted
+    starts_counted_until: datetime | None
 
 
 def about(viewer: Viewer, facts: Facts, timezone: str, zone: ZoneInfo | None) -> types.About:
-    span = facts.span
+    span, counted = facts.span, facts.starts_counted_until
     return types.About(
         user=viewer.name,
         whole_hub=viewer.everything,
@@ -46,6 +47,7 @@ def about(viewer: Viewer, facts: Facts, timezone: str, zone: ZoneInfo | None) ->
         last_day=span.last_day if span else None,
         last_poll=_at(span.last_poll, zone) if span else None,
         timelines_from=span.timelines_from if span else None,
+        starts_counted_until=_at(counted, zone) if counted else None,
         made_up=facts.made_up,
         exclude=facts.uncounted.shown_to(everything=viewer.everything).patterns,
         terms=tuple(
@@ -99,6 +101,7 @@ def _day(day: date, row: GroupDay | None, zone: ZoneInfo | None) -> types.DayVie
         active_7=row.active_7,
         active_30=row.active_30,
         sessions=row.sessions,
+        starts=row.starts,
         active_seconds=row.active_seconds,
         idle_seconds=row.idle_seconds,
         unobserved_seconds=row.unobserved_seconds,
@@ -140,7 +143,7 @@ def lengths(rows: Sequence[GroupDay], of: Days, timezone: str) -> types.LengthsA
     )
 
 
-def people(table: TablePage, of: Days, timezone: str) -> types.PeopleAnswer:
+def people(table: TablePage[PersonRow], of: Days, timezone: str) -> types.PeopleAnswer:
     return types.PeopleAnswer(
         **_range(of, timezone),
         people=[types.PersonView(**row._asdict()) for row in table.rows],
@@ -150,7 +153,9 @@ def people(table: TablePage, of: Days, timezone: str) -> types.PeopleAnswer:
     )
 
 
-def inactive(table: TablePage, since: date | None, timezone: str) -> types.InactiveAnswer:
+def inactive(
+    table: TablePage[PersonRow], since: date | None, timezone: str
+) -> types.InactiveAnswer:
     return types.InactiveAnswer(
         since=since,
         timezone=timezone,

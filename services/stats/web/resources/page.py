@@ -6,6 +6,7 @@ from typing import Any
 from aiohttp import web
 
 from common.web.application import PREFIX
+from services.stats.days import day_of
 from services.stats.query.figures import Figure
 from services.stats.query.question import InvalidQuery, Span
 from services.stats.query.resources import figures
@@ -55,7 +56,7 @@ class ResourcesPage(Pages):
         if report is not None:
             context = {
                 "facts": figures.facts(report.total),
-                "figures": self._figures(report, span),
+                "figures": self._figures(asked, report, span),
                 "page": paginate(table.search(report.users), table.page),
                 "groups_rows": ResourceTable(sort="memory_gb_hours").search(report.groups),
                 "calculation": self._source.prices.calculation(
@@ -95,7 +96,7 @@ class ResourcesPage(Pages):
             return csv_response(figures.table(name, rows, self._source.prices), asked.zone)
         if name == GROUPS:
             return csv_response(figures.table(name, report.groups, self._source.prices), asked.zone)
-        (figure,) = (one for one in self._figures(report, span) if one.key == name)
+        (figure,) = (one for one in self._figures(asked, report, span) if one.key == name)
         return csv_response(figure, asked.zone)
 
     async def _report(self, asked: PageRequest, span: Span) -> Report | None:
@@ -110,6 +111,8 @@ class ResourcesPage(Pages):
             )
         return await self._source.report(asked.audience, asked.viewer, span, (first, last))
 
-    @staticmethod
-    def _figures(report: Report, span: Span) -> list[Figure]:
-        return [figures.over_time(key, report.days, span.last_day) for key in figures.OVER_TIME]
+    def _figures(self, asked: PageRequest, report: Report, span: Span) -> list[Figure]:
+        today = day_of(asked.now, self.queries.zone)
+        return [
+            figures.over_time(key, report.days, span.last_day, today) for key in figures.OVER_TIME
+        ]

@@ -15,6 +15,7 @@ from services.stats.query.resources.names import Owners
 from services.stats.query.resources.prices import Prices
 from services.stats.query.resources.rows import ResourceRow, guarantee_share, row
 from services.stats.query.resources.sums import Shown, collect
+from services.stats.query.resources.usage import Use
 from services.stats.store.queries.dashboard import Queries
 from services.stats.store.queries.resources import ResourceRecords
 
@@ -24,6 +25,9 @@ NOTHING_FOUND = (
     "Prometheus has no measurements of users' servers on these days; check --prometheus-preset,"
     " --prometheus-prefix and --prometheus-selector, and how long Prometheus keeps its data"
 )
+
+
+NOTHING_RAN = "no servers ran on these days, as far as is known"
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,8 @@ class Report:
     groups: Sequence[ResourceRow] = ()
     other: ResourceRow | None = None
     """Of servers whose user is not certain; None if there are none, or for viewers of a group."""
+    not_counted: ResourceRow | None = None
+    """Of users who are not counted; None if they used nothing, or for viewers of a group."""
     guarantee_percent: float | None = None
     """The share of the measured time whose memory guarantee is known."""
     duplicates: int = 0
@@ -80,7 +86,7 @@ class ResourceSource:
         assert self.measurements is not None  # noqa: S101 - see report()
         expressions, prices = self.measurements.expressions, self.prices
         if not answer.daily:
-            return Report(*days, NOTHING_FOUND)
+            return Report(*days, NOTHING_FOUND if records.server_seconds else NOTHING_RAN)
         owners = Owners(records.users, expressions.spawned, expressions.prefix)
         found = collect(
             answer.daily,
@@ -90,8 +96,12 @@ class ResourceSource:
             each_day(*days),
         )
         names = {user.id: user.name for user in records.users}
-        other = found.other
-        shows_other = whole_hub and bool(other.memory.measured or other.cpu.measured)
+
+        def beside(use: Use) -> ResourceRow | None:
+            """What is not in the total; only viewers of the whole hub may see it."""
+            used = use.memory.measured or use.cpu.measured
+            return row("", use, prices) if whole_hub and used else None
+
         return Report(
             *days,
             step=answer.step,
@@ -103,7 +113,8 @@ class ResourceSource:
                 if user in names  # not forgotten in the meantime
             ],
             groups=[row(group, use, prices) for group, use in sorted(found.groups.items())],
-            other=row("", other, prices) if shows_other else None,
+            other=beside(found.other),
+            not_counted=beside(found.rest),
             guarantee_percent=guarantee_share(found.total.memory)
             if Kind.MEMORY_GUARANTEE in answer.kinds
             else None,

@@ -65,6 +65,8 @@ class ResourcesAnswer(Availability, frozen=True, kw_only=True):
     """A page of the users, by name."""
     other: UseView | None
     """Of servers whose user is not certain; not in the total."""
+    not_counted: UseView | None
+    """Of users who are not counted; not in the total."""
     total_users: Count
     page: Count
     pages: Count

@@ -35,6 +35,7 @@ def resources(report: Report | None, timezone: str, page: int) -> ResourcesAnswe
         else [],
         users=[NamedUseView(name=row.name, **_use(row)) for row in found.rows],
         other=UseView(**_use(report.other)) if report and report.other else None,
+        not_counted=UseView(**_use(report.not_counted)) if report and report.not_counted else None,
         total_users=found.total,
         page=found.page,
         pages=found.pages,

@@ -54,6 +54,14 @@ def test_owner(name: str, day: date, owner: int | None) -> None:
     assert Owners(USERS, Spawned.PODS, "jupyter").of(ServerName(name), day) == owner
 
 
+@pytest.mark.parametrize("name", ["db-1", "hub-1", "db_1"])
+def test_containers_of_the_deployment_are_nobodys(name: str) -> None:
+    """A user cannot get the hub's own containers by their name; Compose appends a number."""
+    owners = Owners([user(1, name)], Spawned.CONTAINERS, "classroom")
+    for container in ("classroom-db-1", "classroom-hub-1", "classroom_db_1"):
+        assert owners.of(ServerName(container), DAY) is None
+
+
 def test_the_users_own_name_is_certain() -> None:
     """A label with the user's name decides, whatever the pod is called."""
     owners = Owners(USERS, Spawned.PODS, "jupyter")

@@ -41,7 +41,9 @@ def test_pods(server: tuple[str, str], made: tuple[str, str]) -> None:
 @pytest.mark.parametrize(("server", "made"), CONTAINERS.items())
 def test_containers(server: tuple[str, str], made: tuple[str, str]) -> None:
     """DockerSpawner's names, with its own way to escape and the earlier one."""
-    assert tuple(names(Spawned.CONTAINERS, "jupyter", *server)) == made
+    own, legacy = made
+    assert [*names(Spawned.CONTAINERS, "jupyter", *server)] == [own]
+    assert [*names(Spawned.LEGACY_CONTAINERS, "jupyter", *server)] == [legacy]
 
 
 @pytest.mark.parametrize("user", ["ana", "a.b", "x" * 80])

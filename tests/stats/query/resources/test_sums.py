@@ -47,6 +47,7 @@ def test_nobody_is_shown() -> None:
     """An audience without members sees nothing, not even in the sums."""
     found = collect(measured(1), OWNERS, {(1, DAY): HOUR}, Shown({}, {}), [DAY])
     assert (found.users, found.total, found.days) == ({}, Use(), {DAY: Use()})
+    assert found.rest.memory.measured == HOUR
 
 
 def test_the_answer_is_not_changed() -> None:

@@ -2,8 +2,11 @@
 
 from dataclasses import replace
 
-from services.stats.intervals import Interval
-from services.stats.records import HUB, UNKNOWN, ProfileDay
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.stats.intervals import Interval, common, union
+from services.stats.records import HUB, UNKNOWN, ProfileDay, Session
 from services.stats.store.daily.by_profile import Counts, add_up, by_choice
 from services.stats.store.daily.rollup import CountedDay
 from tests.stats.one_day import ALL_DAY, BASE, DAY, START, WINDOW, at, session
@@ -73,3 +76,52 @@ def test_rows_of_hub_and_group() -> None:
 def test_a_day_without_servers_has_no_profiles() -> None:
     """An imported day has no servers, and nothing is known about their profiles."""
     assert CountedDay(replace(BASE, servers_known=False)).profiles() == []
+
+
+HALF_HOURS = st.integers(-10, 58)
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[list[Session], list[Interval], list[Interval]]:
+    """Servers of one user, when they worked, and when that was observed, to the half hour."""
+    sessions = []
+    for number in range(draw(st.integers(0, 4))):
+        start, end = sorted(draw(st.tuples(HALF_HOURS, HALF_HOURS)))
+        ended = None if draw(st.booleans()) else end / 2
+        profile, image = draw(st.sampled_from([(None, None), (1, None), (1, 2), (2, 2)]))
+        made = session(1, start / 2, start / 2, ended)
+        sessions.append(made._replace(id=number, profile_id=profile, image_id=image))
+    parts = [
+        union(
+            Interval(at(min(pair) / 2), at(max(pair) / 2))
+            for pair in draw(st.lists(st.tuples(HALF_HOURS, HALF_HOURS), max_size=3))
+            if pair[0] != pair[1]
+        )
+        for _ in range(2)
+    ]
+    return sessions, parts[0], parts[1]
+
+
+@given(histories())
+def test_counting_half_hours_gives_the_same(
+    history: tuple[list[Session], list[Interval], list[Interval]],
+) -> None:
+    """A plain count of each half hour of the day agrees."""
+    sessions, active, seen = history
+    seen = common(seen, [WINDOW])
+    plain: dict[tuple[int, int], list[int]] = {}
+    for one in sessions:
+        sums = plain.setdefault((one.profile_id or UNKNOWN, one.image_id or UNKNOWN), [0] * 6)
+        sums[0] += START <= one.started < WINDOW.end
+        for number in range(48):
+            moment = at(number / 2)
+            runs = one.started <= moment and (one.ended is None or moment < one.ended)
+            watched = runs and any(part.start <= moment < part.end for part in seen)
+            worked = watched and any(part.start <= moment < part.end for part in active)
+            for place, value in enumerate((runs, watched, worked), 1):
+                sums[place] += 1800 * value
+        if one.ended is not None and START <= one.ended < WINDOW.end:
+            sums[4] += 1
+            sums[5] += int((one.ended - one.started).total_seconds())
+    expected = {choice: Counts(*sums) for choice, sums in plain.items() if any(sums)}
+    assert by_choice(sessions, active, WINDOW, seen) == expected

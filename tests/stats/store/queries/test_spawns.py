@@ -43,6 +43,24 @@ async def test_nobody_else(counted: Queries) -> None:
         assert await counted.spawns(audience, [MONDAY]) is None
 
 
+async def test_starts_in_summaries(counted: Queries) -> None:
+    """The starts of a summary are those of the Hub; for everybody else they are unknown."""
+    (hub,) = await counted.summaries(WholeHub(), [MONDAY])
+    assert hub.starts == 20
+    for audience in (Members("nbgrader-x"), Individual("ana")):
+        (row,) = await counted.summaries(audience, [MONDAY])
+        assert (row.starts, row.sessions) == (None, 1)
+        rows = await counted.days(audience, day(0), day(0))
+        assert {one.starts for one in rows} == {None}
+
+
+async def test_resolution(counted: Queries) -> None:
+    """The time between polls, also for a day without any."""
+    assert await counted.resolution(day(0), day(1)) == 300
+    assert await counted.resolution(day(3), day(3)) == 300
+    assert (await counted.counters_read()) == at(1, 12)
+
+
 async def test_state_comes_back(counted: Queries) -> None:
     """A recorder that starts again continues the counters, and the hour."""
     state = await counted.store.load_state()

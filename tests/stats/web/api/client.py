@@ -15,6 +15,9 @@ ODD_NAMES = ["q?x=1&user=ana", "h#frag", "%41", "名前", "sp ace", "<b>", "o'\"
 ABOUT_WHOM = (
     *("summary", "days", "week-by-hour", "session-lengths", "people", "concurrency"),
     f"inactive?since={day(2)}",
+    *("profiles", "images", "server-ages"),
+    "dropped-off",
+    "distribution",
 )
 """The routes that are about the hub, a group or a user."""
 
@@ -89,4 +92,4 @@ def with_query(path: str, query: str) -> str:
 
 def range_of(path: str) -> str:
     """A query string for all days, unless the path has a range already."""
-    return "" if "since=" in path else ALL
+    return "" if "since=" in path or path == "server-ages" else ALL

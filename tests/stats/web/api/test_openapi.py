@@ -21,9 +21,11 @@ EXAMPLES = {
     "user": "ana",
     "by": "week",
     "q": "a",
-    "sort": "-sessions",
+    "sort": "-days_active",
     "page": "1",
     "points": "10",
+    "days": "3",
+    "standing": "all",
 }
 """A valid value of every parameter."""
 
@@ -118,7 +120,8 @@ async def test_described_parameters_are_accepted(site: StatsSite, name: str) -> 
     """All described parameters can be sent together; any other is rejected."""
     described = {one["name"]: one for one in parameters(name)}
     for key, one in described.items():
-        check(int(EXAMPLES[key]) if key in ("page", "points") else EXAMPLES[key], one["schema"])
+        number = key in ("page", "points", "days")
+        check(int(EXAMPLES[key]) if number else EXAMPLES[key], one["schema"])
     query = "&".join(f"{key}={EXAMPLES[key]}" for key in described)
     status, body = await ask(site, "root", f"{name}?{query}")
     assert status == 200

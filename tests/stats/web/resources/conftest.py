@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from common.hub.connection import client_session
@@ -55,13 +56,22 @@ async def prometheus() -> AsyncIterator[FakePrometheus]:
         yield fake
 
 
+@asynccontextmanager
+async def measured_site(
+    queries: Queries, prometheus: FakePrometheus, session: aiohttp.ClientSession
+) -> AsyncIterator[StatsSite]:
+    """The dashboard and the API with prices, measured by that Prometheus."""
+    client = PrometheusClient(session, PrometheusSettings(prometheus.url, timeout_seconds=5))
+    source = ResourceSource(queries, Measurements(client, Expressions()), PRICES)
+    async with stats_site(queries, resources=source) as made:
+        yield made
+
+
 @pytest.fixture
 async def site(store: Store, prometheus: FakePrometheus) -> AsyncIterator[StatsSite]:
     """The dashboard and the API with prices, and a user of each role."""
-    async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(client_session(prometheus.url))
-        client = PrometheusClient(session, PrometheusSettings(prometheus.url, timeout_seconds=5))
-        queries = Queries(store)
-        source = ResourceSource(queries, Measurements(client, Expressions()), PRICES)
-        made = await stack.enter_async_context(stats_site(queries, resources=source))
+    async with (
+        client_session(prometheus.url) as session,
+        measured_site(Queries(store), prometheus, session) as made,
+    ):
         yield add_people(made)

@@ -1,9 +1,11 @@
 """The page "Resources" and its CSV files."""
 
 import re
+from pathlib import Path
 
 import pytest
 
+from common.hub.connection import client_session
 from services.stats.query.resources.prices import TIMES
 from services.stats.query.resources.slugs import Spawned, names
 from services.stats.store.queries.dashboard import Queries
@@ -11,8 +13,10 @@ from services.stats.store.store import Store
 from tests.stats.course import ALL, at
 from tests.stats.prometheus.fake import FakePrometheus, Running
 from tests.stats.web.api.client import ask
+from tests.stats.web.resources.conftest import measured_site
 from tests.stats.web.site import (
     HOSTILE,
+    UTC,
     StatsSite,
     add_people,
     get,
@@ -146,6 +150,8 @@ async def test_nothing_measured(site: StatsSite, prometheus: FakePrometheus) -> 
     page = await get(site, "root", f"resources?{ALL}")
     assert "check --prometheus-preset" in text(page)
     assert "<table" not in page.text
+    page = await get(site, "root", "resources?since=2026-03-05&until=2026-03-05")
+    assert "No servers ran on these days" in text(page)
 
 
 async def test_hostile_names(site: StatsSite, prometheus: FakePrometheus) -> None:
@@ -163,6 +169,31 @@ async def test_days_without_records(site: StatsSite) -> None:
     page = await get(site, "root", "resources?since=2020-01-01&until=2020-02-01")
     assert "There are no detailed records of these days" in text(page)
     assert (await get(site, "root", "csv/memory.csv?until=2020-02-01")).status == 404
+
+
+async def test_pruned_days_are_left_out(site: StatsSite, store: Store) -> None:
+    """Without sessions, whose server a container was is not certain: those days are not shown."""
+    await store.prune(at(0))
+    found = rows(await get(site, "root", f"csv/memory.csv?{ALL}"))
+    assert (found[0]["day"], len(found)) == ("2026-03-02", 8)
+    page = await get(site, "root", "resources?since=2026-02-21&until=2026-03-01")
+    assert "They cover 2026-03-02 to 2026-03-09" in text(page)
+
+
+async def test_before_the_first_poll(tmp_path: Path, prometheus: FakePrometheus) -> None:
+    """An empty database is reported as such."""
+    store = await Store.open(f"sqlite:///{tmp_path / 'empty.sqlite'}", UTC)
+    queries = Queries(store)
+    async with (
+        client_session(prometheus.url) as session,
+        measured_site(queries, prometheus, session) as made,
+    ):
+        add_people(made)
+        assert "No records yet" in text(await get(made, "root", "resources"))
+        assert (await get(made, "root", "csv/memory.csv")).status == 404
+        _, body = await ask(made, "root", "cost")
+        assert body["reason"] == "there are no records of these days"
+    await store.close()
 
 
 async def test_pages_keep_the_rules(site: StatsSite) -> None:

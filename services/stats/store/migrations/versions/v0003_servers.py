@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from services.stats.store.tables import Day, UTCTime
+from services.stats.store.tables import Day, UTCTime, UTCTimeExact
 
 revision = "0003"
 down_revision = "0002"
@@ -27,6 +27,7 @@ def upgrade() -> None:
         sessions.add_column(sa.Column("image_id", sa.Integer))
         sessions.add_column(sa.Column("culled", sa.Boolean))
         sessions.create_foreign_key("fk_sessions_image_id_images", "images", ["image_id"], ["id"])
+    op.add_column("users", sa.Column("first_created", UTCTimeExact))
     op.add_column(
         "users", sa.Column("excluded", sa.Boolean, nullable=False, server_default=sa.false())
     )
@@ -34,6 +35,7 @@ def upgrade() -> None:
         "group_days",
         sa.Column("reduced", sa.Boolean, nullable=False, server_default=sa.false()),
     )
+    op.add_column("group_days", sa.Column("audited", sa.Boolean))
     op.create_table(
         "spawns",
         sa.Column("since", UTCTime, nullable=False),
@@ -86,6 +88,8 @@ def downgrade() -> None:
     op.execute("DELETE FROM meta WHERE key = 'profiles_from'")
     op.drop_table("profile_days")
     op.drop_table("spawns")
+    op.drop_column("group_days", "audited")
+    op.drop_column("users", "first_created")
     op.drop_column("users", "excluded")
     op.drop_column("group_days", "reduced")
     with op.batch_alter_table("sessions") as sessions:

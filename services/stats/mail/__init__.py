@@ -1,0 +1,1 @@
+"""E-mail addresses of users, for lists of those who dropped off."""

@@ -1,0 +1,1 @@
+"""How active the users of a hub or a group are, compared with each other. Pure."""

@@ -1,0 +1,1 @@
+"""What each user of a hub or a group did, for comparing them."""

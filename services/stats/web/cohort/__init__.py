@@ -1,0 +1,1 @@
+"""The pages about who dropped off, and about the distribution over people."""
