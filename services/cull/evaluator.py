@@ -53,6 +53,7 @@ class Snapshot(NamedTuple):
     trust_idle_from: datetime | None
     protections: Protections
     arbiter: Arbiter | None
+    unreported: bool = False
 
     def decide_server(self, user: User, server: Server, verdict: bool | None = None) -> Decision:
         """What to do with a server, given the arbiter's ``verdict``."""
@@ -64,6 +65,7 @@ class Snapshot(NamedTuple):
             protections=self.protections,
             trust_idle_from=self.trust_idle_from,
             arbiter=verdict,
+            unreported=self.unreported,
         )
 
     def decide_user(self, user: User) -> Decision:
@@ -107,6 +109,8 @@ class PolicyEvaluator:
         self.now = now
         self._trust_idle_from = trust_idle_from
         self._arbiter = arbiter
+        self.unreported = False
+        """Whether no server reports its activity, as of the last complete listing."""
         self._reader: ProtectionReader | None = None
         if store is not None:
             self._reader = ProtectionReader(lambda: store.protections(self.now()))
@@ -118,7 +122,12 @@ class PolicyEvaluator:
     def snapshot(self, protections: Protections) -> Snapshot:
         """The current state, with protections that were read before."""
         return Snapshot(
-            self.policy(), self.now(), self._trust_idle_from(), protections, self._arbiter
+            self.policy(),
+            self.now(),
+            self._trust_idle_from(),
+            protections,
+            self._arbiter,
+            self.unreported,
         )
 
     async def decide_server(

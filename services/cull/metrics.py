@@ -78,6 +78,13 @@ class CullMetrics:
         self._failing = metrics.gauge(
             "failing_targets", "Servers and users that could not be stopped and will be retried."
         )
+        self._unreported = metrics.gauge(
+            "activity_unreported",
+            "1 while no server reports its activity to the Hub, so that none counts as idle.",
+        )
+        self._stuck = metrics.gauge(
+            "stuck_servers", "Servers that have been starting or stopping for more than an hour."
+        )
         metrics.expect_hub_requests(*_ENDPOINTS)
 
     def pass_finished(self, result: PassResult) -> None:
@@ -117,3 +124,8 @@ class CullMetrics:
         self._hub_up.set(bool(hub_health.up))
         self._settling.set(hub_health.settling)
         self._failing.set(failing)
+
+    def surveyed(self, *, unreported: bool, stuck: int) -> None:
+        """Show what the last complete listing says about the Hub and its servers."""
+        self._unreported.set(unreported)
+        self._stuck.set(stuck)

@@ -107,6 +107,8 @@ class Service:
         result = await self.culler.run_pass()
         if result.good:
             self.readiness.set("pass", None)
+        culler = self.culler
+        self.metrics.surveyed(unreported=culler.evaluator.unreported, stuck=culler.stuck)
         with suppress(ServiceError):
             self.metrics.protections_read(await self.culler.evaluator.protections())
 

@@ -130,8 +130,12 @@ class FakeHub:
         age: float = 7200.0,
         **fields: Any,
     ) -> FakeServer:
-        """Add a running server, last active ``idle`` seconds ago, and its user if necessary."""
+        """Add a running server, last active ``idle`` seconds ago, and its user if necessary.
+
+        A real server reports its activity for the first time some seconds after its start.
+        """
         now = self.now()
+        age = age if idle is None else max(age, idle + 5)
         given: dict[str, Any] = {
             "started": now - timedelta(seconds=age),
             "last_activity": None if idle is None else now - timedelta(seconds=idle),

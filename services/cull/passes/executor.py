@@ -59,6 +59,11 @@ class Culler:
         return self._pool.failing
 
     @property
+    def stuck(self) -> int:
+        """How many servers have been starting or stopping for more than an hour."""
+        return self._surveyor.stuck
+
+    @property
     def as_of(self) -> datetime | None:
         """When :meth:`servers` were listed, by the Hub's clock; None before the first pass."""
         return self._as_of

@@ -14,6 +14,8 @@ from common.hub.models import Server, User
 from services.cull.evaluator import PolicyEvaluator, Snapshot
 from services.cull.passes.hub_health import HubHealth
 from services.cull.passes.own_stops import OwnStops
+from services.cull.passes.pending import Pending, ServerKey
+from services.cull.passes.reporting import Reporting
 from services.cull.passes.results import SurveyedServer, Tally
 from services.cull.policy.model import Action, Decision, Protections, Reason, is_running
 from services.cull.settings import CullSettings
@@ -82,7 +84,9 @@ class Survey:
         self.tally = tally
         self.candidates: list[Candidate] = []
         self.servers: list[SurveyedServer] = []
-        self.no_time: set[tuple[str, str]] = set()
+        self.no_time: set[ServerKey] = set()
+        self.pending: set[ServerKey] = set()
+        self.reporting = Reporting()
         self._by_user = by_user
         self._keep_servers = keep_servers
         self._groups: dict[tuple[str, ...], tuple[str, ...]] = {}
@@ -105,6 +109,8 @@ class Survey:
             tally.reasons[decision.reason] += 1
             if decision.reason is Reason.NO_TIME:
                 self.no_time.add((user.name, name))
+            elif decision.reason is Reason.PENDING:
+                self.pending.add((user.name, name))
             if decision.action is Action.KEEP:
                 tally.kept += 1
             else:
@@ -116,6 +122,19 @@ class Survey:
             delete = None
         if due or delete:
             self._add_candidates(owner or self._without_servers(user), due, delete)
+
+    def keep_idle(self) -> None:
+        """Stop no server for idleness after all: no server reports its activity."""
+        tally = self.tally
+        spared = sum(_is_idle(server.decision) for one in self.candidates for server in one.servers)
+        tally.reasons[Reason.IDLE] -= spared
+        tally.reasons[Reason.UNREPORTED] += spared
+        tally.kept += spared
+        self.servers = [
+            replace(one, decision=_unreported(one.decision)) if _is_idle(one.decision) else one
+            for one in self.servers
+        ]
+        self.candidates = [kept for one in self.candidates if (kept := _without_idle(one))]
 
     def ordered(self) -> list[Candidate]:
         """The candidates, longest idle first; equal ones stay in the Hub's order."""
@@ -134,6 +153,26 @@ class Survey:
     def _without_servers(self, user: User) -> User:
         groups = self._groups.setdefault(user.groups, user.groups)  # one tuple for all its users
         return replace(user, servers={}, groups=groups)
+
+
+def _is_idle(decision: Decision) -> bool:
+    return decision.action is not Action.KEEP and decision.reason is Reason.IDLE
+
+
+def _unreported(decision: Decision) -> Decision:
+    return replace(decision, action=Action.KEEP, reason=Reason.UNREPORTED, due=None)
+
+
+def _without_idle(candidate: Candidate) -> Candidate | None:
+    """The candidate without servers that are only due because they look idle.
+
+    If one of a user's servers keeps running, the user is not deleted either.
+    """
+    servers = tuple(one for one in candidate.servers if not _is_idle(one.decision))
+    delete = candidate.delete if len(servers) == len(candidate.servers) else None
+    if not servers and delete is None:
+        return None
+    return replace(candidate, servers=servers, delete=delete)
 
 
 def state_of(server: Server, decision: Decision) -> str:
@@ -166,7 +205,13 @@ class Surveyor:
         self._own_stops = own_stops
         self._settings = settings
         self._groups_visible = False
-        self._no_time: set[tuple[str, str]] = set()
+        self._no_time: set[ServerKey] = set()
+        self._pending = Pending()
+
+    @property
+    def stuck(self) -> int:
+        """Servers that have been starting or stopping for too long."""
+        return self._pending.stuck
 
     async def survey(self, tally: Tally, abandoned: Callable[[], bool]) -> Survey:
         """List all running servers, and all users where they are culled, and decide on each.
@@ -189,6 +234,7 @@ class Surveyor:
                 await self._hub_health.check()
         if self._hub.gaps > gaps:
             log.info("The listing changed while it was read; the next pass finds missed users.")
+        self._check_reporting(survey)
         self._report(survey, self._hub.broken_items - broken)
         return survey
 
@@ -243,7 +289,27 @@ class Surveyor:
             survey.tally.error(f"{user.name}: {type(error).__name__}: {error}")
             log.exception("The decision on %s failed", user.name)
             return
+        for name in decisions:
+            survey.reporting.add(user.servers[name], snapshot.now)
         survey.add(user, decisions, delete)
+
+    def _check_reporting(self, survey: Survey) -> None:
+        """Keep all servers that look idle if none reports its activity."""
+        if survey.reporting.is_missing:
+            survey.keep_idle()
+        evaluator, missing = self._evaluator, survey.reporting.is_missing
+        if not survey.tally.complete or missing is evaluator.unreported:
+            return
+        evaluator.unreported = missing
+        if missing:
+            log.error(
+                "None of %d servers has reported any activity to the Hub for 20 minutes, so none is"
+                " stopped for being idle. Servers report through jupyterhub-singleuser; check that"
+                " they reach the Hub's API, and c.JupyterHub.last_activity_interval.",
+                survey.reporting.silent,
+            )
+        else:
+            log.info("Servers report their activity to the Hub: idle ones are stopped again.")
 
     def _report(self, survey: Survey, broken: int) -> None:
         if broken:
@@ -253,3 +319,11 @@ class Surveyor:
         for user, server in sorted(survey.no_time - self._no_time):
             log.warning("%s/%s has no usable time and is never stopped", user, server)
         self._no_time = survey.no_time
+        if survey.tally.complete:
+            for user, server in self._pending.update(survey.pending, self._hub.hub_now()):
+                log.warning(
+                    "%s/%s has been starting or stopping for more than an hour; the Hub may have"
+                    " lost track of it",
+                    user,
+                    server,
+                )

@@ -33,13 +33,15 @@ def decide_server(
     protections: Protections = NO_PROTECTIONS,
     trust_idle_from: datetime | None = None,
     arbiter: bool | None = None,
+    unreported: bool = False,
 ) -> Decision:
     """What to do with one server.
 
     Idleness is not trusted before ``trust_idle_from``. The age of a server does not depend on
     activity reports and always counts. Extensions and holds override both. ``arbiter`` is the
     verdict of jupyterhub-idle-culler's ``cull_arbiter_hook``; it replaces the comparison with
-    the idle timeout and nothing else.
+    the idle timeout and nothing else. ``unreported`` is whether no server reports its activity:
+    then none counts as idle.
     """
     rule = policy.rule_for(user, server, now)
     idle_since = None
@@ -62,6 +64,8 @@ def decide_server(
     deadlines = _Deadlines.of(idle_timeout, idle_since, rule.max_age, server.started)
     if arbiter is not None and exempt is None:
         deadlines = deadlines.with_verdict(arbiter, now)
+    if unreported and exempt is None and deadlines.idle is not None:
+        deadlines, exempt = deadlines._replace(idle=None), Reason.UNREPORTED
     if exempt is not None and deadlines.first is None:
         return Decision(Action.KEEP, exempt, rule.name, None, idle_since)
     target = _Target(

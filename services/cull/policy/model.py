@@ -32,6 +32,7 @@ class Reason(StrEnum):
     HELD = "held"
     EXTENDED = "extended"
     SETTLING = "settling"
+    UNREPORTED = "unreported"
     PENDING = "pending"
     NOT_READY = "not_ready"
     NO_TIME = "no_time"

@@ -14,6 +14,7 @@ REASONS = {
     Reason.HELD: "an administrator has placed a hold on it",
     Reason.EXTENDED: "it has been extended",
     Reason.SETTLING: "the Hub has only just become available, so idle times are not reliable yet",
+    Reason.UNREPORTED: "no server reports its activity to the Hub, so nobody knows which are idle",
     Reason.PENDING: "it is starting or stopping",
     Reason.NOT_READY: "it is not ready yet",
     Reason.NO_TIME: "the Hub does not report when it was last active",

@@ -33,6 +33,11 @@ class CullerState:
         """What a pass would do with a server now, given the extensions and holds."""
         return await self._culler.evaluator.decide_server(user, server, protections)
 
+    @property
+    def unreported(self) -> bool:
+        """Whether no server reports its activity, so that none counts as idle."""
+        return self._culler.evaluator.unreported
+
     def passes(self) -> list[PassResult]:
         """The last passes, the oldest first."""
         return list(self._culler.history)

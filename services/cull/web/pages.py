@@ -52,9 +52,17 @@ class PageHandlers:
         """Respond with a page and the viewer's menu."""
         menu = [("Your servers", ""), *(_ADMIN_MENU if viewer.admin else ())]
         nav = [(label, request.app[PREFIX] + path) for label, path in menu]
-        return render_page(
-            request, template, status=status, nav=nav, now=self.state.now(), **context
-        )
+        context |= {"now": self.state.now(), "warnings": self._warnings() if viewer.admin else ()}
+        return render_page(request, template, status=status, nav=nav, **context)
+
+    def _warnings(self) -> list[str]:
+        """What an administrator should know on every page."""
+        if not self.state.unreported:
+            return []
+        return [
+            "No server has reported any activity to the Hub for 20 minutes, so no server is stopped"
+            " for being idle. Check that servers reach the Hub's API."
+        ]
 
     def url(self, request: web.Request, path: str, /, **query: Any) -> URL:
         """The address of another page of the service."""
