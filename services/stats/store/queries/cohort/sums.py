@@ -1,7 +1,7 @@
 """What each user of a selection did, summed over stretches of days, counted by the database."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
@@ -84,11 +84,8 @@ async def sums_by_stretch(
 
 def _starts(selection: Selection, edges: Iterable[date]) -> list[date]:
     """The first days of the stretches."""
-    starts = {selection.first, selection.excluded.since, *edges}
-    # Of the hub, the days on which some users are not counted.
-    windows: Mapping[int, Sequence[tuple[date, date]]] = selection.excluded.members
-    if selection.windows is not None:
-        windows = selection.windows
+    starts = {selection.first, *selection.excluded.edges(), *edges}
+    windows = selection.windows or {}
     for first, last in {one for some in windows.values() for one in some}:
         starts.add(first)
         if last < date.max:
