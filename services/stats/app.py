@@ -365,7 +365,7 @@ class StatsApp(ServiceApp, ResourceOptions, EmailOptions):
 
     async def report(self, _words: Sequence[str], options: Mapping[str, str]) -> int:
         """``report``"""
-        from services.stats.commands.output import output_problems, write_output
+        from common.output import output_problems, write_output
         from services.stats.commands.report import ReportOptions, report
         from services.stats.database import missing_database, open_store
 

@@ -7,7 +7,17 @@ from aiohttp.web import PlainResource
 from tests.stats.course import ALL
 from tests.stats.web.site import PREFIX, StatsSite, text
 
-NOT_PAGES = ("api/", "health", "ready", "metrics", "oauth_callback", "login", "logout", "static/")
+NOT_PAGES = (
+    "api/",
+    "csv/",
+    "health",
+    "ready",
+    "metrics",
+    "oauth_callback",
+    "login",
+    "logout",
+    "static/",
+)
 
 
 def pages(site: StatsSite) -> list[str]:
