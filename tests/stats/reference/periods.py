@@ -140,12 +140,11 @@ def people(days: Days, first: date, last: date, group: str | None = None) -> lis
     """Everyone with an account or, of a group, who was a member; on some of these days."""
     rows = []
     for user in days.seen.users:
-        wanted = [
-            day
-            for day in days.days
-            if first <= day <= last
-            and (days.exists(user, day) if group is None else days.is_member(user, group, day))
-        ]
+        wanted = [day for day in days.days if first <= day <= last]
+        if group is None and not any(days.exists(user, day) for day in wanted):
+            continue  # although a server may have run before the account was first seen
+        if group is not None:
+            wanted = [day for day in wanted if days.is_member(user, group, day)]
         if wanted:
             rows.append(_person(days, user, wanted))
     return sorted(rows, key=lambda row: (row.name, row.deleted, row.active))
