@@ -23,6 +23,7 @@ COMMON_IMPORTS: dict[str, set[str]] = {
     "oauth": {"hub"},
     "web": {"oauth"},
     "config": {"hub", "oauth"},
+    "program": {"config", "hub", "oauth", "web"},
 }
 #: The folders of a service that each of them may import. The modules beside them hold values that
 #: all may import, and compose the service.
@@ -38,8 +39,9 @@ SERVICE_IMPORTS: dict[str, set[str]] = {
     "stats/prometheus": {"query"},
     "stats/store": {"query", "settings"},
     "stats/record": {"settings", "store"},
-    "stats/web": {"prometheus", "query", "settings", "store"},
-    "stats/commands": {"query", "record", "settings", "store"},
+    "stats/meeting": {"query", "settings", "store"},
+    "stats/web": {"meeting", "prometheus", "query", "settings", "store"},
+    "stats/commands": {"meeting", "query", "record", "settings", "store"},
     "formgrader_proxy/store": set(),
     "formgrader_proxy/export": set(),
     "formgrader_proxy/course_folders": set(),
@@ -159,7 +161,6 @@ PURE = (
     "services/stats/web/api/openapi.py",
     "services/stats/web/api/parameters.py",
     "services/stats/web/api/responses.py",
-    "services/stats/web/presentation.py",
     "services/stats/web/resources/types.py",
 )
 EFFECTS = {

@@ -1,1 +1,1 @@
-"""The traitlets application: flags, configuration files, the environment, help and launch."""
+"""The traitlets application: flags, configuration files, the environment and help."""

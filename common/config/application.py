@@ -13,12 +13,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from traitlets import Bool, Enum, Int, Unicode, default
+from traitlets import Bool, Enum, Unicode, default
 
 from common import __version__, logs
 from common.config import environment
 from common.config.address import Addressed
 from common.config.command import Command
+from common.config.seconds import Seconds
 from common.config.sources import LEVELS
 from common.hub.scopes import check, role_for
 
@@ -31,6 +32,7 @@ class ServiceApp(Addressed):
     """A service's settings. Subclasses add traits, ``problems()`` and ``main()``."""
 
     name = "service"
+    title: ClassVar[str] = "Service"  # of its pages
     version = __version__
     description = "A JupyterHub service."
     examples = ""  # one or two command lines to copy, for --help
@@ -45,8 +47,8 @@ class ServiceApp(Addressed):
         " Prefer --token-file to writing the token in a configuration file."
     ).tag(config=True)
     token_file = Unicode(help="A file that contains only the token.").tag(config=True)
-    request_timeout = Int(
-        help="Time limit for a request to the Hub, in seconds."
+    request_timeout = Seconds(
+        help='Time limit for a request to the Hub: seconds, or a duration such as "1m".'
         " Default: $JUPYTERHUB_REQUEST_TIMEOUT or 60.",
         min=1,
     ).tag(config=True)
@@ -149,7 +151,7 @@ class ServiceApp(Addressed):
     # -- problems
 
     def problems(self) -> list[str]:
-        """Every problem, each with what to write instead. Services extend the list."""
+        """Every problem, each with what to write instead."""
         found = list(self.mistakes)
         if self.needs_hub:
             found += environment.hub_problems(self.url, self.api_token, self.token_file)
@@ -160,7 +162,14 @@ class ServiceApp(Addressed):
             found += environment.internal_certs_problems(self.internal_certs_location)
         if tls := self._own_tls():
             found += environment.tls_problems(tls)
-        return list(dict.fromkeys(found))
+        return list(dict.fromkeys([*found, *self.own_problems()]))
+
+    def own_problems(self) -> list[str]:
+        """The problems of the service's own settings, files and packages. Services override it.
+
+        They do not depend on the Hub's environment, so they can be found before the service runs.
+        """
+        return []
 
     def get_default_logging_config(self) -> dict[str, Any]:
         """Keep traitlets from changing the logging configuration."""

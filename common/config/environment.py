@@ -31,6 +31,17 @@ def service_address() -> tuple[str, int | None]:
     return parts.hostname, port or (443 if parts.scheme == "https" else 80)
 
 
+def is_managed() -> bool:
+    """Whether the Hub started this process as a managed service.
+
+    A service that runs elsewhere may have JUPYTERHUB_SERVICE_NAME, too. JUPYTERHUB_SERVER_NAME,
+    which is empty, only the Hub sets.
+    """
+    return bool(
+        os.environ.get("JUPYTERHUB_SERVICE_NAME") and "JUPYTERHUB_SERVER_NAME" in os.environ
+    )
+
+
 def access_scopes() -> frozenset[str]:
     """The scopes that give access to the service. An empty set gives access to nobody."""
     text = os.environ.get("JUPYTERHUB_OAUTH_ACCESS_SCOPES")

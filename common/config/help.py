@@ -121,6 +121,8 @@ def _kind(trait: Any) -> str:
         return "true|false"
     if values := getattr(trait, "values", None):
         return "|".join(str(value) for value in values if isinstance(value, str))
+    if name == "Seconds":
+        return "TIME"
     return "NUMBER" if name in ("Int", "Integer", "Float", "CInt", "CFloat") else "TEXT"
 
 

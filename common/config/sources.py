@@ -33,6 +33,10 @@ _MOST = 2**31 - 1
 _WORDS = {
     "an int": "a whole number",
     "an int or None": "a whole number",
+    'a number of seconds or a duration such as "45m"': 'a time: seconds (600), or "45m", "1h 30m"',
+    'a number of seconds or a duration such as "45m" or None': (
+        'a time: seconds (600), or "45m", "1h 30m", "never"'
+    ),
     "a float": "a number",
     "a float or None": "a number",
     "a boolean": "true or false",

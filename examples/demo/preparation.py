@@ -51,7 +51,13 @@ def prepare(state: Path, environment: dict[str, str]) -> Iterator[Task]:
     if not database.exists():
         for left_over in state.glob(f"{incomplete.name}*"):
             left_over.unlink()
-        words = ["-m", "services.stats", "demo-data", f"--db-url=sqlite:///{incomplete}"]
+        students = [person.login for person in PEOPLE if STUDENTS in person.groups]
+        others = [person.login for person in PEOPLE if STUDENTS not in person.groups]
+        words = [
+            *("-m", "services.stats", "demo-data", f"--db-url=sqlite:///{incomplete}"),
+            *(f"--users={','.join(students)}", f"--group={STUDENTS}"),
+            f"--staff={','.join(others)}",
+        ]
         process, log = _start(words, state, environment)
         name = "a fictional semester for the statistics"
         yield Task(name, process, log, lambda: incomplete.rename(database), needed_at_start=True)

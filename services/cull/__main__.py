@@ -1,6 +1,6 @@
 """Entry point of ``python -m services.cull``."""
 
-from common.config.launch import launch
+from common.program.launch import launch
 from services.cull.app import IdleCuller
 
 if __name__ == "__main__":

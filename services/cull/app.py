@@ -15,6 +15,7 @@ from traitlets import Bool, Callable, Int, List, Unicode, default
 
 from common.config.application import ServiceApp
 from common.config.command import Command
+from common.config.seconds import Seconds
 from common.db.address import parse_address
 from common.db.checks import database_problems
 from common.errors import ConfigError
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from services.cull.web.site import SiteSettings
 
 SETTLE_SECONDS = 360
+PERIOD_SECONDS = 300
+"""The time between passes if no server is stopped for being idle."""
 DEFAULT_DB_URL = "sqlite:///cull.sqlite"
 
 
@@ -36,6 +39,7 @@ class IdleCuller(ServiceApp):
     """Named like jupyterhub-idle-culler's application, so that its configuration files work."""
 
     name = "cull"
+    title = "Idle culler"
     description = "Stops idle single-user servers of a JupyterHub."
     examples = """
     python -m services.cull --timeout=3600 --dry-run            # who would be stopped, and why
@@ -71,18 +75,31 @@ class IdleCuller(ServiceApp):
     }
 
     # -- the options of jupyterhub-idle-culler
-    timeout = Int(600, min=0, help="Idle timeout in seconds.").tag(config=True)
-    cull_every = Int(
-        min=0, help="Seconds between passes over all servers. Default: half the timeout."
+    timeout = Seconds(
+        600,
+        never=None,
+        zero="0 would stop every server at once; write never to stop none for idleness, or a time"
+        ' such as "10m".',
+        min=1,
+        help='Idle timeout: seconds, or a duration such as "45m" or "2h"; never stops no server'
+        " because it is idle.",
     ).tag(config=True)
-    max_age = Int(
+    cull_every = Seconds(
+        zero="0 would make passes without a pause; leave it out for half the timeout, or write a"
+        ' time such as "5m".',
+        min=1,
+        help="Time between passes over all servers. Default: half the timeout, or 5 minutes if that"
+        " is never.",
+    ).tag(config=True)
+    max_age = Seconds(
         0,
+        never=0,
         min=0,
-        help="Stop servers that have run for this many seconds, even if they are active;"
-        " 0 for no limit.",
+        help='Stop servers that have run for this time, even if they are active, such as "2d";'
+        " never, or 0, for no limit.",
     ).tag(config=True)
     concurrency = Int(
-        10, min=0, help="Maximum number of servers to stop at the same time; 0 for no limit."
+        10, min=0, help="Maximum number of servers to stop at the same time; at least 1."
     ).tag(config=True)
     api_page_size = Int(
         0,
@@ -97,6 +114,14 @@ class IdleCuller(ServiceApp):
         False,
         help="With --cull-users, also delete idle administrators. (In jupyterhub-idle-culler"
         " this is the default.)",
+    ).tag(config=True)
+    cull_group_members = Bool(
+        False,
+        help="With --cull-users, also delete idle members of groups. They lose their groups, such"
+        " as the graders of a course.",
+    ).tag(config=True)
+    cull_unused_users = Bool(
+        False, help="With --cull-users, also delete users who have never signed in."
     ).tag(config=True)
     cull_default_servers = Bool(True, help="Stop idle default servers.").tag(config=True)
     cull_named_servers = Bool(True, help="Stop idle named servers.").tag(config=True)
@@ -116,9 +141,9 @@ class IdleCuller(ServiceApp):
         help="Policy file (TOML) with rules for groups, profiles, hours and more. It is reloaded"
         " when it changes. Check it with the check-policy command."
     ).tag(config=True)
-    settle = Int(
+    settle = Seconds(
         min=0,
-        help="Seconds to wait after a start or an outage of the Hub before treating any server"
+        help="Time to wait after a start or an outage of the Hub before treating any server"
         f" as idle; 0 for no wait. Default: {SETTLE_SECONDS}, or 0 with --once.",
     ).tag(config=True)
     dry_run = Bool(
@@ -134,8 +159,11 @@ class IdleCuller(ServiceApp):
     max_stops_per_minute = Int(
         0, min=0, help="Maximum number of servers to stop in any minute; 0 for no limit."
     ).tag(config=True)
-    extend_by = Int(
-        3600, min=0, help='Seconds that "Keep running" adds; 0 to disable the button.'
+    extend_by = Seconds(
+        3600,
+        never=0,
+        min=0,
+        help='The time that "Keep running" adds, such as "1h"; never, or 0, disables the button.',
     ).tag(config=True)
     extensions_per_day = Int(
         3, min=0, help="How many times a day a user may extend the same server."
@@ -161,6 +189,8 @@ class IdleCuller(ServiceApp):
             "api_page_size",
             "cull_users",
             "cull_admin_users",
+            "cull_group_members",
+            "cull_unused_users",
             "cull_default_servers",
             "cull_named_servers",
             "remove_named_servers",
@@ -182,7 +212,7 @@ class IdleCuller(ServiceApp):
 
     @default("cull_every")
     def _default_cull_every(self) -> int:
-        return self.timeout // 2
+        return max(1, self.timeout // 2) if self.timeout else PERIOD_SECONDS
 
     @default("settle")
     def _default_settle(self) -> int:
@@ -198,8 +228,8 @@ class IdleCuller(ServiceApp):
 
     @property
     def period(self) -> float:
-        """Seconds between the starts of two passes; at least 1, even if the timeout is 1."""
-        return max(1.0, float(self.cull_every))
+        """Seconds between the starts of two passes."""
+        return float(self.cull_every)
 
     @property
     def uses_database(self) -> bool:
@@ -222,6 +252,8 @@ class IdleCuller(ServiceApp):
             max_age=self.max_age,
             cull_users=self.cull_users,
             cull_admin_users=self.cull_admin_users,
+            cull_group_members=self.cull_group_members,
+            cull_unused_users=self.cull_unused_users,
             cull_default_servers=self.cull_default_servers,
             cull_named_servers=self.cull_named_servers,
             remove_named_servers=self.remove_named_servers,
@@ -246,7 +278,9 @@ class IdleCuller(ServiceApp):
     @property
     def required_scopes(self) -> dict[str, str]:
         """The scopes that the configured work needs, each with the reason."""
-        groups = self.uses_database or bool(self.policy and self.policy_file().policy.needs_groups)
+        groups = self.uses_database or bool(
+            self.policy and self.policy_file().policy.matches_groups
+        )
         return required_scopes(cull_users=self.cull_users) | optional_scopes(
             groups=groups, settle=False
         )
@@ -262,9 +296,14 @@ class IdleCuller(ServiceApp):
 
         return PolicyFile(Path(self.policy), self.policy_flags)
 
-    def problems(self) -> list[str]:
-        """Everything that is wrong with the settings, the policy file and the database URL."""
-        found = super().problems()
+    def own_problems(self) -> list[str]:
+        """What is wrong with the culler's settings, the policy file and the database URL."""
+        found = []
+        if not self.concurrency:
+            found.append(
+                "--concurrency: 0 would stop all idle servers at the same time; write how many,"
+                " such as 10."
+            )
         try:
             # A single pass without a database needs neither its directory nor its driver.
             found += database_problems(self.db_url) if self.uses_database else []

@@ -6,6 +6,9 @@
 #: Opens the administrator's pages. The Hub must define it as a custom scope.
 ADMIN_SCOPE = "custom:jupyterhub-cull:admin"
 
+#: Opens the audit log for a service that reads it, such as the statistics, and nothing else.
+AUDIT_SCOPE = "custom:jupyterhub-cull:read-audit"
+
 
 def required_scopes(*, cull_users: bool) -> dict[str, str]:
     """Scopes without which the culler cannot work."""

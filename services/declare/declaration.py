@@ -19,6 +19,16 @@ SHARED_ORIGIN = (
     ' "https://hub.example.org", with a wildcard DNS entry and certificate.'
 )
 
+UNUSABLE = (
+    "declare(): %s cannot work. The Hub starts, and the service responds with 503 until this is"
+    " corrected:\n  %s"
+)
+
+OTHER_CULLER = (
+    "jupyterhub-idle-culler is declared, too. It stops servers in spite of holds, exams and the"
+    " rules of the policy: remove it from c.JupyterHub.services."
+)
+
 
 def declare(
     c: Any,
@@ -40,7 +50,7 @@ def declare(
     - ``url``: the URL to listen on instead, such as ``http://10.0.0.5:9000``; False for no pages
     - ``api_token``: the service runs elsewhere, at ``url``, with this token in its
       JUPYTERHUB_API_TOKEN; the Hub does not start it. Set its flags where you start it. Repeat
-      cull_users, policy and settle=0 here, since the culler's role depends on them
+      cull_users, policy, settle=0 and cull_url here, since the roles depend on them
     - ``environment``: a dict of additional environment variables
     - ``cwd``, ``user``: its working directory and system user
     - ``display``: whether the Hub's menu lists it; True by default
@@ -50,6 +60,9 @@ def declare(
 
     If both are declared, nbgrader's "Manage Students" links to the statistics of the course's
     students: the option ``stats_url`` of formgrader_proxy is then ``<name>/``; "" removes the link.
+
+    The statistics read the culler's audit log, which shows which servers it stopped: the option
+    ``cull_url`` of stats is then the URL of the culler's pages; "" turns this off.
 
     - ``service_per_course``, only of formgrader_proxy: course ids. For each, a service with the
       course's name is added at the same URL. It leads to the course, and the course's graders may
@@ -63,9 +76,12 @@ def declare(
     repeats the flag, None omits it. Every user of the machine can read the flags of a process, so
     pass secrets in ``environment``.
 
-    Raises ConfigError with all problems; ``c`` is then unchanged. Issues a UserWarning for what
-    the installed JupyterHub does not support, and logs one warning if a service has pages and the
-    Hub has no ``subdomain_host``.
+    Raises ConfigError with all problems; ``c`` is then unchanged. Only what concerns the Hub is
+    such a problem: if the flags of a service are invalid, or the files and packages that they name
+    are missing, that is logged as an error, all of it at once, and the Hub starts. The service
+    then responds with 503 and the reason until it can work. Issues a UserWarning for what the
+    installed JupyterHub does not support and if jupyterhub-idle-culler is declared, too, and logs
+    one warning if a service has pages and the Hub has no ``subdomain_host``.
     """
     requested: dict[str, tuple[ServiceType, object]] = {
         "cull": (CULL, cull),
@@ -86,6 +102,8 @@ def declare(
         options = {} if given is True else given
         if kind is FORMGRADER_PROXY and isinstance(options, Mapping):
             options = _with_statistics(options, stats)
+        if kind is STATS and isinstance(options, Mapping):
+            options = _with_culler(options, cull, plan, str(_current(hub, "base_url", "/")))
         if isinstance(options, Mapping):
             plan.add(argument, kind, options)
         else:
@@ -94,6 +112,10 @@ def declare(
             )
     if plan.problems:
         raise ConfigError([f"declare(): {problem}" for problem in plan.problems])
+    for argument, reasons in plan.unusable.items():
+        log.error(UNUSABLE, argument, "\n  ".join(reasons))
+    if "cull" in requested and requested["cull"][1] and _has_other_culler(plan):
+        plan.warnings.append(OTHER_CULLER)
     for warning in plan.warnings:
         warnings.warn(f"declare(): {warning}", stacklevel=2)
     has_pages = any(kind.admin_scope in plan.custom_scopes for kind, _ in requested.values())
@@ -104,6 +126,11 @@ def declare(
     hub.custom_scopes = plan.custom_scopes
     if plan.token_scopes:
         _extend_token_scopes(c, plan)
+
+
+def _has_other_culler(plan: Plan) -> bool:
+    commands = [service.get("command") or () for service in plan.services]
+    return any("idle_culler" in str(word).replace("-", "_") for line in commands for word in line)
 
 
 def _with_statistics(options: Options, stats: object) -> Options:
@@ -117,6 +144,22 @@ def _with_statistics(options: Options, stats: object) -> Options:
     if "stats_url" in options or "api_token" in options:
         return options
     return {**options, "stats_url": f"{declared.get('name', STATS.name)}/"}
+
+
+def _with_culler(options: Options, cull: object, plan: Plan, base_url: str) -> Options:
+    """The options of the statistics, with the address of the culler's pages if there are any.
+
+    Statistics that run elsewhere get their flags there.
+    """
+    declared = {} if cull is True else cull
+    if not isinstance(declared, Mapping) or "cull_url" in options or "api_token" in options:
+        return options
+    name = declared.get("name", CULL.name)
+    url = plan.url_of(name)
+    if url is None:
+        return options
+    base = f"/{base_url.strip('/')}/".replace("//", "/")
+    return {**options, "cull_url": f"{url.rstrip('/')}{base}services/{name}/"}
 
 
 #: Scopes that nbgrader's course list needs in the token of a user's server, besides those of the

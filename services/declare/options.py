@@ -1,7 +1,8 @@
-"""The options of a declaration: those for the Hub, those for flags, and their checks. Pure."""
+"""The options of a declaration: those for the Hub, those for flags, and their checks."""
 
 from collections.abc import Callable, Iterable, Mapping, Set
-from pathlib import PurePath
+from pathlib import Path, PurePath
+from pwd import getpwnam
 from re import fullmatch
 from typing import Any
 from urllib.parse import urlsplit
@@ -70,6 +71,20 @@ def _is_path(value: object) -> bool:
     return isinstance(value, str | PurePath) and bool(str(value))
 
 
+def _is_directory(value: object) -> bool:
+    return _is_path(value) and Path(str(value)).is_dir()
+
+
+def _is_account(value: object) -> bool:
+    if not isinstance(value, str):
+        return False
+    try:
+        getpwnam(value)
+    except KeyError:
+        return False
+    return True
+
+
 def _is_bool(value: object) -> bool:
     return isinstance(value, bool)
 
@@ -81,8 +96,8 @@ HUB_OPTIONS: dict[str, tuple[Callable[[object], bool], str]] = {
     "url": (_is_url, "must be a URL such as http://127.0.0.1:9000, or False for no pages"),
     "api_token": (_is_token, "must be a string of at least 8 characters"),
     "environment": (_is_environment, "must be a dict of strings"),
-    "cwd": (_is_path, "must be a directory"),
-    "user": (_is_path, "must be the name of a system user"),
+    "cwd": (_is_directory, "must be a directory that exists"),
+    "user": (_is_account, "must be the name of a system user that exists"),
     "service_per_course": (_are_courses, "must be a list of course ids, such as course101"),
     "display": (_is_bool, "must be True or False"),
     "users": (_are_names, _NAMES),

@@ -6,17 +6,19 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
-from common.config.flags import split
+from services.cull.scopes import AUDIT_SCOPE
+from services.declare.check import unusable
 from services.declare.options import Options, as_flags, option_problems
-from services.declare.service_types import ServiceType
+from services.declare.service_types import STATS, ServiceType
 
 
 @dataclass
 class Plan:
     """A Hub's configuration as it will be, with all problems found on the way.
 
-    ``problems`` make the declaration fail; ``warnings`` do not. ``token_scopes`` are scopes for
-    the tokens of users' servers.
+    ``problems`` make the declaration fail; ``warnings`` do not, and neither do ``unusable``: by
+    service, why it cannot work although the Hub can start it. ``token_scopes`` are scopes for the
+    tokens of users' servers.
     """
 
     services: list[Any]
@@ -25,6 +27,7 @@ class Plan:
     scheme: str
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    unusable: dict[str, list[str]] = field(default_factory=dict)
     token_scopes: list[str] = field(default_factory=list)
 
     def add(self, argument: str, kind: ServiceType, options: Options) -> None:
@@ -33,8 +36,8 @@ class Plan:
         self.problems += [f"{argument}: {problem}" for problem in invalid]
         if invalid:
             return
-        unknown = split(as_flags(options), kind.app.options()).problems
-        self.problems += [f"{argument}: {problem}" for problem in unknown]
+        if "api_token" not in options and (found := unusable(kind, options)):
+            self.unusable[argument] = found
         name = options.get("name", kind.name)
         if self._has_service(name):
             self.problems.append(
@@ -45,7 +48,7 @@ class Plan:
         self.services.append(service)
         if self.scheme == "https" and "url" in service and "command" in service:
             self._warn_of_internal_ssl(argument, name)
-        if scopes := list(kind.scopes(options)):
+        if scopes := [*kind.scopes(options), *self._culler_scopes(kind, options)]:
             description = f"Scopes of the service {name}"
             self._add_role(argument, f"{name}-service", description, scopes=scopes, services=[name])
         if options.get("url") is not False:
@@ -55,6 +58,20 @@ class Plan:
 
     def _has_service(self, name: str) -> bool:
         return any(service.get("name") == name for service in self.services)
+
+    def url_of(self, name: str) -> str | None:
+        """Where a service listens; None without such a service, or without its pages."""
+        urls = (service.get("url") for service in self.services if service.get("name") == name)
+        return next((str(url) for url in urls if url), None)
+
+    def _culler_scopes(self, kind: ServiceType, options: Options) -> list[str]:
+        """What the statistics need to read the audit log of the culler in ``cull_url``."""
+        name = str(options.get("cull_url") or "").rstrip("/").rpartition("/")[2]
+        if kind is not STATS or not name or self.url_of(name) is None:
+            return []
+        description = "Read the audit log of the idle culler."
+        self.custom_scopes.setdefault(AUDIT_SCOPE, {"description": description})
+        return [f"access:services!service={name}", AUDIT_SCOPE]
 
     def _warn_of_internal_ssl(self, argument: str, name: str) -> None:
         """JupyterHub 6.1.1 waits for such a service in vain, and then exits."""

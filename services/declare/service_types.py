@@ -52,9 +52,10 @@ STATS = ServiceType(
     "services.stats",
     "stats",
     StatsApp,
-    lambda options: stats.REQUIRED_SCOPES,
+    lambda options: stats.REQUIRED_SCOPES | stats.OPTIONAL_SCOPES,
     stats.ADMIN_SCOPE,
     "See the activity statistics of all users.",
+    scope_options=frozenset({"cull_url"}),
 )
 FORMGRADER_PROXY = ServiceType(
     "services.formgrader_proxy",

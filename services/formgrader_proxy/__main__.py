@@ -1,6 +1,6 @@
 """``python -m services.formgrader_proxy``"""
 
-from common.config.launch import launch
+from common.program.launch import launch
 from services.formgrader_proxy.app import FormgraderProxy
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ class FormgraderProxy(ServiceApp):
     """Serves nbgrader's formgrader behind the Hub's sign-in."""
 
     name = "formgrader"
+    title = "Grading"
     description = (
         "Serves nbgrader's formgrader to graders, behind the Hub's sign-in, for many courses."
     )
@@ -159,13 +160,17 @@ class FormgraderProxy(ServiceApp):
         return self.register or super()._default_service_prefix()
 
     def problems(self) -> list[str]:
-        """The problems of every service, and those of the courses file and of registering."""
+        """The problems of every service, and those of this one."""
         found = super().problems()
-        if not self.needs_hub:  # check-courses, which serves nothing
-            return found
-        if not self.serves:
+        if self.needs_hub and not self.serves:
             found.append("Nowhere to listen: give the service a url at the Hub, or use --port.")
-        found += database_problems(self.db_url)
+        return found
+
+    def own_problems(self) -> list[str]:
+        """The problems of the courses file, the database and of registering."""
+        if not self.needs_hub:  # check-courses, which serves nothing
+            return []
+        found = database_problems(self.db_url)
         if not self.courses:
             found.append("--courses is missing: use --courses=FILE.toml.")
         else:

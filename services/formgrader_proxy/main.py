@@ -19,6 +19,7 @@ from common.web.application import create_app
 from common.web.metrics import Metrics
 from common.web.pages import add_templates
 from common.web.server import serve
+from common.web.unavailable import Place, unavailable
 from services.formgrader_proxy.jobs.jobs import Jobs
 from services.formgrader_proxy.metrics import FormgraderMetrics
 from services.formgrader_proxy.proxy.gateway import Gateway
@@ -39,6 +40,8 @@ from services.formgrader_proxy.web.sign_in_again import SignInAgain
 
 log = logging.getLogger("formgrader")
 
+TITLE = "Grading"
+WAITING = ("The database of the audit log is not available yet. The log says why.",)
 #: Seconds between two looks at the courses file and the Hub, and between attempts to open the
 #: database.
 POLL_SECONDS = 5.0
@@ -117,17 +120,28 @@ class Service:
         return 0
 
     async def _open_audit(self) -> None:
-        """Open the audit log's database, retrying while it is unavailable."""
-        while not self.stopping.is_set():
-            try:
-                await self.audit.open()
-            except StoreError as error:
-                self.readiness.set("database", str(error))
-                log.warning("Waiting for the database: %s", error)
-                await self._pause(POLL_SECONDS)
-            else:
-                self.readiness.set("database", None)
-                return
+        """Open the audit log's database, retrying while it is unavailable.
+
+        Meanwhile, pages say so: a Hub that starts waits for the service's address, and
+        JupyterHub 5 and 6 exit without it.
+        """
+        async with AsyncExitStack() as stack:
+            waiting = False
+            while not self.stopping.is_set():
+                try:
+                    await self.audit.open()
+                except StoreError as error:
+                    log.warning("Waiting for the database: %s", error)
+                    if not waiting:
+                        waiting = True
+                        await stack.enter_async_context(unavailable(self._place(), lambda: WAITING))
+                    await self._pause(POLL_SECONDS)
+                else:
+                    return
+
+    def _place(self) -> Place:
+        site = self.settings.site
+        return Place(self.settings.bind, site.prefix, TITLE, site.hub_url)
 
     def application(self) -> web.Application:
         """The web application: the service's own pages first, then the gateway for the rest."""
@@ -141,7 +155,7 @@ class Service:
             authenticate_prometheus=settings.authenticate_prometheus,
             admin_scope=ADMIN_SCOPE,
             client_max_size=0,
-            title="Grading",
+            title=TITLE,
             hub_url=site.hub_url,
         )
         add_templates(app, "services.formgrader_proxy.web", "formgrader_proxy")

@@ -1,6 +1,6 @@
 """Entry point of ``python -m services.stats``."""
 
-from common.config.launch import launch
+from common.program.launch import launch
 from services.stats.app import StatsApp
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The settings and commands of stats: traits, checks, and the frozen settings made of them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -10,6 +11,8 @@ from traitlets import Bool, Enum, Int, List, Unicode
 
 from common.config.application import ServiceApp
 from common.config.command import Command
+from common.config.environment import is_http_url
+from common.config.seconds import Seconds
 from common.errors import ConfigError
 from services.stats.mail import options as email_options
 from services.stats.mail.options import EmailOptions
@@ -32,6 +35,7 @@ class StatsApp(ServiceApp, ResourceOptions, EmailOptions):
     """Records how a JupyterHub is used, and serves the statistics."""
 
     name = "stats"
+    title = "Statistics"
     description = (
         "Records how a JupyterHub is used: active users, sessions, hours and servers.\n"
         "Serves a dashboard and an API; the commands write reports and files."
@@ -55,8 +59,9 @@ class StatsApp(ServiceApp, ResourceOptions, EmailOptions):
                 "inactive-since": "Instead, list users (of the group) not active since this day.",
                 "dropped-off": "Instead, list users (of the group) not active for this long (14d):"
                 " who dropped off, and who has not started.",
-                "format": "table, csv or json. Default: table. With --dropped-off also emails: the"
-                " addresses, which --email-domain makes of names.",
+                "format": "table, csv, json, or html for a page to print. Default: table. With"
+                " --dropped-off also emails: the addresses, which --email-domain makes of names.",
+                "output": "Write to this file, which must not exist yet. Default: standard output.",
             },
             switches={
                 "wide": "All columns of the table, and long names in full. Default: what fits 100"
@@ -73,6 +78,8 @@ class StatsApp(ServiceApp, ResourceOptions, EmailOptions):
             report --group=nbgrader-course101 --dropped-off=14d
             # Everything that is known about each day of a user, for a program
             report --user=ana --since=2026-03-01 --format=json
+            # A page for a meeting, to print or to send
+            report --since=60d --format=html --output=meeting.html
             # How many different users did each term have?
             report --since=2025-10-01 --by=term
             """,
@@ -112,9 +119,16 @@ class StatsApp(ServiceApp, ResourceOptions, EmailOptions):
         "demo-data": Command(
             help="Fill an empty database with an invented semester, to try out the dashboard.",
             run="demo_data",
-            options={"days": "Number of days, ending yesterday. Default: 120."},
+            options={
+                "days": "Number of days before today. Default: 120.",
+                "users": "Names of real users, separated by commas, who get a history as"
+                " students, too.",
+                "group": "The group of these users. Default: nbgrader-course101.",
+                "staff": "Names of other real users, separated by commas, who get a history.",
+            },
             examples="""
             demo-data --days=30 --db-url=sqlite:///demo.sqlite
+            demo-data --users=ada,ben --group=nbgrader-course101 --staff=ines
             """,
         ),
     }
@@ -128,20 +142,24 @@ class StatsApp(ServiceApp, ResourceOptions, EmailOptions):
         help="Create or migrate the database's tables at startup if necessary. If false, refuse"
         " to start instead.",
     ).tag(config=True)
-    interval = Int(
+    interval = Seconds(
         300,
         min=10,
-        help="Seconds between polls of the Hub. The Hub updates activity every 300 s, so polling"
+        help="Time between polls of the Hub. The Hub updates activity every 300 s, so polling"
         " more often gains little.",
     ).tag(config=True)
-    full_interval = Int(
+    full_interval = Seconds(
         6 * 3600,
         min=60,
-        help="Seconds between polls that list all users, to find deleted users and changed groups.",
+        help='Time, such as "6h", between polls that list all users, to find deleted users and'
+        " changed groups.",
     ).tag(config=True)
     timezone = Unicode(
         help="The time zone in which days begin and end, for example Europe/Berlin. Default: the"
         " zone that the database was kept in; UTC for a new one.",
+    ).tag(config=True)
+    hub_name = Unicode(
+        help="The name of the hub, for pages that are printed. Default: its host name.",
     ).tag(config=True)
     retention = Int(
         0,
@@ -183,6 +201,10 @@ class StatsApp(ServiceApp, ResourceOptions, EmailOptions):
         help="Groups whose members see all statistics; may be given several times. Default: the"
         f" Hub's administrators. Users with the scope {ADMIN_SCOPE} always see all statistics.",
     ).tag(config=True)
+    cull_url = Unicode(
+        help="The URL of the idle culler's pages, such as http://127.0.0.1:9100/services/cull/. Its"
+        " audit log then shows which servers it stopped. Default: it is not read."
+    ).tag(config=True)
     metric_groups = Int(
         50, min=0, help="Number of groups with their own metrics, largest first; 0 for none."
     ).tag(config=True)
@@ -198,6 +220,7 @@ class StatsApp(ServiceApp, ResourceOptions, EmailOptions):
             "interval",
             "full_interval",
             "timezone",
+            "hub_name",
             "retention",
             "group_life",
             "people",
@@ -206,6 +229,7 @@ class StatsApp(ServiceApp, ResourceOptions, EmailOptions):
             "pseudonymise",
             "pseudonym_key_file",
             "admin_groups",
+            "cull_url",
             "metric_groups",
             "user_metrics",
             *resource_options.OPTIONS,
@@ -221,12 +245,11 @@ class StatsApp(ServiceApp, ResourceOptions, EmailOptions):
 
     # -- checks
 
-    def problems(self) -> list[str]:
-        """All invalid settings: the common ones, database URL, time zone and pseudonyms."""
+    def own_problems(self) -> list[str]:
+        """What is wrong with the database URL, the time zone and the pseudonyms."""
         from common.db.checks import database_problems
 
-        found = super().problems()
-        found += database_problems(self.db_url)
+        found = database_problems(self.db_url)
         try:
             self._zone()
         except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -235,6 +258,11 @@ class StatsApp(ServiceApp, ResourceOptions, EmailOptions):
                 " Europe/Berlin."
             )
         found += self.email_problems(pseudonymised=self.pseudonymise)
+        if self.cull_url and not is_http_url(self.cull_url):
+            found.append(
+                f"--cull-url: {self.cull_url!r} is not a URL; write, for example,"
+                " http://127.0.0.1:9100/services/cull/."
+            )
         Exclusion.parse(self.exclude, found)
         try:
             self._terms()
@@ -283,6 +311,7 @@ class StatsApp(ServiceApp, ResourceOptions, EmailOptions):
             zone=self._zone(),
             migrate=self.migrate,
             pseudonyms=self._pseudonyms(),
+            hub_name=self.hub_name,
             exclusion=self._exclusion(),
         )
 
@@ -314,6 +343,7 @@ class StatsApp(ServiceApp, ResourceOptions, EmailOptions):
             resources=self.resource_settings(),
             metric_groups=self.metric_groups,
             user_metrics=self.user_metrics,
+            cull_url=self.cull_url,
         )
 
     def _pages(self) -> "PagesSettings":
@@ -335,17 +365,20 @@ class StatsApp(ServiceApp, ResourceOptions, EmailOptions):
 
     async def report(self, _words: Sequence[str], options: Mapping[str, str]) -> int:
         """``report``"""
+        from services.stats.commands.output import output_problems, write_output
         from services.stats.commands.report import ReportOptions, report
         from services.stats.database import missing_database, open_store
 
         missing = missing_database(self.db_url)
-        problems = list(missing)
+        output = options.get("output", "")
+        problems = [*missing, *output_problems(output)]
         parsed = ReportOptions.parse(options, problems, self._terms(), email=self.email_template())
+        parsed = replace(parsed, hub_name=self.hub_name)
         if missing:
             raise ConfigError(problems)
         database = self._database()
         async with open_store(database) as store:
-            print(await report(store, parsed, database.pseudonyms, problems), end="")
+            write_output(await report(store, parsed, database.pseudonyms, problems), output)
         return 0
 
     async def export(self, words: Sequence[str], options: Mapping[str, str]) -> int:

@@ -29,6 +29,8 @@ class DatabaseSettings:
     migrate: bool = True
     """Whether to create or migrate its tables if necessary."""
     pseudonyms: Pseudonyms | None = None
+    hub_name: str = ""
+    """What the service stores as the name of the hub, for reports."""
     exclusion: Exclusion = NOBODY
     """Who is not counted. The service keeps this in the database; commands may only repeat it."""
 
@@ -66,6 +68,8 @@ async def open_store(settings: DatabaseSettings, *, wait: bool = False) -> Async
             await _check_zone(store)
             await _check_exclusion(store, settings.stored_exclusion)
         await store.keep_names_as(pseudonyms.fingerprint() if pseudonyms else PLAIN)
+        if wait:
+            await store.keep_hub_name(settings.hub_name)
         gc.freeze()  # most objects by now are imported modules: collections can skip them
         yield store
     except StoreError as exc:

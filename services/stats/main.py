@@ -4,7 +4,7 @@ import asyncio
 import logging
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from common.clock import SystemClock
 from common.hub import scopes
@@ -15,17 +15,25 @@ from common.readiness import Readiness
 from common.web.metrics import Metrics
 from services.stats.database import DatabaseSettings, open_store
 from services.stats.metrics import StatsMetrics
+from services.stats.record.culler_audit.decisions import CullDecisions
+from services.stats.record.culler_audit.reader import AuditReader
 from services.stats.record.recorder import Recorder, RecorderSettings
 from services.stats.record.service import Service
-from services.stats.scopes import ADMIN_SCOPE, REQUIRED_SCOPES
+from services.stats.scopes import ADMIN_SCOPE, OPTIONAL_SCOPES, REQUIRED_SCOPES
 from services.stats.store.queries.dashboard import Queries
 
 if TYPE_CHECKING:
     from common.oauth.settings import OAuthSettings
     from services.stats.prometheus.settings import ResourceSettings
+    from services.stats.store.store import Store
     from services.stats.web.resources.report import ResourceSource
 
 log = logging.getLogger("stats")
+
+TITLE = "Statistics"
+OPENING_SECONDS = 2.0
+"""Until pages say that the database is not available yet."""
+WAITING = "The database is not available yet. The log says why."
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,8 @@ class Settings:
     """None: Prometheus is not configured."""
     metric_groups: int
     user_metrics: bool
+    cull_url: str = ""
+    """The culler's pages, whose audit log is read; empty: it is not."""
 
 
 async def run_service(settings: Settings, stopping: asyncio.Event) -> int:
@@ -81,7 +91,7 @@ async def run_service(settings: Settings, stopping: asyncio.Event) -> int:
             stack.enter_async_context(open_store(settings.database, wait=True))
         )
         stopped = asyncio.ensure_future(stopping.wait())
-        await asyncio.wait({opening, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        await _opened_or_stopped(settings.pages, opening, stopped)
         stopped.cancel()
         if not opening.done():
             opening.cancel()
@@ -104,6 +114,7 @@ async def run_service(settings: Settings, stopping: asyncio.Event) -> int:
             settings.recorder,
             rename=pseudonyms.user if pseudonyms else lambda user: user,
             clock=clock,
+            culls=await _culls(settings, stack, clock) if settings.cull_url else None,
         )
         service = Service(
             recorder=recorder,
@@ -126,7 +137,7 @@ async def run_service(settings: Settings, stopping: asyncio.Event) -> int:
             missing = await scopes.check(
                 hub,
                 REQUIRED_SCOPES,
-                role=scopes.role_for(settings.service_name, REQUIRED_SCOPES),
+                role=scopes.role_for(settings.service_name, REQUIRED_SCOPES | OPTIONAL_SCOPES),
                 stopping=stopping,
             )
             if "read:users" in missing:
@@ -134,6 +145,40 @@ async def run_service(settings: Settings, stopping: asyncio.Event) -> int:
 
         await service.run(stopping, prepare)
     return 0
+
+
+async def _opened_or_stopped(
+    pages: PagesSettings | None,
+    opening: "asyncio.Future[Store]",
+    stopped: "asyncio.Future[Literal[True]]",
+) -> None:
+    """Wait for the database; if that takes long, with pages that say so.
+
+    A Hub that starts waits for the service's address, and JupyterHub 5 and 6 exit without it.
+    """
+    either: set[asyncio.Future[Any]] = {opening, stopped}
+    async with AsyncExitStack() as stack:
+        done, _ = await asyncio.wait(
+            either, timeout=OPENING_SECONDS, return_when=asyncio.FIRST_COMPLETED
+        )
+        if not done and pages is not None:
+            from common.web.server import Bind
+            from common.web.unavailable import Place, unavailable
+
+            bind = Bind(pages.ip, pages.port, pages.tls.server_context() if pages.tls else None)
+            place = Place(bind, pages.prefix, TITLE, pages.public_hub_url)
+            await stack.enter_async_context(unavailable(place, lambda: [WAITING]))
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+
+
+async def _culls(settings: Settings, stack: AsyncExitStack, clock: SystemClock) -> CullDecisions:
+    """What finds out which servers the culler stopped, until the stack is closed."""
+    pseudonyms = settings.database.pseudonyms
+    session = await stack.enter_async_context(
+        client_session(settings.cull_url, tls=settings.hub.tls)
+    )
+    reader = AuditReader(session, settings.cull_url, settings.hub.token, clock=clock)
+    return CullDecisions(reader, rename=pseudonyms.user if pseudonyms else lambda user: user)
 
 
 async def _measure(
@@ -181,7 +226,7 @@ async def _serve_pages(
         sign_in=sign_in,
         authenticate_prometheus=pages.authenticate_prometheus,
         admin_scope=ADMIN_SCOPE,
-        title="Statistics",
+        title=TITLE,
         hub_url=pages.public_hub_url,
     )
     authenticator = Authenticator(sign_in, hub, pages.admin_groups)

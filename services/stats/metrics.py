@@ -1,12 +1,17 @@
 """The Prometheus metrics of stats."""
 
+from math import nan
+
 from common.web.metrics import Metrics
+from services.stats.query.servers.forecast import Expected
 from services.stats.record.recorder import PollResult
 from services.stats.store.latest_poll import PERIODS, LatestCounts
 
 OUTCOMES = ("whole", "partial", "skipped")
 ENDPOINTS = ("GET info", "GET user_self", "GET users", "GET user", "GET metrics")
 """The requests to the Hub: its clock, own scopes, polls, the users who open pages, metrics."""
+
+ESTIMATES = ("expected", "upper")
 
 POLL_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
@@ -45,6 +50,13 @@ class StatsMetrics:
         self._active = metrics.gauge(
             "active_users", "Users active in the period.", {"period": tuple(PERIODS)}
         )
+        self._expected = metrics.gauge(
+            "expected_peak_servers",
+            "The peak of concurrent servers to expect tomorrow, from the same weekday of past"
+            " weeks: expected, and the highest of these weeks. NaN: too few weeks were observed.",
+            {"estimate": ESTIMATES},
+        )
+        self._show_expected(None)
         self._group_running = metrics.gauge(
             "group_running_servers", "Running servers of the group's members.", ("usergroup",)
         )
@@ -95,7 +107,13 @@ class StatsMetrics:
                 self._group_active.labels(period, group).set(number)
             else:
                 self._active.labels(period).set(number)
+        self._show_expected(counts.tomorrow)
         if self._user_running is not None:
             self._user_running.clear()
             for user, number in counts.running_by_user.items():
                 self._user_running.labels(user).set(number)
+
+    def _show_expected(self, tomorrow: Expected | None) -> None:
+        for estimate in ESTIMATES:
+            number = None if tomorrow is None else getattr(tomorrow, estimate)
+            self._expected.labels(estimate).set(nan if number is None else number)

@@ -298,7 +298,7 @@ class GroupDay(NamedTuple):
     peak: int | None
     peak_at: datetime | None
     lengths: str
-    """Sessions that ended, by their length in minutes (``length_class``), as JSON."""
+    """Sessions that ended, by their length in whole minutes, as JSON."""
     hours: str
     """Users active in each of the 24 hours of the local clock, as a JSON list."""
     unobserved_seconds: int | None = 0
@@ -310,6 +310,9 @@ class GroupDay(NamedTuple):
     reduced: bool = False
     """Whether a person was erased after the raw records were pruned. What came from these records
     is not known any more: ``lengths``, ``hours``, and what is None."""
+    audited: bool | None = None
+    """Whether the culler's audit log tells of every server that stopped while idle whether the
+    culler stopped it. None: there was none."""
     starts: int | None = None
     """Starts counted by the Hub, of the hub only. Not a part of the stored row: it comes from
     the records of spawns."""

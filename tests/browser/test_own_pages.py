@@ -171,6 +171,7 @@ async def test_names_on_the_statistics_pages(
                 await harmless(page, origin + path, shown)
             tables = await page.locator("table[data-draw]").count()
             await expect(page.locator(".chart canvas")).to_have_count(tables)
+            await harmless(page, f"{origin}meeting?group={quote(TYPED[0])}&{ALL}", TYPED[:1])
             await page.goto(f"{origin}users?{ALL}")
             rows = page.locator("tbody a")
             links = await rows.evaluate_all("all => all.map(one => [one.textContent, one.href])")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from common.config import launch
 from common.config.application import ServiceApp
+from common.program import launch
 from services.cull.app import IdleCuller
 from services.formgrader_proxy.app import FormgraderProxy
 from services.stats.app import StatsApp

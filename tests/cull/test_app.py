@@ -13,16 +13,18 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from common.config.launch import run
+from common.program.launch import run
 from services.cull.app import IdleCuller
+from services.cull.policy.model import Policy
 from tests.cull.culler import HOUR
 from tests.fakes.hub import FakeHub
 from tests.paths import ROOT
 
 NOTHING_BIG = """
 import atexit, sys
-from common.config.launch import launch
+from common.program.launch import launch
 from services.cull.app import IdleCuller
+from services.cull.policy.model import Policy
 big = ("sqlalchemy", "jinja2", "jupyterhub", "aiohttp.web", "prometheus_client", "tornado")
 atexit.register(lambda: print("IMPORTED:", [name for name in big if name in sys.modules]))
 launch(IdleCuller)
@@ -485,11 +487,41 @@ async def test_a_single_pass_honours_holds(hub: FakeHub, program: Program) -> No
     assert hub.stopped == []
 
 
+@pytest.mark.parametrize(
+    ("option", "advice"),
+    [
+        ("--timeout=0", "write never"),
+        ("--cull-every=0", 'such as "5m"'),
+        ("--concurrency=0", "such as 10"),
+        ("--timeout=2hourz", '"45m"'),
+    ],
+)
+def test_dangerous_numbers_are_refused(
+    option: str, advice: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing starts, and the message says what to write instead."""
+    assert run(IdleCuller, [option, "--once"]) == 1
+    refused = capsys.readouterr().err
+    assert option.partition("=")[0] in refused
+    assert advice in refused
+
+
+def test_words_for_durations() -> None:
+    """A timeout of never stops no server for idleness; a pass is then made every five minutes."""
+    app = IdleCuller()
+    app.configure([("timeout", "never"), ("max-age", "2d"), ("extend-by", "never")])
+    flags = app.policy_flags
+    assert (app.mistakes, flags.timeout, flags.max_age, flags.extend_by) == ([], None, 172800, 0)
+    assert app.period == 300
+    [rule] = Policy.from_flags(flags).rules
+    assert (rule.idle_timeout, rule.user_timeout, rule.extend_by) == (None, None, None)
+
+
 def test_help_teaches_by_examples(capsys: pytest.CaptureFixture[str]) -> None:
     """The short help lists the commands, the main options and lines that can be copied."""
     assert run(IdleCuller, ["--help"]) == 0
     shown = capsys.readouterr().out
-    for words in ("check-policy FILE", "--timeout=NUMBER", "python -m services.cull explain"):
+    for words in ("check-policy FILE", "--timeout=TIME", "python -m services.cull explain"):
         assert words in shown
 
 

@@ -140,7 +140,9 @@ async def test_users_are_decided_with_their_protections() -> None:
     """A hold on the user's group prevents the deletion."""
     store = FakeStore(Protections(group_holds={"exam": START + timedelta(days=1)}))
     current, clock, state = evaluator(store=store)
-    state["policy"] = Policy.from_flags(Flags(timeout=3600, cull_users=True))
+    state["policy"] = Policy.from_flags(
+        Flags(timeout=3600, cull_users=True, cull_group_members=True)
+    )
     clock.advance(3600)
     ada = User(name="ada", groups=("exam",), last_activity=START)
     assert (await current.decide_user(ada)).reason is Reason.HELD

@@ -9,8 +9,11 @@ import pytest
 from traitlets.config import Config
 
 import services.declare
+from services.cull.scopes import ADMIN_SCOPE as CULL_ADMIN_SCOPE
+from services.cull.scopes import AUDIT_SCOPE
 from services.declare import declare
 from services.declare.options import HUB_OPTIONS
+from services.stats.scopes import CULLER_AUDIT_SCOPE
 from tests.declare.declared import role, service
 
 
@@ -37,9 +40,58 @@ def test_all_three() -> None:
     ]
     assert set(c.JupyterHub.custom_scopes) == {
         "custom:jupyterhub-cull:admin",
+        "custom:jupyterhub-cull:read-audit",
         "custom:jupyterhub-stats:admin",
         "custom:jupyterhub-formgrader:admin",
     }
+
+
+AUDIT = "custom:jupyterhub-cull:read-audit"
+
+
+def test_the_statistics_read_the_cullers_audit_log() -> None:
+    """They get its address, and access to the audit log and nothing else of the culler."""
+    c = Config()
+    c.JupyterHub.base_url = "/hubs/one/"
+    declare(c, cull={"name": "idle", "port": 9123}, stats=True)
+    url = "http://127.0.0.1:9123/hubs/one/services/idle/"
+    assert service(c, "stats")["command"][3:] == [f"--cull-url={url}"]
+    scopes = set(role(c, "stats-service")["scopes"])
+    assert {"access:services!service=idle", AUDIT} <= scopes
+    assert CULL_ADMIN_SCOPE not in scopes
+    assert AUDIT == AUDIT_SCOPE == CULLER_AUDIT_SCOPE
+    assert set(c.JupyterHub.custom_scopes) >= {AUDIT}
+
+
+@pytest.mark.parametrize(
+    ("cull", "stats", "flags"),
+    [
+        pytest.param(None, {}, [], id="no culler"),
+        pytest.param({"url": False}, {}, [], id="a culler without pages"),
+        pytest.param(True, {"cull_url": ""}, ["--cull-url="], id="turned off"),
+        pytest.param(
+            True, {"cull_url": "http://a/x"}, ["--cull-url=http://a/x"], id="another culler"
+        ),
+    ],
+)
+def test_no_access_to_an_audit_log_that_is_not_read(
+    cull: bool | dict[str, object] | None, stats: dict[str, object], flags: list[str]
+) -> None:
+    """The role of the statistics then has no scope of the culler."""
+    c = Config()
+    declare(c, cull=cull, stats=stats)
+    assert service(c, "stats")["command"][3:] == flags
+    assert AUDIT not in role(c, "stats-service")["scopes"]
+    assert AUDIT not in c.JupyterHub.custom_scopes
+
+
+def test_statistics_elsewhere_get_the_scopes_only() -> None:
+    """Their flags are set where they are started; the declaration repeats the one for the role."""
+    c = Config()
+    elsewhere = {"url": "http://10.0.0.5:9000", "api_token": "x" * 32}
+    declare(c, cull=True, stats={**elsewhere, "cull_url": "http://10.0.0.4:9100/services/cull/"})
+    assert AUDIT in role(c, "stats-service")["scopes"]
+    assert "command" not in service(c, "stats")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from traitlets.config import Config
 
 from services.cull.app import IdleCuller
 from services.declare import declare
-from services.stats.scopes import REQUIRED_SCOPES
+from services.stats.scopes import OPTIONAL_SCOPES, REQUIRED_SCOPES
 from tests.declare.declared import role
 from tests.paths import ROOT
 
@@ -39,10 +39,10 @@ def test_the_culler_may_do_what_its_options_need(options: dict[str, Any], scopes
 
 
 def test_scopes_of_the_statistics() -> None:
-    """The role of the statistics has exactly the scopes that they check at startup."""
+    """The role of the statistics has the scopes that they need and those that they can use."""
     c = Config()
     declare(c, stats=True)
-    assert set(role(c, "stats-service")["scopes"]) == set(REQUIRED_SCOPES)
+    assert set(role(c, "stats-service")["scopes"]) == {*REQUIRED_SCOPES, *OPTIONAL_SCOPES}
 
 
 def test_the_formgrader_needs_no_scope() -> None:

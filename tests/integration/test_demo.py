@@ -109,6 +109,8 @@ async def test_sign_in_stop_and_start_again(tmp_path: Path) -> None:
                 await until_page(session, demo.url + "hub/home", f'href="/services/{service}/"')
             await until_page(session, demo.url + "user/ada/lab", "jupyter-config-data")
             await until_page(session, demo.url + "services/cull/", "students")
+            # The demo data includes the real users, so that each role sees something.
+            await until_page(session, demo.url + "services/stats/", '<span class="time">')
             # The status is 404 until the formgrader has reloaded its list of courses.
             await until_page(session, demo.url + FORMGRADER, "You do not grade", status=403)
         async with aiohttp.ClientSession(
@@ -116,6 +118,7 @@ async def test_sign_in_stop_and_start_again(tmp_path: Path) -> None:
         ) as session:
             await sign_in(session, demo.url, "greta", demo.staff_password)
             await until_page(session, demo.url + "services/formgrader/", "Course 101")
+            await until_page(session, demo.url + "services/stats/person?user=ada", 'class="work"')
             await until_page(session, demo.url + FORMGRADER + "/manage_submissions/ps1", "ps1")
         password = demo.password
         await assignment_goes_round(demo.url, state, "ines", demo.staff_password, password)

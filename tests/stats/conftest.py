@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from common.config import launch
+from common.program import launch
 from services.stats.app import StatsApp
 
 Run = Callable[..., tuple[int, str, str]]

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from common.config import launch
+from common.program import launch
 from services.stats.app import StatsApp
 from services.stats.scopes import REQUIRED_SCOPES
 

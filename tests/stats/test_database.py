@@ -13,6 +13,7 @@ from services.stats.database import DatabaseSettings, open_store
 from services.stats.pseudonyms import Pseudonyms
 from services.stats.records import Changes, Poll
 from services.stats.settings.exclusion import Exclusion
+from services.stats.store.queries.dashboard import Queries
 from services.stats.store.store import Store
 from tests.stats.conftest import Run
 
@@ -130,3 +131,11 @@ async def keep_in_berlin(path: Path) -> None:
     poll = Poll(now, 300, 10, whole=True, full=True, users=0, servers=0, active=0)
     await store.write(Changes(polls={now: poll}), leader=await store.take_leadership())
     await store.close()
+
+
+async def test_the_service_keeps_the_name_of_the_hub(tmp_path: Path) -> None:
+    """Commands read it from the database, and do not change it."""
+    url = f"sqlite:///{tmp_path / 'stats.sqlite'}"
+    for wait, name, kept in ((True, "Ours", "Ours"), (False, "", "Ours"), (True, "", "")):
+        async with open_store(DatabaseSettings(url=url, hub_name=name), wait=wait) as store:
+            assert await Queries(store).hub_name() == kept

@@ -1,11 +1,13 @@
 """The Prometheus metrics."""
 
 from datetime import UTC, datetime
+from math import isnan
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from common.web.metrics import Metrics
 from services.stats.metrics import StatsMetrics
+from services.stats.query.servers.forecast import Expected
 from services.stats.record.recorder import PollResult
 from services.stats.records import Poll
 from services.stats.store.latest_poll import LatestCounts
@@ -90,3 +92,16 @@ def test_duration_of_writes() -> None:
     found = samples(metrics)
     assert found["jupyterhub_stats_database_write_duration_seconds_sum"] == 0.25
     assert found["jupyterhub_stats_database_write_duration_seconds_count"] == 1
+
+
+def test_the_expected_peak_is_unknown_before_two_weeks() -> None:
+    """NaN, which Prometheus does not draw, instead of zero."""
+    metrics = Metrics("stats")
+    stats = StatsMetrics(metrics)
+    name = "jupyterhub_stats_expected_peak_servers"
+    assert isnan(samples(metrics)[f"{name}{{estimate=expected}}"])
+    stats.show(LatestCounts(tomorrow=Expected(NOW.date(), 2.5, 4, 2, None)), 0.01)
+    assert samples(metrics)[f"{name}{{estimate=expected}}"] == 2.5
+    assert samples(metrics)[f"{name}{{estimate=upper}}"] == 4
+    stats.show(LatestCounts(tomorrow=Expected(NOW.date(), None, None, 1, None)), 0.01)
+    assert isnan(samples(metrics)[f"{name}{{estimate=upper}}"])

@@ -29,8 +29,10 @@ def dry_run(survey: Survey, policy: Policy, now: datetime) -> list[str]:
     for candidate in survey.candidates:
         if candidate.delete is not None:
             action = _ACTIONS[Action.DELETE_USER]
-            line = _line(action, candidate.user.name, "", candidate.delete, now)
-            found.append((candidate.delete.due or now, line))
+            *line, reason = _line(action, candidate.user.name, "", candidate.delete, now)
+            if candidate.user.groups:
+                reason += f"; loses the groups {', '.join(candidate.user.groups)}"
+            found.append((candidate.delete.due or now, (*line, reason)))
     found.sort(key=lambda one: one[0])
     due_now = sum(due <= now for due, _ in found)
     tally = survey.tally

@@ -50,11 +50,17 @@ def log_event(event: Event) -> None:
 
 
 class Audit:
-    """Writes lines to the log at once and to the store, if there is one, in batches."""
+    """Writes lines to the log at once and to the store, if there is one, in batches.
+
+    From ``complete_since`` to ``complete_until``, every stop is in the store; None: unknown.
+    """
 
     def __init__(self, store: AuditStore | None = None) -> None:
+        self.complete_since: datetime | None = None
+        self.complete_until: datetime | None = None
         self._store = store
         self._pending: list[Event] = []
+        self._lost = False
 
     async def write(self, event: Event) -> None:
         """Log a line and store it with the next batch."""
@@ -72,9 +78,22 @@ class Audit:
         try:
             await self._store.audit(*lines)
         except ServiceError as error:
+            self._lost = True
+            self.complete_since = self.complete_until = None
             log.error(
                 "%d audit lines could not be stored and are in this log only: %s", len(lines), error
             )
+
+    def pass_finished(self, began: datetime) -> None:
+        """A pass that began at this time is over; its lines, and all earlier ones, were flushed.
+
+        After lines were lost, the store is complete again from the beginning of the next pass.
+        """
+        if self._lost or self._store is None:
+            self._lost = False
+            return
+        self.complete_since = self.complete_since or began
+        self.complete_until = began
 
 
 def event_of(result: TargetResult, at: datetime) -> Event:

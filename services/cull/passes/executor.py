@@ -42,14 +42,14 @@ class Culler:
         self.hub_health = hub_health
         self._hub = hub
         self._clock = clock
-        self._audit = audit or Audit()
+        self.audit = audit or Audit()
         self._observer = observer
         self._dry_run = dry_run
         own_stops = OwnStops(hub.hub_now)
         self._surveyor = Surveyor(hub, hub_health, evaluator, own_stops, settings)
         self._reread = Reread(hub, clock)
         stopper = Stopper(hub, evaluator, self._reread, own_stops, settings, clock)
-        self._pool = StopPool(stopper, hub_health, self._audit, settings, clock, hub.hub_now)
+        self._pool = StopPool(stopper, hub_health, self.audit, settings, clock, hub.hub_now)
         self._servers: list[SurveyedServer] = []
         self._as_of: datetime | None = None
 
@@ -69,7 +69,7 @@ class Culler:
 
     async def run_pass(self) -> PassResult:
         """List, decide, stop. Errors are part of the result; only bugs raise."""
-        began = self._clock.monotonic()
+        began, began_at = self._clock.monotonic(), self._hub.hub_now()
         tally = Tally(self._observer)
         try:
             survey = await self.survey(tally)
@@ -79,7 +79,8 @@ class Culler:
                 self._reread.begin(len(survey.candidates))
                 await self._pool.run(survey.ordered(), tally, began)
         finally:
-            await self._audit.flush()
+            await self.audit.flush()
+        self.audit.pass_finished(min(began_at, self._pool.oldest or began_at))
         elapsed = self._clock.monotonic() - began
         # The start is computed at the end, when the Hub's time is known.
         result = tally.result(self._hub.hub_now() - timedelta(seconds=elapsed), elapsed)

@@ -29,8 +29,6 @@ log = logging.getLogger("cull")
 #: Attempts at a stop that the Hub refuses for now (429, 503), and the longest wait in between.
 ATTEMPTS = 3
 MAX_RETRY_SECONDS = 30.0
-#: Concurrency where the setting is 0, which means no limit.
-UNLIMITED = 100
 
 
 @dataclass
@@ -64,7 +62,7 @@ class StopPool:
         self._backoff: Backoff[CandidateKey] = Backoff(settings.first_backoff)
         self._rate = RateLimit(settings.max_stops_per_minute, clock)
         self._busy: set[CandidateKey] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], datetime] = {}
         self._abandoned = False
 
     @property
@@ -76,6 +74,11 @@ class StopPool:
     def abandoned(self) -> bool:
         """Whether no further stop is started."""
         return self._abandoned
+
+    @property
+    def oldest(self) -> datetime | None:
+        """When the oldest stop that is still under way was begun; None if there is none."""
+        return min(self._tasks.values(), default=None)
 
     def abandon(self) -> None:
         """Start no further stop; those under way are finished."""
@@ -93,7 +96,7 @@ class StopPool:
         """
         period = self._settings.period
         run = _Run(deque(candidates), tally, None if period is None else began + period)
-        width = min(self._settings.concurrency or UNLIMITED, len(candidates))
+        width = min(self._settings.concurrency, len(candidates))
         slots = asyncio.Semaphore(width)
         try:
             while True:
@@ -104,8 +107,8 @@ class StopPool:
                     break
                 slot = Slot(slots, self._settings.slot_seconds)
                 task = asyncio.create_task(self._stop(candidate, run, slot))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                self._tasks[task] = self._now()
+                task.add_done_callback(self._tasks.pop)
             for _ in range(width):
                 await slots.acquire()
             if period is None and not self._abandoned:

@@ -84,7 +84,11 @@ def decide_user(
     protections: Protections = NO_PROTECTIONS,
     trust_idle_from: datetime | None = None,
 ) -> Decision:
-    """Whether to delete a user. A user with a running server is kept."""
+    """Whether to delete a user. A user with a running server is kept.
+
+    So is one who would lose something that only an administrator can give back: the membership in
+    a group, such as the graders of a course, or an account that they have not used yet.
+    """
     rule = policy.rule_for_user(user, now)
     idle_since = None
     if "last_activity" not in user.problems:
@@ -96,6 +100,10 @@ def decide_user(
         reason = Reason.SERVERS_RUNNING
     elif user.admin and not policy.flags.cull_admin_users:
         reason = Reason.ADMIN_SPARED
+    elif not policy.flags.cull_group_members and (user.groups or "groups" in user.problems):
+        reason = Reason.MEMBER_SPARED
+    elif not policy.flags.cull_unused_users and _is_unused(user):
+        reason = Reason.UNUSED_SPARED
     elif rule.action is RuleAction.NEVER:
         reason = Reason.NEVER
     if reason is not None:
@@ -114,6 +122,11 @@ def decide_user(
 def _may_have_servers(user: User) -> bool:
     """Whether a server is running, or may be because the servers are unknown or invalid."""
     return "servers" in user.problems or any(map(is_running, user.servers.values()))
+
+
+def _is_unused(user: User) -> bool:
+    """Whether the user has never signed in: since the account was created, nothing happened."""
+    return user.last_activity is None and "last_activity" not in user.problems
 
 
 def _exempt(server: Server, flags: Flags) -> Reason | None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from common.durations import format_duration
-from services.cull.policy.model import DEFAULT_RULE, Policy
+from services.cull.policy.model import DEFAULT_RULE, Flags, Policy
 from services.cull.policy.rules import Match, Rule, RuleAction
 
 #: Servers report their activity to the Hub every 300 s, plus or minus 10 %.
@@ -18,9 +18,21 @@ def lint_policy(policy: Policy, now: datetime) -> list[str]:
         where = f"rule {number + 1} ({rule.name})"
         before = policy.rules[:number]
         lines += [f"{where}: {finding}" for finding in _findings(rule, before, now)]
-    if policy.needs_groups:
+    if policy.matches_groups:
         lines.append("rules match groups, so the service's role needs the scope read:users:groups")
+    if policy.flags.cull_users:
+        lines.append(_lost_accounts(policy.flags))
     return lines
+
+
+def _lost_accounts(flags: Flags) -> str:
+    spared = [] if flags.cull_group_members else ["members of groups"]
+    spared += [] if flags.cull_unused_users else ["users who have never signed in"]
+    text = (
+        "with --cull-users, an account that is deleted loses its groups, roles, tokens and the"
+        " record of its named servers at the Hub, also if the user signs in again"
+    )
+    return f"{text}; {' and '.join(spared)} are not deleted" if spared else text
 
 
 def _findings(rule: Rule, before: tuple[Rule, ...], now: datetime) -> Iterator[str]:

@@ -39,6 +39,8 @@ class Reason(StrEnum):
     DEFAULT_SPARED = "default_spared"
     NAMED_SPARED = "named_spared"
     ADMIN_SPARED = "admin_spared"
+    MEMBER_SPARED = "member_spared"
+    UNUSED_SPARED = "unused_spared"
     ARBITER = "arbiter"
     SERVERS_RUNNING = "servers_running"
     NOT_CULLED = "not_culled"
@@ -48,13 +50,17 @@ class Reason(StrEnum):
 class Flags:
     """The policy flags of the command line, named as in jupyterhub-idle-culler. Times in seconds.
 
-    A ``max_age`` of 0 means no limit. ``cull_admin_users`` is off by default, unlike there.
+    Without a ``timeout`` no server is stopped because it is idle. A ``max_age`` of 0 means no
+    limit. ``cull_admin_users`` is off by default, unlike there; so are ``cull_group_members`` and
+    ``cull_unused_users``, which do not exist there.
     """
 
-    timeout: float = 600
+    timeout: float | None = 600
     max_age: float = 0
     cull_users: bool = False
     cull_admin_users: bool = False
+    cull_group_members: bool = False
+    cull_unused_users: bool = False
     cull_default_servers: bool = True
     cull_named_servers: bool = True
     remove_named_servers: bool = False
@@ -76,7 +82,13 @@ class Policy:
 
     @property
     def needs_groups(self) -> bool:
-        """Whether a rule matches groups, so that the token needs the scope to read them."""
+        """Whether decisions depend on groups, so that the token needs the scope to read them."""
+        spares_members = self.flags.cull_users and not self.flags.cull_group_members
+        return spares_members or self.matches_groups
+
+    @property
+    def matches_groups(self) -> bool:
+        """Whether a rule matches groups."""
         return any(rule.match.groups for rule in self.rules)
 
     @property

@@ -21,6 +21,8 @@ REASONS = {
     Reason.DEFAULT_SPARED: "default servers are not stopped when idle",
     Reason.NAMED_SPARED: "named servers are not stopped when idle",
     Reason.ADMIN_SPARED: "administrators are not deleted",
+    Reason.MEMBER_SPARED: "members of groups are not deleted, since they would lose their groups",
+    Reason.UNUSED_SPARED: "users who have never signed in are not deleted",
     Reason.ARBITER: "cull_arbiter_hook decided to keep it running",
     Reason.SERVERS_RUNNING: "the user has a running server",
     Reason.NOT_CULLED: "users are not deleted",
@@ -32,6 +34,8 @@ FLAGS = {
     Reason.DEFAULT_SPARED: "--cull-default-servers=false",
     Reason.NAMED_SPARED: "--cull-named-servers=false",
     Reason.ADMIN_SPARED: "--cull-admin-users=false",
+    Reason.MEMBER_SPARED: "--cull-group-members=false",
+    Reason.UNUSED_SPARED: "--cull-unused-users=false",
     Reason.NOT_CULLED: "--cull-users=false",
 }
 

@@ -21,8 +21,7 @@ from common.errors import HubNotFound, ServiceError
 from common.hub.client import HubClient
 from common.hub.models import User
 from common.oauth.sign_in import SignIn
-
-ADMIN_SCOPE = "custom:jupyterhub-cull:admin"
+from services.cull.scopes import ADMIN_SCOPE, AUDIT_SCOPE
 
 
 class AccessDenied(ServiceError):
@@ -39,6 +38,8 @@ class Viewer:
     name: str
     user: User | None
     admin: bool
+    reads_audit: bool = False
+    """Whether the audit log is open to a viewer who is not an administrator."""
 
     def require_admin(self) -> None:
         """Raise AccessDenied unless the viewer is an administrator."""
@@ -66,12 +67,19 @@ class Viewers:
         # A service may have the same name as a user, but it is not that user.
         user = await self._user(identity.name) if identity.kind == "user" else None
         admin = is_admin(identity.scopes, user, admin_groups=self._admin_groups)
-        return Viewer(identity.name, user, admin)
+        return Viewer(identity.name, user, admin, AUDIT_SCOPE in identity.scopes)
 
     async def admin(self, request: web.Request, *, fresh: bool = False) -> Viewer:
         """The same, for administrators only."""
         viewer = await self.viewer(request, fresh=fresh)
         viewer.require_admin()
+        return viewer
+
+    async def auditor(self, request: web.Request) -> Viewer:
+        """The same, for administrators and for services that may read the audit log."""
+        viewer = await self.viewer(request)
+        if not viewer.reads_audit:
+            viewer.require_admin()
         return viewer
 
     async def _user(self, name: str) -> User:

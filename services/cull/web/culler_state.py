@@ -1,13 +1,14 @@
 """What the site reads from the running culler: its policy, its decisions and its last passes."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from common.hub.models import Server, User
 from services.cull.passes.executor import Culler
 from services.cull.passes.results import PassResult, SurveyedServer
 from services.cull.policy.model import Decision, Policy, Protections, is_running
 from services.cull.policy.rules import Rule
+from services.cull.store.store import AUDIT_DAYS
 
 
 class CullerState:
@@ -35,6 +36,14 @@ class CullerState:
     def passes(self) -> list[PassResult]:
         """The last passes, the oldest first."""
         return list(self._culler.history)
+
+    def audit_complete(self) -> tuple[datetime | None, datetime | None]:
+        """From when until when every stop is in the audit log; None: unknown."""
+        audit = self._culler.audit
+        since = audit.complete_since
+        if since is not None:
+            since = max(since, self.now() - timedelta(days=AUDIT_DAYS - 1))
+        return since, audit.complete_until
 
     def servers(self) -> Iterable[SurveyedServer]:
         """All running servers, as the last complete pass found them."""

@@ -10,10 +10,14 @@ from services.stats.commands import report_formats as formats
 from services.stats.commands.dropped_off import EMAILS, DroppedOffOptions, dropped_off
 from services.stats.commands.report_formats import Format
 from services.stats.days import By, day_of, periods
+from services.stats.meeting.document import document
+from services.stats.meeting.gather import Wanted, gather
 from services.stats.pseudonyms import Pseudonyms
-from services.stats.query.access import OPERATOR
+from services.stats.query.access import OPERATOR, Audience
+from services.stats.query.meeting.model import WHOLE_HUB, shown_days
+from services.stats.query.meeting.page import page
 from services.stats.query.periods import by_day
-from services.stats.query.question import Range, one_of, parse_day
+from services.stats.query.question import Range, Span, one_of, parse_day
 from services.stats.settings.terms import Terms
 from services.stats.store.queries.dashboard import Queries
 from services.stats.store.store import Store
@@ -24,7 +28,8 @@ class ReportOptions:
     """What to report, from the command line."""
 
     range: Range
-    by: By
+    by: By | None
+    """None: by day, or what suits a page to print."""
     form: Format
     group: str = ""
     user: str = ""
@@ -33,6 +38,8 @@ class ReportOptions:
     """Instead of those of the service."""
     wide: bool = False
     dropped_off: DroppedOffOptions | None = None
+    hub_name: str = ""
+    """The hub's name on a page to print; empty: as in the database."""
 
     @classmethod
     def parse(
@@ -55,10 +62,12 @@ class ReportOptions:
         form_name = "table" if options.get("format") == EMAILS else options.get("format", "table")
         form = Format(one_of("--format", form_name, list(Format), problems))
         if "wide" in options and form is not Format.TABLE:
-            problems.append(f"--wide: not with --format={form}, which has all columns anyway.")
+            problems.append(f"--wide: not with --format={form}; it is for tables.")
+        if inactive and form is Format.HTML:
+            problems.append("--format: html is a report by period; leave --inactive-since out.")
         return cls(
             range=Range.parse(options, problems),
-            by=By(one_of("--by", options.get("by", "day"), list(By), problems)),
+            by=By(one_of("--by", options["by"], list(By), problems)) if "by" in options else None,
             form=form,
             group=options.get("group", ""),
             user=options.get("user", ""),
@@ -97,17 +106,23 @@ async def report(
         today = day_of(datetime.now(UTC), store.zone)
         return text + await _not_counted(queries, options, today, today)
     span = await queries.span()
+    if options.form is Format.HTML:
+        return await _page(queries, audience, options, span)
+    by = options.by or By.DAY
     first, last = options.range.days(
         span.last_day if span else day_of(datetime.now(UTC), store.zone)
     )
     if span and options.range.since is None:
         first = max(first, span.first_day)
-    if options.by is By.DAY and span and first <= last:
+    if by is By.DAY and span and first <= last:
         days = await queries.days(audience, first, last)
         summaries = by_day(days, first, last, span.last_poll, store.zone)
     else:
-        summaries = await queries.summaries(audience, periods(first, last, options.by, terms))
-    text = formats.summaries(summaries, options.form, store.zone, wide=options.wide)
+        summaries = await queries.summaries(audience, periods(first, last, by, terms))
+    resolution = await queries.resolution(first, last) if span else None
+    text = formats.summaries(
+        summaries, options.form, store.zone, wide=options.wide, resolution=resolution
+    )
     return text + await _not_counted(queries, options, first, last)
 
 
@@ -121,6 +136,21 @@ async def _not_counted(queries: Queries, options: ReportOptions, first: date, la
     audience = OPERATOR.audience(group=options.group)
     found = await queries.uncounted(audience, first, last)
     return formats.not_counted(found, whole_hub=not options.group)
+
+
+async def _page(
+    queries: Queries, audience: Audience, options: ReportOptions, span: Span | None
+) -> str:
+    """The page for a meeting. Raises ConfigError if there are no records of the days."""
+    period = shown_days(options.range, span, queries.zone) if span else None
+    if span is None or period is None:
+        raise ConfigError(["--since, --until: there are no records of these days."])
+    title = " in ".join(name for name in (options.user, options.group) if name)
+    wanted = Wanted(
+        audience, title or WHOLE_HUB, period, options.by, datetime.now(UTC), options.terms
+    )
+    found = page(await gather(queries, wanted, span), options.hub_name or await queries.hub_name())
+    return document(found, made_up=await queries.made_up())
 
 
 async def _unknown_names(queries: Queries, options: ReportOptions) -> list[str]:

@@ -18,7 +18,7 @@ from services.stats.commands.tables.text_table import (
     that_fit,
 )
 from services.stats.days import BETWEEN_TERMS
-from services.stats.query.figures import Kind
+from services.stats.query.figures import Kind, resolution_note
 from services.stats.query.glance.units import HOUR, duration, number
 from services.stats.query.people import PersonRow
 from services.stats.query.periods import COVERAGE, Summary
@@ -31,14 +31,26 @@ class Format(StrEnum):
     TABLE = "table"
     CSV = "csv"
     JSON = "json"
+    HTML = "html"
+    """A page to print; ``services/stats/meeting`` makes it."""
 
 
 class _Row(Protocol):
     def _asdict(self) -> dict[str, Any]: ...
 
 
-def summaries(rows: Sequence[Summary], form: Format, zone: ZoneInfo, *, wide: bool = False) -> str:
-    """The report by period, with times in the given zone. ``wide``: with all columns."""
+def summaries(
+    rows: Sequence[Summary],
+    form: Format,
+    zone: ZoneInfo,
+    *,
+    wide: bool = False,
+    resolution: int | None = None,
+) -> str:
+    """The report by period, with times in the given zone.
+
+    ``wide``: with all columns. ``resolution``: the seconds between polls.
+    """
     rows = [
         row._replace(peak_at=row.peak_at.astimezone(zone)) if row.peak_at else row for row in rows
     ]
@@ -58,7 +70,8 @@ def summaries(rows: Sequence[Summary], form: Format, zone: ZoneInfo, *, wide: bo
         shown = that_fit(cells, [0, *(index + 1 for index in ranked)])
         columns = [columns[index - 1] for index in shown[1:]]
     text, _ = table(_beside(days, _cells(rows, columns)), left=len(days[0]))
-    return text + "\n" + _legend(columns) + _notes(rows, zone, wide=wide)
+    notes = _notes(rows, zone, resolution, wide=wide)
+    return text + "\n" + _legend(columns) + notes
 
 
 def _beside(left: Sequence[list[str]], right: Sequence[list[str]]) -> list[list[str]]:
@@ -85,8 +98,10 @@ def _legend(columns: Sequence[Column]) -> str:
     return "".join(paragraph(f"{one.title:{size}}  {one.meaning}.", size + 2) for one in columns)
 
 
-def _notes(rows: Sequence[Summary], zone: ZoneInfo, *, wide: bool) -> str:
+def _notes(rows: Sequence[Summary], zone: ZoneInfo, resolution: int | None, *, wide: bool) -> str:
     notes = [f"Days and times are in {zone.key}."]
+    if resolution is not None:
+        notes.append(resolution_note(resolution))
     if any(row.active_users is None for row in rows):
         notes.append("A dash: not known.")
     if any(_mark(row) for row in rows):

@@ -1,7 +1,7 @@
 """An invented semester, for demonstrations of the dashboard and for benchmarks. Pure.
 
-All its users are named ``made-up-...``, and the command marks the database, so that no page
-presents the data as real. The same seed gives the same semester.
+Its users are named ``made-up-...``, apart from those that the command names, and the command marks
+the database, so that no page presents the data as real. The same seed gives the same semester.
 """
 
 import random
@@ -9,10 +9,28 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from services.stats.commands.demo_spawns import InventedSpawns
 from services.stats.records import MADE_UP, Changes, Person, Poll, Session
 
 BUSY_DAY_SHARE = 0.6
 """Share of all people who are active on a busy day at the start of the semester."""
+
+WEEKDAYS = (1.0, 1.1, 0.9, 1.2, 0.7, 0.2, 0.3)
+"""How many people are active on each day of the week, compared with a busy day."""
+
+NEVER, DROPS_OUT = 17, 13
+"""Of this many people, one never starts; of this many, one stops after the middle of the
+semester."""
+
+HABITS = (0.75, 0.5, 0.6, 0.4)
+"""The shares of busy days on which the named users are active, in turn."""
+
+IMAGES = (
+    "quay.io/jupyter/scipy-notebook:2026-09-01",
+    "quay.io/jupyter/r-notebook:2026-09-01",
+    "quay.io/jupyter/pytorch-notebook:2026-09-01",
+)
+"""The image of each profile."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +49,18 @@ class Semester:
     interval: int = 300
     with_gaps: bool = True
     """Whether the recorder is down for some hours every 50 days."""
+    with_spawns: bool = False
+    """Whether the Hub's counts of spawns are invented, too."""
     seed: int = 1
     profiles: tuple[str, ...] = ("small", "large", "gpu")
+    images: tuple[str, ...] = IMAGES
+    users: tuple[str, ...] = ()
+    """Names of real users who are students of ``group``. They get a history like the others."""
+    staff: tuple[str, ...] = ()
+    """Names of real users who are in no group of students."""
+    group: str = "nbgrader-course101"
+    until: datetime | None = None
+    """Nothing happens after this time. None: the last day is whole."""
 
 
 class _Generator:
@@ -44,7 +72,10 @@ class _Generator:
         self.next_session = 1
         self.people: list[int] = []
         self.since: dict[int, int] = {}
+        self.named: dict[int, float] = {}
+        """Habits of the named users."""
         self.carried: dict[datetime, int] = {}
+        self.spawns = InventedSpawns(semester.start, semester.seed)
 
     def enrol(self) -> Changes:
         """The people and their groups."""
@@ -54,6 +85,7 @@ class _Generator:
         if students is None:
             students = {"nbgrader-course101": 60, "nbgrader-demo-statistics": 35, "": 15}
         changes.profiles = dict(enumerate(semester.profiles, 1))
+        changes.images = dict(enumerate(semester.images, 1))
         for group_id, (group, size) in enumerate(students.items(), 1):
             if group:
                 changes.groups[group_id] = group
@@ -68,7 +100,24 @@ class _Generator:
                 changes.newcomers.append(person)
                 if group:
                     changes.join(group_id, number, since)
+        self._enrol_named(changes)
         return changes
+
+    def _enrol_named(self, changes: Changes) -> None:
+        semester = self.semester
+        groups = {name: group_id for group_id, name in changes.groups.items()}
+        if semester.users and semester.group not in groups:
+            groups[semester.group] = max(groups.values(), default=0) + 1
+            changes.groups[groups[semester.group]] = semester.group
+        for place, name in enumerate([*semester.users, *semester.staff]):
+            number = len(self.people) + 1
+            self.people.append(number)
+            self.since[number] = 0
+            self.named[number] = HABITS[place % len(HABITS)]
+            # The recorder fills in when the account was created, once it sees it.
+            changes.newcomers.append(Person(number, name, None, semester.start))
+            if place < len(semester.users):
+                changes.join(groups[semester.group], number, semester.start)
 
     def day(self, number: int) -> Changes:
         """The sessions, activity and polls of one day."""
@@ -86,6 +135,8 @@ class _Generator:
             for number, session in enumerate(ordered, self.next_session)
         }
         self.next_session += len(ordered)
+        if semester.with_spawns:
+            self.spawns.add(changes)
         changes.touch(midnight)
         return changes
 
@@ -94,13 +145,28 @@ class _Generator:
         if share is None:
             week = number // 7
             weekday = (self.semester.start + timedelta(days=number)).weekday()
-            share = BUSY_DAY_SHARE * (1.0, 1.1, 0.9, 1.2, 0.7, 0.2, 0.3)[weekday]
+            share = BUSY_DAY_SHARE * WEEKDAYS[weekday]
             share *= max(0.35, 1 - 0.03 * week)
             if week == 7:
                 share *= 0.15  # a week without classes
             share *= self.random.uniform(0.85, 1.1)
-        enrolled = [i for i in self.people if self.since[i] <= number]
-        return self.random.sample(enrolled, min(len(enrolled), int(len(enrolled) * share)))
+        enrolled = [i for i in self.people if self._comes(i, number)]
+        active = self.random.sample(enrolled, min(len(enrolled), int(len(enrolled) * share)))
+        weekday = (self.semester.start + timedelta(days=number)).weekday()
+        return active + [
+            user_id
+            for user_id, habit in self.named.items()
+            if self.random.random() < habit * WEEKDAYS[weekday]
+        ]
+
+    def _comes(self, user_id: int, number: int) -> bool:
+        """Whether one of the unnamed people can be active on this day."""
+        if user_id in self.named or self.since[user_id] > number:
+            return False
+        if self.semester.active_share is not None:
+            return True
+        dropped_out = user_id % DROPS_OUT == 0 and number > self.semester.days * 0.6
+        return user_id % NEVER != 0 and not dropped_out
 
     def _add_person_day(
         self, changes: Changes, user_id: int, midnight: datetime, running: dict[datetime, int]
@@ -116,17 +182,29 @@ class _Generator:
     def _add_session(
         self, changes: Changes, user_id: int, start: datetime, running: dict[datetime, int]
     ) -> datetime:
-        work = start
+        work, stretches = start, {}
         for _ in range(self.random.choice((1, 1, 2))):  # with or without a break
             length = timedelta(seconds=self.random.randrange(900, 5400))
-            changes.activity[user_id, work] = work + length
-            last = work + length
+            stretches[user_id, work] = last = work + length
             work = last + timedelta(seconds=self.random.randrange(900, 2400))
         culled = self.random.random() < 0.7
         ended = last + timedelta(seconds=3600 if culled else self.random.randrange(60, 600))
         number = len(changes.sessions)
         profile_id = 1 + min(2, int(self.random.expovariate(1.5)))
-        changes.sessions[number] = Session(number, user_id, "", profile_id, start, last, ended)
+        if self.semester.until is not None and ended > self.semester.until:
+            return ended
+        changes.activity.update(stretches)
+        changes.sessions[number] = Session(
+            id=number,
+            user_id=user_id,
+            server="",
+            profile_id=profile_id,
+            started=start,
+            last_activity=last,
+            ended=ended,
+            image_id=min(profile_id, len(self.semester.images)) or None,
+            culled=culled,
+        )
         for moment, step in ((start, 1), (ended, -1)):
             running[moment] = running.get(moment, 0) + step
         return ended
@@ -139,7 +217,8 @@ class _Generator:
         self.carried = {m: s for m, s in running.items() if m >= midnight + timedelta(days=1)}
         servers = i = 0
         moment = midnight + timedelta(seconds=semester.interval)
-        while moment <= midnight + timedelta(days=1):
+        end = midnight + timedelta(days=1)
+        while moment <= (min(end, semester.until) if semester.until else end):
             while i < len(steps) and steps[i][0] <= moment:
                 servers += steps[i][1]
                 i += 1

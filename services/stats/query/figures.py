@@ -5,13 +5,13 @@ the chart, never zero.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
 from services.stats.days import By
-from services.stats.query.periods import Summary, session_lengths, week_by_hour
+from services.stats.query.periods import Summary, all_audited, session_lengths, week_by_hour
 from services.stats.records import GroupDay
 
 
@@ -25,6 +25,7 @@ class Kind(StrEnum):
     PERCENT = "percent"
     HOURS = "hours"
     MINUTES = "minutes"
+    SECONDS = "seconds"
 
     @property
     def numeric(self) -> bool:
@@ -67,8 +68,18 @@ class Figure:
     @property
     def unobserved_rows(self) -> int:
         """The number of rows without any observed value."""
+        return sum(
+            not self._has_value(row) for i, row in enumerate(self.rows) if i not in self.incomplete
+        )
+
+    @property
+    def hollow_rows(self) -> int:
+        """The number of rows that are not over and have a value to draw."""
+        return sum(self._has_value(self.rows[i]) for i in self.so_far)
+
+    def _has_value(self, row: Sequence[Any]) -> bool:
         drawn = [i for i, column in enumerate(self.columns) if column.scale]
-        return sum(all(row[i] is None for i in drawn) for row in self.rows) if drawn else 0
+        return not drawn or any(row[i] is not None for i in drawn)
 
     @property
     def incomplete_rows(self) -> int:
@@ -140,7 +151,8 @@ OVER_TIME: Mapping[str, tuple[str, str, Draw, tuple[Column, ...]]] = {
         " than the median, 90% and 99% no longer than the two percentiles.",
         Draw.BARS,
         (
-            Column("sessions", "Sessions", scale="y"),
+            Column("starts", "Starts counted by the Hub", scale="y"),
+            Column("sessions", "Sessions seen by polls", scale="y"),
             Column("median_minutes", "Median", Kind.MINUTES),
             Column("p90_minutes", "90th percentile", Kind.MINUTES),
             Column("p99_minutes", "99th percentile", Kind.MINUTES),
@@ -170,6 +182,13 @@ OVER_TIME: Mapping[str, tuple[str, str, Draw, tuple[Column, ...]]] = {
 }
 """By key: title, note, chart type, and the fields of a Summary that the figure shows."""
 
+SAVED_BY_THE_CULLER = (
+    "Saved by the culler (estimate)",
+    "How much longer the servers that the culler stopped, by its audit log, would have run: until"
+    " their next use, at most 24 h each.",
+)
+"""Title and note of the savings if the culler's audit log covers them."""
+
 PERSONAL = ("hours", "sessions")
 """The figures that are meaningful for a single user."""
 
@@ -180,6 +199,11 @@ LENGTHS = (5, 15, 30, 60, 120, 240, 480, 1440)
 def over_time(key: str, summaries: Sequence[Summary], by: By, today: date | None = None) -> Figure:
     """One of OVER_TIME, with a row for each summary. A period with ``today`` is not over."""
     title, note, draw, columns = OVER_TIME[key]
+    if all(summary.starts is None for summary in summaries):
+        # They are known of the whole hub only, and only if its metrics can be read.
+        columns = tuple(column for column in columns if column.key != "starts")
+    if key == "savings" and all_audited(summary.saved_audited for summary in summaries):
+        title, note = SAVED_BY_THE_CULLER
     period = {By.DAY: (_DAY,), By.TERM: (_TERM, _FROM, _TO)}.get(by, (_FROM, _TO))
     columns = (*period, *columns, _OBSERVED, _COMPLETE)
     rows = [
@@ -201,6 +225,22 @@ def over_time(key: str, summaries: Sequence[Summary], by: By, today: date | None
     }
     shown = None if len(rows) < FEWEST_DRAWN else draw
     return Figure(key, title, note, columns, rows, shown, incomplete, so_far)
+
+
+def with_resolution(figure: Figure, seconds: int | None) -> Figure:
+    """A figure of sessions, with what polls this far apart can see of them."""
+    if seconds is None:
+        return figure
+    return replace(figure, note=f"{figure.note} {resolution_note(seconds)}")
+
+
+def resolution_note(seconds: int) -> str:
+    """What polls this far apart can see of sessions."""
+    length = f"{seconds // 60} min" if seconds % 60 == 0 else f"{seconds:,} s"
+    return (
+        f"Polls are {length} apart: sessions that ran only between two polls are missing, and"
+        f" lengths are exact to {length}."
+    )
 
 
 def running_servers(points: Sequence[tuple[datetime, int | None]]) -> Figure:

@@ -38,6 +38,9 @@ class Summary(NamedTuple):
     """``daily_active`` divided by ``monthly_active``: 1 if every user is active every day."""
     newcomers: int | None = None
     sessions: int | None = None
+    """Started in the period and seen by polls: one that ran only between two polls is missing."""
+    starts: int | None = None
+    """Starts counted by the Hub, however short the sessions; only of the whole hub."""
     median_minutes: int | None = None
     p90_minutes: int | None = None
     p99_minutes: int | None = None
@@ -54,7 +57,11 @@ class Summary(NamedTuple):
     """How long the servers that stopped had kept running after their last activity."""
     saved_hours: float | None = None
     """An estimate: how much longer the servers that stopped while idle would have run, which is
-    until they were used again, 24 h at most. Without those that were idle or stopped in a gap."""
+    until they were used again, 24 h at most. Without those that were idle or stopped in a gap, and
+    without those that the culler did not stop, where its audit log says so."""
+    saved_audited: bool | None = None
+    """Whether the audit log says of each of these servers that the culler stopped it. None: no
+    server stopped while idle."""
     name: str | None = None
     """Of the term; None for other periods."""
 
@@ -64,6 +71,12 @@ class DayLength(NamedTuple):
 
     whole: float
     passed: float
+
+
+def total_length(lengths: Iterable[DayLength]) -> DayLength:
+    """The length of several days."""
+    known = list(lengths)
+    return DayLength(sum(one.whole for one in known), sum(one.passed for one in known))
 
 
 COVERAGE = 0.9
@@ -80,17 +93,15 @@ def summarise(
     rows: Sequence[GroupDay],
     active_users: int,
     lengths: Mapping[date, DayLength],
+    starts: int | None = None,
 ) -> Summary:
     """One period. ``rows`` are its days, ``lengths`` has the length of each."""
     seen = [row for row in rows if row.observed_seconds > 0]
-    total = DayLength(
-        sum(length.whole for length in lengths.values()),
-        sum(length.passed for length in lengths.values()),
-    )
+    total = total_length(lengths.values())
     observed = sum(row.observed_seconds for row in rows)
     percent = round(100 * min(observed / total.passed, 1.0), 1) if total.passed else 0.0
     if not seen:
-        return Summary(period.first, period.last, percent, name=period.name or None)
+        return Summary(period.first, period.last, percent, starts=starts, name=period.name or None)
     complete = [row for row in seen if is_complete(row.observed_seconds, lengths[row.day])]
     daily = sum(row.active for row in complete) / len(complete) if complete else None
     last = (complete or seen)[-1]
@@ -114,6 +125,7 @@ def summarise(
         ),
         newcomers=sum(row.newcomers for row in rows),
         sessions=_sum(row.sessions for row in seen),
+        starts=starts,
         median_minutes=percentile(counted, 0.5),
         p90_minutes=percentile(counted, 0.9),
         p99_minutes=percentile(counted, 0.99),
@@ -134,8 +146,15 @@ def summarise(
         peak_at=peak.peak_at if peak else None,
         after_hours=_hours(_sum(row.after_seconds for row in detailed)),
         saved_hours=_hours(_sum(row.saved_seconds for row in detailed)),
+        saved_audited=all_audited(row.audited for row in detailed),
         name=period.name or None,
     )
+
+
+def all_audited(known: Iterable[bool | None]) -> bool | None:
+    """False if any is False, None if none is known."""
+    found = {one for one in known if one is not None}
+    return None if not found else found == {True}
 
 
 def _sum(values: Iterable[int | None]) -> int | None:
@@ -153,7 +172,8 @@ def by_day(
     for day, length in day_lengths(first, last, now, zone).items():
         row = found.get(day)
         own_rows, active = ([row], row.active) if row else ([], 0)
-        summaries.append(summarise(Period(day, day), own_rows, active, {day: length}))
+        starts = row.starts if row else None
+        summaries.append(summarise(Period(day, day), own_rows, active, {day: length}, starts))
     return summaries
 
 

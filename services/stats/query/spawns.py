@@ -6,9 +6,11 @@ polls later. After a longer gap that reaches into another day it is not known wh
 to, so that both days are unknown; a longer period that contains the whole gap counts them.
 """
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from itertools import chain
 from math import ceil, isinf
 from typing import NamedTuple
 
@@ -19,6 +21,28 @@ from services.stats.records import Spawns
 
 REFUSED = ("throttled", "too-many-users")
 """The outcomes of spawns that the Hub did not begin, because of its limits."""
+
+
+HOUR = timedelta(hours=1)
+
+
+class SpawnRecords:
+    """What the Hub counted on some days. ``known``: when its counters were known, as a union."""
+
+    def __init__(self, spawns: Iterable[Spawns], known: Sequence[Interval]) -> None:
+        self.known = known
+        self._hours: list[Spawns] = []
+        self._gaps: list[Spawns] = []  # few, but of any length
+        for row in sorted(spawns, key=lambda row: row.since):
+            (self._hours if row.until - row.since <= HOUR else self._gaps).append(row)
+
+    def overlapping(self, window: Interval) -> Iterator[Spawns]:
+        """The spawns that ended in the window, and those that may have."""
+        start = bisect_left(self._hours, window.start - HOUR, key=lambda row: row.since)
+        end = bisect_left(self._hours, window.end, key=lambda row: row.since)
+        for row in chain(self._hours[start:end], self._gaps):
+            if row.since < window.end and row.until > window.start:
+                yield row
 
 
 class SpawnSummary(NamedTuple):
@@ -35,8 +59,8 @@ class SpawnSummary(NamedTuple):
     """Whether the period is over, and the Hub's counters are known for at least 90 % of it."""
     starts: int | None = None
     failures: int | None = None
-    """Spawns that failed. If a server exits while a user waits for it, JupyterHub may count that
-    twice."""
+    """Spawns that failed. Before version 6, JupyterHub counts those twice whose server exits while
+    it starts."""
     refused: int | None = None
     """Spawns that the Hub did not begin, as too many were under way or too many servers ran."""
     mean_seconds: float | None = None
@@ -45,29 +69,32 @@ class SpawnSummary(NamedTuple):
     p90_seconds: float | None = None
     p99_seconds: float | None = None
     """The percentiles are also None if they are in the last bin, which has no upper bound."""
+    lengths: Mapping[float, int] | None = None
+    """The number of servers that started, by the upper bound of their bin in seconds; the last one
+    is infinite."""
 
 
 def summarise_spawns(
     period: Period,
-    spawns: Sequence[Spawns],
-    known: Sequence[Interval],
+    records: SpawnRecords,
     window: Interval,
     length: DayLength,
     observed: float,
 ) -> SpawnSummary:
-    """One period. ``known``: when the Hub's counters were known, as a union.
+    """One period.
 
     ``window`` is the period, ``length`` the same in seconds, ``observed`` how many seconds of it
     were observed by polls.
     """
-    covered = overlap_seconds(known, [window])
-    inside, apart = _split(spawns, window)
-    if covered <= 0 or covered < COVERAGE * observed or any(row.number for row in apart):
+    covered = overlap_seconds(records.known, [window])
+    if covered <= 0 or covered < COVERAGE * observed:
         return SpawnSummary(period.first, period.last)
     counts: Counter[str] = Counter()
     lengths: Counter[float] = Counter()
     seconds = 0.0
-    for row in inside:
+    for row in records.overlapping(window):
+        if row.since < window.start or row.until > window.end:
+            return SpawnSummary(period.first, period.last)
         counts[row.outcome] += row.number
         if row.outcome == "success":
             seconds += row.seconds
@@ -84,19 +111,8 @@ def summarise_spawns(
         median_seconds=upper_bound(lengths, 0.5),
         p90_seconds=upper_bound(lengths, 0.9),
         p99_seconds=upper_bound(lengths, 0.99),
+        lengths=lengths,
     )
-
-
-def _split(spawns: Sequence[Spawns], window: Interval) -> tuple[list[Spawns], list[Spawns]]:
-    """The spawns that ended in the window, and those that may have."""
-    inside: list[Spawns] = []
-    apart: list[Spawns] = []
-    for row in spawns:
-        if row.since >= window.end or row.until <= window.start:
-            continue
-        within = window.start <= row.since and row.until <= window.end
-        (inside if within else apart).append(row)
-    return inside, apart
 
 
 def upper_bound(lengths: Counter[float], share: float) -> float | None:

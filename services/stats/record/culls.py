@@ -7,15 +7,19 @@ so a stopped server never makes its user active:
 
 - A running server's own ``last_activity`` counts, except while its stop is pending.
 - When a server is gone, the user's new ``last_activity`` is the end of the session and nothing
-  else.
+  else, unless another server of the user explains it: a start, and a report of activity, set both
+  times. Then, and if several servers are gone, it is only known that the last poll saw them.
 - A user's new ``last_activity`` shows that they were at the Hub only if no server of theirs, as far
   as the last poll saw, can have been stopped since.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from services.stats.record.observed import ServerSeen, UserSeen
 from services.stats.records import Session
+
+SECOND = timedelta(seconds=1)
+"""The times of polls are whole seconds."""
 
 
 def reported_activity(server: ServerSeen) -> datetime | None:
@@ -28,10 +32,20 @@ def end_of_stopped(
 ) -> datetime:
     """When a server that is gone was stopped.
 
-    That is the user's ``last_activity`` if it has moved since the last poll: the stop set it.
-    Otherwise it is the last poll, which still saw the server.
+    That is the user's ``last_activity`` if the stop has moved it (see :func:`stopped_at`).
+    Otherwise it is the latest time at which the server is known to have run: the last poll.
     """
     return new_activity or last_poll or session.last_activity
+
+
+def stopped_at(user: UserSeen) -> datetime | None:
+    """The time that the stop of a server of the user has set; None if it is not known."""
+    moved = user.new_activity
+    if moved is None:
+        return None
+    times = (time for server in user.servers for time in (server.started, server.last_activity))
+    explained = any(time is not None and abs(time - moved) <= SECOND for time in times)
+    return None if explained else moved
 
 
 def presence(user: UserSeen, *, had_server: bool) -> datetime | None:

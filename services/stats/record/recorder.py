@@ -14,6 +14,8 @@ from common.clock import Clock, SystemClock
 from common.errors import StoreError, StoreRejected, StoreUnavailable
 from common.hub.client import HubClient
 from common.hub.models import User
+from services.stats.record.culler_audit.decisions import CullDecisions
+from services.stats.record.culler_audit.verdicts import GIVE_UP
 from services.stats.record.exclusion import KeptExclusion
 from services.stats.record.poller import Poller
 from services.stats.recorder_state import State
@@ -76,8 +78,11 @@ class Recorder:
         rename: Callable[[User], User] = lambda user: user,
         clock: Clock | None = None,
         lock: Lock | None = None,
+        culls: CullDecisions | None = None,
     ) -> None:
+        """``culls``: who finds out which servers the culler stopped; None: it is not known."""
         self.store = store
+        self.culls = culls
         self.settings = settings
         self.clock = clock or SystemClock()
         self.lock = lock or lock_for(store.database)
@@ -120,6 +125,7 @@ class Recorder:
         self.state = await self.store.load_state()
         self.pending = Changes()
         self.leader_number = number
+        await self._resume_culls()
         await self.exclusion.compare()
         log.info(
             "Recording: %d users and %d running servers known; last poll: %s",
@@ -147,6 +153,8 @@ class Recorder:
         polled = await self.poller.poll(self.state)
         (poll,) = polled.changes.polls.values()
         self.state.apply(polled.changes)
+        if self.culls is not None:
+            await self.culls.add(polled.changes, self.state)
         self.pending.update(polled.changes)
         start = self.clock.monotonic()
         error = await self._write()
@@ -178,6 +186,7 @@ class Recorder:
             self.pending = Changes()
             if stale:
                 self.state = await self.store.load_state()
+                await self._resume_culls()
         except LeadershipLost as exc:
             log.warning("%s; waiting until it stops", exc)
             self.leader_number = 0
@@ -189,6 +198,7 @@ class Recorder:
             log.error("The database rejected a poll, which is lost: %s", exc)
             self.pending = Changes()
             self.state = await self.store.load_state()
+            await self._resume_culls()
             return str(exc)
         except StoreUnavailable as exc:
             if not self._database_unavailable:
@@ -199,6 +209,13 @@ class Recorder:
             log.info("The database is available again")
         self._database_unavailable = False
         return ""
+
+    async def _resume_culls(self) -> None:
+        """Decide about the sessions in the database: others may be of people since forgotten."""
+        last = self.state.last_poll
+        if self.culls is not None:
+            sessions = await self.store.undecided_sessions(last - GIVE_UP) if last else []
+            self.culls.begin(sessions, last)
 
     async def _keep_lock(self) -> None:
         """Acquire the lock again if its connection broke.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from common.hub.models import User
-from services.stats.record.culls import presence
+from services.stats.record.culls import presence, stopped_at
 from services.stats.record.identity import IdentityMatcher
 from services.stats.record.memberships import MembershipChanges
 from services.stats.record.observed import (
@@ -140,10 +140,10 @@ class Sampler:
                 present.add((person.id, server.name))
                 if self._sessions.observe(person, server):
                     active.add(person.id)
-            if user.new_activity is not None:
-                new_activity[person.id] = user.new_activity
-                if complete:
-                    self._observe_presence(name, person, user)
+            if (ended := stopped_at(user)) is not None:
+                new_activity[person.id] = ended
+            if complete and user.new_activity is not None:
+                self._observe_presence(name, person, user)
         if complete:
             self._sessions.end_absent(present, new_activity)
         deleted = matcher.deleted()

@@ -1,5 +1,6 @@
 """Which sessions began and ended between two polls, and when their users were active. Pure."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from datetime import datetime, timedelta
 
@@ -128,11 +129,19 @@ class SessionChanges:
             self._changes.touch(start)
 
     def end_absent(self, present: Set[SessionKey], new_activity: Mapping[int, datetime]) -> None:
-        """End the sessions whose server is no longer there."""
-        for key, session in self._state.running.items():
-            if key not in present and session.id not in self._changes.sessions:
-                moved = new_activity.get(session.user_id)
-                self._end(session, end_of_stopped(session, moved, self._state.last_poll))
+        """End the sessions whose server is no longer there.
+
+        ``new_activity``: by user id, the time that a stop has set.
+        """
+        absent = [
+            session
+            for key, session in self._state.running.items()
+            if key not in present and session.id not in self._changes.sessions
+        ]
+        stopped = Counter(session.user_id for session in absent)
+        for session in absent:
+            moved = None if stopped[session.user_id] > 1 else new_activity.get(session.user_id)
+            self._end(session, end_of_stopped(session, moved, self._state.last_poll))
 
     def _end(self, session: Session, ended: datetime) -> None:
         ended = max(ended, session.last_activity)

@@ -9,9 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.days import day_of
 from services.stats.intervals import Interval
-from services.stats.records import LONGEST
+from services.stats.query.servers import forecast
+from services.stats.query.servers.forecast import Expected
+from services.stats.records import HUB, LONGEST
 from services.stats.store import tables as t
 from services.stats.store.excluded import Excluded
+from services.stats.store.mapping import group_day_of
 from services.stats.store.store import Store
 from services.stats.store.tables import FOREVER
 from services.stats.store.upsert import batches
@@ -31,14 +34,16 @@ class LatestCounts:
     active: dict[tuple[str, str], int] = field(default_factory=dict)
     """By period and group."""
     running_by_user: dict[str, int] = field(default_factory=dict)
+    tomorrow: Expected | None = None
+    """The peak of concurrent servers to expect tomorrow."""
 
 
 async def read_latest_counts(
     store: Store, now: datetime, *, groups: int = 0, per_user: bool = False
 ) -> LatestCounts:
     """The counts as of ``now``, for the hub and its largest ``groups`` groups."""
-    counts = LatestCounts()
     async with store.reading() as connection:
+        counts = LatestCounts(tomorrow=await _expected_tomorrow(store, connection, now))
         meta = await store.read_meta(connection)
         excluded = await Excluded.read(connection, meta, store.zone)
         hidden = excluded.on(day_of(now, store.zone))
@@ -71,6 +76,19 @@ async def read_latest_counts(
             for row in await connection.execute(query):
                 counts.running_by_user[row.name] = row.servers
     return counts
+
+
+async def _expected_tomorrow(store: Store, connection: AsyncConnection, now: datetime) -> Expected:
+    """From the days that are rolled up: those since are not a week ago."""
+    today = day_of(now, store.zone)
+    first, last = forecast.days_needed(today)
+    c = t.group_days.c
+    query = (
+        select(t.group_days).where(c.group_id == HUB, c.day >= first, c.day <= last).order_by(c.day)
+    )
+    rows = [group_day_of(row) for row in await connection.execute(query)]
+    peaks = forecast.complete_peaks(rows, now, store.zone)
+    return forecast.expect(today + timedelta(days=1), peaks)
 
 
 async def _largest(connection: AsyncConnection, number: int) -> dict[int, str]:

@@ -20,10 +20,16 @@ from common.db.transactions import Database
 from common.errors import StoreError
 from services.stats.days import day_of, midnight
 from services.stats.recorder_state import State
-from services.stats.records import LONGEST, Changes
+from services.stats.records import LONGEST, Changes, Session
 from services.stats.settings.exclusion import Exclusion
 from services.stats.store import tables as t
-from services.stats.store.mapping import person_row, session_row, spawn_counters_row, spawns_row
+from services.stats.store.mapping import (
+    person_row,
+    session_of,
+    session_row,
+    spawn_counters_row,
+    spawns_row,
+)
 from services.stats.store.state import read_state
 from services.stats.store.tables import FOREVER
 from services.stats.store.upsert import batches, insert_missing, upsert
@@ -140,6 +146,11 @@ class Store:
                 f"the names in this database are kept {was}, and the two cannot be mixed: set"
                 " pseudonymise and pseudonym_key_file as before, or use another database"
             )
+
+    async def keep_hub_name(self, name: str) -> None:
+        """Store the name of the hub, for reports; empty: it has none."""
+        async with self.writing() as connection:
+            await self.write_meta(connection, hub_name=name)
 
     async def kept_exclusion(self) -> Exclusion:
         """Who is not counted, with users' names as the database has them."""
@@ -303,6 +314,13 @@ class Store:
         async with self.reading() as connection:
             self.edits = int((await self.read_meta(connection)).get("edits", 0))
             return await read_state(connection)
+
+    async def undecided_sessions(self, since: datetime) -> list[Session]:
+        """The sessions that ended since then, of which it is unknown who stopped the server."""
+        c = t.sessions.c
+        query = select(t.sessions).where(c.ended >= since, c.ended < FOREVER, c.culled.is_(None))
+        async with self.reading() as connection:
+            return [session_of(row) for row in await connection.execute(query)]
 
     async def first_poll(self) -> datetime | None:
         """When the first poll was made that is still in the database; None if there is none."""

@@ -290,5 +290,6 @@ group_days = _keyed(
     Column("observed_hours", Text, nullable=False, server_default=""),
     Column("servers_known", Boolean, nullable=False, server_default=true()),
     Column("reduced", Boolean, nullable=False, server_default=false()),
+    Column("audited", Boolean),
     key=("day", "group_id"),
 )

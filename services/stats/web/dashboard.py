@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from common.web.pages import PAGES, add_templates
+from services.stats.query.presentation import display, unbroken, utc
 from services.stats.store.queries.dashboard import Queries
 from services.stats.web.authentication import Authenticator
 from services.stats.web.charts import warn_without_charts
@@ -10,10 +11,10 @@ from services.stats.web.cohort.distribution import DistributionPage
 from services.stats.web.cohort.dropped_off import DroppedOff
 from services.stats.web.downloads import Downloads
 from services.stats.web.errors import add_query_errors
+from services.stats.web.meeting import MeetingPages
 from services.stats.web.overview import Overview
 from services.stats.web.pages import HAS_RESOURCES
 from services.stats.web.person import PersonPage
-from services.stats.web.presentation import display, utc
 from services.stats.web.resources.page import ResourcesPage
 from services.stats.web.resources.report import ResourceSource
 from services.stats.web.servers.page import ServersPage
@@ -33,8 +34,9 @@ def add_pages(
     The page about resources exists only if Prometheus is configured.
     ``email`` is the template of users' e-mail addresses, such as ``{name}@uni.example``.
     """
+    add_templates(app, "services.stats.meeting", "meeting")
     add_templates(app, "services.stats.web", "stats")
-    app[PAGES].environment.filters.update(display=display, utc=utc)
+    app[PAGES].environment.filters.update(display=display, unbroken=unbroken, utc=utc)
     add_query_errors(app)
     warn_without_charts(app)
     person = PersonPage(queries, authenticator)
@@ -47,4 +49,5 @@ def add_pages(
         ResourcesPage(queries, authenticator, resources).setup(app)
     DroppedOff(queries, authenticator, email).setup(app)
     DistributionPage(queries, authenticator).setup(app)
+    MeetingPages(queries, authenticator).setup(app)
     Downloads(queries, authenticator).setup(app)

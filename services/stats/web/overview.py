@@ -79,5 +79,8 @@ class Overview(Pages):
         shown = {key: figures.over_time(key, summaries, by, today) for key in OVER_TIME}
         if self.detailed(span, first, last):
             shown["servers"] = await self.running_servers(asked, first, last)
+        resolution = await self.queries.resolution(first, last)
+        shown["sessions"] = figures.with_resolution(shown["sessions"], resolution)
+        lengths = figures.with_resolution(figures.lengths(days), resolution)
         week = figures.week(days)
-        return facts(total, personal=False), [*shown.values(), figures.lengths(days)], week
+        return facts(total, personal=False), [*shown.values(), lengths], week

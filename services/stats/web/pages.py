@@ -142,6 +142,7 @@ class Pages:
             ]
             if request.app[HAS_RESOURCES]:
                 nav.append(("Resources", prefix + "resources"))
+            nav.append(("Meeting", prefix + "meeting"))
         if viewer.name:
             nav.append(("Your activity", prefix + "person" if viewer.sees_others else prefix))
         terms = await self.queries.terms()

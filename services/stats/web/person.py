@@ -74,14 +74,19 @@ class PersonPage(Pages):
         week = week_of(timeline, days, self.queries.zone)
         today = day_of(asked.now, self.queries.zone)
         by = asked.question.by
-        over_time = [figures.over_time(key, summaries, by, today) for key in PERSONAL]
+        resolution = await self.queries.resolution(first, last)
+        shown = {key: figures.over_time(key, summaries, by, today) for key in PERSONAL}
+        shown["sessions"] = figures.with_resolution(shown["sessions"], resolution)
         return {
             "facts": facts(total, personal=True),
             "timeline_days": timeline_days(
                 timeline, first, last, self.queries.zone, span.last_poll
             ),
-            "sessions": sessions(timeline, span.last_poll),
-            "figures": [*over_time, figures.lengths(days)],
+            "sessions": figures.with_resolution(sessions(timeline, span.last_poll), resolution),
+            "figures": [
+                *shown.values(),
+                figures.with_resolution(figures.lengths(days), resolution),
+            ],
             "week": week,
             "shades": figures.shades(week),
             "busy_hours": figures.busy_hours(week),

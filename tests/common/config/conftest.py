@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from traitlets import Bool, Int, List, Unicode
 
-from common.config import launch
 from common.config.application import ServiceApp
+from common.program import launch
 
 TOKEN = "s3cret-token-of-the-service"
 GOOD = {
@@ -24,7 +24,7 @@ PROGRAM = """
 import asyncio, sys, time
 from traitlets import Unicode
 from common.config.application import ServiceApp
-from common.config.launch import launch
+from common.program.launch import launch
 from common.errors import ConfigError, HubUnavailable
 from common.config.command import Command
 
@@ -75,9 +75,9 @@ class Made(ServiceApp):
         return 0
 
 if len(sys.argv) > 1 and sys.argv[1] == "quick":
-    import common.config.shutdown
-    common.config.shutdown.FINISH_SECONDS = 0.2
-    common.config.shutdown.CANCEL_SECONDS = 0.2
+    import common.program.shutdown
+    common.program.shutdown.FINISH_SECONDS = 0.2
+    common.program.shutdown.CANCEL_SECONDS = 0.2
     sys.argv.pop(1)
 launch(Made)
 """

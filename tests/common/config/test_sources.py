@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from traitlets import Unicode
 
-from common.config import launch
+from common.program import launch
 from tests.common.config.conftest import IdleCuller, problems, run
 
 

@@ -9,8 +9,8 @@ from urllib.parse import quote
 import aiohttp
 import pytest
 
-from common.config.shutdown import FINISH_SECONDS
 from common.hub.retry import NO_RETRY
+from common.program.shutdown import FINISH_SECONDS
 from common.proxy import route_keeper
 from common.proxy.client import ProxyClient
 from common.proxy.route_keeper import RouteEvent, RouteKeeper

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from common.hub.models import Server, User
@@ -78,3 +79,13 @@ def test_servers_that_never_stop_are_not_listed() -> None:
     found = survey(policy, user("ana", server(idle=120)))
     [summary] = dry_run(found, policy, NOW)
     assert summary.startswith("0 due now, 0 due later; checked 1 servers of 1 users.")
+
+
+def test_what_an_account_would_lose_is_shown() -> None:
+    """A grader's membership is not restored when they sign in again."""
+    flags = Flags(timeout=3600, cull_users=True, cull_group_members=True)
+    eve = msgspec.structs.replace(user("eve", idle=180), groups=("formgrade-101", "ta"))
+    assert rows(flags, eve)[0].endswith("; loses the groups formgrade-101, ta")
+    spared = Policy.from_flags(Flags(timeout=3600, cull_users=True))
+    [line] = dry_run(survey(spared, eve), spared, NOW)
+    assert line.startswith("0 due now, 0 due later")

@@ -1,6 +1,7 @@
 """The audit log."""
 
 import logging
+from datetime import datetime, timedelta
 from typing import Any
 
 import aiohttp
@@ -52,3 +53,45 @@ async def test_an_unavailable_audit_store_does_not_prevent_stops(
 
     fake_hub.before = before
     assert (await make_culler(fake_hub, session, clock, store=store).run_pass()).stopped == 1
+
+
+async def test_since_when_the_store_has_every_stop(
+    fake_hub: FakeHub, session: aiohttp.ClientSession, clock: FakeClock
+) -> None:
+    """From the first pass to the beginning of the last; after a loss, from the next pass on."""
+    store = FakeStore()
+    culler = make_culler(fake_hub, session, clock, store=store)
+    audit = culler.audit
+    assert (audit.complete_since, audit.complete_until) == (None, None)
+    begun: list[datetime] = []
+
+    def before(request: Any) -> None:
+        store.away = request.method == "DELETE" and len(begun) == 3
+
+    fake_hub.before = before
+    for number in range(5):
+        store.away = False
+        fake_hub.add_server(f"user{number}", idle=2 * HOUR)
+        clock.advance(60)
+        begun.append(culler.evaluator.now())
+        await culler.run_pass()
+        clock.advance(60)
+        if number == 1:
+            assert (audit.complete_since, audit.complete_until) == (begun[0], begun[1])
+        if number == 2:
+            assert (audit.complete_since, audit.complete_until) == (None, None)
+    assert (audit.complete_since, audit.complete_until) == (begun[3], begun[4])
+
+
+async def test_a_slow_stop_keeps_the_log_incomplete(
+    fake_hub: FakeHub, session: aiohttp.ClientSession, clock: FakeClock
+) -> None:
+    """It is recorded when it has ended, so what began with it is not complete before."""
+    fake_hub.add_server("ada", idle=2 * HOUR, slow_stop=1000)
+    culler = make_culler(fake_hub, session, clock, store=FakeStore(), period=60)
+    for _ in range(2):
+        clock.advance(600)
+        await culler.run_pass()
+    assert culler.audit.complete_until is not None
+    assert culler.audit.complete_until < clock.now() - timedelta(seconds=300)
+    await culler.close()

@@ -298,13 +298,27 @@ USERS: dict[str, tuple[dict[str, Any], dict[str, Any], Action, Reason]] = {
     "idle": ({}, {}, Action.DELETE_USER, Reason.IDLE),
     "users are not culled": ({}, {"cull_users": False}, Action.KEEP, Reason.NOT_CULLED),
     "active": ({"last_activity": NOW}, {}, Action.KEEP, Reason.ACTIVE),
-    "without activity the creation counts": (
+    "never signed in": ({"last_activity": None}, {}, Action.KEEP, Reason.UNUSED_SPARED),
+    "never signed in, with the flag": (
         {"last_activity": None},
-        {},
+        {"cull_unused_users": True},
         Action.DELETE_USER,
         Reason.IDLE,
     ),
-    "no time": ({"last_activity": None, "created": None}, {}, Action.KEEP, Reason.NO_TIME),
+    "no time": (
+        {"last_activity": None, "created": None},
+        {"cull_unused_users": True},
+        Action.KEEP,
+        Reason.NO_TIME,
+    ),
+    "member of a group": ({"groups": ("grade-1",)}, {}, Action.KEEP, Reason.MEMBER_SPARED),
+    "unknown groups": ({"problems": ("groups",)}, {}, Action.KEEP, Reason.MEMBER_SPARED),
+    "member of a group, with the flag": (
+        {"groups": ("grade-1",)},
+        {"cull_group_members": True},
+        Action.DELETE_USER,
+        Reason.IDLE,
+    ),
     "unusable activity": (
         {"last_activity": None, "problems": ("last_activity",)},
         {},
@@ -352,7 +366,8 @@ USERS: dict[str, tuple[dict[str, Any], dict[str, Any], Action, Reason]] = {
 def test_decision_on_a_user(case: str) -> None:
     """Each case changes one thing of an idle user who would be deleted."""
     changes, flag_changes, action, reason = USERS[case]
-    user = msgspec.structs.replace(USER, **({"last_activity": NOW - HOUR} | changes))
+    alone: dict[str, Any] = {"groups": (), "last_activity": NOW - HOUR}
+    user = msgspec.structs.replace(USER, **(alone | changes))
     flags = replace(FLAGS, **({"cull_users": True} | flag_changes))
     decision = decide_user(user, Policy.from_flags(flags), NOW)
     assert (decision.action, decision.reason) == (action, reason)

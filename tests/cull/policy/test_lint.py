@@ -9,13 +9,14 @@ from services.cull.policy.lint import lint_policy
 from services.cull.policy.model import Flags
 
 NOW = datetime(2026, 6, 2, 12, 0, tzinfo=UTC)
+FLAGS = Flags(timeout=3600)
 LONG = 'idle_timeout = "1h"'
 SECOND = '[[rule]]\nname = "second"\nidle_timeout = "2h"\n'
 NEVER_APPLIES = "rule 2 (second): never applies"
 
 
-def findings(text: str) -> str:
-    return "\n".join(lint_policy(load_policy(text, Flags(timeout=3600)), NOW))
+def findings(text: str, flags: Flags = FLAGS) -> str:
+    return "\n".join(lint_policy(load_policy(text, flags), NOW))
 
 
 @pytest.mark.parametrize(
@@ -86,3 +87,14 @@ def test_an_exam_that_is_over_is_reported() -> None:
 def test_the_scope_for_groups_is_reported() -> None:
     """The role is easily forgotten with the first rule for a group."""
     assert "read:users:groups" in findings(f'[[rule]]\nname = "x"\ngroup = "ta"\n{LONG}')
+
+
+def test_what_deleted_accounts_lose_is_reported() -> None:
+    """And who is not deleted unless the flags say so."""
+    text = f'[[rule]]\nname = "x"\nuser = "a"\n{LONG}'
+    careful = findings(text, Flags(cull_users=True))
+    assert "loses its groups" in careful
+    assert "members of groups and users who have never signed in are not deleted" in careful
+    careless = Flags(cull_users=True, cull_group_members=True, cull_unused_users=True)
+    assert "are not deleted" not in findings(text, careless)
+    assert "loses its groups" not in findings(text)

@@ -23,6 +23,7 @@ from common.web.application import create_app
 from common.web.metrics import Metrics
 from common.web.server import Bind, serve
 from services.cull.evaluator import PolicyEvaluator
+from services.cull.passes.audit import Audit
 from services.cull.passes.executor import Culler
 from services.cull.passes.hub_health import HubHealth
 from services.cull.policy.model import Flags, Policy
@@ -106,7 +107,12 @@ async def cull_site(directory: Path, **options: Any) -> AsyncIterator[CullSite]:
         site.client = hub
         evaluator = PolicyEvaluator(lambda: site.policy, hub.hub_now, lambda: None, store=store)
         site.culler = Culler(
-            hub, HubHealth(hub, 0, clock), evaluator, CullSettings(keep_servers=True), clock
+            hub,
+            HubHealth(hub, 0, clock),
+            evaluator,
+            CullSettings(keep_servers=True),
+            clock,
+            audit=Audit(store),
         )
         sign_in = SignIn(
             OAuthSettings(

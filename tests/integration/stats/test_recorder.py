@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -18,6 +18,7 @@ import pytest
 
 from common.hub.client import HubClient
 from common.hub.retry import NO_RETRY
+from services.stats.days import Period
 from services.stats.query.access import OPERATOR, Individual
 from services.stats.query.timeline import Timeline
 from services.stats.record.recorder import PollResult, Recorder, RecorderSettings
@@ -47,6 +48,19 @@ class Watcher:
         await until(last + 2 * SECOND if last else now())
         return await self.recorder.poll()
 
+    async def starts(self) -> int | None:
+        """The starts that the Hub has counted since yesterday."""
+        today = now().date()
+        periods = [Period(today - timedelta(days=1), today)]
+        (found,) = await Queries(self.recorder.store).summaries(OPERATOR.audience(), periods)
+        return found.starts
+
+    async def spawns(self) -> int:
+        """All spawns in the database."""
+        async with self.recorder.store.reading() as connection:
+            rows = await connection.exec_driver_sql("SELECT sum(number) FROM spawns")
+            return int(rows.scalar() or 0)
+
     async def timeline(self, name: str) -> Timeline:
         """The person's timeline of yesterday and today, from the database."""
         today = now().date()
@@ -67,9 +81,11 @@ async def until(moment: datetime) -> None:
 
 
 @asynccontextmanager
-async def watch(hub: RealHub, db_url: str) -> AsyncIterator[Watcher]:
+async def watch(
+    hub: RealHub, db_url: str, scopes: Sequence[str] = SCOPES
+) -> AsyncIterator[Watcher]:
     """A recorder that is the leader, with a token that has only the scopes it needs."""
-    token = await hub.token(SCOPES)
+    token = await hub.token(scopes)
     store = await Store.open(db_url, ZoneInfo("UTC"))
     async with aiohttp.ClientSession() as session:
         client = HubClient(session, hub.api_url, token)
@@ -148,6 +164,45 @@ async def test_across_a_hub_restart(make_hub: MakeHub, tmp_path: Path) -> None:
     assert found.poll.servers == 1
     (session,) = timeline.sessions
     assert session.ended is None
+
+
+async def test_sessions_between_two_polls(make_hub: MakeHub, tmp_path: Path) -> None:
+    """The Hub counts the starts that no poll sees, before and after a restart of the Hub.
+
+    Without access to its metrics they are unknown. The session that a poll saw ends when the Hub
+    stopped the server.
+    """
+    hub = make_hub(spawner="nothing")
+    names = [f"user{number}" for number in range(4)]
+    for name in names:
+        await hub.create_user(name)
+    databases = [f"sqlite:///{tmp_path / name}.sqlite" for name in ("with", "without")]
+    async with (
+        watch(hub, databases[0], [*SCOPES, "read:metrics"]) as counting,
+        watch(hub, databases[1]) as other,
+    ):
+
+        async def poll() -> None:
+            for watcher in (counting, other):
+                assert (await watcher.poll()).error == ""
+
+        await poll()
+        for name in names[:3]:
+            await hub.start_server(name)
+            await hub.stop_server(name)
+        await hub.start_server(names[3])
+        await poll()
+        assert await counting.starts() == 4
+        hub.restart()
+        await hub.start_server(names[0])
+        await hub.stop_server(names[0])
+        await hub.stop_server(names[3])
+        stopped = now()
+        await poll()
+        assert await counting.spawns() == 5
+        assert await other.starts() is None
+        (session,) = (await counting.timeline(names[3])).sessions
+        assert near(session.ended, stopped)
 
 
 async def test_across_a_database_restart(

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from common.config import launch
 from common.errors import ConfigError, StoreError
 from common.hub.models import User
+from common.program import launch
 from services.stats.app import StatsApp
 from services.stats.commands.import_activity import import_activity
 from services.stats.days import Period

@@ -69,7 +69,7 @@ def test_mistakes_are_reported_with_unknown_names(demo: Run) -> None:
     code, out, err = demo("report", "--group=nobodys", "--format=csv", "--wide", "--until=never")
     assert (code, out) == (1, "")
     assert err.splitlines() == [
-        "stats: --wide: not with --format=csv, which has all columns anyway.",
+        "stats: --wide: not with --format=csv; it is for tables.",
         "stats: --until: 'never' is not a date; write 2026-03-01.",
         "stats: --group: no group named nobodys has been seen.",
     ]
@@ -82,6 +82,50 @@ def test_a_report_fits_a_terminal_unless_it_is_wide(demo: Run) -> None:
         assert max(map(len, narrow.splitlines())) <= 100, words
     _, wide, _ = demo("report", "--by=week", "--wide")
     assert "peak at" in wide.splitlines()[0]
+
+
+def test_a_page_to_print(demo: Run, tmp_path: Path) -> None:
+    """It is written to standard output, or to a new file; nothing is overwritten."""
+    code, out, _ = demo("report", "--format=html", "--group=nbgrader-course101", "--since=14d")
+    assert code == 0
+    assert out.startswith("<!doctype html>")
+    assert "<bdi>nbgrader-course101</bdi>" in out
+    assert "made-up-" not in out, "a page names no users"
+    file = tmp_path / "page.html"
+    words = ("report", "--format=html", "--user=made-up-0001", "--by=week", f"--output={file}")
+    assert demo(*words) == (0, "", "")
+    assert "<bdi>made-up-0001</bdi>" in file.read_text("utf-8")
+    assert "Hours of work by week" in file.read_text("utf-8")
+    assert "JupyterHub. Created on" in file.read_text("utf-8")
+    named = demo("report", "--format=html", "--hub-name=Our hub")[1]
+    assert "Our hub. Created on" in named
+    code, out, err = demo(*words)
+    assert (code, out) == (1, "")
+    assert f"--output: {file} exists already; choose another name, or delete it first." in err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--format=html", "--wide"], "--wide: not with --format=html; it is for tables."),
+        (["--format=html", "--inactive-since=2026-01-01"], "--format: html is a report by period"),
+        (["--format=html", "--until=2001-01-01"], "there are no records of these days"),
+        (["--output=nowhere/report.txt"], "--output: there is no directory nowhere."),
+        (["--output=/dev"], "--output: /dev exists already"),
+    ],
+)
+def test_pages_that_cannot_be_written(demo: Run, words: list[str], said: str) -> None:
+    """The mistake is reported, and nothing is printed."""
+    code, out, err = demo("report", *words)
+    assert (code, out) == (1, "")
+    assert said in err
+
+
+def test_other_formats_can_be_written_to_a_file(demo: Run, tmp_path: Path) -> None:
+    """It has what would have been printed."""
+    file = tmp_path / "report.csv"
+    demo("report", "--format=csv", "--since=5d", f"--output={file}")
+    assert file.read_text("utf-8") == demo("report", "--format=csv", "--since=5d")[1]
 
 
 def test_help_of_the_report_teaches(run: Run) -> None:

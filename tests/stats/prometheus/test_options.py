@@ -5,8 +5,8 @@ from pathlib import Path
 import promql_parser
 import pytest
 
-from common.config import launch
 from common.config.flags import split
+from common.program import launch
 from services.declare.options import as_flags
 from services.stats.app import StatsApp
 from services.stats.prometheus.options import _PRESETS, OPTIONS

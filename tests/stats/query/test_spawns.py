@@ -9,7 +9,7 @@ import pytest
 from services.stats.days import Period
 from services.stats.intervals import Interval
 from services.stats.query.periods import DayLength
-from services.stats.query.spawns import SpawnSummary, summarise_spawns, upper_bound
+from services.stats.query.spawns import SpawnRecords, SpawnSummary, summarise_spawns, upper_bound
 from services.stats.records import Spawns
 from tests.stats.course import MONDAY, at
 
@@ -31,7 +31,8 @@ def summary(
 ) -> SpawnSummary:
     """The summary of Monday, unless another window is given."""
     length = DayLength(window.seconds, window.seconds)
-    return summarise_spawns(Period(MONDAY, last), rows, [known], window, length, observed)
+    records = SpawnRecords(rows, [known])
+    return summarise_spawns(Period(MONDAY, last), records, window, length, observed)
 
 
 def test_numbers_of_a_day() -> None:
@@ -52,7 +53,7 @@ def test_numbers_of_a_day() -> None:
 
 def test_no_spawn_is_zero() -> None:
     """Known counters without a spawn are a zero, without durations."""
-    assert summary()[2:] == (True, 0, 0, 0, None, None, None, None)
+    assert summary()[2:] == (True, 0, 0, 0, None, None, None, None, {})
 
 
 def test_unread_counters_are_unknown() -> None:

@@ -27,6 +27,36 @@ def test_a_stopped_session_ends_when_the_stop_was_written() -> None:
     assert end_of_stopped(SESSION, None, None) == at(4)
 
 
+def test_the_exact_end_of_a_session(hub: PolledHub) -> None:
+    """A session of three minutes and a half is as long, although polls are five minutes apart."""
+    hub.poll(5, user("ana", server(4.5, started=4.5), last=4.5))
+    changes = hub.poll(10, user("ana", last=8))
+    (session,) = changes.sessions.values()
+    assert (session.started, session.ended) == (at(4.5), at(8))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(server(8, started=1, name="gpu"), id="work in another server"),
+        pytest.param(server(8.01, started=8, name="gpu"), id="a start of another server"),
+    ],
+)
+def test_another_server_explains_the_time(hub: PolledHub, other: Server) -> None:
+    """If the user's time is that of another server, the stop was at any time since the poll."""
+    hub.poll(5, user("ana", server(4, started=1), server(4, started=1, name="gpu"), last=4))
+    changes = hub.poll(10, user("ana", other, last=8))
+    (ended,) = [one for one in changes.sessions.values() if one.server == ""]
+    assert ended.ended == at(5)
+
+
+def test_two_servers_stopped_at_different_times(hub: PolledHub) -> None:
+    """The user's time is that of the later stop, and nobody knows which server it was."""
+    hub.poll(5, user("ana", server(4, started=1), server(4, started=1, name="gpu"), last=4))
+    changes = hub.poll(10, user("ana", last=8))
+    assert {one.ended for one in changes.sessions.values()} == {at(5)}
+
+
 @pytest.mark.parametrize(
     ("servers", "had_server"),
     [

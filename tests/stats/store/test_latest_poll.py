@@ -4,9 +4,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from services.stats.query.access import WholeHub
+from services.stats.query.servers.forecast import Expected
 from services.stats.records import Changes, Person, Poll, Session
+from services.stats.store.daily.rows import roll_up_until
 from services.stats.store.latest_poll import read_latest_counts
+from services.stats.store.queries.dashboard import Queries
 from services.stats.store.store import Store
+from tests.stats.course import at, course, day
 
 NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
 POLL = Poll(NOW, 300, 250, whole=True, full=False, users=4, servers=1, active=1)
@@ -35,4 +40,20 @@ async def test_latest_counts(tmp_path: Path) -> None:
     assert counts.active["30d", "big"] == 3
     assert not any(group == "small" for _, group in counts.active)
     assert counts.running_by_user == {"user1": 1}
+    await store.close()
+
+
+async def test_the_peak_to_expect_tomorrow(tmp_path: Path) -> None:
+    """From the same weekday of past weeks, as on the page about servers."""
+    store = await Store.open(f"sqlite:///{tmp_path / 'stats.sqlite'}", ZoneInfo("UTC"))
+    await store.write(course(), leader=await store.take_leadership())
+    await roll_up_until(store, at(7, 16))
+    sunday = await read_latest_counts(store, at(13, 12))
+    assert sunday.tomorrow == Expected(day(14), 0.5, 1, 2, None)
+    queries = Queries(store)
+    span = await queries.span()
+    assert span is not None
+    assert sunday.tomorrow in await queries.expected(WholeHub(), span)
+    wednesday = await read_latest_counts(store, at(9, 12))
+    assert wednesday.tomorrow == Expected(day(10), None, None, 1, None)
     await store.close()

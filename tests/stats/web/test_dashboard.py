@@ -42,6 +42,10 @@ PATHS = {
     "week's csv": "csv/week.csv?group=nbgrader-x",
     "nobody's timeline": "person?group=nbgrader-x",
     "no csv": "csv/nothing.csv",
+    "meeting": "meeting",
+    "meeting of group": "meeting?group=nbgrader-x",
+    "meeting of other": "meeting?group=nbgrader-y",
+    "meeting of nowhere": "meeting?group=nbgrader-zzz",
 }
 
 
@@ -54,6 +58,8 @@ SEES: dict[str, dict[str, int]] = {
         "unknown group": 403,
         "graders' group": 403,
         "users of other": 403,
+        "meeting of other": 403,
+        "meeting of nowhere": 403,
         "no csv": 404,
     },
     "other": {
@@ -74,6 +80,8 @@ SEES: dict[str, dict[str, int]] = {
         "users' csv": 403,
         "inactive's csv": 403,
         "week's csv": 403,
+        "meeting of group": 403,
+        "meeting of nowhere": 403,
         "no csv": 404,
     },
     "eva": dict.fromkeys(PATHS, 403) | {"own": 200, "hub": 200, "no csv": 404},
@@ -113,7 +121,8 @@ async def test_before_the_first_poll(tmp_path: Path) -> None:
     store = await Store.open(f"sqlite:///{tmp_path / 'empty.sqlite'}", ZoneInfo("UTC"))
     async with stats_site(Queries(store)) as made:
         add_people(made)
-        for user, path in (("root", ""), ("root", "users"), ("prof", "inactive"), ("ana", "")):
+        paths = (("root", ""), ("root", "users"), ("prof", "inactive"), ("prof", "servers"))
+        for user, path in (*paths, ("ana", ""), ("root", "meeting")):
             assert "No records yet" in text(await get(made, user, path))
         assert (await get(made, "root", "csv/active.csv")).status == 404
     await store.close()
@@ -123,7 +132,8 @@ async def test_demo_data_is_marked(site: StatsSite, store: Store) -> None:
     """Every page says that the data is made up, and only then."""
     assert "Demo data" not in text(await get(site, "root", ""))
     await store.mark_made_up()
-    for user, path in (("root", ""), ("root", "users"), ("root", "inactive"), ("ana", "person")):
+    paths = (("root", ""), ("root", "users"), ("root", "inactive"), ("ana", "person"))
+    for user, path in (*paths, ("root", "servers"), ("root", "meeting")):
         assert "Demo data. The users and numbers in this database are made up" in text(
             await get(site, user, path)
         )
@@ -131,7 +141,8 @@ async def test_demo_data_is_marked(site: StatsSite, store: Store) -> None:
 
 async def test_pages_have_no_inline_code(site: StatsSite) -> None:
     """Pages have a strict security policy, no inline style or script and no other origin."""
-    for path in ("?" + ALL, "users", "inactive", f"person?user=ana&{ALL}"):
+    person, meeting = f"person?user=ana&{ALL}", f"meeting?{ALL}"
+    for path in ("?" + ALL, "users", "inactive", "servers", person, meeting):
         page = await get(site, "root", path)
         policy = page.headers["Content-Security-Policy"]
         assert "unsafe" not in policy

@@ -3,7 +3,7 @@
 import re
 from html import unescape
 
-from services.stats.web.presentation import UNKNOWN
+from services.stats.query.presentation import UNKNOWN
 from tests.stats.course import ALL
 from tests.stats.web.site import StatsSite, get, rows, text
 
@@ -62,9 +62,7 @@ async def test_first_screen(site: StatsSite) -> None:
     """Three figures about now come first, whatever days the page covers, then one chart."""
     page = await get(site, "root", "?since=2026-02-21&until=2026-02-24")
     shown = text(page)
-    assert (
-        "People this week 1 active so far, Monday last week, Monday: 1 (the same number)" in shown
-    )
+    assert "People this week 1 active so far, Monday as many as on these days last week" in shown
     assert "Servers now 1 most today: 2 at 10:30 most this week: 2 at 10:30" in shown
     assert "Not started yet" in shown
     order = [page.text.index(part) for part in ('"headline"', 'id="active"', '"facts-row"')]
@@ -96,4 +94,4 @@ async def test_today_is_marked(site: StatsSite) -> None:
     page = await get(site, "root", "?" + ALL)
     assert 'data-so-far="today, so far"' in page.text
     assert "9 today, so far" in text(page)
-    assert "Hollow: not over yet" in text(page)
+    assert "Hollow: not over yet." in text(page)

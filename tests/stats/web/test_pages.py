@@ -34,9 +34,9 @@ async def test_every_page_names_its_zone_once(site: StatsSite) -> None:
         assert page.status == 200, path
         assert len(re.findall(r"\bUTC\b", text(page))) == 1, path
         assert "All days and times are in UTC." in text(page), path
-        page = await browser.go(address + "&timezone=Asia/Kolkata")
-        for zone in ("UTC", "Asia/Kolkata"):
-            assert len(re.findall(rf"\b{zone}\b", text(page))) == 1, path
+        shown = text(await browser.go(address + "&timezone=Asia/Kolkata"))
+        assert len(re.findall(r"\bUTC\b", shown)) == 1, path
+        assert shown.count("Asia/Kolkata") == (path != "meeting"), path  # it is for paper
 
 
 async def test_only_dates_with_a_time_follow_the_address(site: StatsSite) -> None:

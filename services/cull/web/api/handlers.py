@@ -115,9 +115,11 @@ class Api:
 
     async def audit(self, request: web.Request) -> web.Response:
         """GET api/audit."""
-        await self._viewers.admin(request)
+        await self._viewers.auditor(request)
         limit, before = parse_audit_query(request.query)
-        return _json(audit_list(await self._store.audit_log(limit, before_id=before), limit))
+        complete = self._state.audit_complete()  # before the events are read, which may be more
+        events = await self._store.audit_log(limit, before_id=before)
+        return _json(audit_list(events, limit, complete))
 
     async def policy(self, request: web.Request) -> web.Response:
         """GET api/policy."""

@@ -143,6 +143,10 @@ class AuditList(msgspec.Struct, frozen=True, kw_only=True):
     events: list[AuditView]
     next_before: int | None
     """The value of ``before`` for the next, older events; null if there are none."""
+    complete_since: Time | None
+    complete_until: Time | None
+    """Every stop by the culler between these times is an event; null: not known. The log is not
+    complete while the culler or its database is away, and a pass is recorded when it is over."""
 
 
 class RuleView(msgspec.Struct, frozen=True, kw_only=True):

@@ -103,7 +103,11 @@ def pass_list(passes: Iterable[PassResult]) -> PassList:
     )
 
 
-def audit_list(events: Sequence[tuple[int, Event]], limit: int) -> AuditList:
+def audit_list(
+    events: Sequence[tuple[int, Event]],
+    limit: int,
+    complete: tuple[datetime | None, datetime | None] = (None, None),
+) -> AuditList:
     """Audit events. There are no older ones if fewer than ``limit`` were found."""
     shown = [
         AuditView(
@@ -121,7 +125,12 @@ def audit_list(events: Sequence[tuple[int, Event]], limit: int) -> AuditList:
         )
         for number, event in events
     ]
-    return AuditList(events=shown, next_before=shown[-1].id if len(shown) == limit else None)
+    return AuditList(
+        events=shown,
+        next_before=shown[-1].id if len(shown) == limit else None,
+        complete_since=complete[0],
+        complete_until=complete[1],
+    )
 
 
 def policy_view(policy: Policy) -> PolicyView:

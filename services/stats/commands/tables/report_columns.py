@@ -39,7 +39,8 @@ SUMMARY_COLUMNS = (
     _count("monthly", "monthly_active", "active users of its last 30 days"),
     _count("d/m", "daily_by_monthly", "daily divided by monthly"),
     _count("new", "newcomers", "accounts created", 7),
-    _count("sessions", "sessions", "servers started", 3),
+    _count("sessions", "sessions", "servers started and seen by polls", 3),
+    _count("starts", "starts", "servers started, however briefly, by the Hub's own count", 12),
     _minutes("median", "median_minutes", "half of the sessions that ended were no longer", 9),
     _minutes("p90", "p90_minutes", "90 % of them were no longer"),
     _minutes("p99", "p99_minutes", "99 % of them were no longer"),
@@ -67,8 +68,8 @@ SUMMARY_COLUMNS = (
     _hours(
         "saved",
         "saved_hours",
-        "an estimate: how much longer servers that stopped while idle would have run until their"
-        " next use, at most 24 h each",
+        "an estimate: how much longer servers that stopped while idle (or that the culler stopped,"
+        " if its audit log is read) would have run until their next use, at most 24 h each",
         11,
     ),
 )

@@ -33,7 +33,7 @@ def facts(total: Summary, *, personal: bool) -> list[Fact]:
             if total.unobserved_hours
             else []
         ),
-        Fact("Sessions", total.sessions, unknown=servers),
+        Fact("Sessions", total.sessions, note="seen by polls", unknown=servers),
         Fact(
             "Median session",
             total.median_minutes if observed else None,
@@ -51,11 +51,16 @@ def facts(total: Summary, *, personal: bool) -> list[Fact]:
             unknown=daily_unknown,
         ),
         Fact("New users", total.newcomers),
+        *(
+            [Fact("Starts of servers", total.starts, note="counted by the Hub")]
+            if total.starts is not None
+            else []
+        ),
         Fact("Most servers at once", total.peak_servers, at=total.peak_at, unknown=servers),
     ]
     share = Fact("Observed", total.observed_percent, Kind.PERCENT, "of the time")
     saved = Fact(
-        "Saved by stopping idle servers",
+        "Saved by the culler" if total.saved_audited else "Stopped while idle",
         total.saved_hours,
         Kind.HOURS,
         "estimated",

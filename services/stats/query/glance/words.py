@@ -33,9 +33,11 @@ def _people(figures: Headline) -> Card:
     notes = [f"active so far, {weekdays}"]
     if figures.last_week is None:
         notes.append("no records of last week")
+    elif figures.change is None:
+        notes.append(f"on these days last week: {_people_number(figures.last_week)}")
     else:
-        change = "" if figures.change is None else f" ({_more(figures.change)})"
-        notes.append(f"last week, {weekdays}: {_people_number(figures.last_week)}{change}")
+        before = f"on these days last week ({_people_number(figures.last_week)})"
+        notes.append(f"{_compared(figures.change)} {before}")
     return Card("people", "People this week", _people_number(this), tuple(notes))
 
 
@@ -45,10 +47,10 @@ def _people_number(people: People) -> str:
     return number(people.number) if people.whole else f"at least {number(people.number)}"
 
 
-def _more(change: int) -> str:
+def _compared(change: int) -> str:
     if change == 0:
-        return "the same number"
-    return f"{number(abs(change))} {'more' if change > 0 else 'fewer'} now"
+        return "as many as"
+    return f"{number(abs(change))} {'more' if change > 0 else 'fewer'} than"
 
 
 def _servers(figures: Headline, now: datetime, zone: ZoneInfo) -> Card:

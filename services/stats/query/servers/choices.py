@@ -150,7 +150,7 @@ def figure(dimension: Dimension, use: ServerUse, *, most: int | None = None) -> 
         ]
         for row in rows
     ]
-    return Figure(key, title, " ".join(notes), columns, cells, Draw.BARS)
+    return Figure(key, title, " ".join(notes), columns, cells, Draw.BARS if cells else None)
 
 
 __all__ = ["UNKNOWN", "Dimension", "ServerUse", "Use", "by", "figure"]

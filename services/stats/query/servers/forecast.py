@@ -8,6 +8,7 @@ past day is the one that was shown then.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from statistics import median
 from typing import NamedTuple
@@ -31,6 +32,8 @@ OLDEST_WEEK = 8
 DAYS_AHEAD = 7
 DAYS_BACK = 14
 """For how many past days the forecast is shown next to what happened."""
+
+TITLE = "Servers to expect"
 
 RULE = (
     "Expected: the median of the peaks on the latest four observed days of the same weekday. Upper"
@@ -88,15 +91,16 @@ def forecast(today: date, peaks: Mapping[date, int]) -> list[Expected]:
 
 def figure(rows: Sequence[Expected]) -> Figure:
     """The forecast as a table and chart."""
-    columns = (
+    columns: tuple[Column, ...] = (
         Column("day", "Day", Kind.DAY),
         Column("expected", "Expected", scale="y"),
         Column("upper", "Upper value", scale="y"),
         Column("actual", "Actual", scale="y"),
         Column("weeks", "Weeks"),
     )
-    note = RULE
-    if all(row.expected is None for row in rows):
-        note = f"There are not enough observed weeks for a forecast yet. {RULE}"
     cells = [[row.day, row.expected, row.upper, row.actual, row.weeks] for row in rows]
-    return Figure("forecast", "Servers to expect", note, columns, cells, Draw.LINES)
+    if any(row.expected is not None for row in rows):
+        return Figure("forecast", TITLE, RULE, columns, cells, Draw.LINES)
+    note = f"There are not enough observed weeks for a forecast yet. {RULE}"
+    columns = tuple(replace(column, scale="") for column in columns)
+    return Figure("forecast", TITLE, note, columns, cells)

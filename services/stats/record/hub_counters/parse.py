@@ -2,7 +2,8 @@
 
 Source: ``jupyterhub/metrics.py``. Up to version 5, the label ``status`` is the outcome. Since
 version 6, ``status`` is success, failure (the spawn was refused) or error, and ``reason`` says
-more; spawners and authenticators may set any reason.
+more; spawners and authenticators may set any reason. A server that exits while it starts is counted
+with the reason "exited", and again as the error that follows.
 """
 
 from datetime import UTC, datetime
@@ -15,6 +16,9 @@ from services.stats.records import OUTCOMES
 
 HISTOGRAM = "server_spawn_duration_seconds"
 """The name of the histogram after the prefix, which ``JUPYTERHUB_METRICS_PREFIX`` sets."""
+
+COUNTED_AGAIN = "exited"
+"""The reason of spawns that the Hub counts a second time with another reason."""
 
 START = "process_start_time_seconds"
 
@@ -60,7 +64,8 @@ def parse(page: bytes) -> Reading:
         raise InvalidMetrics(f"the page has no metric ..._{HISTOGRAM}")
     totals: Totals = {}
     for (status, reason), one in series.items():
-        _add(totals, _outcome(status, reason), one)
+        if reason != COUNTED_AGAIN:
+            _add(totals, _outcome(status, reason), one)
     return Reading(started, totals)
 
 

@@ -81,6 +81,8 @@ class _Person:
     server_seconds: int = 0
     after_seconds: int = 0
     saved_seconds: int = 0
+    audited: set[bool] = field(default_factory=set)
+    """Whether it is known of the servers that stopped while idle who stopped them."""
     started: int = 0
     minutes: list[int] = field(default_factory=list)
     hours: frozenset[int] = frozenset()
@@ -194,10 +196,12 @@ def _count_person(person: _Person, records: DayRecords, seen: Sequence[Interval]
             continue
         idle = ended - session.last_activity
         if begin <= ended < end:
-            person.minutes.append(length_class(ended - started))
+            person.minutes.append((ended - started) // timedelta(minutes=1))
             person.after_seconds += int(idle.total_seconds())
-        if idle >= CULLED_AFTER and _was_seen(Interval(session.last_activity, ended), records):
-            person.saved_seconds += _saved(session.server, ended, person.sessions, window)
+        if _may_save(session, ended, records):
+            person.audited.add(session.culled is not None)
+            if session.culled is not False:
+                person.saved_seconds += _saved(session.server, ended, person.sessions, window)
     running = union(person.running)
     watched = running if list(seen) == [window] else common(running, seen)
     worked = overlap_seconds(running, person.active)
@@ -212,12 +216,6 @@ def _count_person(person: _Person, records: DayRecords, seen: Sequence[Interval]
     person.sessions = []
 
 
-def length_class(length: timedelta) -> int:
-    """Full minutes; from an hour on in steps of five, which is the accuracy of the data."""
-    minutes = length // timedelta(minutes=1)
-    return minutes if minutes < 60 else minutes // 5 * 5
-
-
 def is_work(activity: Interval, sessions: Iterable[Session]) -> bool:
     """Whether the user worked in a server, or started it; otherwise they were only present.
 
@@ -228,6 +226,14 @@ def is_work(activity: Interval, sessions: Iterable[Session]) -> bool:
         session.started <= moment and (session.ended is None or moment <= session.ended)
         for session in sessions
     )
+
+
+def _may_save(session: Session, ended: datetime, records: DayRecords) -> bool:
+    """Whether the culler stopped the server, or may have. If the audit says so, it did."""
+    if session.culled:
+        return True
+    idle = Interval(session.last_activity, ended)
+    return ended - session.last_activity >= CULLED_AFTER and _was_seen(idle, records)
 
 
 def _was_seen(idle: Interval, records: DayRecords) -> bool:
@@ -305,7 +311,13 @@ def _group_day(
         hours=json.dumps([hours[h] for h in range(24)], separators=(",", ":")) if hours else "",
         unobserved_seconds=sum(p.unobserved_seconds for p in mine) if known else None,
         servers_known=known,
+        audited=_audited(mine),
     )
+
+
+def _audited(people: Iterable[_Person]) -> bool | None:
+    found = set[bool]().union(*(person.audited for person in people))
+    return None if not found else found == {True}
 
 
 def observed_hours(day: date, zone: ZoneInfo, seen: Sequence[Interval]) -> str:

@@ -43,7 +43,7 @@ from services.stats.records import GroupDay
 from services.stats.settings.terms import Terms, terms_of
 from services.stats.store import tables as t
 from services.stats.store.daily.rows import LiveDays
-from services.stats.store.queries import days, observation, people, servers, spawns, timelines
+from services.stats.store.queries import days, observation, people, spawns, timelines
 from services.stats.store.queries.cohort import distribution, standings
 from services.stats.store.queries.exclusion import uncounted
 from services.stats.store.queries.headline import (
@@ -53,6 +53,8 @@ from services.stats.store.queries.headline import (
 )
 from services.stats.store.queries.resources import ResourceRecords, resource_records
 from services.stats.store.queries.selection import Selection
+from services.stats.store.queries.servers.running import running_servers
+from services.stats.store.queries.servers.use import server_use
 from services.stats.store.store import Store
 from services.stats.store.tables import FOREVER
 
@@ -80,10 +82,28 @@ class Queries:
                 await self._live.read(connection, span.last_poll)
                 await self._ever_active.read(connection, span.last_poll)
 
+    async def counters_read(self) -> datetime | None:
+        """When the Hub's counters of spawns were last read; None: never."""
+        async with self.store.reading() as connection:
+            return await spawns.counters_read(connection)
+
+    async def resolution(self, first: date, last: date) -> int | None:
+        """The longest time between two polls on these days, in seconds, gaps apart.
+
+        A session that ran only between two polls was not seen. None if nothing was recorded.
+        """
+        async with self._select(WholeHub(), first, last) as selection:
+            return await observation.resolution(selection)
+
     async def made_up(self) -> bool:
         """Whether the database holds demo data."""
         async with self.store.reading() as connection:
             return (await self.store.read_meta(connection)).get("made_up") == "yes"
+
+    async def hub_name(self) -> str:
+        """The name of the hub, as the service was configured; empty if it was not."""
+        async with self.store.reading() as connection:
+            return (await self.store.read_meta(connection)).get("hub_name", "")
 
     async def uncounted(self, audience: Audience, first: date, last: date) -> Uncounted:
         """How many users of the audience are not counted on these days."""
@@ -229,7 +249,7 @@ class Queries:
         """The servers of these days by profile and image."""
         async with self._select(audience, first, last) as selection:
             known = (await self.store.read_meta(selection.connection)).get("profiles_from")
-            return await servers.server_use(selection, date.fromisoformat(known) if known else None)
+            return await server_use(selection, date.fromisoformat(known) if known else None)
 
     async def expected(self, audience: Audience, span: Span) -> list[Expected]:
         """How many servers to expect in the coming week, for the hub or a group."""
@@ -240,7 +260,7 @@ class Queries:
     async def running(self, audience: Audience) -> list[RunningServer]:
         """The servers of the audience that run now, the oldest first."""
         async with self._select(audience, date.min, date.max) as selection:
-            return await servers.running(selection)
+            return await running_servers(selection)
 
     async def resources(
         self, audience: Audience, viewer: Viewer, first: date, last: date
@@ -287,4 +307,5 @@ async def _summary(selection: Selection, rows: Sequence[GroupDay], period: Perio
         [row for row in rows if period.first <= row.day <= period.last],
         await people.count_active(selection, period),
         day_lengths(period.first, period.last, selection.now, selection.zone),
+        await spawns.starts(selection, rows, period),
     )

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 from sqlalchemy import select
 
-from services.stats.days import bounds
+from services.stats.days import Period, bounds
 from services.stats.intervals import Interval
 from services.stats.query.access import Individual
 from services.stats.records import HUB, NO_HOURS, GroupDay, UserDay
@@ -14,6 +14,7 @@ from services.stats.store.daily.rollup import DayRecords, roll_up
 from services.stats.store.queries.observation import hub_days, seen_of, stored_days
 from services.stats.store.queries.selection import Selection
 from services.stats.store.queries.sessions import activity_of, sessions_of
+from services.stats.store.queries.spawns import starts
 
 
 async def days(selection: Selection) -> list[GroupDay]:
@@ -26,7 +27,10 @@ async def days(selection: Selection) -> list[GroupDay]:
         return []
     hub = await hub_days(selection)
     if selection.group_id == HUB:
-        return hub
+        return [
+            row._replace(starts=await starts(selection, [row], Period(row.day, row.day)))
+            for row in hub
+        ]
     found = {row.day: row for row in await stored_days(selection, selection.group_id)}
     return [found.get(row.day) or _inactive_day(selection, row) for row in hub]
 

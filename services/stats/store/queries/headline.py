@@ -105,7 +105,7 @@ async def _latest(selection: Selection) -> Latest:
 
 
 async def _running(selection: Selection) -> int:
-    """The number of servers of the group's current members."""
+    """The number of servers of the group's current members who count."""
     running = select(t.sessions.c.user_id).where(t.sessions.c.ended == FOREVER)
     current = await current_users(selection)
     return sum(

@@ -2,7 +2,7 @@
 
 from datetime import date, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from services.stats.days import bounds, midnight
 from services.stats.days import days as each_day
@@ -47,6 +47,24 @@ async def _partly_observed(selection: Selection) -> list[tuple[date, date]]:
         else:
             runs.append((day, day))
     return runs
+
+
+async def resolution(selection: Selection) -> int | None:
+    """The longest configured interval between the polls of the selected days, in seconds.
+
+    Of days without raw records, that of the latest poll stands for it.
+    """
+    if selection.span is None:
+        return None
+    c = t.polls.c
+    query = select(func.max(c.interval)).where(
+        c.time >= selection.window.start, c.time < selection.window.end
+    )
+    found: int | None = await selection.connection.scalar(query)
+    if found is None:
+        latest = select(c.interval).where(c.time == selection.span.last_poll)
+        found = await selection.connection.scalar(latest)
+    return found
 
 
 async def seen_of(selection: Selection) -> list[Interval]:

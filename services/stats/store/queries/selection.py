@@ -12,6 +12,7 @@ from services.stats.days import bounds, day_of, midnight
 from services.stats.intervals import Interval, union, within
 from services.stats.query.access import Audience, Individual, Members, WholeHub
 from services.stats.query.question import Span
+from services.stats.query.spawns import SpawnRecords
 from services.stats.records import HUB, GroupDay, Person, ProfileDay, UserDay
 from services.stats.store import tables as t
 from services.stats.store.daily.rows import LiveDays
@@ -59,6 +60,7 @@ class Selection:
         """Rows of days that are not rolled up yet."""
         self.live_groups: Sequence[GroupDay] = ()
         self.user_days: list[UserDay] | None = None  # read on first use
+        self.starts: SpawnRecords | None = None  # read on first use
         self._live: LiveDays | None = None
 
     @property

@@ -8,6 +8,7 @@ import json
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 
+import msgspec
 from aiohttp import web
 
 from common.web.application import PREFIX
@@ -23,6 +24,7 @@ from services.stats.query.uncounted import Uncounted
 from services.stats.records import GroupDay
 from services.stats.store.queries.dashboard import Queries
 from services.stats.web.api import cohort_responses, responses
+from services.stats.web.api import types as api_types
 from services.stats.web.api.base import Handlers, as_json
 from services.stats.web.api.openapi import describe
 from services.stats.web.api.parameters import (
@@ -92,6 +94,7 @@ class Api(Handlers):
             made_up=await self.queries.made_up(),
             terms=await self.queries.terms(),
             uncounted=await self.queries.uncounted(WholeHub(), date.max, date.min),
+            starts_counted_until=await self.queries.counters_read(),
         )
         return as_json(responses.about(viewer, facts, self.zone, question.zone))
 
@@ -108,7 +111,8 @@ class Api(Handlers):
             total = await self.queries.summaries(audience, [Period(*days)])
             rows = await self._summaries(audience, question.by, days, span)
             uncounted = await self.queries.uncounted(audience, *days)
-        return as_json(responses.summary(total, rows, uncounted, days, self.zone, question.zone))
+        answer = responses.summary(total, rows, uncounted, days, self.zone, question.zone)
+        return await self._with_resolution(answer, days)
 
     async def _summaries(
         self, audience: Audience, by: By, days: tuple[date, date], span: Span
@@ -122,7 +126,8 @@ class Api(Handlers):
         """GET api/days."""
         viewer, question = await self.parse(request, (*RANGE, *WHO))
         rows, days = await self._days(viewer, question)
-        return as_json(responses.days(rows, days, self.zone, question.zone))
+        answer = responses.days(rows, days, self.zone, question.zone)
+        return await self._with_resolution(answer, days)
 
     async def week_by_hour(self, request: web.Request) -> web.Response:
         """GET api/week-by-hour. Hours are in the recorder's time zone."""
@@ -134,7 +139,7 @@ class Api(Handlers):
         """GET api/session-lengths."""
         viewer, question = await self.parse(request, ("since", "until", *WHO))
         rows, days = await self._days(viewer, question)
-        return as_json(responses.lengths(rows, days, self.zone))
+        return await self._with_resolution(responses.lengths(rows, days, self.zone), days)
 
     async def _days(
         self, viewer: Viewer, question: Question
@@ -151,7 +156,7 @@ class Api(Handlers):
         days = bounded_days(question, await self.queries.span())
         rows = await self.queries.people(audience, *days) if days else []
         page = paginate(search(rows, table), table.page)
-        return as_json(responses.people(page, days, self.zone))
+        return await self._with_resolution(responses.people(page, days, self.zone), days)
 
     async def inactive(self, request: web.Request) -> web.Response:
         """GET api/inactive: ``since`` is required."""
@@ -193,7 +198,8 @@ class Api(Handlers):
         timeline = await self.queries.timeline(audience, *days)
         if timeline.person is None:
             raise DataNotFound("no such user among those you may see")
-        return as_json(responses.timeline(timeline, days, self.zone, question.zone))
+        answer = responses.timeline(timeline, days, self.zone, question.zone)
+        return await self._with_resolution(answer, days)
 
     async def groups(self, request: web.Request) -> web.Response:
         """GET api/groups."""
@@ -218,6 +224,13 @@ class Api(Handlers):
         days = bounded_days(question, await self.queries.span(), detailed=True)
         moments = await self.queries.servers_at(audience, *days, points) if days else []
         return as_json(responses.concurrency(moments, days, self.zone, question.zone))
+
+    async def _with_resolution(
+        self, answer: api_types.SessionRange, days: tuple[date, date] | None
+    ) -> web.Response:
+        """A response about sessions, with what polls could see of them."""
+        seconds = await self.queries.resolution(*days) if days else None
+        return as_json(msgspec.structs.replace(answer, resolution_seconds=seconds))
 
     @staticmethod
     def _listed(viewer: Viewer, question: Question) -> Audience:

@@ -41,6 +41,7 @@ _RESPONSES: dict[str, type[msgspec.Struct]] = {
     "images": server_types.UseAnswer,
     "server-ages": server_types.AgesAnswer,
     "forecast": server_types.ForecastAnswer,
+    "spawns": server_types.SpawnsAnswer,
     "resources": ResourcesAnswer,
     "cost": CostAnswer,
 }
@@ -129,6 +130,11 @@ def _paths() -> dict[str, Any]:
         ),
         "forecast": _get(
             "forecast", "The peak of concurrent servers to expect in the coming week", ("group",)
+        ),
+        "spawns": _get(
+            "spawns",
+            "Starts of servers, failures and durations, by the Hub's counters",
+            (*days, "by"),
         ),
         "resources": _get(
             "resources",

@@ -33,10 +33,11 @@ class Facts(NamedTuple):
     made_up: bool
     terms: Sequence[Period]
     uncounted: Uncounted
+    starts_counted_until: datetime | None
 
 
 def about(viewer: Viewer, facts: Facts, timezone: str, zone: ZoneInfo | None) -> types.About:
-    span = facts.span
+    span, counted = facts.span, facts.starts_counted_until
     return types.About(
         user=viewer.name,
         whole_hub=viewer.everything,
@@ -46,6 +47,7 @@ def about(viewer: Viewer, facts: Facts, timezone: str, zone: ZoneInfo | None) ->
         last_day=span.last_day if span else None,
         last_poll=_at(span.last_poll, zone) if span else None,
         timelines_from=span.timelines_from if span else None,
+        starts_counted_until=_at(counted, zone) if counted else None,
         made_up=facts.made_up,
         exclude=facts.uncounted.shown_to(everything=viewer.everything).patterns,
         terms=tuple(
@@ -99,6 +101,7 @@ def _day(day: date, row: GroupDay | None, zone: ZoneInfo | None) -> types.DayVie
         active_7=row.active_7,
         active_30=row.active_30,
         sessions=row.sessions,
+        starts=row.starts,
         active_seconds=row.active_seconds,
         idle_seconds=row.idle_seconds,
         unobserved_seconds=row.unobserved_seconds,

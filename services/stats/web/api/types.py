@@ -41,6 +41,9 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     last_poll: Time | None
     timelines_from: date | None
     """Earlier days have totals, but no timelines, gaps or concurrency."""
+    starts_counted_until: Time | None
+    """When the Hub's metrics were last read, which count the starts of servers; null: never. If
+    this is long before ``last_poll``, they cannot be read; the log of the service says why."""
     made_up: bool
     """Whether the database holds demo data."""
     exclude: tuple[str, ...]
@@ -80,6 +83,10 @@ class PeriodView(msgspec.Struct, frozen=True, kw_only=True):
     daily_by_monthly: float | None
     newcomers: Count | None
     sessions: Count | None
+    """Started in the period and seen by polls; see ``resolution_seconds``."""
+    starts: Count | None
+    """Starts counted by the Hub, however short the sessions; null for groups and users, and if
+    the Hub's metrics could not be read."""
     median_minutes: Count | None
     """Of sessions that ended; also null if none did."""
     p90_minutes: Count | None
@@ -98,11 +105,22 @@ class PeriodView(msgspec.Struct, frozen=True, kw_only=True):
     saved_hours: Hours | None
     """An estimate: how much longer the servers that stopped while idle would have run, until used
     again, at most 24 h each."""
+    saved_audited: bool | None
+    """Whether the culler's audit log says of each of these servers that the culler stopped it;
+    null: no server stopped while idle."""
     name: str | None
     """Of the term; `between terms` for the days in none; null for other periods."""
 
 
-class SummaryAnswer(DayRange, frozen=True, kw_only=True):
+class SessionRange(DayRange, frozen=True, kw_only=True):
+    """The days, and what polls can see of sessions."""
+
+    resolution_seconds: Count | None = None
+    """The longest interval between polls. Sessions that ran only between two polls are not counted,
+    and the lengths of sessions are exact to this. null without records."""
+
+
+class SummaryAnswer(SessionRange, frozen=True, kw_only=True):
     """The whole range, and its periods."""
 
     total: PeriodView | None
@@ -128,6 +146,7 @@ class DayView(msgspec.Struct, frozen=True, kw_only=True):
     """Distinct users who were active in the 7 days that end with this one."""
     active_30: Count | None
     sessions: Count | None
+    starts: Count | None
     active_seconds: Count | None
     idle_seconds: Count | None
     unobserved_seconds: Count | None
@@ -139,7 +158,7 @@ class DayView(msgspec.Struct, frozen=True, kw_only=True):
     peak_at: Time | None
 
 
-class DaysAnswer(DayRange, frozen=True, kw_only=True):
+class DaysAnswer(SessionRange, frozen=True, kw_only=True):
     """Each day, oldest first."""
 
     days: list[DayView]
@@ -161,7 +180,7 @@ class LengthClass(msgspec.Struct, frozen=True, kw_only=True):
     sessions: Count
 
 
-class LengthsAnswer(DayRange, frozen=True, kw_only=True):
+class LengthsAnswer(SessionRange, frozen=True, kw_only=True):
     """Lengths of the sessions that ended."""
 
     sessions: Count | None
@@ -190,7 +209,7 @@ class PersonView(msgspec.Struct, frozen=True, kw_only=True):
     `excluded=1`."""
 
 
-class PeopleAnswer(DayRange, frozen=True, kw_only=True):
+class PeopleAnswer(SessionRange, frozen=True, kw_only=True):
     """A page of the table of users, including users without activity."""
 
     people: list[PersonView]
@@ -245,7 +264,7 @@ class IntervalView(msgspec.Struct, frozen=True, kw_only=True):
     end: Time
 
 
-class TimelineAnswer(DayRange, frozen=True, kw_only=True):
+class TimelineAnswer(SessionRange, frozen=True, kw_only=True):
     """A user's sessions and activity, and the times that were not observed."""
 
     user: str

@@ -1,15 +1,19 @@
 """The page about servers."""
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import date, timedelta
 
 from aiohttp import web
 
 from common.web.application import PREFIX
+from services.stats.days import periods
+from services.stats.query.access import WholeHub
 from services.stats.query.figures import Kind
 from services.stats.query.glance.facts import Fact
-from services.stats.query.servers import ages, choices, forecast
+from services.stats.query.servers import ages, choices, forecast, spawns
 from services.stats.query.servers.choices import Dimension
 from services.stats.web.pages import Pages
+from services.stats.web.servers.figures import known_spawns
 
 
 class ServersPage(Pages):
@@ -31,6 +35,15 @@ class ServersPage(Pages):
         long = ages.long_running(running)
         use = await self.queries.server_use(asked.audience, first, last)
         rows = await self.queries.expected(asked.audience, span)
+        facts = _facts(running, rows, span.last_day + timedelta(days=1))
+        of_spawns = []
+        if isinstance(asked.audience, WholeHub) and first <= last:
+            # The Hub counts starts, but not whose.
+            by = asked.question.by
+            found = await self.queries.spawns(asked.audience, periods(first, last, by)) or []
+            total, which = await known_spawns(self.queries, first, last)
+            facts += spawns.facts(total, which)
+            of_spawns = [spawns.over_time(found, by), spawns.lengths(total, which)]
         return await self.render(
             request,
             asked,
@@ -38,7 +51,8 @@ class ServersPage(Pages):
             span=span,
             first=first,
             last=last,
-            facts=_facts(running, rows, span.last_day + timedelta(days=1)),
+            facts=facts,
+            of_spawns=of_spawns,
             by_choice=[choices.figure(one, use, most=choices.MOST_SHOWN) for one in Dimension],
             ages=ages.figure(running),
             long_running=long[: ages.MOST_SHOWN],
@@ -54,18 +68,20 @@ def _minutes(age: timedelta) -> float:
 
 
 def _facts(
-    running: list[ages.RunningServer], rows: list[forecast.Expected], tomorrow: object
+    running: Sequence[ages.RunningServer], rows: Sequence[forecast.Expected], tomorrow: date
 ) -> list[Fact]:
     oldest = max((_minutes(server.age) for server in running), default=None)
-    of_tomorrow = [row for row in rows if row.day == tomorrow]
     return [
         Fact("Running now", len(running)),
-        Fact("The oldest has run for", oldest, Kind.MINUTES),
-        *(Fact("Peak expected tomorrow", row.expected, note=_up_to(row)) for row in of_tomorrow),
+        Fact("The oldest has run for", oldest, Kind.MINUTES, unknown="no server is running"),
+        *(
+            Fact(
+                "Peak expected tomorrow",
+                row.expected,
+                note="" if row.upper is None else f"up to {row.upper:,}",
+                unknown="too few observed weeks",
+            )
+            for row in rows
+            if row.day == tomorrow
+        ),
     ]
-
-
-def _up_to(row: forecast.Expected) -> str:
-    if row.upper is None:
-        return "too few observed weeks"
-    return f"up to {row.upper:,}"

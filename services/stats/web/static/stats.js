@@ -21,6 +21,8 @@ const DATES = [
 /* From this width on, lines are labelled at their ends; a narrow chart has its legend only. */
 const LABELLED = 420;
 const LINE_HEIGHT = 16;
+/* Between the ticks of days there is no hour. */
+const DAYS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 30, 60, 90, 120, 180, 365, 730].map((days) => days * DAY);
 const drawn = [];
 
 /* The time zone of the page's times. */
@@ -30,6 +32,12 @@ function offerZones() {
   const list = document.getElementById("zones");
   if (!list || !Intl.supportedValuesOf) return;
   list.append(...Intl.supportedValuesOf("timeZone").map((name) => new Option(name, name)));
+}
+
+/* On a narrow screen, a timeline starts at the first hour with a bar. */
+function showFirstBar(box) {
+  const bars = [...box.querySelectorAll("rect.running, rect.work")].map((bar) => bar.x.baseVal.value);
+  if (bars.length) box.scrollLeft = Math.max(0, Math.min(...bars) - 10);
 }
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -57,6 +65,7 @@ function read(table) {
   const known = (_x, i) => series.some((one) => one.values[i] !== null);
   return {
     isTime,
+    isDay: table.dataset.kind === "day",
     last: isTime ? rows.findLastIndex(known) : -1, // of a histogram, no bar is the latest
     soFar: rows.findIndex((row) => row.dataset.soFar),
     soFarText: rows.map((row) => row.dataset.soFar).find(Boolean),
@@ -107,6 +116,14 @@ function spread(wanted, gap, low, high) {
   return at;
 }
 
+/* The label of a category, without the path of an image, as long as there is room for it. */
+function short(label, plot, data) {
+  const shown = Math.ceil(data.x.length / Math.max(1, Math.floor(plot.width / 90)));
+  const most = Math.max(8, Math.floor((shown * (plot.width - 80)) / data.x.length / 7.6));
+  const name = label.length > most ? label.slice(label.lastIndexOf("/") + 1) : label;
+  return name.length > most ? `${name.slice(0, most - 1)}…` : name;
+}
+
 function endLabels(data, bars, width) {
   const lines = data.series.length;
   return !bars && data.last >= 0 && lines > 1 && lines <= SERIES.length && width >= LABELLED;
@@ -149,6 +166,8 @@ function drawSoFar(plot, data, bars) {
   const ratio = devicePixelRatio;
   ctx.save();
   ctx.lineWidth = 2 * ratio;
+  ctx.setLineDash([]);
+  ctx.fillStyle = colour("--paper");
   data.series.forEach((one, i) => {
     if (one.soFar[at] === null) return;
     ctx.strokeStyle = colour(SERIES[i]);
@@ -162,6 +181,7 @@ function drawSoFar(plot, data, bars) {
     } else {
       ctx.arc(x, y, 4 * ratio, 0, 2 * Math.PI);
     }
+    ctx.fill();
     ctx.stroke();
   });
   ctx.restore();
@@ -170,11 +190,16 @@ function drawSoFar(plot, data, bars) {
 function options(data, runs, bars, width) {
   const axis = { stroke: colour("--soft"), grid: { stroke: colour("--grid") }, ticks: { stroke: colour("--grid") } };
   const most = Math.max(0, ...data.series.flatMap((one) => one.soFar));
-  const fromZero = (_plot, _low, high) => [0, Math.max(high, most) > 0 ? Math.max(high, most) * 1.08 : 1];
-  const tick = (value) => value.toLocaleString("en") + (data.series[0].unit === "hours" ? " h" : "");
+  const room = data.soFar < 0 ? 1.08 : 1.2; // above the lines, for the text "today, so far"
+  const fromZero = (_plot, _low, high) => [0, Math.max(high, most) > 0 ? Math.max(high, most) * room : 1];
+  // Half a user is no tick.
+  const whole = data.series.every((one) => one.values.every((value) => value === null || Number.isInteger(value)));
+  const unit = data.series[0].unit === "hours" ? " h" : "";
+  const tick = (value) => (whole && !unit && !Number.isInteger(value) ? "" : value.toLocaleString("en") + unit);
   const ticks = { values: (_plot, splits) => splits.map(tick) };
-  const named = (_plot, splits) => splits.map((at) => (Number.isInteger(at) ? data.labels[at] ?? "" : ""));
-  const widest = data.isTime ? { values: DATES } : { values: named, space: 60, incrs: [1, 2, 3, 4, 5] };
+  const named = (plot, splits) => splits.map((at) => (Number.isInteger(at) ? short(data.labels[at] ?? "", plot, data) : ""));
+  const times = { values: DATES, ...(data.isDay ? { incrs: DAYS } : {}) };
+  const widest = data.isTime ? times : { values: named, space: 90, incrs: [1, 2, 3, 4, 5] };
   // Space for half a bar at both ends.
   const half = (data.isTime ? (data.x[1] ?? data.x[0] + DAY) - data.x[0] : 1) * 0.6;
   const edge = bars ? { range: () => [data.x[0] - half, data.x[data.x.length - 1] + half] } : {};
@@ -247,6 +272,7 @@ function draw(table) {
 }
 
 offerZones();
+document.querySelectorAll(".timeline").forEach(showFirstBar);
 if (typeof uPlot !== "undefined") {
   for (const table of document.querySelectorAll("table[data-draw]")) draw(table);
 }

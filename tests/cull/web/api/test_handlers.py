@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from services.cull.policy.model import Flags, Policy
-from services.cull.scopes import ADMIN_SCOPE
+from services.cull.scopes import ADMIN_SCOPE, AUDIT_SCOPE
 from services.cull.store.records import HoldKind
 from tests.cull.web.site import ACCESS, PREFIX, CullSite, cull_site
 from tests.fakes.clock import START
@@ -246,6 +246,29 @@ async def test_administrator_routes_are_for_administrators_only(
     assert status == 403, "without access to the service, even a Hub administrator is refused"
     status, _ = await site.api(method, asked, service="bot", scopes=(ACCESS, ADMIN_SCOPE), **wish)
     assert status in (200, 201, 404)
+
+
+@pytest.mark.parametrize(("method", "asked"), ADMINS)
+async def test_the_audit_scope_opens_the_audit_log_only(
+    site: CullSite, method: str, asked: str
+) -> None:
+    """The statistics read what was stopped, and can neither hold servers nor see the rest."""
+    wish: dict[str, Any] = {}
+    if method == "POST":
+        wish["json"] = {"kind": "user", "name": "ada", "hours": 1}
+    scopes = (ACCESS, AUDIT_SCOPE)
+    status, _ = await site.api(method, asked, service="stats", scopes=scopes, **wish)
+    assert status == (200 if asked == "audit" else 403)
+
+
+async def test_since_when_the_audit_log_is_complete(site: CullSite) -> None:
+    """Before the first pass it is not known; then from its beginning to that of the latest one."""
+    _, audit = await site.api("GET", "audit", user="root")
+    assert (audit["complete_since"], audit["complete_until"]) == (None, None)
+    for _ in range(2):
+        await site.culler.run_pass()
+    _, audit = await site.api("GET", "audit", user="root")
+    assert audit["complete_since"] <= audit["complete_until"]
 
 
 async def test_admin_groups_replace_hub_administrators(tmp_path: Path) -> None:

@@ -42,4 +42,6 @@ def test_why_a_fact_is_unknown(total: Summary, title: str, unknown: str) -> None
 def test_savings_come_last() -> None:
     """They are an estimate, and come after what was observed."""
     last = facts(OBSERVED, personal=False)[-1]
-    assert (last.title, last.note) == ("Saved by stopping idle servers", "estimated")
+    assert (last.title, last.note) == ("Stopped while idle", "estimated")
+    audited = facts(OBSERVED._replace(saved_audited=True), personal=False)[-1]
+    assert audited.title == "Saved by the culler"

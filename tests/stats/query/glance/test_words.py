@@ -52,7 +52,7 @@ def test_people() -> None:
         "34",
         (
             "active so far, Monday to Wednesday",
-            "last week, Monday to Wednesday: 41 (7 fewer now)",
+            "7 fewer than on these days last week (41)",
         ),
     )
 
@@ -60,11 +60,11 @@ def test_people() -> None:
 @pytest.mark.parametrize(
     ("this", "last", "value", "note"),
     [
-        (34, 34, "34", "34 (the same number)"),
-        (1034, 34, "1,034", "34 (1,000 more now)"),
-        (0, 34, "0", "34 (34 fewer now)"),
-        (None, 34, "not observed", "last week, Monday to Wednesday: 34"),
-        (34, None, "34", "last week, Monday to Wednesday: not observed"),
+        (34, 34, "34", "as many as on these days last week (34)"),
+        (1034, 34, "1,034", "1,000 more than on these days last week (34)"),
+        (0, 34, "0", "34 fewer than on these days last week (34)"),
+        (None, 34, "not observed", "on these days last week: 34"),
+        (34, None, "34", "on these days last week: not observed"),
     ],
 )
 def test_people_compared(this: int | None, last: int | None, value: str, note: str) -> None:
@@ -86,7 +86,7 @@ def test_lower_bounds_are_not_compared() -> None:
     figures = Headline(**{**vars(BASE), "this_week": People(THIS, 34, whole=False)})
     found = card(figures, "people")
     assert found.value == "at least 34"
-    assert found.notes[1] == "last week, Monday to Wednesday: 41"
+    assert found.notes[1] == "on these days last week: 41"
 
 
 def test_records_that_begin_this_week() -> None:

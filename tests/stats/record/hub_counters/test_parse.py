@@ -13,7 +13,7 @@ STARTED = datetime.fromtimestamp(1_772_400_000, UTC)
 
 def test_counts_by_outcome() -> None:
     """Each outcome has its number, its total duration, and its numbers by upper bound."""
-    page = metrics_page([("success", "", 0.7), ("success", "", 3), ("error", "exited", 700)])
+    page = metrics_page([("success", "", 0.7), ("success", "", 3), ("error", "", 700)])
     reading = parse(page.encode())
     assert reading.hub_started == STARTED
     assert reading.totals == {
@@ -45,6 +45,12 @@ def test_older_hubs(status: str) -> None:
     page = metrics_page([(status, "", 1), ("success", "", 2)], reasons=False)
     totals = parse(page.encode()).totals
     assert {outcome: total[0] for outcome, total in totals.items()} == {status: 1, "success": 1}
+
+
+def test_a_server_that_exits_is_counted_once() -> None:
+    """JupyterHub 6 counts such a spawn as "exited", and again as the error that follows."""
+    page = metrics_page([("error", "exited", 10.6), ("error", "", 10.6)])
+    assert parse(page.encode()).totals == {"failure": (1, 10.6, {15.0: 1})}
 
 
 def test_prefix_and_unknown_start() -> None:

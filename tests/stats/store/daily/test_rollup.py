@@ -112,6 +112,35 @@ def poll(minute: int, *, whole: bool = True) -> Poll:
     return Poll(START + timedelta(minutes=minute), 300, 1, whole=whole, full=False)
 
 
+@pytest.mark.parametrize(
+    ("culled", "stopped", "hours", "audited"),
+    [
+        pytest.param(None, session(1, 8, 10, 12), 12, False, id="unknown, and idle"),
+        pytest.param(False, session(1, 8, 10, 12), 0, True, id="not by the culler"),
+        pytest.param(True, session(1, 8, 10, 12), 12, True, id="by the culler"),
+        pytest.param(True, session(1, 8, 12, 12), 12, True, id="by the culler, at work: too old"),
+        pytest.param(None, session(1, 8, 12, 12), 0, None, id="unknown, and at work"),
+        pytest.param(False, session(1, 8, 12, 12), 0, None, id="by the user, at work"),
+    ],
+)
+def test_saved_by_the_audit_log(
+    culled: bool | None, stopped: Session, hours: float, audited: bool | None
+) -> None:
+    """What the culler stopped saves, what it did not stop does not; else an idle server may."""
+    day = hub(replace(BASE, sessions=[stopped._replace(culled=culled)], activity=[]))
+    assert (day.saved_seconds, day.audited) == (hours * 3600, audited)
+
+
+def test_the_audit_log_is_right_about_gaps() -> None:
+    """A stop in the log counts even in a gap; one undecided stop makes the day undecided."""
+    gap = [Interval(START, at(9)), Interval(at(11), WINDOW.end)]
+    stopped = session(1, 8, 10, 12)._replace(culled=True)
+    records = replace(BASE, seen=gap, sessions=[stopped], activity=[])
+    assert hub(records).saved_seconds == 12 * 3600
+    both = [stopped, session(2, 8, 12.5, 13)]
+    assert hub(replace(BASE, sessions=both, activity=[])).audited is False
+
+
 def test_time_without_observation_is_neither_idle_nor_saved() -> None:
     """Seven hours of work, five of them unobserved: the recorder knows of 2.1 h of work only."""
     seen = [Interval(at(-24), at(10)), Interval(at(15), at(24))]

@@ -17,6 +17,7 @@ ABOUT_WHOM = (
     f"inactive?since={day(2)}",
     "dropped-off",
     "distribution",
+    *("profiles", "images", "server-ages"),
 )
 """The routes that are about the hub, a group or a user."""
 
@@ -91,4 +92,4 @@ def with_query(path: str, query: str) -> str:
 
 def range_of(path: str) -> str:
     """A query string for all days, unless the path has a range already."""
-    return "" if "since=" in path else ALL
+    return "" if "since=" in path or path == "server-ages" else ALL

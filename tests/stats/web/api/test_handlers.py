@@ -57,7 +57,7 @@ async def test_timelines_by_role(site: StatsSite, role: str) -> None:
         assert (status, question) == (wanted, question)
 
 
-ROUTES = (*ABOUT_WHOM, "about", "timeline", "groups", "gaps")
+ROUTES = (*ABOUT_WHOM, "about", "timeline", "groups", "gaps", "forecast", "spawns")
 
 
 @pytest.mark.parametrize("path", ROUTES)

@@ -34,6 +34,7 @@ def upgrade() -> None:
         "group_days",
         sa.Column("reduced", sa.Boolean, nullable=False, server_default=sa.false()),
     )
+    op.add_column("group_days", sa.Column("audited", sa.Boolean))
     op.create_table(
         "spawns",
         sa.Column("since", UTCTime, nullable=False),
@@ -86,6 +87,7 @@ def downgrade() -> None:
     op.execute("DELETE FROM meta WHERE key = 'profiles_from'")
     op.drop_table("profile_days")
     op.drop_table("spawns")
+    op.drop_column("group_days", "audited")
     op.drop_column("users", "excluded")
     op.drop_column("group_days", "reduced")
     with op.batch_alter_table("sessions") as sessions:

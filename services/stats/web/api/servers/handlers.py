@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from common.web.application import PREFIX
+from services.stats.days import Period, periods
 from services.stats.query.people import TableQuery
 from services.stats.query.servers.choices import Dimension, ServerUse
 from services.stats.web.api.base import Handlers, as_json
@@ -11,7 +12,7 @@ from services.stats.web.api.servers import responses
 
 
 class ServerHandlers(Handlers):
-    """Profiles, images, ages and the forecast."""
+    """Profiles, images, ages, the forecast and starts."""
 
     def setup(self, app: web.Application) -> None:
         """Add the routes."""
@@ -20,6 +21,7 @@ class ServerHandlers(Handlers):
         app.router.add_get(prefix + "images", self.images)
         app.router.add_get(prefix + "server-ages", self.server_ages)
         app.router.add_get(prefix + "forecast", self.forecast)
+        app.router.add_get(prefix + "spawns", self.spawns)
 
     async def profiles(self, request: web.Request) -> web.Response:
         """GET api/profiles."""
@@ -52,3 +54,14 @@ class ServerHandlers(Handlers):
         span = await self.queries.span()
         rows = await self.queries.expected(audience, span) if span else []
         return as_json(responses.expected(rows, self.zone))
+
+    async def spawns(self, request: web.Request) -> web.Response:
+        """GET api/spawns: of the whole hub only, as the Hub does not count whose they are."""
+        viewer, question = await self.parse(request, ("since", "until", "by"))
+        audience = viewer.audience()
+        days = bounded_days(question, await self.queries.span())
+        total = rows = None
+        if days is not None:
+            total = await self.queries.spawns(audience, [Period(*days)])
+            rows = await self.queries.spawns(audience, periods(*days, question.by))
+        return as_json(responses.spawns(total[0] if total else None, rows or [], days, self.zone))

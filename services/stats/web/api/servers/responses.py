@@ -8,7 +8,9 @@ from zoneinfo import ZoneInfo
 from services.stats.query.people import PAGE_SIZE
 from services.stats.query.question import Span
 from services.stats.query.servers import ages, choices, forecast
+from services.stats.query.servers import spawns as spawn_figures
 from services.stats.query.servers.choices import Dimension, ServerUse
+from services.stats.query.spawns import SpawnSummary
 from services.stats.web.api.responses import Days
 from services.stats.web.api.servers import types
 
@@ -71,3 +73,26 @@ def expected(rows: Sequence[forecast.Expected], timezone: str) -> types.Forecast
         rule=forecast.RULE,
         days=[types.ExpectedView(**row._asdict()) for row in rows],
     )
+
+
+def spawns(
+    total: SpawnSummary | None, rows: Sequence[SpawnSummary], of: Days, timezone: str
+) -> types.SpawnsAnswer:
+    first, last = of or (None, None)
+    return types.SpawnsAnswer(
+        first=first,
+        last=last,
+        timezone=timezone,
+        total=_spawns(total) if total else None,
+        lengths=[
+            types.SpawnLengths(over_seconds=over, up_to_seconds=up_to, servers=servers)
+            for over, up_to, servers in (spawn_figures.classes(total) if total else ())
+        ],
+        periods=[_spawns(row) for row in rows],
+    )
+
+
+def _spawns(row: SpawnSummary) -> types.SpawnsView:
+    fields = row._asdict()
+    del fields["lengths"]
+    return types.SpawnsView(**fields, failure_percent=spawn_figures.failure_percent(row))

@@ -103,3 +103,47 @@ class ForecastAnswer(msgspec.Struct, frozen=True, kw_only=True):
     rule: str
     """How the forecast is computed, in words."""
     days: list[ExpectedView]
+
+
+class SpawnLengths(msgspec.Struct, frozen=True, kw_only=True):
+    """Servers that took this long to start."""
+
+    over_seconds: Hours
+    up_to_seconds: Hours | None
+    """null: no upper bound."""
+    servers: Count
+
+
+class SpawnsView(msgspec.Struct, frozen=True, kw_only=True):
+    """Starts of servers in a day, week or month, by the Hub's own counters; null: unknown.
+
+    All null: the counters could not be read, usually because the service lacks the scope
+    read:metrics.
+    """
+
+    first: date
+    last: date
+    complete: bool
+    """Whether the period is over and the counters are known for at least 90 % of it; otherwise the
+    counts are lower bounds."""
+    starts: Count | None
+    failures: Count | None
+    failure_percent: Annotated[float, msgspec.Meta(ge=0, le=100)] | None
+    """The share of the attempts that failed; also null without attempts."""
+    refused: Count | None
+    """Attempts that the Hub did not begin, as too many servers were starting or running."""
+    mean_seconds: Hours | None
+    """null, like the percentiles, if no server started."""
+    median_seconds: Hours | None
+    """An upper bound, like the other percentiles: the Hub counts in bins. null: no upper bound."""
+    p90_seconds: Hours | None
+    p99_seconds: Hours | None
+
+
+class SpawnsAnswer(DayRange, frozen=True, kw_only=True):
+    """Starts of servers in the whole range, and in its periods. Of the whole hub only."""
+
+    total: SpawnsView | None
+    lengths: list[SpawnLengths]
+    """How long the servers of the whole range took to start; empty if that is unknown."""
+    periods: list[SpawnsView]

@@ -254,3 +254,14 @@ async def test_many_excluded_users(store: Store) -> None:
     assert await numbers(queries, GROUP) == (3, 5, 5, 1)
     assert (await queries.uncounted(HUB, day(0), day(7))).number == 550
     assert (await queries.uncounted(GROUP, day(0), day(7))).number == 1
+
+
+async def test_headline(store: Store) -> None:
+    """Excluded people are neither active nor not started; the hub's servers include theirs."""
+    excluding = await exclude(store, "ben", "eva", names=["ben", "eva"])
+    for audience, servers in ((HUB, 1), (GROUP, 0)):
+        found = await excluding.headline(audience, at(7, 16))
+        assert found is not None
+        assert found.this_week.number == 0
+        assert found.not_started[:3] == (0, 0, 1)
+        assert found.latest.servers == servers

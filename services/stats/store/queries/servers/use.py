@@ -1,4 +1,4 @@
-"""What is recorded about servers: by profile and image, and those that run now."""
+"""Servers by profile and image."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -8,8 +8,7 @@ from sqlalchemy import Row, Select, Table, func, select
 
 from services.stats.days import bounds
 from services.stats.intervals import Interval, union, within
-from services.stats.query.access import Individual, Members, WholeHub
-from services.stats.query.servers.ages import RunningServer
+from services.stats.query.access import Individual, WholeHub
 from services.stats.query.servers.choices import Choice, ServerUse
 from services.stats.records import HUB, UNKNOWN, ProfileDay
 from services.stats.store import tables as t
@@ -17,6 +16,7 @@ from services.stats.store.daily.by_profile import by_choice, rows
 from services.stats.store.daily.rollup import is_work
 from services.stats.store.queries.observation import hub_days, seen_of
 from services.stats.store.queries.selection import Selection
+from services.stats.store.queries.servers.audience import anybody, of_audience
 from services.stats.store.queries.sessions import activity_of, sessions_of
 from services.stats.store.tables import FOREVER
 from services.stats.store.upsert import batches
@@ -27,7 +27,7 @@ IDS_AT_ONCE = 500
 async def server_use(selection: Selection, profiles_from: date | None) -> ServerUse:
     """The servers by profile and image. ``profiles_from``: earlier days do not know them."""
     span = selection.span
-    if span is None or selection.empty or not _anybody(selection):
+    if span is None or selection.empty or not anybody(selection):
         return ServerUse()
     individual = isinstance(selection.audience, Individual)
     known_from = span.timelines_from if individual else profiles_from
@@ -45,67 +45,8 @@ async def server_use(selection: Selection, profiles_from: date | None) -> Server
     )
 
 
-async def running(selection: Selection) -> list[RunningServer]:
-    """The servers of the audience that run now, the oldest first; of the hub, all of them."""
-    if selection.span is None or not _anybody(selection):
-        return []
-    s = t.sessions.c
-    query = (
-        select(
-            s.user_id,
-            t.users.c.name.label("user"),
-            s.server,
-            t.profiles.c.name.label("profile"),
-            t.images.c.name.label("image"),
-            s.started,
-            s.last_activity,
-        )
-        .select_from(t.sessions.join(t.users).outerjoin(t.profiles).outerjoin(t.images))
-        .where(s.ended == FOREVER)
-        .order_by(s.started, s.id)
-    )
-    today = selection.span.last_day
-    found = []
-    for row in await selection.connection.execute(_of_audience(selection, query)):
-        run = Interval(row.started, max(selection.now, row.started))
-        started = run.start
-        if not isinstance(selection.audience, WholeHub):
-            if not selection.visible(row.user_id, today):
-                continue
-            # What a member did before they joined is not shown.
-            started = selection.visible_parts(row.user_id, run)[-1].start
-        found.append(
-            RunningServer(
-                user=row.user,
-                server=row.server,
-                profile=row.profile,
-                image=row.image,
-                started=started,
-                last_activity=row.last_activity if row.last_activity >= started else None,
-                age=run.end - started,
-            )
-        )
-    return found
-
-
-def _anybody(selection: Selection) -> bool:
-    return isinstance(selection.audience, WholeHub) or bool(selection.windows)
-
-
 def _all(table: Table) -> Select[tuple[int, str]]:
     return select(table.c.id, table.c.name)
-
-
-def _of_audience(selection: Selection, query: Select[Any]) -> Select[Any]:
-    """The query, limited to sessions of users who may be shown on some day."""
-    if isinstance(selection.audience, Members):
-        members = select(t.memberships.c.user_id).where(
-            t.memberships.c.group_id == selection.group_id
-        )
-        return query.where(t.sessions.c.user_id.in_(members))
-    if isinstance(selection.audience, Individual):
-        return query.where(t.sessions.c.user_id.in_(list(selection.windows or ())))
-    return query
 
 
 async def _days(selection: Selection) -> list[ProfileDay]:
@@ -162,7 +103,7 @@ async def _users(selection: Selection) -> dict[Choice, frozenset[int]]:
     query = select(s.user_id, s.profile_id, s.image_id).where(ran).distinct()
     partly = _partly_visible(selection)
     found: dict[Choice, set[int]] = {}
-    for row in await selection.connection.execute(_of_audience(selection, query)):
+    for row in await selection.connection.execute(of_audience(selection, query)):
         if row.user_id not in partly:
             found.setdefault(_choice(row), set()).add(row.user_id)
     for ids in batches(sorted(partly), IDS_AT_ONCE):
@@ -191,7 +132,7 @@ async def _running_by_choice(selection: Selection) -> dict[Choice, int]:
     today = selection.span.last_day if selection.span else selection.last
     return _counted(
         _choice(row)
-        for row in await selection.connection.execute(_of_audience(selection, query))
+        for row in await selection.connection.execute(of_audience(selection, query))
         if isinstance(selection.audience, WholeHub) or selection.visible(row.user_id, today)
     )
 

@@ -44,7 +44,7 @@ def test_signal_ends_what_hangs(program: list[str], mode: str) -> None:
 
 def test_limits_leave_less_than_ten_seconds() -> None:
     """All time limits together are shorter than the promised 10 s."""
-    from common.config.shutdown import CANCEL_SECONDS, FINISH_SECONDS
+    from common.program.shutdown import CANCEL_SECONDS, FINISH_SECONDS
 
     assert FINISH_SECONDS + CANCEL_SECONDS + 0.5 < 10
 

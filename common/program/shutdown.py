@@ -1,4 +1,7 @@
-"""Running until the work is done or a signal arrives: SIGTERM and SIGINT end it within 10 s."""
+"""Running until the work is done, a signal arrives, or the Hub that started the program ends.
+
+SIGTERM, SIGINT and the end of the Hub end it within 10 s.
+"""
 
 import asyncio
 import logging
@@ -9,6 +12,7 @@ from collections.abc import Awaitable, Callable
 
 from common.config.application import ServiceApp
 from common.errors import ConfigError, ServiceError
+from common.program import parent
 
 FINISH_SECONDS = 7.0  # for main() to finish after a signal
 CANCEL_SECONDS = 1.5  # for main() to end after it is cancelled; then the process exits
@@ -16,8 +20,10 @@ CANCEL_SECONDS = 1.5  # for main() to end after it is cancelled; then the proces
 Main = Callable[[], Awaitable[int | None]]
 
 
-def run_loop(app: ServiceApp, main: Main) -> int:
+def run_loop(app: ServiceApp, main: Main, *, hub: int | None = None) -> int:
     """Run ``main`` in a new event loop; the exit code.
+
+    ``hub`` is the process id of the Hub that started the program, if one did.
 
     :raises ConfigError: raised by ``main``
     """
@@ -26,13 +32,18 @@ def run_loop(app: ServiceApp, main: Main) -> int:
     guard.daemon = True
     try:
         with asyncio.Runner(loop_factory=app.new_loop) as runner:
-            return runner.run(supervise(app, main, on_stop=guard.start))
+            return runner.run(supervise(app, main, on_stop=guard.start, hub=hub))
     finally:
         guard.cancel()
 
 
-async def supervise(app: ServiceApp, main: Main, *, on_stop: Callable[[], None]) -> int:
+async def supervise(
+    app: ServiceApp, main: Main, *, on_stop: Callable[[], None], hub: int | None = None
+) -> int:
     """Run ``main`` until it returns, or up to FINISH_SECONDS after a signal; the exit code.
+
+    The end of ``hub``, the process that started this one, counts as a signal: a service that
+    outlived its Hub would go on with settings that nobody can see or change.
 
     The exit code is 0 if ``main`` had to be cancelled after a signal. A second signal cancels it
     at once. ``on_stop`` is called when the first signal arrives.
@@ -46,9 +57,19 @@ async def supervise(app: ServiceApp, main: Main, *, on_stop: Callable[[], None])
         if signalled.is_set():
             task.cancel()
             return
-        log.info("%s: stopping", which.name)
+        stop(which.name)
+
+    def stop(reason: str) -> None:
+        log.info("%s: stopping", reason)
         signalled.set()
         app.stopping.set()
+
+    async def watch_hub(process: int) -> None:
+        await parent.ended(process)
+        if not arrived:
+            arrived.append(True)
+            on_stop()
+            stop("The Hub has ended")
 
     def on_arrival(_number: int, _frame: object) -> None:
         # Unlike on_signal, this runs even while the event loop is busy, as during a slow import.
@@ -62,6 +83,7 @@ async def supervise(app: ServiceApp, main: Main, *, on_stop: Callable[[], None])
         loop.add_signal_handler(which, on_signal, which)
         signal.signal(which, on_arrival)
     waiting = asyncio.ensure_future(signalled.wait())
+    watching = asyncio.ensure_future(watch_hub(hub)) if hub is not None else None
     try:
         await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
@@ -69,6 +91,8 @@ async def supervise(app: ServiceApp, main: Main, *, on_stop: Callable[[], None])
         return 0 if signalled.is_set() and task.cancelled() else _exit_code(task, log)
     finally:
         waiting.cancel()
+        if watching is not None:
+            watching.cancel()
         for which in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(which)
 

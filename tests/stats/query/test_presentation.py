@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from services.stats.query.figures import Kind
-from services.stats.web.presentation import UNKNOWN, display, utc
+from services.stats.query.presentation import UNKNOWN, display, unbroken, utc
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,9 @@ def test_utc() -> None:
     value = datetime(2026, 3, 2, 12, 30, 15, 999, tzinfo=ZoneInfo("Asia/Kolkata"))
     assert utc(value) == "2026-03-02T07:00:15Z"
     assert utc(datetime(2026, 3, 2, tzinfo=UTC)) == "2026-03-02T00:00:00Z"
+
+
+def test_unbroken() -> None:
+    """A number stays with its unit; other spaces can break a line."""
+    text = unbroken("You worked 5 h 20 min on 3 days in 2 months.")
+    assert text.replace("\N{NO-BREAK SPACE}", "_") == "You worked 5_h 20_min on 3_days in 2 months."

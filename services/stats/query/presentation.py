@@ -1,5 +1,6 @@
 """Numbers and times as the pages display them. Pure."""
 
+import re
 from datetime import UTC, datetime
 
 from services.stats.query.figures import Kind
@@ -7,6 +8,8 @@ from services.stats.query.glance.units import HOUR, duration, number
 
 UNKNOWN = "\N{EN DASH}"
 """Displayed where nothing was observed."""
+
+MINUTE = 60
 
 
 def display(value: float | None, kind: Kind = Kind.NUMBER) -> str:
@@ -17,7 +20,14 @@ def display(value: float | None, kind: Kind = Kind.NUMBER) -> str:
         return duration(value * HOUR)
     if kind is Kind.MINUTES:
         return duration(value)
+    if kind is Kind.SECONDS:
+        return f"{number(value)} s" if value < MINUTE else duration(value / MINUTE)
     return f"{number(value)}%" if kind is Kind.PERCENT else number(value)
+
+
+def unbroken(text: str) -> str:
+    """Keep each number and its unit on one line."""
+    return re.sub(r"(?<=\d) (?=(?:h|min|days?)\b)", "\N{NO-BREAK SPACE}", text)
 
 
 def utc(value: datetime) -> str:

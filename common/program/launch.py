@@ -8,6 +8,7 @@ import inspect
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 from common import logs
@@ -15,10 +16,12 @@ from common.config.application import ServiceApp
 from common.config.command import Command
 from common.config.flags import CommandLine, Takes, split
 from common.config.help import config_file, help_all, help_short
-from common.config.shutdown import run_loop
 from common.config.suggestions import did_you_mean
 from common.errors import ConfigError
 from common.prctl import hide_process
+from common.program.managed import keep_running
+from common.program.parent import hub_process
+from common.program.shutdown import run_loop
 
 _BUILT_IN = {
     "help": Takes.NOTHING,
@@ -32,16 +35,21 @@ _BUILT_IN = {
 
 def launch(cls: type[ServiceApp]) -> NoReturn:
     """Run the program and exit: 0 on success, 1 if a setting is invalid."""
+    hub = hub_process()
     hide_process()  # its environment and memory contain tokens
     try:
-        code = run(cls, sys.argv[1:])
+        code = run(cls, sys.argv[1:], hub=hub)
     except KeyboardInterrupt:  # before the event loop handles signals
         code = 130
     raise SystemExit(code)
 
 
-def run(cls: type[ServiceApp], argv: Sequence[str]) -> int:
-    """Run the program with the arguments in ``argv``; the exit code."""
+def run(cls: type[ServiceApp], argv: Sequence[str], *, hub: int | None = None) -> int:
+    """Run the program with the arguments in ``argv``; the exit code.
+
+    ``hub`` is the process id of the Hub that started the program as a managed service. Such a
+    service does not end because of a problem.
+    """
     argv = list(argv)
     name, command = _find_command(cls, argv)
     own: dict[str, Takes] = {}
@@ -51,19 +59,29 @@ def run(cls: type[ServiceApp], argv: Sequence[str]) -> int:
     line = split(argv, _BUILT_IN | cls.options() | own)
     if (text := _information(cls, name, command, line)) is not None:
         return _print(text)
-    app = cls()
-    given = {option: value or "" for option, value in line.options if option in own}
-    app.configure([(o, v) for o, v in line.options if o not in own and o not in _BUILT_IN])
-    if command:
-        app.needs_hub = command.needs_hub
-    elif line.words and _similar(cls, line.words[0]):  # mistyped, not meant to start the service
-        app.needs_hub = False
-    problems = [*line.problems, *_argument_problems(cls, name, command, line), *app.problems()]
+
+    def prepare() -> tuple[ServiceApp, list[str]]:
+        app = cls()
+        app.configure([(o, v) for o, v in line.options if o not in own and o not in _BUILT_IN])
+        if command:
+            app.needs_hub = command.needs_hub
+        elif line.words and _similar(cls, line.words[0]):  # mistyped, not meant to run the service
+            app.needs_hub = False
+        arguments = _argument_problems(cls, name, command, line)
+        problems = [*line.problems, *arguments, *app.problems()]
+        with suppress(OSError, ValueError):  # such a token file is one of the problems
+            if app.api_token or app.token_file:
+                logs.keep_secret(app.token)
+        if not problems or (hub is not None and command is None):
+            app.configure_logging()
+        return app, problems
+
+    if hub is not None and command is None:
+        return keep_running(prepare, hub)
+    app, problems = prepare()
     if problems:
         return _report(app.name, problems)
-    if app.api_token or app.token_file:
-        logs.keep_secret(app.token)
-    app.configure_logging()
+    given = {option: value or "" for option, value in line.options if option in own}
     try:
         return _start(app, command, line.words, given)
     except ConfigError as error:

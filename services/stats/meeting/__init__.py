@@ -1,0 +1,1 @@
+"""The page for a meeting, for the dashboard and for ``report --format=html``."""

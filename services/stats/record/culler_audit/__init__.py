@@ -1,0 +1,1 @@
+"""Which servers the culler stopped, by its audit log."""

@@ -1,0 +1,173 @@
+"""A managed service with a problem stays up, says why, and starts when the problem is solved."""
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.common.config.conftest import TOKEN, hub_environment
+from tests.common.program.test_parent import MANAGED
+from tests.integration.processes import free_port
+
+PREFIX = "/services/made/"
+SERVICE = """
+import sys
+from pathlib import Path
+from traitlets import Unicode
+from common.config.application import ServiceApp
+from common.errors import ConfigError
+from common.program import managed
+from common.program.launch import launch
+from common.web.server import Bind, serve
+from aiohttp import web
+
+managed.CHECK_SECONDS = managed.AGAIN_SECONDS = 0.1
+
+class Made(ServiceApp):
+    name = "made"
+    title = "Made for tests"
+    rules = Unicode().tag(config=True)
+    aliases = {**ServiceApp.aliases, "rules": "Made.rules"}
+
+    def own_problems(self):
+        text = Path(self.rules).read_text()
+        return [] if text in ("good", "refused", "crash") else [f"--rules: {text!r} is no rule."]
+
+    async def main(self):
+        text = Path(self.rules).read_text()
+        if text == "refused":
+            raise ConfigError(["the database has a newer schema"])
+        if text == "crash":
+            raise RuntimeError("a bug")
+        app = web.Application()
+        app.router.add_get("/{path:.*}", lambda request: web.Response(text="works"))
+        async with serve(app, Bind(self.ip, self.port)):
+            await self.stopping.wait()
+        return 0
+
+launch(Made)
+"""
+
+
+class Made:
+    """The running service."""
+
+    def __init__(self, process: subprocess.Popen[str], port: int, rules: Path) -> None:
+        self.process, self.port, self.rules = process, port, rules
+
+    def get(self, path: str = "ready", *, html: bool = False) -> tuple[int, str]:
+        """Status and text; redirects are not followed."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            headers = {"Accept": "text/html"} if html else {}
+            connection.request("GET", PREFIX + path, headers=headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
+    def until(self, wanted: Callable[[], bool]) -> None:
+        """Wait until something is true; connections may be refused meanwhile."""
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            assert self.process.poll() is None
+            try:
+                if wanted():
+                    return
+            except OSError:
+                pass
+            time.sleep(0.05)
+        pytest.fail("that did not happen")
+
+
+@contextmanager
+def made(tmp_path: Path, text: str, *flags: str) -> Iterator[Made]:
+    """The service, started as the Hub starts it, with these rules."""
+    (tmp_path / "made.py").write_text(SERVICE)
+    rules = tmp_path / "rules"
+    rules.write_text(text)
+    port = free_port()
+    environment = {
+        **MANAGED,
+        "JUPYTERHUB_SERVICE_URL": f"http://127.0.0.1:{port}",
+        "JUPYTERHUB_SERVICE_PREFIX": PREFIX,
+    }
+    with subprocess.Popen(
+        [sys.executable, str(tmp_path / "made.py"), f"--rules={rules}", *flags],
+        env=hub_environment(**environment),
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield Made(process, port, rules)
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+            process.wait(10)
+
+
+def test_wrong_settings(tmp_path: Path) -> None:
+    """503 with the reason on every page and at ready, until the file is corrected."""
+    with made(tmp_path, f"<b>{TOKEN}") as service:
+        service.until(lambda: service.get()[0] == 503)
+        status, body = service.get()
+        reasons = json.loads(body)["reasons"]["service"]
+        assert "is no rule" in reasons
+        status, page = service.get("anything", html=True)
+        assert (status, "is no rule" in page, "&lt;b&gt;" in page) == (503, True, True)
+        assert service.get("health")[0] == 200
+        assert TOKEN not in body + page
+        service.rules.write_text("bad too")
+        service.until(lambda: "bad too" in service.get()[1])
+        service.rules.write_text("good")
+        service.until(lambda: service.get("")[1] == "works")
+        service.process.terminate()
+        assert service.process.wait(10) == 0
+        assert service.process.stderr is not None
+        assert "Traceback" not in service.process.stderr.read()
+
+
+def test_the_hub_finds_it_listening(tmp_path: Path) -> None:
+    """The Hub's first request is no browser's and must not get a 5xx, with which it would exit."""
+    with made(tmp_path, "bad") as service:
+        service.until(lambda: service.get()[0] == 503)
+        assert service.get("")[0] == 302
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"), [("refused", "newer schema"), ("crash", "stopped because of an error")]
+)
+def test_a_service_that_fails_is_started_again(tmp_path: Path, text: str, reason: str) -> None:
+    """What only the start can show is tried again from time to time."""
+    with made(tmp_path, text) as service:
+        service.until(lambda: reason in service.get()[1])
+        service.rules.write_text("good")
+        service.until(lambda: service.get("")[1] == "works")
+
+
+def test_unknown_flags(tmp_path: Path) -> None:
+    """A typing error in the declaration does not end the service, either."""
+    with made(tmp_path, "good", "--timout=5") as service:
+        service.until(lambda: "Unknown option --timout" in service.get()[1])
+
+
+def test_without_a_hub_it_ends(tmp_path: Path, program: list[str]) -> None:
+    """A service that somebody started by hand reports its problems and exits."""
+    run = subprocess.run(
+        [*program, "--timout=5"],
+        env={**hub_environment(), "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert run.returncode == 1
+    assert "Unknown option --timout" in run.stderr
