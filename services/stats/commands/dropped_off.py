@@ -69,6 +69,8 @@ class DroppedOffOptions:
             for name in ("since", "until", "by", "inactive-since")
             if name in options
         ]
+        if options.get("format") == Format.HTML:
+            problems.append("--format: html is a report by period; leave --dropped-off out.")
         days = parse_days("--dropped-off", options["dropped-off"], problems)
         return cls(days, emails, template, wide="wide" in options)
 
