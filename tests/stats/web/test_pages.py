@@ -8,15 +8,8 @@ from tests.stats.course import ALL
 from tests.stats.web.site import PREFIX, StatsSite, text
 
 NOT_PAGES = (
-    "api/",
-    "csv/",
-    "health",
-    "ready",
-    "metrics",
-    "oauth_callback",
-    "login",
-    "logout",
-    "static/",
+    *("api/", "csv/", "health", "ready", "metrics"),
+    *("oauth_callback", "login", "logout", "static/"),
 )
 
 
@@ -42,6 +35,8 @@ async def test_every_page_names_its_zone_once(site: StatsSite) -> None:
         address = f"{PREFIX}{path}?{ALL}{'&user=ana' * (path == 'person')}"
         page = await browser.go(address)
         assert page.status == 200, path
+        if not page.headers["Content-Type"].startswith("text/html"):
+            continue  # a file to download
         assert len(re.findall(r"\bUTC\b", text(page))) == 1, path
         assert "All days and times are in UTC." in text(page), path
         shown = text(await browser.go(address + "&timezone=Asia/Kolkata"))
