@@ -16,8 +16,8 @@ from services.cull.evaluator import PolicyEvaluator
 from services.cull.passes.audit import Audit
 from services.cull.passes.executor import Culler
 from services.cull.passes.hub_health import HubHealth
+from services.cull.passes.listing.survey import Survey
 from services.cull.passes.results import PassObserver
-from services.cull.passes.survey import Survey
 from services.cull.policy.model import Policy
 from services.cull.settings import CullSettings
 

@@ -3,8 +3,8 @@
 from common.config.settings_file import Reload
 from common.web.metrics import Metrics
 from services.cull.passes.hub_health import HubHealth
+from services.cull.passes.listing.survey import STATES
 from services.cull.passes.results import Outcome, PassResult, TargetResult
-from services.cull.passes.survey import STATES
 from services.cull.policy.model import Action, Protections, Reason
 
 #: The reasons for stopping a server or deleting a user.

@@ -16,8 +16,8 @@ from services.cull.evaluator import PolicyEvaluator, ProtectionStore
 from services.cull.passes.audit import Audit
 from services.cull.passes.executor import Culler
 from services.cull.passes.hub_health import HubHealth
+from services.cull.passes.listing.survey import Survey
 from services.cull.passes.results import PassObserver, PassResult, TargetResult
-from services.cull.passes.survey import Survey
 from services.cull.policy.model import Flags, Policy, Protections
 from services.cull.settings import CullSettings
 from services.cull.store.records import Event

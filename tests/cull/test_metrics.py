@@ -10,8 +10,8 @@ from common.config.settings_file import Reload
 from common.hub.models import Server, User
 from common.web.metrics import Metrics
 from services.cull.metrics import STOP_REASONS, CullMetrics
+from services.cull.passes.listing.survey import STATES
 from services.cull.passes.results import Outcome
-from services.cull.passes.survey import STATES
 from services.cull.policy.decide import decide_server
 from services.cull.policy.model import Action, Flags, Policy, Protections, Reason
 from tests.cull.culler import HOUR, make_culler

@@ -4,8 +4,8 @@ from datetime import datetime
 
 from common.durations import format_duration
 from services.cull.commands.terminal import table
+from services.cull.passes.listing.survey import Survey
 from services.cull.passes.results import SurveyedServer
-from services.cull.passes.survey import Survey
 from services.cull.policy.model import Action, Decision, Policy
 from services.cull.policy.reasons import describe_reason_with_flag
 from services.cull.policy.rules import RuleAction

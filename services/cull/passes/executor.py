@@ -10,12 +10,12 @@ from common.hub.client import HubClient
 from services.cull.evaluator import PolicyEvaluator
 from services.cull.passes.audit import Audit
 from services.cull.passes.hub_health import HubHealth
+from services.cull.passes.listing.survey import Survey, Surveyor
 from services.cull.passes.own_stops import OwnStops
 from services.cull.passes.pool import StopPool
 from services.cull.passes.reread import Reread
 from services.cull.passes.results import PassObserver, PassResult, SurveyedServer, Tally
 from services.cull.passes.stop import Stopper
-from services.cull.passes.survey import Survey, Surveyor
 from services.cull.settings import CullSettings
 
 log = logging.getLogger("cull")

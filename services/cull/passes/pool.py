@@ -19,9 +19,9 @@ from services.cull.passes.audit import Audit, event_of
 from services.cull.passes.backoff import Backoff
 from services.cull.passes.hub_health import HubHealth
 from services.cull.passes.limits import RateLimit, Slot
+from services.cull.passes.listing.survey import Candidate, CandidateKey
 from services.cull.passes.results import Outcome, Tally, TargetResult
 from services.cull.passes.stop import Stopper
-from services.cull.passes.survey import Candidate, CandidateKey
 from services.cull.settings import CullSettings
 
 log = logging.getLogger("cull")

@@ -13,10 +13,10 @@ from common.errors import HubError, HubNotFound
 from common.hub.client import HubClient, StopOutcome
 from common.hub.models import Server, User
 from services.cull.evaluator import PolicyEvaluator
+from services.cull.passes.listing.survey import Candidate, DueServer
 from services.cull.passes.own_stops import OwnStops
 from services.cull.passes.reread import Reread
 from services.cull.passes.results import Outcome, TargetResult
-from services.cull.passes.survey import Candidate, DueServer
 from services.cull.policy.model import Action, Decision, Reason, is_running
 from services.cull.settings import CullSettings
 

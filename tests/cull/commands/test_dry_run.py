@@ -7,8 +7,8 @@ import pytest
 
 from common.hub.models import Server, User
 from services.cull.commands.dry_run import dry_run
+from services.cull.passes.listing.survey import Survey
 from services.cull.passes.results import Tally
-from services.cull.passes.survey import Survey
 from services.cull.policy.decide import decide_server, decide_user
 from services.cull.policy.model import Flags, Policy
 

@@ -6,8 +6,8 @@ from datetime import datetime
 import aiohttp
 import pytest
 
+from services.cull.passes.listing.survey import Survey
 from services.cull.passes.results import Outcome
-from services.cull.passes.survey import Survey
 from services.cull.policy.model import Action, Flags, Reason
 from tests.cull.culler import HOUR, IDLE, FakeStore, RecordingObserver, make_culler, run_pass
 from tests.fakes.clock import START, FakeClock

@@ -9,8 +9,8 @@ import pytest
 from msgspec.structs import replace as replace_struct
 
 from common.hub.models import Server, User
+from services.cull.passes.listing.survey import STATES, Candidate, DueServer, Survey, state_of
 from services.cull.passes.results import Tally
-from services.cull.passes.survey import STATES, Candidate, DueServer, Survey, state_of
 from services.cull.policy.model import Action, Decision, Flags, Policy, Protections, Reason
 from services.cull.policy.rules import Match, Rule, RuleAction
 from tests.cull.culler import HOUR, IDLE, FakeStore, make_culler, run_pass, stopped

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from services.cull.passes.pending import STUCK_AFTER, Pending
+from services.cull.passes.listing.pending import STUCK_AFTER, Pending
 from tests.fakes.clock import START
 
 MINUTE = timedelta(minutes=1)

@@ -13,9 +13,9 @@ from common.hub.client import HubClient
 from common.hub.models import Server, User
 from services.cull.evaluator import PolicyEvaluator, Snapshot
 from services.cull.passes.hub_health import HubHealth
+from services.cull.passes.listing.pending import Pending, ServerKey
+from services.cull.passes.listing.reporting import Reporting
 from services.cull.passes.own_stops import OwnStops
-from services.cull.passes.pending import Pending, ServerKey
-from services.cull.passes.reporting import Reporting
 from services.cull.passes.results import SurveyedServer, Tally
 from services.cull.policy.model import Action, Decision, Protections, Reason, is_running
 from services.cull.settings import CullSettings
