@@ -10,6 +10,8 @@ from datetime import MAXYEAR, datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from common.hub.models import Server, User
 from services.cull.policy.model import (
     NO_PROTECTIONS,
@@ -77,7 +79,10 @@ def decide_server(
         extended=protections.extended_until(user, server.name),
         spared_by_arbiter=arbiter is False,
     )
-    return _decide(target, now, trust_idle_from)
+    decision = _decide(target, now, trust_idle_from)
+    if exempt is Reason.UNREPORTED and decision.reason is Reason.ACTIVE:
+        return replace(decision, reason=exempt)
+    return decision
 
 
 def decide_user(
