@@ -77,6 +77,7 @@ async def test_nobody_is_stopped_for_idleness(
     }
 
     fake_hub.users["ada"].servers[""].last_activity = fake_hub.now()
+    await run_pass(culler)  # sees the report
     await run_pass(culler)
     assert fake_hub.stopped == [("cy", ""), ("ben", "")]
     assert not culler.evaluator.unreported
