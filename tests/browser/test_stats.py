@@ -34,7 +34,10 @@ PAGES = (
     "",
     "users",
     "inactive",
+    "dropped-off",
+    "distribution",
     "servers",
+    "meeting",
     PERSON + "&since=60d",
     "person",
 )

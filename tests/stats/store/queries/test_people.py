@@ -62,7 +62,7 @@ async def test_stretches_of_days(queries: Queries, store: Store) -> None:
         found = await sums_by_stretch(selection, [day(1)])
         total = await total_sums(selection)
     assert {key: sums.active_seconds for key, sums in found.items() if sums.days_active} == {
-        (ANA, day(0)): 3600,
+        (ANA, day(-1)): 3600,
         (ANA, day(1)): 3600,
         (BEN, day(2)): 7200,
         (OLD_BEN, day(-9)): 3600,
