@@ -64,4 +64,4 @@ async def test_names_do_not_reverse_titles(site: StatsSite) -> None:
             for title in re.findall(r"<title>(.*?)</title>", page.text):
                 assert title.isprintable(), (path, name)
     shown = await browser.go(f"{PREFIX}person?{ALL}&user=a%E2%80%AEb")
-    assert "<title>a\ufffdb – Statistics" in shown.text
+    assert "<title>a\ufffdb \N{EN DASH} Statistics" in shown.text
