@@ -185,7 +185,7 @@ async def test_servers_have_charts(stats_hub: RealHub, visit: Visit) -> None:
         await page.locator(f"#{key} summary").click()
         await expect(page.locator(f"#{key}").get_by_role("row", name=name)).to_be_visible()
     peak = page.locator("dl.facts-row div").filter(has_text="Peak expected on")
-    await expect(peak).to_have_text(re.compile(r"on \d{4}-\d\d-\d\d[\d.]+ up to \d+$"))
+    await expect(peak).to_have_text(re.compile(r"on \d{4}-\d\d-\d\d[\d.]+ \(upper value: \d+\)$"))
     menu = page.get_by_role("link", name="Servers", exact=True)
     await expect(menu).to_have_attribute("aria-current", "page")
 

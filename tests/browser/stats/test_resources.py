@@ -42,7 +42,7 @@ async def page(chromium: Browser, site: StatsSite) -> AsyncIterator[Page]:
 
 
 async def test_page(page: Page, site: StatsSite, prometheus: FakePrometheus) -> None:
-    """Charts are drawn, pages fit a phone, a group leads to its page, and an absent Prometheus is reported."""
+    """Charts are drawn, pages fit, a group leads to its page, and no Prometheus is reported."""
     await page.goto(f"{site.origin}{PREFIX}resources?{ALL}")
     await ready(page)
     assert await pixels(page.locator("#cpu .chart"), "--unobserved") > 20
