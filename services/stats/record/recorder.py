@@ -124,9 +124,9 @@ class Recorder:
         await self.store.keep_terms(terms_as_text(self.settings.terms))
         self.state = await self.store.load_state()
         self.pending = Changes()
-        self.leader_number = number
         await self._resume_culls()
         await self.exclusion.compare()
+        self.leader_number = number  # last: if the database fails before, all is done again
         log.info(
             "Recording: %d users and %d running servers known; last poll: %s",
             len(self.state.people),

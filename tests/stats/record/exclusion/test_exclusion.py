@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from common.errors import StoreUnavailable
 from common.hub.models import User
 from services.stats.days import Period
 from services.stats.pseudonyms import Pseudonyms
@@ -195,3 +196,22 @@ async def test_terms_are_kept(scenario: Scenario) -> None:
     assert await Queries(recorder.store).terms() == (term,)
     recorder = await restarted(scenario, RecorderSettings())
     assert await Queries(recorder.store).terms() == ()
+
+
+async def test_the_database_fails_while_the_exclusions_are_compared(
+    scenario: Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The recorder compares them again: another setting must not be ignored until a restart."""
+    recorder = await scenario.recorder(excluding("ben"))
+
+    async def fail() -> Exclusion:
+        raise StoreUnavailable("the database is away")
+
+    with monkeypatch.context() as away:
+        away.setattr(recorder.store, "kept_exclusion", fail)
+        with pytest.raises(StoreUnavailable):
+            await recorder.acquire_leadership()
+    assert not recorder.is_leader
+    assert await recorder.acquire_leadership()
+    await recorder.poll()
+    assert await marked(scenario) == {"ana": False, "ben": True}
