@@ -39,6 +39,8 @@ class Made(ServiceApp):
 
     def own_problems(self):
         text = Path(self.rules).read_text()
+        if text == "unreadable":
+            raise RuntimeError("a bug with a hunter2 in it")
         return [] if text in ("good", "refused", "crash") else [f"--rules: {text!r} is no rule."]
 
     async def main(self):
@@ -149,6 +151,19 @@ def test_a_service_that_fails_is_started_again(tmp_path: Path, text: str, reason
     """What only the start can show is tried again from time to time."""
     with made(tmp_path, text) as service:
         service.until(lambda: reason in service.get()[1])
+        service.rules.write_text("good")
+        service.until(lambda: service.get("")[1] == "works")
+
+
+def test_settings_that_cannot_be_read(tmp_path: Path) -> None:
+    """A bug in reading the settings ends neither the service nor the Hub."""
+    with made(tmp_path, "unreadable") as service:
+        service.until(lambda: "internal error while reading" in service.get()[1])
+        assert "hunter2" not in service.get()[1]
+        service.rules.write_text("bad")
+        service.until(lambda: "is no rule" in service.get()[1])
+        service.rules.write_text("unreadable")
+        service.until(lambda: "internal error while reading" in service.get()[1])
         service.rules.write_text("good")
         service.until(lambda: service.get("")[1] == "works")
 

@@ -241,3 +241,11 @@ def test_a_misspelled_group_or_user_is_an_error(demo: Run) -> None:
     assert (code, out) == (1, "")
     assert '--group: no group named nbgrader-course110 has been seen; did you mean "' in err
     assert "--user: no user named nobody has been seen." in err
+
+
+@pytest.mark.parametrize("days", ["--since=2127-01-01", "--until=2020-01-01"])
+def test_days_without_records(demo: Run, days: str) -> None:
+    """A mistyped year must not look like an empty hub."""
+    code, out, errors = demo("report", days)
+    assert (code, out) == (1, "")
+    assert "--since, --until: there are no records of these days." in errors
