@@ -69,6 +69,8 @@ def run(cls: type[ServiceApp], argv: Sequence[str], *, hub: int | None = None) -
             app.needs_hub = False
         arguments = _argument_problems(cls, name, command, line)
         problems = [*line.problems, *arguments, *app.problems()]
+        if problems or command or not app.keeps_files:
+            problems += app.file_problems()
         with suppress(OSError, ValueError):  # such a token file is one of the problems
             if app.api_token or app.token_file:
                 logs.keep_secret(app.token)

@@ -17,5 +17,5 @@ def unusable(kind: ServiceType, options: Options) -> list[str]:
     app = kind.app()
     with chdir(str(options.get("cwd", "."))):
         app.configure(line.options)
-        found = [*line.problems, *app.mistakes, *app.own_problems()]
+        found = [*line.problems, *app.mistakes, *app.own_problems(), *app.file_problems()]
     return [redact(problem) for problem in dict.fromkeys(found)]
