@@ -113,7 +113,7 @@ def sessions(timeline: Timeline, now: datetime) -> Figure:
                 round(overlap_seconds([run], near(work, run)) / 60),
             ]
         )
-    note = "Each row is one run of a server. A run without an end is still in progress."
+    note = "The table has a row for each session. A session without an end is not over."
     return Figure("timeline", "Timeline", note, COLUMNS, rows)
 
 
