@@ -352,6 +352,7 @@ class FormgraderProxy(ServiceApp):
             courses=self.courses_file(),
             db_url=self.db_url,
             version=self.version,
+            service_name=self.service_name,
             authenticate_prometheus=self.authenticate_prometheus,
             route=route if self.register else None,
         )

@@ -139,6 +139,7 @@ async def run_service(settings: Settings, stopping: asyncio.Event) -> int:
                 REQUIRED_SCOPES,
                 role=scopes.role_for(settings.service_name, REQUIRED_SCOPES | OPTIONAL_SCOPES),
                 stopping=stopping,
+                service=settings.service_name if settings.pages else "",
             )
             if "read:users" in missing:
                 recorder.ignore_groups()

@@ -123,6 +123,9 @@ async def report(
         summaries = by_day(days, first, last, span.last_poll, store.zone)
     else:
         summaries = await queries.summaries(audience, periods(first, last, by, terms))
+    if not summaries and span and options.form is Format.TABLE:
+        covered = f"records cover {span.first_day} to {span.last_day}"
+        raise ConfigError([f"--since, --until: there are no records of these days; {covered}."])
     resolution = await queries.resolution(first, last) if span else None
     text = formats.summaries(
         summaries, options.form, store.zone, wide=options.wide, resolution=resolution

@@ -235,7 +235,11 @@ class Recorder:
         for name, ended in (await self.store.end_groups(empty_since)).items():
             if name in self.state.groups:
                 self.state.groups[ended] = self.state.groups.pop(name)
-            log.info("Group %s has been empty for long; its records are kept as %s", name, ended)
+            log.info(
+                "Group %s has had no members for a long time; its records are kept as %s",
+                name,
+                ended,
+            )
 
     async def _roll_up_and_prune(self, until: float) -> str:
         if self.state.last_poll is None:
