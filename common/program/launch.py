@@ -82,7 +82,10 @@ def run(cls: type[ServiceApp], argv: Sequence[str], *, hub: int | None = None) -
         elif line.words and _similar(cls, line.words[0]):  # mistyped, not meant to run the service
             app.needs_hub = False
         arguments = _argument_problems(cls, name, command, line)
-        return [*line.problems, *arguments, *app.problems()]
+        problems = [*line.problems, *arguments, *app.problems()]
+        if problems or command or not app.keeps_files:
+            problems += app.file_problems()
+        return problems
 
     if hub is not None and command is None:
         return keep_running(prepare, hub)
