@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 
 from common import logs
 from common.config.application import ServiceApp
+from common.config.environment import service_address
 from common.errors import ConfigError
 from common.program.shutdown import run_loop
 
@@ -107,7 +108,9 @@ class Waiting:
         app = self._app
         try:
             tls = app.server_tls
-            bind = Bind(app.ip, app.port or 0, tls.server_context() if tls else None)
+            # Where the Hub looks for it: --ip may be what is wrong.
+            ip, port = service_address()
+            bind = Bind(ip, port or app.port or 0, tls.server_context() if tls else None)
             place = Place(bind, app.prefix, app.title, app.public_hub_url)
             await stack.enter_async_context(unavailable(place, lambda: self._problems))
         except (OSError, ValueError) as error:

@@ -213,6 +213,12 @@ def test_unknown_flags(tmp_path: Path) -> None:
         service.until(lambda: "Unknown option --timout" in service.get()[1])
 
 
+def test_an_address_of_another_machine(tmp_path: Path) -> None:
+    """The reason is at the address at which the Hub expects the service, and else would exit."""
+    with made(tmp_path, "good", "--ip=192.0.2.1") as service:
+        service.until(lambda: "stopped because of an error" in service.get()[1])
+
+
 def test_without_a_hub_it_ends(tmp_path: Path, program: list[str]) -> None:
     """A service that somebody started by hand reports its problems and exits."""
     run = subprocess.run(

@@ -137,7 +137,7 @@ class ScriptHub(FakeHub):
 
     def _it_start(self, name: str, server: str) -> None:
         if (user := self.users.get(name)) and server not in user.servers:
-            self.add_server(name, server, age=0, idle=0)
+            self.add_server(name, server, started=self.now())
             user.last_activity = self.now()
 
     def _it_report(self, name: str, server: str) -> None:
