@@ -147,8 +147,6 @@ def _emails(rows: list[StandingRow], found: Standings, template: str) -> str:
         print(f"{problem}.", file=sys.stderr)
     unknown = found.counts()[Standing.UNKNOWN]
     if unknown:
-        print(
-            f"Not known whether they dropped off: {counted(unknown, 'user')}, because {found.doubt}.",
-            file=sys.stderr,
-        )
+        who = counted(unknown, "user")
+        print(f"Not known whether {who} dropped off: {found.doubt}.", file=sys.stderr)
     return addresses.text
