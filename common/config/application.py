@@ -168,6 +168,19 @@ class ServiceApp(Addressed):
         """
         return []
 
+    def file_problems(self) -> list[str]:
+        """The problems of the files that the service reads again whenever they change.
+
+        They are no problems of a service that keeps the last valid text: it raises ConfigError
+        when it runs, if it has none. Services override this and ``keeps_files``.
+        """
+        return []
+
+    @property
+    def keeps_files(self) -> bool:
+        """Whether ``main()`` may work although there are ``file_problems()``."""
+        return False
+
     def get_default_logging_config(self) -> dict[str, Any]:
         """Keep traitlets from changing the logging configuration."""
         return {"version": 1, "incremental": True}

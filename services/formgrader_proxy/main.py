@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from aiohttp import web
 
 from common.clock import Clock, SystemClock
+from common.config.kept import Keeper
 from common.errors import HubError, StoreError
 from common.hub.client import HubClient
 from common.hub.connection import client_session
@@ -66,11 +67,13 @@ class Service:
         self.metrics = FormgraderMetrics(self.registry)
         self.readiness = Readiness()
         self.audit = Audit(settings.db_url)
+        self.keeper = Keeper(settings.courses, self.audit.keep_courses)
         self.formgraders = Formgraders(
             settings.courses,
             settings.site.course_path,
             self.metrics.state,
             self.metrics.process,
+            self.keeper.keep,
         )
         self.activity = Activity(self.clock)
         self.job_store = JobStore(self.audit)
@@ -104,7 +107,8 @@ class Service:
             await self._open_audit()
             stack.push_async_callback(self.formgraders.close)
             stack.push_async_callback(self.courses.close)
-            await self.formgraders.replace(self.settings.courses.courses)
+            await self.formgraders.begin()
+            await self.keeper.keep()
             await self.jobs.settle_all(list(self.settings.courses.courses))
             serving = serve(self.application(), self.settings.bind, cancel_with_client=True)
             port = await stack.enter_async_context(serving)
@@ -209,6 +213,7 @@ class Service:
                 except HubError as error:
                     self.readiness.set("hub", str(error))
                 await self.formgraders.refresh()
+                await self.keeper.keep()
                 await self._pause(POLL_SECONDS)
             checking.cancel()
 

@@ -147,6 +147,8 @@ def _emails(rows: list[StandingRow], found: Standings, template: str) -> str:
         print(f"{problem}.", file=sys.stderr)
     unknown = found.counts()[Standing.UNKNOWN]
     if unknown:
-        who = counted(unknown, "user")
-        print(f"Not known whether {who} dropped off: {found.doubt}.", file=sys.stderr)
+        users = counted(unknown, "user")
+        print(
+            f"Not known whether they dropped off: {users}, because {found.doubt}.", file=sys.stderr
+        )
     return addresses.text
