@@ -138,4 +138,5 @@ async def _check_scopes(
         ),
         stopping=stopping,
         wait=wait,
+        service=settings.service_name if settings.site else "",
     )

@@ -180,7 +180,10 @@ class FormgraderProxy(ServiceApp):
                 "--frame-ancestors: use sources separated by spaces, such as 'self'"
                 " https://lms.example.org."
             )
-        url = self.statistics_url
+        try:
+            url = self.statistics_url
+        except ValueError:  # such as http://[::1
+            url = "?"
         if url and not is_http_url(url) and not is_path(url):
             found.append("--stats-url: use a URL or a path such as /services/stats/.")
         return found
@@ -373,6 +376,7 @@ class FormgraderProxy(ServiceApp):
             courses=self.courses_file(kept=kept),
             db_url=self.db_url,
             version=self.version,
+            service_name=self.service_name,
             authenticate_prometheus=self.authenticate_prometheus,
             route=route if self.register else None,
         )

@@ -12,6 +12,7 @@ from common.errors import HubError, StoreError
 from common.hub.client import HubClient
 from common.hub.connection import client_session
 from common.hub.retry import NO_RETRY
+from common.hub.scopes import check as check_scopes
 from common.oauth.sign_in import SignIn
 from common.proxy.client import ProxyClient
 from common.proxy.route_keeper import RouteKeeper
@@ -200,6 +201,11 @@ class Service:
                 retry=NO_RETRY,
                 timeout_seconds=10,
             )
+            checking = asyncio.create_task(
+                check_scopes(
+                    hub, {}, role="", stopping=self.stopping, service=self.settings.service_name
+                )
+            )
             while not self.stopping.is_set():
                 try:
                     await hub.info()
@@ -209,6 +215,7 @@ class Service:
                 await self.formgraders.refresh()
                 await self.keeper.keep()
                 await self._pause(POLL_SECONDS)
+            checking.cancel()
 
     async def _pause(self, seconds: float) -> None:
         try:

@@ -22,6 +22,8 @@ from services.stats.settings.terms import Terms
 from services.stats.store.queries.dashboard import Queries
 from services.stats.store.store import Store
 
+NO_RECORDS = "--since, --until: there are no records of these days."
+
 
 @dataclass(frozen=True)
 class ReportOptions:
@@ -114,11 +116,16 @@ async def report(
     )
     if span and options.range.since is None:
         first = max(first, span.first_day)
+    if span and last < first:  # such as --since=2027-01-01: an empty table looks like an answer
+        raise ConfigError([NO_RECORDS])
     if by is By.DAY and span and first <= last:
         days = await queries.days(audience, first, last)
         summaries = by_day(days, first, last, span.last_poll, store.zone)
     else:
         summaries = await queries.summaries(audience, periods(first, last, by, terms))
+    if not summaries and span and options.form is Format.TABLE:
+        covered = f"records cover {span.first_day} to {span.last_day}"
+        raise ConfigError([f"--since, --until: there are no records of these days; {covered}."])
     resolution = await queries.resolution(first, last) if span else None
     text = formats.summaries(
         summaries, options.form, store.zone, wide=options.wide, resolution=resolution
@@ -144,7 +151,7 @@ async def _page(
     """The page for a meeting. Raises ConfigError if there are no records of the days."""
     period = shown_days(options.range, span, queries.zone) if span else None
     if span is None or period is None:
-        raise ConfigError(["--since, --until: there are no records of these days."])
+        raise ConfigError([NO_RECORDS])
     title = " in ".join(name for name in (options.user, options.group) if name)
     wanted = Wanted(
         audience, title or WHOLE_HUB, period, options.by, datetime.now(UTC), options.terms

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from services.stats.days import By, Period, bounds
 from services.stats.intervals import Interval
 from services.stats.query.figures import Kind
+from services.stats.query.glance.units import EXACT_HOURS
 from services.stats.query.people import PersonRow
 from services.stats.query.periods import DayLength, Summary, day_lengths, is_complete
 from services.stats.query.question import Range, Span
@@ -119,7 +120,10 @@ class Row(NamedTuple):
     def change(self) -> float | None:
         if not self.comparable or self.value is None or self.before is None:
             return None
-        return round(self.value - self.before, 2)
+        values = (self.value, self.before)
+        if self.kind is Kind.HOURS and min(values) >= EXACT_HOURS:
+            return round(values[0]) - round(values[1])  # as both are displayed
+        return round(values[0] - values[1], 2)
 
 
 _FIGURES = (

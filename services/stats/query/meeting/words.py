@@ -103,10 +103,10 @@ def _dropped(dropped: DroppedOff) -> str:
         return f"Everybody who worked before {dropped.since} has also worked since."
     who = _people(dropped.number)
     if dropped.exact:
-        return f"{who} worked before {dropped.since}, but not since."
+        return f"{who} worked earlier in this period, but not since {dropped.since}."
     return (
-        f"At most {who} worked before {dropped.since}, but not since: part of that time was not"
-        " observed."
+        f"At most {who} worked earlier in this period, but not since {dropped.since}: part of that"
+        " time was not observed."
     )
 
 
@@ -193,7 +193,7 @@ def sessions(meeting: Meeting) -> list[str]:
     said = [f"{counted(total.sessions, 'server')} {_were(total.sessions)} started."]
     if total.median_minutes is not None and total.p90_minutes is not None:
         said.append(
-            f"Half of the sessions that ended took at most {duration(total.median_minutes)}, nine"
+            f"Half of the sessions that ended lasted at most {duration(total.median_minutes)}, nine"
             f" in ten at most {duration(total.p90_minutes)}."
         )
     return said
@@ -204,8 +204,9 @@ def savings(meeting: Meeting) -> list[str]:
     saved = meeting.total.saved_hours
     if saved is None:
         return []
+    which = "the culler stopped" if meeting.total.saved_audited else "stopped while idle"
     return [
-        f"Servers that stopped while idle would have run for another {_hours(saved)}: an estimate,"
+        f"Servers that {which} would have run for another {_hours(saved)}: an estimate,"
         " which assumes that they would have run until their next use, at most 24 h each."
     ]
 

@@ -99,7 +99,7 @@ def test_people() -> None:
         "12 people worked in a server, 3 more than in the 28 days before.",
         "In an average week, 8.2 did.",
         "3 accounts were created.",
-        "1 person worked before 2026-03-16, but not since.",
+        "1 person worked earlier in this period, but not since 2026-03-16.",
     ]
 
 
@@ -137,7 +137,7 @@ def test_nobody_dropped_off_where_nobody_worked() -> None:
 def test_dropped_off_is_an_upper_bound_after_a_gap() -> None:
     """Whoever is counted may have worked unseen."""
     days = [*DAYS[:20], *(group_day(day.day, observed=0) for day in DAYS[20:])]
-    assert words.people(meeting(days=days))[-1].startswith("At most 1 person worked before")
+    assert words.people(meeting(days=days))[-1].startswith("At most 1 person worked earlier")
 
 
 def test_distribution() -> None:
@@ -174,7 +174,7 @@ def test_servers_and_sessions() -> None:
     ]
     assert words.sessions(MEETING) == [
         "20 servers were started.",
-        "Half of the sessions that ended took at most 1 h 5 min, nine in ten at most 3 h.",
+        "Half of the sessions that ended lasted at most 1 h 5 min, nine in ten at most 3 h.",
     ]
     imported = with_total(server_hours=None, sessions=None, saved_hours=None)
     assert words.servers(imported) == ["Nothing is known about servers on these days."]
