@@ -12,8 +12,7 @@ from contextlib import AsyncExitStack
 
 from common import logs
 from common.config.application import ServiceApp
-from common.config.environment import service_address
-from common.errors import ConfigError
+from common.errors import ConfigError, unexpected
 from common.program.shutdown import run_loop
 
 CHECK_SECONDS = 5.0
@@ -34,7 +33,10 @@ def keep_running(prepare: Prepare, hub: int) -> int:
 
     def with_files() -> tuple[ServiceApp, list[str]]:
         app, problems = prepare()
-        return app, problems or app.file_problems()
+        try:
+            return app, problems or app.file_problems()
+        except Exception as error:  # the Hub must not exit because of it
+            return app, [unexpected(error)]
 
     while True:
         app, problems = prepare()
