@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 from common.errors import ConfigError
@@ -119,7 +119,7 @@ async def dropped_off(
 
     :raises ConfigError: nobody has an e-mail address
     """
-    found = await queries.standings(audience, options.days)
+    found = await queries.standings(audience, options.days, datetime.now(UTC))
     query = TableQuery(sort=StandingQuery.DEFAULT_SORT, descending=True)
     if options.emails:
         rows = StandingQuery(query).select(found)
@@ -147,5 +147,5 @@ def _emails(rows: list[StandingRow], found: Standings, template: str) -> str:
         print(f"{problem}.", file=sys.stderr)
     unknown = found.counts()[Standing.UNKNOWN]
     if unknown:
-        print(f"{unknown:,} users are left out: {found.doubt}.", file=sys.stderr)
+        print(f"It is not known whether these have dropped off: {found.doubt}.", file=sys.stderr)
     return addresses.text
