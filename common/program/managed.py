@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 
 from common import logs
 from common.config.application import ServiceApp
+from common.config.environment import service_address
 from common.errors import ConfigError, unexpected
 from common.program.shutdown import run_loop
 

@@ -112,6 +112,13 @@ class Postgres:
         self._run("createdb", "--host", str(self.directory), "--username", self.name, name)
         return f"postgresql://{self.name}@/{name}?host={self.directory}"
 
+    def copy(self, url: str) -> str:
+        """Copy a database to which nothing is connected; returns the URL of the copy."""
+        name, copy = url.split("/")[3].partition("?")[0], f"test_{next(self._numbers)}"
+        at_socket = ("--host", str(self.directory), "--username", self.name)
+        self._run("createdb", *at_socket, "--template", name, copy)
+        return url.replace(f"/{name}?", f"/{copy}?")
+
     def log(self) -> str:
         """What the server has written."""
         return (self.directory / "log").read_text(errors="replace")

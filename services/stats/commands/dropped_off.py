@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 from common.errors import ConfigError
@@ -21,7 +21,7 @@ from services.stats.query.cohort.standing import (
     Standings,
     parse_days,
 )
-from services.stats.query.glance.units import counted, duration
+from services.stats.query.glance.units import duration
 from services.stats.query.people import TableQuery
 from services.stats.query.periods import HOUR
 from services.stats.store.queries.dashboard import Queries
@@ -119,7 +119,7 @@ async def dropped_off(
 
     :raises ConfigError: nobody has an e-mail address
     """
-    found = await queries.standings(audience, options.days)
+    found = await queries.standings(audience, options.days, datetime.now(UTC))
     query = TableQuery(sort=StandingQuery.DEFAULT_SORT, descending=True)
     if options.emails:
         rows = StandingQuery(query).select(found)
@@ -147,8 +147,5 @@ def _emails(rows: list[StandingRow], found: Standings, template: str) -> str:
         print(f"{problem}.", file=sys.stderr)
     unknown = found.counts()[Standing.UNKNOWN]
     if unknown:
-        users = counted(unknown, "user")
-        print(
-            f"Not known whether they dropped off: {users}, because {found.doubt}.", file=sys.stderr
-        )
+        print(f"It is not known whether these have dropped off: {found.doubt}.", file=sys.stderr)
     return addresses.text

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from services.stats.days import By, Period, periods
 from services.stats.query.access import Audience, Individual, WholeHub
+from services.stats.query.cohort.standing import DEFAULT_DAYS, Standings
 from services.stats.query.meeting.model import NOBODY, Meeting, bar_length, before
 from services.stats.query.periods import Summary, by_day
 from services.stats.query.question import Span
@@ -54,9 +55,17 @@ async def gather(queries: Queries, wanted: Wanted, span: Span) -> Meeting:
         days=days,
         gaps=await queries.gaps(first, last),
         people=await queries.people(audience, first, last) if several else None,
+        standings=await _standings(queries, wanted) if several else None,
         uncounted=await queries.uncounted(audience, first, last) if several else NOBODY,
         whole_hub=isinstance(audience, WholeHub),
     )
+
+
+async def _standings(queries: Queries, wanted: Wanted) -> Standings | None:
+    """Who did not work at the end of the period; None if it is too short to tell."""
+    if wanted.period.days < 2 * DEFAULT_DAYS:
+        return None
+    return await queries.standings_at_end(wanted.audience, wanted.period, DEFAULT_DAYS, wanted.now)
 
 
 async def _bars(queries: Queries, wanted: Wanted, by: By) -> list[Summary]:

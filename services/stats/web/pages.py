@@ -44,6 +44,12 @@ RANGES = (7, 30, 90, 180)
 
 _SYSTEM_CLOCK = SystemClock()
 
+
+def current_time(request: web.Request) -> datetime:
+    """What a page or a response of the API takes as the current time."""
+    return request.app.get(CLOCK, _SYSTEM_CLOCK).now()
+
+
 MOST_OPTIONS = 300
 """With more groups, the group is typed instead of chosen from a list."""
 
@@ -87,7 +93,7 @@ class Pages:
         else:
             audience = viewer.default_audience()
         zone = question.zone or self.queries.zone
-        now = request.app.get(CLOCK, _SYSTEM_CLOCK).now()
+        now = current_time(request)
         return PageRequest(viewer, question, audience, zone, _link_parameters(request), now)
 
     @staticmethod

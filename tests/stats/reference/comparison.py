@@ -6,6 +6,7 @@ from typing import Any
 
 from services.stats.days import By, Period
 from services.stats.query.access import Audience, Individual, Members, WholeHub
+from services.stats.query.cohort.standing import Standing
 from services.stats.query.people import PersonRow
 from services.stats.query.periods import week_by_hour
 from services.stats.records import GroupDay
@@ -47,6 +48,25 @@ class Comparison:
         for user in self._unique_names():
             await self.user(user)
         await self.gaps()
+        for number in (1, 2, len(days)):
+            await self.dropped_off(number)
+
+    async def dropped_off(self, number: int) -> None:
+        """Nobody is said to have dropped off who worked on these days, or said not to have come."""
+        found = await self.queries.standings(WholeHub(), number)
+        for row in found.rows:
+            last = max((self._day(m) for m in self._worked(row.name)), default=date.min)
+            if row.standing in (Standing.DROPPED_OFF, Standing.NOT_STARTED):
+                assert last < found.since, (row, found.since, last)
+
+    def _worked(self, name: str) -> list[int]:
+        """The minutes between complete polls in which they started or used a server."""
+        accounts, polls = self.truth.related(name), self.days.seen.complete
+        first, last = polls[0], polls[-1]
+        return [m for one in accounts for m in self.truth.reports[one] if first < m <= last]
+
+    def _day(self, minute: int) -> date:
+        return self.history.time(minute).astimezone(self.queries.zone).date()
 
     async def audience(
         self, audience: Audience, expected: list[Row], group: str | None = None

@@ -137,8 +137,9 @@ class ScriptHub(FakeHub):
 
     def _it_start(self, name: str, server: str) -> None:
         if (user := self.users.get(name)) and server not in user.servers:
-            self.add_server(name, server, started=self.now())
-            user.last_activity = self.now()
+            made = self.add_server(name, server)
+            # Times are whole minutes: a server starts, and reports it, within one.
+            made.started = made.last_activity = user.last_activity = self.now()
 
     def _it_report(self, name: str, server: str) -> None:
         if (user := self.users.get(name)) and server in user.servers:

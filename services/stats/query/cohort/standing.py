@@ -1,13 +1,16 @@
 """Who dropped off, who has not started, and of whom it is not known. Pure."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from typing import ClassVar, NamedTuple
 
+from services.stats.query.cohort.doubt import DOUBTS, Doubt
 from services.stats.query.figures import Column, Figure, Kind
+from services.stats.query.glance.units import counted
 from services.stats.query.people import TableQuery
 from services.stats.query.question import InvalidQuery, one_of
 
@@ -18,13 +21,13 @@ class Standing(StrEnum):
     """What is known of a user who was not observed to work in the last days."""
 
     DROPPED_OFF = "dropped-off"
-    """They worked before, and every day since was observed, at least in part."""
+    """They worked before, and not since: the Hub shows it even after a gap."""
     NOT_STARTED = "not-started"
     """They never worked, nor were they at the Hub in the last days."""
     PRESENT = "present"
     """They were at the Hub, and no work was observed."""
     UNKNOWN = "unknown"
-    """They worked before, and may have worked on a day on which nothing was observed."""
+    """They may have worked in the last days while nothing was observed (see ``Doubt``)."""
 
 
 WORDS = {
@@ -45,6 +48,8 @@ class StandingRow(NamedTuple):
     days_active: int
     active_seconds: int
     first_active: date | None
+    doubt: Doubt | None = None
+    """Why the standing is not known."""
 
     @property
     def deleted(self) -> bool:
@@ -78,15 +83,18 @@ class Standings:
 
     @property
     def doubt(self) -> str:
-        """Why some are not known, for people to read; empty if every day was observed."""
-        if not self.unobserved:
-            return ""
-        return f"nothing was observed on {self.unobserved} of the last {self.days} days"
+        """Of how many it is not known whether they worked, and why; empty if of nobody."""
+        reasons = Counter(row.doubt for row in self.rows if row.doubt is not None)
+        return "; ".join(
+            f"{counted(number, 'user')}: {DOUBTS[doubt]}"
+            for doubt, number in sorted(reasons.items())
+        )
 
-    def words(self, row: StandingRow) -> str:
+    @staticmethod
+    def words(row: StandingRow) -> str:
         """The standing of a user as text."""
         words = WORDS[row.standing]
-        return f"{words}: {self.doubt}" if row.standing is Standing.UNKNOWN else words
+        return words if row.doubt is None else f"{words}: {DOUBTS[row.doubt]}"
 
     def counts(self) -> Mapping[Standing, int]:
         """How many users there are of each standing."""
@@ -97,21 +105,19 @@ class Standings:
 
 
 def standing_of(
-    last_active: date | None, last_present: date | None, since: date, unobserved: int
+    last_active: date | None, last_present: date | None, since: date, doubt: Doubt | None
 ) -> Standing | None:
     """The standing of a user; None if they worked on ``since`` or later.
 
-    Someone who never worked had no server when a gap began. Had they come in the gap, the Hub would
-    have shown it afterwards, so a gap leaves no doubt that they have not started. A server that ran
-    when a gap began may have been used in it without a trace.
+    ``doubt``: why they may have worked on these days while nothing was observed.
     """
     if last_active is not None and last_active >= since:
         return None
     if last_present is not None and last_present >= since:
         return Standing.PRESENT
-    if last_active is None:
-        return Standing.NOT_STARTED
-    return Standing.UNKNOWN if unobserved else Standing.DROPPED_OFF
+    if doubt is not None:
+        return Standing.UNKNOWN
+    return Standing.NOT_STARTED if last_active is None else Standing.DROPPED_OFF
 
 
 class StandingSort(StrEnum):

@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from services.stats.days import By, Period, bounds
 from services.stats.intervals import Interval
+from services.stats.query.cohort.standing import Standings
 from services.stats.query.figures import Kind
 from services.stats.query.glance.units import EXACT_HOURS
 from services.stats.query.people import PersonRow
-from services.stats.query.periods import DayLength, Summary, day_lengths, is_complete
+from services.stats.query.periods import Summary
 from services.stats.query.question import Range, Span
 from services.stats.query.uncounted import Uncounted
 from services.stats.records import GroupDay
@@ -21,9 +22,6 @@ WHOLE_HUB = "The whole hub"
 
 NOBODY = Uncounted()
 """Everybody is counted."""
-
-DROPPED_OFF = timedelta(days=14)
-"""Users who worked earlier in the period, but not in this time at its end, dropped off."""
 
 MOST_DAYS_BY_DAY = 35
 """Up to this many days, the charts have a bar for each day; beyond, for each week."""
@@ -55,6 +53,8 @@ class Meeting:
     gaps: Sequence[Interval]
     people: Sequence[PersonRow] | None = None
     """None: the page is about one user."""
+    standings: Standings | None = None
+    """Who did not work at the end of the period. None: it is too short to tell, or one user's."""
     uncounted: Uncounted = NOBODY
     """Users who are left out everywhere, such as staff."""
     whole_hub: bool = False
@@ -80,30 +80,6 @@ class Meeting:
             and week.active_users is not None
         ]
         return sum(counts) / len(counts) if counts else None
-
-
-class DroppedOff(NamedTuple):
-    """Users who worked in the period, but not at its end."""
-
-    number: int
-    since: date
-    exact: bool
-    """Whether at least 90 % of the time since was observed. Otherwise they may be fewer."""
-
-
-def dropped_off(meeting: Meeting) -> DroppedOff | None:
-    """How many users dropped off; None if the period is too short to tell, or about one user."""
-    if meeting.people is None or meeting.period.days < 2 * DROPPED_OFF.days:
-        return None
-    since = meeting.period.last - DROPPED_OFF + timedelta(days=1)
-    number = sum(
-        person.last_active is not None and person.last_active < since and not person.deleted
-        for person in meeting.people
-    )
-    lengths = day_lengths(since, meeting.period.last, meeting.span.last_poll, meeting.zone).values()
-    passed = sum(length.passed for length in lengths)
-    observed = sum(day.observed_seconds for day in meeting.days if day.day >= since)
-    return DroppedOff(number, since, is_complete(observed, DayLength(passed, passed)))
 
 
 class Row(NamedTuple):

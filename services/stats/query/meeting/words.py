@@ -6,9 +6,10 @@ from datetime import datetime
 
 from services.stats.days import Period
 from services.stats.intervals import Interval
+from services.stats.query.cohort.standing import Standing, Standings
 from services.stats.query.figures import WEEKDAYS
 from services.stats.query.glance.units import HOUR, counted, duration, number
-from services.stats.query.meeting.model import DroppedOff, Meeting, dropped_off
+from services.stats.query.meeting.model import Meeting
 from services.stats.query.periods import COVERAGE, Summary, week_by_hour
 
 SHOWN_GAPS = 3
@@ -83,8 +84,9 @@ def people(meeting: Meeting) -> list[str]:
     if total.newcomers is not None:
         new = counted(total.newcomers, "account") if total.newcomers else "No accounts"
         said.append(f"{new} {_were(total.newcomers)} created.")
-    dropped = dropped_off(meeting) if total.active_users else None
-    return [*said, _dropped(dropped)] if dropped else said
+    if meeting.standings is not None and total.active_users:
+        said += _dropped(meeting.standings)
+    return said
 
 
 def _than(total: Summary, before: Summary | None, when: str) -> str:
@@ -98,16 +100,27 @@ def _than(total: Summary, before: Summary | None, when: str) -> str:
     return f", {number(abs(change))} {'more' if change > 0 else 'fewer'} than {when}"
 
 
-def _dropped(dropped: DroppedOff) -> str:
-    if not dropped.number:
-        return f"Everybody who worked before {dropped.since} has also worked since."
-    who = _people(dropped.number)
-    if dropped.exact:
-        return f"{who} worked earlier in this period, but not since {dropped.since}."
-    return (
-        f"At most {who} worked earlier in this period, but not since {dropped.since}: part of that"
-        " time was not observed."
-    )
+def _dropped(found: Standings) -> list[str]:
+    """Who worked earlier in the period and not at its end, by the rule of "dropped off"."""
+    worked = [row.standing for row in found.rows if row.days_active]
+    dropped, unknown = worked.count(Standing.DROPPED_OFF), worked.count(Standing.UNKNOWN)
+    present = worked.count(Standing.PRESENT)
+    if not worked:
+        return [f"Everybody who worked before {found.since} has also worked since."]
+    said = []
+    if dropped or not (unknown or present):
+        said.append(f"{_people(dropped)} worked before {found.since}, but not since.")
+    if present:
+        said.append(
+            f"{_people(present)} worked before {found.since}; at the Hub since, but no work was"
+            " observed."
+        )
+    if unknown:
+        said.append(
+            f"Of {_people(unknown)} who worked before {found.since}, it is not known whether they"
+            " have worked since."
+        )
+    return said
 
 
 def distribution(meeting: Meeting) -> list[str]:

@@ -218,10 +218,31 @@ class Queries:
                 if row.last_active is None or row.last_active < since
             ]
 
-    async def standings(self, audience: Audience, days: int) -> Standings:
-        """Current users of the audience who have not worked for this many days, and why."""
+    async def standings(
+        self, audience: Audience, days: int, now: datetime | None = None
+    ) -> Standings:
+        """Current users of the audience who have not worked for this many days, and why.
+
+        ``now``: after it, another poll may be overdue. None: as of the last poll.
+        """
         async with self._select(audience, date.min, date.max) as selection:
-            return await standings.standings(selection, days)
+            return await standings.standings(selection, days, await self._away(selection, now))
+
+    async def standings_at_end(
+        self, audience: Audience, period: Period, days: int, now: datetime | None = None
+    ) -> Standings:
+        """The same of users of the audience in a period: who did not work on its last days."""
+        async with self._select(audience, period.first, period.last) as selection:
+            away = await self._away(selection, now)
+            return await standings.standings_at_end(selection, days, away)
+
+    async def _away(self, selection: Selection, now: datetime | None) -> datetime | None:
+        """The time of the last complete poll if another one is overdue. Demo data has no polls."""
+        if now is None or selection.span is None:
+            return None
+        meta = await self.store.read_meta(selection.connection)
+        overdue = await read_observed_until(selection.connection, now) > selection.span.last_poll
+        return selection.span.last_poll if overdue and meta.get("made_up") != "yes" else None
 
     async def distribution(self, audience: Audience, first: date, last: date) -> Distribution:
         """What each user did who was there on the last day; by name."""

@@ -106,6 +106,19 @@ async def current_users(selection: Selection) -> set[int]:
     return users if selection.windows is None else users & set(selection.windows)
 
 
+async def existing_users(selection: Selection) -> set[int]:
+    """Ids of the users of the selected days who still have an account."""
+    query = select(t.users.c.id, t.users.c.first_seen, t.users.c.deleted).where(
+        t.users.c.deleted == FOREVER,
+        t.users.c.first_seen < bounds(selection.last, selection.zone).end,
+    )
+    return {
+        row.id
+        for row in await selection.connection.execute(query)
+        if _may_be_listed(selection, row)
+    }
+
+
 async def was_active(selection: Selection, ids: set[int]) -> set[int]:
     """Those of the users who were active on a day, of any time, that may be shown of them."""
     c = t.user_days.c

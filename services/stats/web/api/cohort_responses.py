@@ -24,6 +24,7 @@ def standings(
             types.StandingView(
                 name=row.name,
                 standing=row.standing,
+                doubt=row.doubt,
                 last_active=row.last_active,
                 last_present=row.last_present,
                 days_active=row.days_active,

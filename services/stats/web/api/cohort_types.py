@@ -4,6 +4,7 @@ from datetime import date
 
 import msgspec
 
+from services.stats.query.cohort.doubt import Doubt
 from services.stats.query.cohort.standing import Standing
 from services.stats.web.api.types import Count, DayRange, Hours
 
@@ -14,7 +15,11 @@ class StandingView(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     standing: Standing
     """`dropped-off`: worked before. `not-started`: never worked. `present`: was at the Hub, and no
-    work was observed. `unknown`: worked before, and may have worked while nothing was observed."""
+    work was observed. `unknown`: may have worked while nothing was observed."""
+    doubt: Doubt | None
+    """Why the standing is `unknown`. `away`: nothing has been observed since the last complete
+    poll. `server`: their server was stopped in a gap. `account`: their account was made again in a
+    gap. `later`: not used here. `import`: there is a gap in imported records."""
     last_active: date | None
     last_present: date | None
     days_active: Count

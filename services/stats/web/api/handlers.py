@@ -38,6 +38,7 @@ from services.stats.web.api.parameters import (
 from services.stats.web.api.servers.handlers import ServerHandlers
 from services.stats.web.authentication import Authenticator
 from services.stats.web.errors import DataNotFound, add_query_errors
+from services.stats.web.pages import current_time
 from services.stats.web.resources.api import ResourcesApi
 from services.stats.web.resources.report import ResourceSource
 
@@ -174,7 +175,7 @@ class Api(Handlers):
         query = StandingQuery.parse(request.query)
         audience = viewer.audience(group=question.group, user=question.user)
         recorded = await self.queries.span() is not None
-        found = await self.queries.standings(audience, query.days)
+        found = await self.queries.standings(audience, query.days, current_time(request))
         page = paginate(query.select(found), query.table.page)
         return as_json(cohort_responses.standings(found, page, self.zone, recorded=recorded))
 

@@ -78,7 +78,8 @@ class DroppedOff(Pages):
     async def _ask(self, request: web.Request) -> tuple[PageRequest, StandingQuery, Standings]:
         asked, query = await self.parse(request), StandingQuery.parse(request.query)
         self.require_many(asked)
-        return asked, query, await self.queries.standings(asked.audience, query.days)
+        found = await self.queries.standings(asked.audience, query.days, asked.now)
+        return asked, query, found
 
 
 def _file(name: str, text: str, content_type: str) -> web.Response:

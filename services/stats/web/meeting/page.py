@@ -1,6 +1,5 @@
 """The page for a meeting: a period on one sheet of paper, without names of users."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
@@ -37,7 +36,7 @@ class MeetingPages(Pages):
             title=WHOLE_HUB if isinstance(asked.audience, WholeHub) else asked.group,
             period=period,
             by=asked.question.by if request.query.get("by") else None,
-            now=datetime.now(UTC),
+            now=asked.now,
         )
         found = await gather(self.queries, wanted, span)
         hub = await self.queries.hub_name() or request.host

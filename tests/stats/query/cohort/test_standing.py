@@ -1,9 +1,10 @@
 """Who dropped off, who has not started, and of whom it is not known."""
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from services.stats.query.cohort.doubt import DOUBTS, Doubt, gaps_between
 from services.stats.query.cohort.standing import (
     DEFAULT_DAYS,
     Standing,
@@ -16,46 +17,70 @@ from services.stats.query.cohort.standing import (
 )
 from services.stats.query.people import TableQuery
 from services.stats.query.question import InvalidQuery
+from services.stats.records import Poll
 
 SINCE = date(2026, 3, 10)
 BEFORE, LATER = date(2026, 3, 9), date(2026, 3, 11)
 ANA = StandingRow("Ana", Standing.DROPPED_OFF, BEFORE, BEFORE, 3, 7200, date(2026, 3, 1))
 BEN = StandingRow("ben", Standing.NOT_STARTED, None, None, 0, 0, None)
-EVA = StandingRow("eva", Standing.UNKNOWN, date(2026, 3, 2), BEFORE, 9, 3600, date(2026, 3, 2))
+EVA = StandingRow(
+    *("eva", Standing.UNKNOWN, date(2026, 3, 2), BEFORE, 9, 3600, date(2026, 3, 2), Doubt.SERVER)
+)
 FOUND = Standings(14, SINCE, 3, [ANA, BEN, EVA])
 
 
 @pytest.mark.parametrize(
-    ("active", "present", "unobserved", "standing"),
+    ("active", "present", "doubt", "standing"),
     [
-        (BEFORE, BEFORE, 0, Standing.DROPPED_OFF),
-        (BEFORE, BEFORE, 3, Standing.UNKNOWN),
-        (BEFORE, LATER, 0, Standing.PRESENT),
-        (BEFORE, SINCE, 3, Standing.PRESENT),
-        (SINCE, SINCE, 0, None),
-        (LATER, LATER, 3, None),
-        (None, None, 0, Standing.NOT_STARTED),
-        (None, None, 3, Standing.NOT_STARTED),
-        (None, BEFORE, 0, Standing.NOT_STARTED),
-        (None, LATER, 3, Standing.PRESENT),
+        (BEFORE, BEFORE, None, Standing.DROPPED_OFF),
+        (BEFORE, BEFORE, Doubt.SERVER, Standing.UNKNOWN),
+        (BEFORE, LATER, None, Standing.PRESENT),
+        (BEFORE, SINCE, Doubt.ACCOUNT, Standing.PRESENT),
+        (SINCE, SINCE, None, None),
+        (LATER, LATER, Doubt.AWAY, None),
+        (None, None, None, Standing.NOT_STARTED),
+        (None, None, Doubt.AWAY, Standing.UNKNOWN),
+        (None, BEFORE, None, Standing.NOT_STARTED),
+        (None, LATER, Doubt.AWAY, Standing.PRESENT),
     ],
 )
 def test_standing(
-    active: date | None, present: date | None, unobserved: int, standing: Standing | None
+    active: date | None, present: date | None, doubt: Doubt | None, standing: Standing | None
 ) -> None:
-    """Nobody "dropped off" who may have worked on a day on which nothing was observed."""
-    assert standing_of(active, present, SINCE, unobserved) is standing
+    """Nobody "dropped off" who may have worked while nothing was observed."""
+    assert standing_of(active, present, SINCE, doubt) is standing
 
 
 def test_the_doubt_is_explained() -> None:
-    assert FOUND.words(EVA) == "not known: nothing was observed on 3 of the last 14 days"
+    assert FOUND.words(EVA) == "not known: their server was stopped while nothing was observed"
     assert FOUND.words(ANA) == "dropped off"
+    assert FOUND.doubt == "1 user: their server was stopped while nothing was observed"
+    assert set(DOUBTS) == set(Doubt)
     assert FOUND.counts() == {
         Standing.DROPPED_OFF: 1,
         Standing.NOT_STARTED: 1,
         Standing.PRESENT: 0,
         Standing.UNKNOWN: 1,
     }
+
+
+def test_gaps() -> None:
+    """Two and a half intervals are none; only the recorder's own polls compare the times."""
+    times = (0, 5, 17, 30, 60, 90)
+    polls = [
+        Poll(
+            datetime(2026, 3, 10, 12, tzinfo=UTC) + timedelta(minutes=minute),
+            *(300, 50),
+            whole=True,
+            full=True,
+            servers=None if minute == 30 else 0,
+        )
+        for minute in times
+    ]
+    gaps = gaps_between(polls)
+    assert [(gap.start.minute, gap.compared) for gap in gaps] == [
+        *((17, False), (30, False), (0, True))
+    ]
 
 
 def test_hours_per_week_are_those_of_the_active_time() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from services.stats.days import By, Period
+from services.stats.query.cohort.standing import Standing, StandingRow, Standings
 from services.stats.query.meeting.model import Meeting, before
 from services.stats.query.people import PersonRow
 from services.stats.query.periods import Summary
@@ -50,6 +51,12 @@ def person(name: str, days: int, last: date | None, minutes: int = 0) -> PersonR
     return PersonRow(name, False, 60 * minutes, 0, days, days, last)
 
 
+def standing(name: str, of: Standing, days: int = 0) -> StandingRow:
+    """A user who worked on so many days, but not on the last 14."""
+    last = date(2026, 3, 10) if days else None
+    return StandingRow(name, of, last, last, days, 600 * days, last)
+
+
 PERIOD = Period(FIRST, LAST)
 EARLIER = before(PERIOD)
 WEEKS = [
@@ -70,6 +77,14 @@ MEETING = Meeting(
     bars=WEEKS,
     days=DAYS,
     gaps=[],
+    standings=Standings(
+        14,
+        date(2026, 3, 16),
+        rows=[
+            standing("ben", Standing.DROPPED_OFF, 2),
+            standing("eva", Standing.NOT_STARTED),
+        ],
+    ),
     people=[
         person("ana", 5, date(2026, 3, 27), 240),
         person("ben", 2, date(2026, 3, 10), 40),

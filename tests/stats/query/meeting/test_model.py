@@ -12,18 +12,15 @@ from services.stats.query.meeting.model import (
     Row,
     bar_length,
     before,
-    dropped_off,
     rows,
     shown_days,
 )
 from services.stats.query.question import Range, Span
 from tests.stats.query.meeting.meetings import (
-    DAYS,
     FIRST,
     LAST,
     MEETING,
     WEEKS,
-    group_day,
     meeting,
     summary,
 )
@@ -133,48 +130,6 @@ def test_one_user_has_no_counts_of_users() -> None:
 def test_the_average_week_is_whole_and_was_observed(weeks: list, mean: float | None) -> None:  # type: ignore[type-arg]
     """Cut and partly observed weeks would lower the mean."""
     assert meeting(weeks=weeks).mean_weekly == mean
-
-
-def test_who_dropped_off() -> None:
-    """Ben worked in the first two weeks and not in the last two; Eva never did."""
-    found = dropped_off(MEETING)
-    assert found is not None
-    assert found == (1, date(2026, 3, 16), True)
-
-
-@pytest.mark.parametrize(
-    ("last", "number"), [(date(2026, 3, 15), 1), (date(2026, 3, 16), 0), (LAST, 0)]
-)
-def test_the_last_fourteen_days_count(last: date, number: int) -> None:
-    """Somebody who worked on the first of them did not drop off."""
-    assert MEETING.people is not None
-    people = [MEETING.people[0], MEETING.people[1]._replace(last_active=last)]
-    found = dropped_off(meeting(people=people))
-    assert found is not None
-    assert found.number == number
-
-
-def test_deleted_accounts_did_not_drop_off() -> None:
-    """Their users cannot come back."""
-    assert MEETING.people is not None
-    people = [MEETING.people[1]._replace(deleted=True)]
-    found = dropped_off(meeting(people=people))
-    assert found is not None
-    assert found.number == 0
-
-
-def test_a_gap_makes_the_number_an_upper_bound() -> None:
-    """They may have worked while nothing was observed."""
-    days = [*DAYS[:20], *(group_day(day.day, observed=0) for day in DAYS[20:])]
-    found = dropped_off(meeting(days=days))
-    assert found is not None
-    assert not found.exact
-
-
-def test_a_short_period_says_nothing_about_it() -> None:
-    """Four weeks are needed: two to work in, and two to stay away."""
-    assert dropped_off(meeting(period=Period(FIRST, LAST - timedelta(days=1)))) is None
-    assert dropped_off(meeting(people=None)) is None
 
 
 def test_the_period_is_over_when_the_recorder_says_so() -> None:

@@ -1,26 +1,28 @@
 """The page for a meeting in sentences."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from services.stats.days import Period
 from services.stats.intervals import Interval
+from services.stats.query.cohort.standing import Standing, Standings
 from services.stats.query.meeting import words
 from services.stats.query.meeting.model import Meeting
 from services.stats.query.periods import Summary
 from services.stats.query.uncounted import Uncounted
 from tests.stats.query.meeting.meetings import (
-    DAYS,
     FIRST,
     LAST,
     MEETING,
-    group_day,
     meeting,
     person,
+    standing,
     summary,
 )
+
+SINCE = date(2026, 3, 16)
 
 TOTAL = MEETING.total
 NOTHING = Summary(FIRST, LAST, 0.0)
@@ -127,17 +129,31 @@ def test_nobody_dropped_off_where_nobody_worked() -> None:
     assert "0 people worked in a server" in said
     assert "No accounts were created." in said
     assert "since" not in said
-    assert MEETING.people is not None
-    everybody = meeting(people=[MEETING.people[0]])
+    everybody = meeting(
+        standings=Standings(14, SINCE, rows=[standing("eva", Standing.NOT_STARTED)])
+    )
     assert "Everybody who worked before 2026-03-16 has also worked since." in words.people(
         everybody
     )
 
 
-def test_dropped_off_is_an_upper_bound_after_a_gap() -> None:
-    """Whoever is counted may have worked unseen."""
-    days = [*DAYS[:20], *(group_day(day.day, observed=0) for day in DAYS[20:])]
-    assert words.people(meeting(days=days))[-1].startswith("At most 1 person worked earlier")
+def test_who_may_have_worked_did_not_drop_off() -> None:
+    """Each sentence has its own people; those who never worked in the period are in none."""
+    rows = [
+        standing("ana", Standing.DROPPED_OFF, 3),
+        standing("ben", Standing.PRESENT, 1),
+        standing("eva", Standing.UNKNOWN, 2),
+        standing("ida", Standing.UNKNOWN, 2),
+        standing("zoe", Standing.UNKNOWN),
+    ]
+    assert words.people(meeting(standings=Standings(14, SINCE, rows=rows)))[3:] == [
+        "1 person worked before 2026-03-16, but not since.",
+        "1 person worked before 2026-03-16; at the Hub since, but no work was observed.",
+        "Of 2 people who worked before 2026-03-16, it is not known whether they have worked since.",
+    ]
+    unknown = words.people(meeting(standings=Standings(14, SINCE, rows=rows[2:])))[3:]
+    assert len(unknown) == 1
+    assert words.people(meeting(standings=None))[3:] == []
 
 
 def test_distribution() -> None:
