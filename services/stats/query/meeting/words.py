@@ -109,16 +109,18 @@ def _dropped(found: Standings) -> list[str]:
         return [f"Everybody who worked before {found.since} has also worked since."]
     said = []
     if dropped or not (unknown or present):
-        said.append(f"{_people(dropped)} worked before {found.since}, but not since.")
+        said.append(
+            f"{_people(dropped)} worked earlier in this period, but not since {found.since}."
+        )
     if present:
         said.append(
-            f"{_people(present)} worked before {found.since}; at the Hub since, but no work was"
-            " observed."
+            f"{_people(present)} worked earlier in this period and {'was' if present == 1 else 'were'} at the Hub since"
+            f" {found.since}, but no work was observed."
         )
     if unknown:
         said.append(
-            f"Of {_people(unknown)} who worked before {found.since}, it is not known whether they"
-            " have worked since."
+            f"Of {_people(unknown)} who worked earlier in this period, it is not known whether they"
+            f" have worked since {found.since}."
         )
     return said
 
