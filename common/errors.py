@@ -134,3 +134,9 @@ def without_query(url: str) -> str:
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
+
+
+def unexpected(error: Exception) -> str:
+    """What to say of settings that cannot be read; without a text that may contain one of them."""
+    what = str(error) if isinstance(error, OSError) else type(error).__name__
+    return f"internal error while reading the settings: {what}"

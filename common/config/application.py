@@ -10,7 +10,6 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from traitlets import Bool, Enum, Unicode, default
@@ -21,10 +20,8 @@ from common.config.address import Addressed
 from common.config.command import Command
 from common.config.seconds import Seconds
 from common.config.sources import LEVELS
-from common.hub.scopes import check, role_for
 
 if TYPE_CHECKING:
-    from common.hub.client import HubClient
     from common.oauth.settings import OAuthSettings
 
 
@@ -138,7 +135,7 @@ class ServiceApp(Addressed):
             "api_token": self.token,
             "client_id": os.environ.get("JUPYTERHUB_CLIENT_ID") or f"service-{self.service_name}",
             "prefix": self.prefix,
-            "access_scopes": environment.access_scopes(),
+            "access_scopes": environment.access_scopes(self.service_name),
             "public_hub_url": self.public_hub_url,
             "redirect_path": os.environ.get("JUPYTERHUB_OAUTH_CALLBACK_URL", ""),
             "tls": self.hub_tls,
@@ -171,6 +168,19 @@ class ServiceApp(Addressed):
         """
         return []
 
+    def file_problems(self) -> list[str]:
+        """The problems of the files that the service reads again whenever they change.
+
+        They are no problems of a service that keeps the last valid text: it raises ConfigError
+        when it runs, if it has none. Services override this and ``keeps_files``.
+        """
+        return []
+
+    @property
+    def keeps_files(self) -> bool:
+        """Whether ``main()`` may work although there are ``file_problems()``."""
+        return False
+
     def get_default_logging_config(self) -> dict[str, Any]:
         """Keep traitlets from changing the logging configuration."""
         return {"version": 1, "incremental": True}
@@ -195,20 +205,3 @@ class ServiceApp(Addressed):
     async def main(self) -> int:
         """Run the service until ``self.stopping`` is set. Returns the exit code."""
         raise NotImplementedError
-
-    async def check_scopes(
-        self,
-        hub: "HubClient",
-        required: Mapping[str, str],
-        optional: Mapping[str, str] = MappingProxyType({}),
-        *,
-        wait: bool = True,
-    ) -> frozenset[str]:
-        """Compare the token's scopes with the required ones (scope: reason); the missing ones.
-
-        Missing scopes are logged with a role that grants the required and the optional scopes.
-        While the Hub is down this waits, until ``stopping`` is set. With ``wait`` False it raises
-        the HubError instead.
-        """
-        role = role_for(self.service_name, {**required, **optional})
-        return await check(hub, required, role=role, stopping=self.stopping, wait=wait)

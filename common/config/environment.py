@@ -42,17 +42,20 @@ def is_managed() -> bool:
     )
 
 
-def access_scopes() -> frozenset[str]:
-    """The scopes that give access to the service. An empty set gives access to nobody."""
+def access_scopes(service_name: str) -> frozenset[str]:
+    """The scopes that give access to the pages of a service.
+
+    The Hub passes them to a managed service. For one that runs elsewhere, they follow from its
+    name.
+    """
     text = os.environ.get("JUPYTERHUB_OAUTH_ACCESS_SCOPES")
-    if text:
-        try:
-            scopes = json.loads(text)
-        except ValueError:
-            return frozenset()  # reported by environment_problems()
-        return frozenset(s for s in scopes if isinstance(s, str) and s)
-    name = os.environ.get("JUPYTERHUB_SERVICE_NAME")
-    return frozenset({f"access:services!service={name}"}) if name else frozenset()
+    if not text:
+        return frozenset({f"access:services!service={service_name}"})
+    try:
+        scopes = json.loads(text)
+    except ValueError:
+        return frozenset()  # reported by environment_problems(); nobody has access
+    return frozenset(s for s in scopes if isinstance(s, str) and s)
 
 
 def truth(name: str) -> bool:

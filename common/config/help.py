@@ -64,8 +64,12 @@ def _help_command(cls: type[ServiceApp], name: str, command: Command) -> str:
     own = {f"--{n}=VALUE": t for n, t in command.options.items()}
     own |= {f"--{n}": t for n, t in command.switches.items()}
     if own:
-        width = max(map(len, own))
-        lines += ["", "Options:", *(f"  {n:{width}}  {t}" for n, t in own.items())]
+        width = max(map(len, own)) + 4
+        lines += ["", "Options:"]
+        lines += [
+            fill(text, 100, initial_indent=f"  {n:{width - 4}}  ", subsequent_indent=" " * width)
+            for n, text in own.items()
+        ]
     if command.examples:
         lines += ["", "Examples:"]
         lines += [_example(cls, one.strip()) for one in _lines(command.examples)]

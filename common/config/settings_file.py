@@ -52,18 +52,33 @@ def read_tables(text: str, name: str) -> tuple[list[dict[str, Any]], list[str]]:
 class SettingsFile(Generic[T]):
     """A file that is read again when it changes.
 
-    ``value`` is the result of the last valid text. ``problems`` are those of the current text,
-    empty if it is valid. ``what`` describes the file in messages.
+    ``value`` is the result of the last valid text, ``text``. ``problems`` are those of the current
+    text, empty if it is valid. ``what`` describes the file in messages.
     """
 
-    def __init__(self, path: Path, what: str, load: Callable[[str], T]) -> None:
-        """Read the file. :raises ConfigError: it cannot be read or is invalid"""
+    text: str
+    value: T
+
+    def __init__(
+        self, path: Path, what: str, load: Callable[[str], T], kept: str | None = None
+    ) -> None:
+        """Read the file. ``kept`` is used if that fails: a text that was valid earlier.
+
+        :raises ConfigError: the file cannot be read or is invalid, and so is ``kept``
+        """
         self.path = path
         self.problems: tuple[str, ...] = ()
         self._what = what
         self._load = load
-        self._seen: str | None = self._read()
-        self.value = load(self._seen)
+        self._seen: str | None = None
+        usable = kept is not None and self._takes(kept)
+        try:
+            self._seen = self._read()
+            self._take(self._seen)
+        except ConfigError as error:
+            if not usable:
+                raise
+            self.problems = error.problems
 
     def reload_if_changed(self) -> Reload:
         """Read the file again. An invalid one is refused once, and the last value is kept.
@@ -76,13 +91,24 @@ class SettingsFile(Generic[T]):
             if self._seen == seen:
                 return Reload.UNCHANGED
             self._seen = self._when_written(self._seen)
-            self.value = self._load(self._seen)
+            self._take(self._seen)
         except ConfigError as error:
             changed = error.problems != self.problems
             self.problems = error.problems
             return Reload.REFUSED if changed else Reload.UNCHANGED
         self.problems = ()
         return Reload.LOADED
+
+    def _take(self, text: str) -> None:
+        self.value = self._load(text)
+        self.text = text
+
+    def _takes(self, text: str) -> bool:
+        try:
+            self._take(text)
+        except ConfigError:
+            return False
+        return True
 
     def _when_written(self, text: str) -> str:
         """The text when the file no longer changes, within a second.

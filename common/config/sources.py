@@ -66,9 +66,13 @@ class Configured(Application):
 
     def read_config_file(self, path: str, *, named: bool) -> Config:
         """The settings in the file. A missing file is a mistake only if it was ``named``."""
-        if not Path(path).is_file():
+        try:
+            found, why = Path(path).is_file(), "does not exist"
+        except OSError as error:  # such as a name that is too long
+            found, why = False, f"cannot be read: {error.strerror}"
+        if not found:
             if named:
-                self.mistakes.append(f"--config: {path} does not exist.")
+                self.mistakes.append(f"--config: {path} {why}.")
             return Config()
         full = str(Path(path).resolve())
         loader_class = JSONFileConfigLoader if full.endswith(".json") else PyFileConfigLoader

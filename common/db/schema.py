@@ -96,7 +96,10 @@ async def _bring_up_to_date(database: Database, schema: Schema, *, migrate: bool
         from common.db.migrate import upgrade
 
         await connection.run_sync(upgrade, schema.migrations, schema.version_table)
-    log.info("Migrated the database from schema %s to %s", found or "(none)", schema.current)
+    if found is None:
+        log.info("Created the tables of the database (schema %s)", schema.current)
+    else:
+        log.info("Migrated the database from schema %s to %s", found, schema.current)
 
 
 def _check(connection: sa.Connection, schema: Schema, shown: str) -> str | None:

@@ -50,8 +50,12 @@ async def check(
     role: str,
     stopping: asyncio.Event,
     wait: bool = True,
+    service: str = "",
 ) -> frozenset[str]:
     """Log each missing scope with its reason, then ``role``. Returns the missing scopes.
+
+    ``service`` is the name of a service with pages: nobody can sign in there if the token belongs
+    to another service or to a user, which is logged, too.
 
     ``required`` maps scopes to reasons ("to stop servers"). While the Hub is down or does not
     accept the token (yet), the request is repeated at least every 30 s until ``stopping`` is set.
@@ -72,6 +76,8 @@ async def check(
         else:
             if logged:
                 log.info("The Hub is available.")
+            if service and (owner.kind, owner.name) != ("service", service):
+                _report_owner(owner.kind, owner.name, service)
             lacking = missing(required, owner.scopes)
             _report(required, lacking, role)
             return lacking
@@ -80,6 +86,18 @@ async def check(
         except TimeoutError:
             pause = min(pause * 2, LONGEST_WAIT_SECONDS)
     return frozenset()
+
+
+def _report_owner(kind: str, name: str, service: str) -> None:
+    other = f"; write --service-name={name}" if kind == "service" else ""
+    log.error(
+        "Nobody can sign in: the token belongs to the %s %s at the Hub, not to the service %s. Use"
+        " the api_token of this service in c.JupyterHub.services%s.",
+        kind,
+        name,
+        service,
+        other,
+    )
 
 
 def _report(required: Mapping[str, str], lacking: Collection[str], role: str) -> None:

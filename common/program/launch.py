@@ -17,7 +17,7 @@ from common.config.command import Command
 from common.config.flags import CommandLine, Takes, split
 from common.config.help import config_file, help_all, help_short
 from common.config.suggestions import did_you_mean
-from common.errors import ConfigError
+from common.errors import ConfigError, unexpected
 from common.prctl import hide_process
 from common.program.managed import keep_running
 from common.program.parent import hub_process
@@ -62,6 +62,20 @@ def run(cls: type[ServiceApp], argv: Sequence[str], *, hub: int | None = None) -
 
     def prepare() -> tuple[ServiceApp, list[str]]:
         app = cls()
+        try:
+            problems = read(app)
+        except Exception as error:
+            if hub is None or command:
+                raise
+            problems = [*app.mistakes, unexpected(error)]  # the Hub must not exit because of it
+        with suppress(OSError, ValueError):  # such a token file is one of the problems
+            if app.api_token or app.token_file:
+                logs.keep_secret(app.token)
+        if not problems or (hub is not None and command is None):
+            app.configure_logging()
+        return app, problems
+
+    def read(app: ServiceApp) -> list[str]:
         app.configure([(o, v) for o, v in line.options if o not in own and o not in _BUILT_IN])
         if command:
             app.needs_hub = command.needs_hub
@@ -69,12 +83,9 @@ def run(cls: type[ServiceApp], argv: Sequence[str], *, hub: int | None = None) -
             app.needs_hub = False
         arguments = _argument_problems(cls, name, command, line)
         problems = [*line.problems, *arguments, *app.problems()]
-        with suppress(OSError, ValueError):  # such a token file is one of the problems
-            if app.api_token or app.token_file:
-                logs.keep_secret(app.token)
-        if not problems or (hub is not None and command is None):
-            app.configure_logging()
-        return app, problems
+        if problems or command or not app.keeps_files:
+            problems += app.file_problems()
+        return problems
 
     if hub is not None and command is None:
         return keep_running(prepare, hub)

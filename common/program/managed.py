@@ -30,9 +30,14 @@ def keep_running(prepare: Prepare, hub: int) -> int:
 
     ``hub`` is the process id of the Hub that started the program. Returns the exit code.
     """
+
+    def with_files() -> tuple[ServiceApp, list[str]]:
+        app, problems = prepare()
+        return app, problems or app.file_problems()
+
     while True:
         app, problems = prepare()
-        failed = not problems
+        failed, check = not problems, prepare
         if not problems:
             try:
                 code = run_loop(app, app.main, hub=hub)
@@ -42,8 +47,11 @@ def keep_running(prepare: Prepare, hub: int) -> int:
                 if code == 0 or app.stopping.is_set():
                     return code
                 problems = [STOPPED]
-            app, _ = prepare()
-        waiting = Waiting(app, problems, prepare, failed=failed)
+            app, files = with_files()
+            if files:  # and no valid text was kept
+                check = with_files
+                failed = not set(problems) <= set(files)
+        waiting = Waiting(app, problems, check, failed=failed)
         code = run_loop(app, waiting.run, hub=hub)
         if app.stopping.is_set():
             return code
@@ -52,7 +60,8 @@ def keep_running(prepare: Prepare, hub: int) -> int:
 class Waiting:
     """A service that cannot work, until its settings are valid or it is time to start again.
 
-    ``failed`` is whether it has been started: then the settings cannot show when it can work.
+    ``failed`` is whether it has been started: then the settings cannot show when it can work,
+    unless they are invalid and get corrected.
     """
 
     def __init__(
@@ -65,19 +74,19 @@ class Waiting:
 
     async def run(self) -> int:
         """Serve the reasons until it is worth a try, or the service is stopped."""
-        began = time.monotonic()
+        began, were_wrong = time.monotonic(), not self._failed
         async with AsyncExitStack() as stack:
             await self._serve(stack)
             while not await self._stopped_within(CHECK_SECONDS):
-                if self._failed:
-                    if time.monotonic() - began >= AGAIN_SECONDS:
-                        break
-                    continue
+                if self._failed and time.monotonic() - began >= AGAIN_SECONDS:
+                    break
                 _, problems = await asyncio.to_thread(self._prepare)
-                if not problems:
+                if not problems and were_wrong:
                     self._log.info("The settings are valid now: starting")
                     break
-                self._show(problems)
+                were_wrong = were_wrong or bool(problems)
+                if not self._failed:
+                    self._show(problems)
         return 0
 
     def _show(self, problems: list[str]) -> None:

@@ -1,7 +1,6 @@
 """Entry point of ``python -m services.cull``."""
 
-from common.program.launch import launch
-from services.cull.app import IdleCuller
+from services import startup
 
 if __name__ == "__main__":
-    launch(IdleCuller)
+    startup.cull()

@@ -18,7 +18,7 @@ from common.config.command import Command
 from common.config.seconds import Seconds
 from common.db.address import parse_address
 from common.db.checks import database_problems
-from common.errors import ConfigError
+from common.errors import ConfigError, StoreError
 from services.cull.scopes import optional_scopes, required_scopes
 
 if TYPE_CHECKING:
@@ -290,14 +290,34 @@ class IdleCuller(ServiceApp):
         """The scopes that add to the service; the role should grant them, too."""
         return optional_scopes(groups=bool(self.policy) or self.serves, settle=self.settle > 0)
 
-    def policy_file(self) -> "PolicyFile":
-        """The rules, reloaded when their file changes. Raises ConfigError."""
+    def policy_file(self, kept: str | None = None) -> "PolicyFile":
+        """The rules, reloaded when their file changes. Raises ConfigError.
+
+        ``kept`` is an earlier text, which applies while the file is invalid.
+        """
         from services.cull.policy_source import PolicyFile
 
-        return PolicyFile(Path(self.policy), self.policy_flags)
+        try:
+            return PolicyFile(Path(self.policy), self.policy_flags, kept)
+        except ConfigError as error:
+            raise ConfigError([f"--policy: {problem}" for problem in error.problems]) from None
+
+    def file_problems(self) -> list[str]:
+        """What is wrong with the policy file."""
+        try:
+            if self.policy:
+                self.policy_file()
+        except ConfigError as error:
+            return list(error.problems)
+        return []
+
+    @property
+    def keeps_files(self) -> bool:
+        """Whether the last valid policy is in the database. One pass needs a valid file."""
+        return not self.single_pass and self.uses_database
 
     def own_problems(self) -> list[str]:
-        """What is wrong with the culler's settings, the policy file and the database URL."""
+        """What is wrong with the culler's settings and the database URL."""
         found = []
         if not self.concurrency:
             found.append(
@@ -309,18 +329,16 @@ class IdleCuller(ServiceApp):
             found += database_problems(self.db_url) if self.uses_database else []
         except ConfigError as error:
             found += error.problems
-        if self.policy:
-            try:
-                self.policy_file()
-            except ConfigError as error:
-                found += [f"--policy: {problem}" for problem in error.problems]
         return found
 
-    def settings(self) -> "Settings":
-        """All settings as a frozen value, for main.py. Raises ConfigError."""
+    def settings(self, kept: str | None = None) -> "Settings":
+        """All settings as a frozen value, for main.py. Raises ConfigError.
+
+        ``kept``: see :meth:`policy_file`.
+        """
         from services.cull.main import Settings
 
-        policy_file = self.policy_file() if self.policy else None
+        policy_file = self.policy_file(kept) if self.policy else None
         return Settings(
             plan=self._plan(policy_file),
             period=self.period,
@@ -350,6 +368,7 @@ class IdleCuller(ServiceApp):
             arbiter=self.cull_arbiter_hook,
             db_url=self.db_url if self.uses_database else None,
             dry_run=print_dry_run if self.dry_run else None,
+            policy_problems=(lambda: policy_file.problems) if policy_file is not None else tuple,
         )
 
     def _site_settings(self) -> "SiteSettings":
@@ -389,5 +408,21 @@ class IdleCuller(ServiceApp):
         """Make one pass, or run the service until ``stopping`` is set."""
         from services.cull.main import run_once, run_service
 
-        run = run_once if self.single_pass else run_service
-        return await run(self.settings(), self.stopping)
+        if self.single_pass:
+            return await run_once(self.settings(), self.stopping)
+        return await run_service(self.settings(await self._kept_policy()), self.stopping)
+
+    async def _kept_policy(self) -> str | None:
+        """The last valid policy, read from the database only if the file is invalid."""
+        problems = self.file_problems()
+        if not problems or not self.keeps_files:
+            return None
+        from services.cull.store.kept import kept_policy
+
+        try:
+            return await kept_policy(self.db_url, Path(self.policy))
+        except StoreError as error:
+            reason = f"The last valid policy cannot be read: {error}"
+            raise ConfigError([*problems, reason]) from None
+        except ConfigError as error:
+            raise ConfigError([*problems, *error.problems]) from None

@@ -1,6 +1,6 @@
 """Assembles a culler from its settings, for one pass or for many."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -37,6 +37,7 @@ class Plan:
     """The settings of a culler. Without ``db_url`` there are no holds or extensions.
 
     With ``dry_run`` a pass stops nothing: it hands over its survey, the policy and the Hub's time.
+    ``policy_problems`` returns why the current policy file does not apply.
     """
 
     api_url: str
@@ -52,6 +53,7 @@ class Plan:
     observer: PassObserver | None = None
     on_request: OnRequest | None = None
     dry_run: DryRun | None = None
+    policy_problems: Callable[[], Sequence[str]] = tuple
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ async def assemble(plan: Plan) -> AsyncIterator[Parts]:
             store=store,
             arbiter=plan.arbiter,
         )
+        evaluator.policy_problems = plan.policy_problems
         culler = Culler(
             hub,
             hub_health,

@@ -1,7 +1,7 @@
 """Evaluates the policy with everything that decisions depend on at one moment."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -111,6 +111,8 @@ class PolicyEvaluator:
         self._arbiter = arbiter
         self.unreported = False
         """Whether no server reports its activity, as of the last complete listing."""
+        self.policy_problems: Callable[[], Sequence[str]] = tuple
+        """Why the current policy file does not apply, so that the last valid policy does."""
         self._reader: ProtectionReader | None = None
         if store is not None:
             self._reader = ProtectionReader(lambda: store.protections(self.now()))

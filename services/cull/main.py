@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from common.config.kept import Keeper
 from common.errors import ConfigError, HubError
 from common.hub.client import HubClient
 from common.hub.scopes import check as check_scopes
@@ -22,6 +23,7 @@ from services.cull.commands.once import run_one_pass, unfinished_work
 if TYPE_CHECKING:
     from common.web.metrics import Metrics
     from services.cull.policy_source import PolicyFile
+    from services.cull.store.store import CullStore
     from services.cull.web.site import SiteSettings
 
 log = logging.getLogger("cull")
@@ -86,10 +88,15 @@ async def run_service(settings: Settings, stopping: asyncio.Event) -> int:
             metrics=metrics,
             readiness=readiness,
             policy_file=settings.policy_file,
+            keeper=_keeper(settings.policy_file, parts.store),
             store=parts.store,
         )
         await service.run(stopping, lambda: _check_scopes(settings, parts.hub, stopping))
     return 0
+
+
+def _keeper(file: "PolicyFile | None", store: "CullStore | None") -> Keeper | None:
+    return Keeper(file, store.keep_policy) if file is not None and store is not None else None
 
 
 async def _serve_pages(
@@ -127,4 +134,5 @@ async def _check_scopes(
         ),
         stopping=stopping,
         wait=wait,
+        service=settings.service_name if settings.site else "",
     )

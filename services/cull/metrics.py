@@ -85,6 +85,11 @@ class CullMetrics:
         self._stuck = metrics.gauge(
             "stuck_servers", "Servers that have been starting or stopping for more than an hour."
         )
+        self._foreign_stops = metrics.counter(
+            "foreign_stops_total",
+            "Idle servers that something other than this culler stopped, as far as it shows.",
+        )
+        self._foreign_total = 0
         metrics.expect_hub_requests(*_ENDPOINTS)
 
     def pass_finished(self, result: PassResult) -> None:
@@ -125,7 +130,12 @@ class CullMetrics:
         self._settling.set(hub_health.settling)
         self._failing.set(failing)
 
-    def surveyed(self, *, unreported: bool, stuck: int) -> None:
-        """Show what the last complete listing says about the Hub and its servers."""
+    def surveyed(self, *, unreported: bool, stuck: int, foreign_stops: int) -> None:
+        """Show what the last complete listing says about the Hub and its servers.
+
+        ``foreign_stops``: of all listings since the start.
+        """
+        self._foreign_stops.inc(foreign_stops - self._foreign_total)
+        self._foreign_total = foreign_stops
         self._unreported.set(unreported)
         self._stuck.set(stuck)

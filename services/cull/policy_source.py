@@ -10,12 +10,12 @@ from services.cull.policy.model import Flags, Policy
 class PolicyFile(SettingsFile[Policy]):
     """A policy file that is reloaded when it changes; an invalid version is refused."""
 
-    def __init__(self, path: Path, flags: Flags) -> None:
-        """Read the file.
+    def __init__(self, path: Path, flags: Flags, kept: str | None = None) -> None:
+        """Read the file. ``kept`` is an earlier text, for when the file is invalid.
 
-        :raises ConfigError: the file cannot be read or is invalid
+        :raises ConfigError: the file cannot be read or is invalid, and so is ``kept``
         """
-        super().__init__(path, "the policy file", lambda text: load_policy(text, flags))
+        super().__init__(path, "the policy file", lambda text: load_policy(text, flags), kept)
 
     @property
     def policy(self) -> Policy:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from common.clock import Clock
+from common.config.kept import Keeper
 from common.config.settings_file import Reload
 from common.errors import ServiceError, StoreError
 from common.readiness import Readiness
@@ -47,6 +48,7 @@ class Service:
     metrics: CullMetrics
     readiness: Readiness
     policy_file: PolicyFile | None = None
+    keeper: Keeper | None = None
     store: Store | None = None
 
     async def run(
@@ -57,6 +59,8 @@ class Service:
         ``check_role`` waits for the Hub and reports the scopes that the token lacks. Raises
         ConfigError if the database cannot be used.
         """
+        if self.policy_file is not None and self.policy_file.problems:
+            self._policy_checked(self.policy_file, Reload.REFUSED)
         ticker = Ticker(self.period, self.make_pass, clock=self.clock)
         checking = asyncio.create_task(self.check_regularly())
         opening = asyncio.create_task(self.open_store())
@@ -103,12 +107,18 @@ class Service:
     async def make_pass(self) -> None:
         """Reload the policy file if it has changed, then make a pass."""
         if self.policy_file is not None:
-            await self._reload_policy(self.policy_file)
+            outcome = await asyncio.to_thread(self.policy_file.reload_if_changed)
+            self._policy_checked(self.policy_file, outcome)
+        await self._keep_policy()
         result = await self.culler.run_pass()
         if result.good:
             self.readiness.set("pass", None)
         culler = self.culler
-        self.metrics.surveyed(unreported=culler.evaluator.unreported, stuck=culler.stuck)
+        self.metrics.surveyed(
+            unreported=culler.evaluator.unreported,
+            stuck=culler.stuck,
+            foreign_stops=culler.foreign_stops.total,
+        )
         with suppress(ServiceError):
             self.metrics.protections_read(await self.culler.evaluator.protections())
 
@@ -119,11 +129,16 @@ class Service:
         ticker: Ticker,
     ) -> None:
         await opening
+        await self._keep_policy()
         await check_role()
         await ticker.run_forever()
 
-    async def _reload_policy(self, file: PolicyFile) -> None:
-        outcome = await asyncio.to_thread(file.reload_if_changed)
+    async def _keep_policy(self) -> None:
+        """Store the policy, so that it is in force after a restart even if the file is invalid."""
+        if self.keeper is not None:
+            await self.keeper.keep()
+
+    def _policy_checked(self, file: PolicyFile, outcome: Reload) -> None:
         self.metrics.policy_checked(outcome, file.problems)
         if outcome is Reload.LOADED:
             log.info("The policy file was reloaded: %d rules.", len(file.policy.rules))

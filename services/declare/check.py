@@ -3,6 +3,7 @@
 from contextlib import chdir
 
 from common.config.flags import split
+from common.errors import unexpected
 from common.logs import redact
 from services.declare.options import Options, as_flags
 from services.declare.service_types import ServiceType
@@ -16,6 +17,9 @@ def unusable(kind: ServiceType, options: Options) -> list[str]:
     line = split(as_flags(options), kind.app.options())
     app = kind.app()
     with chdir(str(options.get("cwd", "."))):
-        app.configure(line.options)
-        found = [*line.problems, *app.mistakes, *app.own_problems()]
+        try:
+            app.configure(line.options)
+            found = [*line.problems, *app.mistakes, *app.own_problems(), *app.file_problems()]
+        except Exception as error:  # one service must not take the Hub down
+            found = [*line.problems, *app.mistakes, unexpected(error)]
     return [redact(problem) for problem in dict.fromkeys(found)]

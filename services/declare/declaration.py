@@ -21,7 +21,8 @@ SHARED_ORIGIN = (
 
 UNUSABLE = (
     "declare(): %s cannot work. The Hub starts, and the service responds with 503 until this is"
-    " corrected:\n  %s"
+    " corrected, unless only its policy or courses file is invalid and it has kept a valid one:"
+    "\n  %s"
 )
 
 OTHER_CULLER = (
@@ -79,7 +80,8 @@ def declare(
     Raises ConfigError with all problems; ``c`` is then unchanged. Only what concerns the Hub is
     such a problem: if the flags of a service are invalid, or the files and packages that they name
     are missing, that is logged as an error, all of it at once, and the Hub starts. The service
-    then responds with 503 and the reason until it can work. Issues a UserWarning for what the
+    then responds with 503 and the reason until it can work, unless it can use the last valid text
+    of its policy or courses file. Issues a UserWarning for what the
     installed JupyterHub does not support and if jupyterhub-idle-culler is declared, too, and logs
     one warning if a service has pages and the Hub has no ``subdomain_host``.
     """

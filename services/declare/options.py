@@ -17,6 +17,8 @@ def as_flags(options: Options) -> list[str]:
         if key in HUB_OPTIONS or value is None:
             continue
         flag = "--" + key.replace("_", "-")
+        if isinstance(value, set | frozenset):
+            value = sorted(value)
         for each in value if isinstance(value, list | tuple) else [value]:
             arguments.append(
                 flag if each is True else f"{flag}={str(each).lower() if each is False else each}"
@@ -148,6 +150,8 @@ def _external_problems(options: Options, scope_options: Set[str]) -> Iterable[st
 
 
 def _is_flag_value(value: object) -> bool:
+    if isinstance(value, set | frozenset):
+        return all(isinstance(each, str) for each in value)
     if isinstance(value, list | tuple):
         return all(_is_flag_value(each) and each is not None for each in value)
     return value is None or isinstance(value, str | int | float | PurePath)

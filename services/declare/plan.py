@@ -158,7 +158,8 @@ def _service(name: str, kind: ServiceType, options: Options, scheme: str) -> dic
         }
     if "api_token" in options:
         return service | {"api_token": options["api_token"]}
-    service["command"] = [sys.executable, "-m", kind.module, *as_flags(options)]
+    # -P: a common.py or services/ in the Hub's working directory would hide ours.
+    service["command"] = [sys.executable, "-P", "-m", kind.module, *as_flags(options)]
     if options.get("environment"):
         service["environment"] = dict(options["environment"])
     return service | {key: str(options[key]) for key in ("cwd", "user") if key in options}

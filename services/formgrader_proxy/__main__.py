@@ -1,7 +1,6 @@
-"""``python -m services.formgrader_proxy``"""
+"""Entry point of ``python -m services.formgrader_proxy``."""
 
-from common.program.launch import launch
-from services.formgrader_proxy.app import FormgraderProxy
+from services import startup
 
 if __name__ == "__main__":
-    launch(FormgraderProxy)
+    startup.formgrader()

@@ -15,7 +15,7 @@ from common.config.command import Command
 from common.config.environment import header_safe, is_http_url, is_path
 from common.config.suggestions import did_you_mean
 from common.db.checks import database_problems
-from common.errors import ConfigError
+from common.errors import ConfigError, StoreError
 from services.formgrader_proxy.access import Administrators
 from services.formgrader_proxy.scopes import ADMIN_SCOPE
 
@@ -173,11 +173,6 @@ class FormgraderProxy(ServiceApp):
         found = database_problems(self.db_url)
         if not self.courses:
             found.append("--courses is missing: use --courses=FILE.toml.")
-        else:
-            try:
-                self.courses_file()
-            except ConfigError as error:
-                found += [f"--courses: {problem}" for problem in error.problems]
         if self.register:
             found += self._register_problems()
         if not re.fullmatch(r"[!-+\--:<-~]+( [!-+\--:<-~]+)*", self.frame_ancestors):
@@ -185,10 +180,36 @@ class FormgraderProxy(ServiceApp):
                 "--frame-ancestors: use sources separated by spaces, such as 'self'"
                 " https://lms.example.org."
             )
-        url = self.statistics_url
+        try:
+            url = self.statistics_url
+        except ValueError:  # such as http://[::1
+            url = "?"
         if url and not is_http_url(url) and not is_path(url):
             found.append("--stats-url: use a URL or a path such as /services/stats/.")
         return found
+
+    def file_problems(self) -> list[str]:
+        """What is wrong with the courses file."""
+        try:
+            if self.courses and self.needs_hub:
+                self.courses_file()
+        except ConfigError as error:
+            return [f"--courses: {problem}" for problem in error.problems]
+        return []
+
+    def _without_courses(self) -> list[str]:
+        """What is wrong with the courses file, also if it is valid but empty."""
+        try:
+            if self.courses_file().text.strip():
+                return []
+        except ConfigError:
+            return self.file_problems()
+        return [f"--courses: {self.courses} is empty."]
+
+    @property
+    def keeps_files(self) -> bool:
+        """The last valid courses are in the database."""
+        return True
 
     @property
     def services_path(self) -> str:
@@ -225,8 +246,11 @@ class FormgraderProxy(ServiceApp):
                 return ""
         return os.environ.get("CONFIGPROXY_AUTH_TOKEN", "")
 
-    def courses_file(self, path: str = "") -> "CoursesFile":
-        """The courses file at ``path``, by default that of the settings. Raises ConfigError."""
+    def courses_file(self, path: str = "", kept: str | None = None) -> "CoursesFile":
+        """The courses file at ``path``, by default that of the settings. Raises ConfigError.
+
+        ``kept`` is an earlier text, which applies while the file is invalid or empty.
+        """
         from services.formgrader_proxy.course_folders.scan import Folders
         from services.formgrader_proxy.courses import is_course_id
         from services.formgrader_proxy.courses_file.file import CoursesFile, load_courses
@@ -240,7 +264,7 @@ class FormgraderProxy(ServiceApp):
             return load_courses(text, instructors=instructors, root=root, folders=folders)
 
         try:
-            return CoursesFile(Path(path or self.courses), load, folders)
+            return CoursesFile(Path(path or self.courses), load, folders, kept)
         except ConfigError as error:
             if not path:
                 raise
@@ -328,8 +352,11 @@ class FormgraderProxy(ServiceApp):
 
         return uvloop.new_event_loop()
 
-    def settings(self) -> "Settings":
-        """The settings as frozen values. Raises ConfigError."""
+    def settings(self, kept: str | None = None) -> "Settings":
+        """The settings as frozen values. Raises ConfigError.
+
+        ``kept``: see :meth:`courses_file`.
+        """
         from common.web.server import Bind
         from services.formgrader_proxy.settings import Route, Settings, Site
 
@@ -346,9 +373,10 @@ class FormgraderProxy(ServiceApp):
             services_path=self.services_path,
             oauth=self.oauth_settings(allow_frames=self.frame_ancestors != "'none'"),
             bind=Bind(self.ip, self.port or 0, tls.server_context() if tls else None),
-            courses=self.courses_file(),
+            courses=self.courses_file(kept=kept),
             db_url=self.db_url,
             version=self.version,
+            service_name=self.service_name,
             authenticate_prometheus=self.authenticate_prometheus,
             route=route if self.register else None,
         )
@@ -357,4 +385,24 @@ class FormgraderProxy(ServiceApp):
         """Serve until the service is stopped."""
         from services.formgrader_proxy.main import run
 
-        return await run(self.settings(), self.stopping)
+        kept = await self._kept_courses()
+        try:
+            settings = self.settings(kept)
+        except ConfigError as error:
+            raise ConfigError(self.file_problems() or error.problems) from None
+        return await run(settings, self.stopping)
+
+    async def _kept_courses(self) -> str | None:
+        """The last valid courses, read from the database only if the file has none."""
+        problems = self._without_courses()
+        if not problems:
+            return None
+        from services.formgrader_proxy.store.kept import kept_courses
+
+        try:
+            return await kept_courses(self.db_url, Path(self.courses))
+        except StoreError as error:
+            reason = f"The last valid courses cannot be read: {error}"
+            raise ConfigError([*problems, reason]) from None
+        except ConfigError as error:
+            raise ConfigError([*problems, *error.problems]) from None

@@ -7,10 +7,12 @@ from contextlib import AsyncExitStack
 from aiohttp import web
 
 from common.clock import Clock, SystemClock
+from common.config.kept import Keeper
 from common.errors import HubError, StoreError
 from common.hub.client import HubClient
 from common.hub.connection import client_session
 from common.hub.retry import NO_RETRY
+from common.hub.scopes import check as check_scopes
 from common.oauth.sign_in import SignIn
 from common.proxy.client import ProxyClient
 from common.proxy.route_keeper import RouteKeeper
@@ -65,11 +67,13 @@ class Service:
         self.metrics = FormgraderMetrics(self.registry)
         self.readiness = Readiness()
         self.audit = Audit(settings.db_url)
+        self.keeper = Keeper(settings.courses, self.audit.keep_courses)
         self.formgraders = Formgraders(
             settings.courses,
             settings.site.course_path,
             self.metrics.state,
             self.metrics.process,
+            self.keeper.keep,
         )
         self.activity = Activity(self.clock)
         self.job_store = JobStore(self.audit)
@@ -103,7 +107,8 @@ class Service:
             await self._open_audit()
             stack.push_async_callback(self.formgraders.close)
             stack.push_async_callback(self.courses.close)
-            await self.formgraders.replace(self.settings.courses.courses)
+            await self.formgraders.begin()
+            await self.keeper.keep()
             await self.jobs.settle_all(list(self.settings.courses.courses))
             serving = serve(self.application(), self.settings.bind, cancel_with_client=True)
             port = await stack.enter_async_context(serving)
@@ -196,6 +201,11 @@ class Service:
                 retry=NO_RETRY,
                 timeout_seconds=10,
             )
+            checking = asyncio.create_task(
+                check_scopes(
+                    hub, {}, role="", stopping=self.stopping, service=self.settings.service_name
+                )
+            )
             while not self.stopping.is_set():
                 try:
                     await hub.info()
@@ -203,7 +213,9 @@ class Service:
                 except HubError as error:
                     self.readiness.set("hub", str(error))
                 await self.formgraders.refresh()
+                await self.keeper.keep()
                 await self._pause(POLL_SECONDS)
+            checking.cancel()
 
     async def _pause(self, seconds: float) -> None:
         try:

@@ -55,5 +55,6 @@ class Settings:
     courses: CoursesFile
     db_url: str
     version: str
+    service_name: str
     authenticate_prometheus: bool = True
     route: Route | None = None

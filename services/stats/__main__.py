@@ -1,7 +1,6 @@
 """Entry point of ``python -m services.stats``."""
 
-from common.program.launch import launch
-from services.stats.app import StatsApp
+from services import startup
 
 if __name__ == "__main__":
-    launch(StatsApp)
+    startup.stats()

@@ -77,7 +77,7 @@ class StatsApp(ServiceApp, ResourceOptions, EmailOptions):
             # Who of the course worked before, and has not in the last two weeks?
             report --group=nbgrader-course101 --dropped-off=14d
             # Everything that is known about each day of a user, for a program
-            report --user=ana --since=2026-03-01 --format=json
+            report --user=ada --since=2026-03-01 --format=json
             # A page for a meeting, to print or to send
             report --since=60d --format=html --output=meeting.html
             # How many different users did each term have?
@@ -170,15 +170,16 @@ class StatsApp(ServiceApp, ResourceOptions, EmailOptions):
     people = Enum(
         ("names", "accounts"),
         "names",
-        help="Who is one person: everybody who has had a name, or each account. Choose accounts if"
-        " the hub gives the names of former users to others, who then do not see their records.",
+        help="What counts as one user: a name, also if its account is deleted and created again, or"
+        " an account. Choose accounts if the hub gives the names of former users to others, so that"
+        " these do not see the earlier records.",
     ).tag(config=True)
     group_life = Int(
         60,
         min=0,
         max=36500,
         help="Days without members after which a group's name is free for another group, such as"
-        " next year's course. Its records remain, under its name with the day; 0: never.",
+        " next year's course. The earlier records remain, as NAME (until DAY). 0: never.",
     ).tag(config=True)
     exclude = List(
         Unicode(),

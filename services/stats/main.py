@@ -16,7 +16,7 @@ from common.web.metrics import Metrics
 from services.stats.database import DatabaseSettings, open_store
 from services.stats.metrics import StatsMetrics
 from services.stats.record.culler_audit.decisions import CullDecisions
-from services.stats.record.culler_audit.reader import AuditReader
+from services.stats.record.culler_audit.reader import SECONDS, AuditReader
 from services.stats.record.recorder import Recorder, RecorderSettings
 from services.stats.record.service import Service
 from services.stats.scopes import ADMIN_SCOPE, OPTIONAL_SCOPES, REQUIRED_SCOPES
@@ -139,6 +139,7 @@ async def run_service(settings: Settings, stopping: asyncio.Event) -> int:
                 REQUIRED_SCOPES,
                 role=scopes.role_for(settings.service_name, REQUIRED_SCOPES | OPTIONAL_SCOPES),
                 stopping=stopping,
+                service=settings.service_name if settings.pages else "",
             )
             if "read:users" in missing:
                 recorder.ignore_groups()
@@ -177,7 +178,13 @@ async def _culls(settings: Settings, stack: AsyncExitStack, clock: SystemClock) 
     session = await stack.enter_async_context(
         client_session(settings.cull_url, tls=settings.hub.tls)
     )
-    reader = AuditReader(session, settings.cull_url, settings.hub.token, clock=clock)
+    reader = AuditReader(
+        session,
+        settings.cull_url,
+        settings.hub.token,
+        clock=clock,
+        seconds=min(SECONDS, settings.recorder.interval / 4),
+    )
     return CullDecisions(reader, rename=pseudonyms.user if pseudonyms else lambda user: user)
 
 

@@ -553,3 +553,46 @@ def test_settings_of_a_service_include_the_pages(tmp_path: Path) -> None:
     assert settings.policy_file is not None
     assert settings.plan.policy() is settings.policy_file.policy
     assert "read:users:groups" in settings.required_scopes
+
+
+async def test_the_last_valid_policy_survives_a_restart(hub: FakeHub, program: Program) -> None:
+    """An invalid or missing file is reported, and the earlier rules apply until it is corrected."""
+    path = program.directory / "cull.toml"
+    path.write_text('[[rule]]\nname = "kept"\naction = "never" # secret\n')
+    flags = ("--policy=cull.toml", "--db-url=sqlite:///c.sqlite", "--cull-every=1", "--settle=0")
+    async with program.running(*flags) as service:
+        await service.said("pass:")
+    assert b"secret" not in b"".join(p.read_bytes() for p in program.directory.glob("c.sqlite*"))
+    path.write_text('[[rule]]\nname = "kept"\nidle_timeout = "1 hourz"\n')
+    async with program.running(*flags) as service:
+        await service.said("The policy file is refused; the last valid policy stays in force:")
+        await service.said("hourz")
+        await service.said("pass:")
+    path.unlink()
+    async with program.running(*flags) as service:
+        await service.said("cannot be read")
+        await service.said("pass:")
+        assert hub.stopped == []
+        path.write_text('[[rule]]\nname = "new"\nidle_timeout = "1h"\n')
+        await service.until(lambda: hub.stopped == [("idle", "")])
+
+
+async def test_no_policy_is_better_than_a_wrong_one(hub: FakeHub, program: Program) -> None:
+    """The text of another file, or one that these flags make invalid, is not used."""
+    path = program.directory / "cull.toml"
+    path.write_text('[[rule]]\nname = "kept"\naction = "never"\n')
+    database = "--db-url=sqlite:///c.sqlite"
+    async with program.running("--policy=cull.toml", database) as service:
+        await service.said("pass:")
+    path.rename(program.directory / "renamed.toml")
+    for flags in (
+        ("--policy=other.toml", database),
+        ("--policy=cull.toml",),
+        ("--policy=cull.toml", "--once", database),
+        ("--policy=cull.toml", "--dry-run", database),
+        ("--policy=cull.toml", "explain", "idle", database),
+        ("--policy=cull.toml", "--settle=x", database),
+    ):
+        run = await program.run(*flags)
+        assert (run.code, "--policy: the policy file" in run.err) == (1, True), flags
+    assert hub.stopped == []

@@ -156,6 +156,13 @@ def test_policy_reloads_are_counted(scrape: Scrape) -> None:
     assert scrape.value("policy_reloads_total", outcome="loaded") == 1
 
 
+def test_foreign_stops_are_counted(scrape: Scrape) -> None:
+    """Each once, although every pass reports the total."""
+    for total in (0, 3, 3, 7):
+        scrape.cull.surveyed(unreported=False, stuck=0, foreign_stops=total)
+        assert scrape.value("foreign_stops_total") == total
+
+
 async def test_the_hubs_health_is_shown(
     scrape: Scrape, fake_hub: FakeHub, session: aiohttp.ClientSession, clock: FakeClock
 ) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from common.config.kept import Keeper
 from common.errors import ConfigError, StoreError
 from common.readiness import Readiness
 from common.web.metrics import Metrics
@@ -189,3 +190,40 @@ async def test_a_changed_policy_file_is_reloaded_before_a_pass(
     assert file.policy.rules[0].name == "second"
     assert any(line.startswith("The policy file is refused") for line in caplog.messages)
     assert any('rule 1 ("third"), action' in line for line in caplog.messages)
+
+
+async def test_a_kept_policy_is_reported_at_the_start(
+    fake_hub: FakeHub,
+    session: aiohttp.ClientSession,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Once in the log, and in the metric until the file is corrected."""
+    path = tmp_path / "policy.toml"
+    file = PolicyFile(path, Flags(), '[[rule]]\nname = "kept"\naction = "never"\n')
+    site = Site(fake_hub, session, FakeClock(skip=True))
+    registry = Metrics("cull")
+    kept: list[str] = []
+
+    async def write(_path: Path, text: str) -> None:
+        kept.append(text)
+
+    service = replace(
+        site.service,
+        policy_file=file,
+        metrics=CullMetrics(registry),
+        keeper=Keeper(file, write),
+    )
+    running = asyncio.create_task(service.run(site.stopping, site.check_role))
+    await site.until(lambda: len(site.culler.history) >= 2)
+    good = "jupyterhub_cull_policy_file_good"
+    assert caplog.text.count("The policy file is refused; the last valid policy stays") == 1
+    assert caplog.text.count("cannot be read") == 1
+    assert registry.registry.get_sample_value(good) == 0
+    assert kept == []
+    path.write_text('[[rule]]\nname = "new"\naction = "never"\n')
+    await site.until(lambda: bool(kept))
+    assert "new" in kept[0]
+    assert registry.registry.get_sample_value(good) == 1
+    site.stopping.set()
+    await running

@@ -8,6 +8,7 @@ import pytest
 from traitlets.config import Config
 
 from services.declare import declare
+from services.stats.app import StatsApp
 from tests.declare.declared import service
 
 
@@ -30,6 +31,8 @@ def reported(caplog: pytest.LogCaptureFixture, **arguments: Any) -> list[str]:
         ({"stats": {"timezone": "Berlin"}}, ["--timezone", "Europe/Berlin"]),
         ({"formgrader_proxy": True}, ["--courses is missing"]),
         ({"formgrader_proxy": {"courses": "/no/such.toml"}}, ["/no/such.toml"]),
+        ({"formgrader_proxy": {"stats_url": "http://[::1"}}, ["--stats-url: use a URL"]),
+        ({"stats": {"config": "c" * 5000}}, ["--config", "File name too long"]),
         (
             {"cull": {"timeout": 0, "cull_every": 0, "db_url": "mysql://u:hunter2@db/x"}},
             ["--timeout: 0", "--cull-every: 0", "--db-url"],
@@ -45,6 +48,20 @@ def test_reported_together(
     assert "The Hub starts" in said
     for part in parts:
         assert part in said
+    assert "hunter2" not in said
+
+
+def test_a_bug_does_not_take_the_hub_down(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever one service makes of its settings, the Hub starts."""
+
+    def fail(_app: StatsApp) -> list[str]:
+        raise ValueError("hunter2")
+
+    monkeypatch.setattr(StatsApp, "own_problems", fail)
+    (said,) = reported(caplog, stats={"timezone": "hunter2"})
+    assert "internal error while reading the settings: ValueError" in said
     assert "hunter2" not in said
 
 

@@ -30,7 +30,7 @@ def test_all_three() -> None:
         "display": True,
         "oauth_no_confirm": True,
         "oauth_client_allowed_scopes": ["custom:jupyterhub-formgrader:admin"],
-        "command": [sys.executable, "-m", "services.formgrader_proxy", "--stats-url=stats/"],
+        "command": [sys.executable, "-P", "-m", "services.formgrader_proxy", "--stats-url=stats/"],
     }
     assert role(c, "user")["scopes"] == [
         "self",
@@ -55,7 +55,7 @@ def test_the_statistics_read_the_cullers_audit_log() -> None:
     c.JupyterHub.base_url = "/hubs/one/"
     declare(c, cull={"name": "idle", "port": 9123}, stats=True)
     url = "http://127.0.0.1:9123/hubs/one/services/idle/"
-    assert service(c, "stats")["command"][3:] == [f"--cull-url={url}"]
+    assert service(c, "stats")["command"][4:] == [f"--cull-url={url}"]
     scopes = set(role(c, "stats-service")["scopes"])
     assert {"access:services!service=idle", AUDIT} <= scopes
     assert CULL_ADMIN_SCOPE not in scopes
@@ -80,7 +80,7 @@ def test_no_access_to_an_audit_log_that_is_not_read(
     """The role of the statistics then has no scope of the culler."""
     c = Config()
     declare(c, cull=cull, stats=stats)
-    assert service(c, "stats")["command"][3:] == flags
+    assert service(c, "stats")["command"][4:] == flags
     assert AUDIT not in role(c, "stats-service")["scopes"]
     assert AUDIT not in c.JupyterHub.custom_scopes
 
@@ -114,7 +114,7 @@ def test_the_formgrader_links_to_the_statistics(
     """If they are declared with pages, unless the options say otherwise."""
     c = Config()
     declare(c, stats=stats, formgrader_proxy=options)
-    assert service(c, "formgrader")["command"][3:] == flags
+    assert service(c, "formgrader")["command"][4:] == flags
 
 
 def test_a_formgrader_elsewhere_gets_no_flags() -> None:

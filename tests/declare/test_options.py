@@ -4,13 +4,19 @@ from typing import Any
 
 import pytest
 
-from services.declare.options import as_flags
+from services.declare.options import as_flags, option_problems
 from tests.declare.declared import problems
 
 
 def test_a_list_repeats_its_flag() -> None:
     """A flag with a list of values is repeated for each value."""
     assert as_flags({"only": ["a", "b"], "rate": 1.5}) == ["--only=a", "--only=b", "--rate=1.5"]
+
+
+def test_a_set_repeats_its_flag() -> None:
+    """As in the lists of names; in the same order every time."""
+    assert list(option_problems({"exclude": {"test-*", "admin"}}, set())) == []
+    assert as_flags({"exclude": {"test-*", "admin"}}) == ["--exclude=admin", "--exclude=test-*"]
 
 
 def test_every_problem_at_once() -> None:

@@ -29,7 +29,7 @@ def test_flags() -> None:
     declare(c, cull=options)
     found = service(c, "cull")
     assert found["command"] == [
-        *(sys.executable, "-m", "services.cull"),
+        *(sys.executable, "-P", "-m", "services.cull"),
         *("--timeout=600", "--cull-users", "--cull-default-servers=false"),
         *("--policy=/etc/cull.toml", "--settle=90"),
     ]

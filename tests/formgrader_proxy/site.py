@@ -149,6 +149,7 @@ async def formgrader_site(
             courses=CoursesFile(courses, load_courses),
             db_url=f"sqlite:///{directory}/audit.sqlite",
             version="0",
+            service_name="formgrader",
             authenticate_prometheus=False,
         )
         stopping = asyncio.Event()

@@ -100,6 +100,13 @@ async def test_a_new_course_is_served_immediately(tmp_path: Path, courses: Path)
                     assert answer.status == 404
 
 
+def replace(path: Path, text: str | None) -> None:
+    """Write or, without a text, delete the file while nothing reads it."""
+    path.unlink()
+    if text is not None:
+        path.write_text(text)
+
+
 def write(path: Path, text: str) -> None:
     """Replace the file in one step, as editors do: a half-written one would be invalid."""
     new = path.with_suffix(".new")
@@ -191,3 +198,51 @@ async def until_ready_is(origin: str, status: int) -> dict[str, str]:
                 if answer.status == status:
                     return found.get("reasons", {})
             await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("later", ["[[course]]", "", None], ids=["invalid", "empty", "missing"])
+async def test_the_last_valid_courses_survive_a_restart(
+    tmp_path: Path, courses: Path, later: str | None
+) -> None:
+    """They are served until the file is corrected, and the problems are on the page."""
+    async with FakeOAuth("formgrader") as hub:
+        hub.add_user("ana", "formgrade-sums")
+        token = hub.add_token("ana", "access:services!service=formgrader")
+        headers = {"Authorization": f"token {token}"}
+
+        @asynccontextmanager
+        async def client() -> AsyncIterator[aiohttp.ClientSession]:
+            async with (
+                serving(tmp_path, hub, f"--courses={courses}") as origin,
+                aiohttp.ClientSession(origin + PREFIX, headers=headers) as session,
+            ):
+                yield session
+
+        async def served(session: aiohttp.ClientSession) -> list[str]:
+            async with session.get("api/courses") as answer:
+                return [course["id"] for course in await answer.json()]
+
+        async with serving(tmp_path, hub, f"--courses={courses}"):
+            pass
+        replace(courses, later)
+        async with client() as session:
+            assert await served(session) == ["sums"]
+            write(courses, "# none\n")
+            async with asyncio.timeout(20):
+                while await served(session):
+                    await asyncio.sleep(0.05)
+        replace(courses, "")
+        async with client() as session:
+            assert await served(session) == []
+
+
+async def test_the_courses_of_another_file_are_not_served(tmp_path: Path, courses: Path) -> None:
+    """The kept courses belong to one file: the service responds with 503 instead."""
+    async with FakeOAuth("formgrader") as hub:
+        async with serving(tmp_path, hub, f"--courses={courses}"):
+            pass
+        other = tmp_path / "other.toml"
+        process = await start(tmp_path, hub, free_port(), f"--courses={other}")
+        _, errors = await asyncio.wait_for(process.communicate(), 60)
+        assert process.returncode == 1
+        assert b"other.toml cannot be read" in errors

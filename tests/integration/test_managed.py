@@ -62,3 +62,30 @@ async def test_one_mistake_does_not_end_the_hub(make_hub: MakeHub, tmp_path: Pat
 
     assert len(services) > 3
     await hub.until("the services have ended with the Hub", ended)
+
+
+async def test_the_last_valid_files_survive_a_restart(make_hub: MakeHub, tmp_path: Path) -> None:
+    """With a broken policy and an emptied courses file both services are ready all the same."""
+    policy, courses = tmp_path / "cull.toml", tmp_path / "courses.toml"
+    policy.write_text('[[rule]]\nname = "a"\naction = "never"\n')
+    courses.write_text('[[course]]\nid = "sums"\nurl = "http://127.0.0.1:9"\n')
+    hub = make_hub(
+        extra_config="from services.declare import declare\n"
+        f"declare(c, cull={{'policy': {str(policy)!r}, 'settle': 0}},\n"
+        f"    formgrader_proxy={{'courses': {str(courses)!r}}})\n"
+    )
+
+    async def works() -> bool:
+        return [(await ready(hub, name))[0] for name in ("cull", "formgrader")] == [200, 200]
+
+    await hub.until("both work", works)
+    assert "cannot work" not in hub.log()
+    hub.stop()
+    policy.write_text('[[rule]]\nname = "a"\nidle_timeout = "2 hourz"\n')
+    courses.write_text("")
+    hub.start()
+    await hub.until("both work", works)
+    log = hub.log()
+    assert "the last valid policy stays in force" in log
+    assert "the previous courses stay in use" in log
+    assert "course sums is served" in log

@@ -93,7 +93,9 @@ def test_help_of_a_command_has_examples(
     assert launch.run(StatsApp, [command, "--help"]) == 0
     out = capsys.readouterr().out
     assert f"Usage: python -m services.stats {command}" in out
-    assert f"  python -m services.stats {command} " in out.partition("Examples:")[2]
+    options, _, examples = out.partition("Examples:")
+    assert f"  python -m services.stats {command} " in examples
+    assert all(len(line) <= 100 for line in options.splitlines())
 
 
 @pytest.mark.parametrize("name", sorted(StatsApp.commands))

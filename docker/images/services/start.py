@@ -86,7 +86,7 @@ def main() -> None:
         sys.exit(f"The first argument must be a service: {', '.join(MODULES)}.")
     name, *given = words
     (SCRATCH / "service").write_text(name)
-    command = [sys.executable, "-m", f"services.{MODULES[name]}"]
+    command = [sys.executable, "-P", "-m", f"services.{MODULES[name]}"]
     os.execv(sys.executable, command + (given if given[:1] == ["--help"] else flags(name) + given))
 
 

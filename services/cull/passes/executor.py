@@ -10,6 +10,7 @@ from common.hub.client import HubClient
 from services.cull.evaluator import PolicyEvaluator
 from services.cull.passes.audit import Audit
 from services.cull.passes.hub_health import HubHealth
+from services.cull.passes.listing.foreign_stops import ForeignStops
 from services.cull.passes.listing.survey import Survey, Surveyor
 from services.cull.passes.own_stops import OwnStops
 from services.cull.passes.pool import StopPool
@@ -62,6 +63,11 @@ class Culler:
     def stuck(self) -> int:
         """How many servers have been starting or stopping for more than an hour."""
         return self._surveyor.stuck
+
+    @property
+    def foreign_stops(self) -> ForeignStops:
+        """The idle servers that something else has stopped."""
+        return self._surveyor.foreign_stops
 
     @property
     def as_of(self) -> datetime | None:

@@ -1,4 +1,6 @@
-"""The culler's database: extensions, holds and the audit log, in SQLite or PostgreSQL.
+"""The culler's database: extensions, holds, the audit log and the last valid policy.
+
+It is in SQLite or PostgreSQL.
 
 Each method is one transaction. What changes an extension or a hold writes its audit line in
 the same transaction.
@@ -14,17 +16,18 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.db.address import parse_address
+from common.db.kept_text import keep_text, kept_text
 from common.db.schema import Schema, open_database
 from common.db.transactions import Database
 from common.errors import StoreConflict, StoreError, StoreUnavailable
 from services.cull.policy.model import Protections
 from services.cull.store import audit, extensions, holds
 from services.cull.store.records import Event, Extension, Hold, HoldKind, hold_event
-from services.cull.store.tables import earlier_schema
+from services.cull.store.tables import earlier_schema, kept_policy
 
 SCHEMA = Schema(
     migrations=Path(__file__).parent / "migrations",
-    revisions=("0001",),
+    revisions=("0001", "0002"),
     version_table="cull_alembic_version",
     earlier_table="cull_schema",
 )
@@ -202,6 +205,16 @@ class CullStore:
         """The newest audit lines with their ids, newest first; before_id: for the next page."""
         async with self._reading() as connection:
             return await audit.newest(connection, limit, before_id=before_id)
+
+    async def kept_policy(self, path: Path) -> str | None:
+        """The last valid text of the policy file at a path."""
+        async with self._reading() as connection:
+            return await kept_text(connection, kept_policy, path)
+
+    async def keep_policy(self, path: Path, text: str) -> None:
+        """Keep a valid text of the policy file, in place of an earlier one."""
+        async with self._opened.writing() as connection:
+            await keep_text(connection, kept_policy, path, text)
 
     async def prune(self, now: datetime) -> None:
         """Delete what expired long enough ago."""

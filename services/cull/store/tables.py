@@ -5,6 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 from msgspec.structs import asdict
 
+from common.db.kept_text import kept_text_table
 from common.db.types import UtcDateTime
 from services.cull.store.records import Event, Hold, HoldKind
 
@@ -56,6 +57,7 @@ audit = sa.Table(
     sa.Column("outcome", sa.Unicode(32), nullable=False),
     sa.Column("until", UtcDateTime),
 )
+kept_policy = kept_text_table("cull_kept_policy", metadata)
 
 
 def hold_from(row: sa.Row[Any]) -> Hold:

@@ -1,6 +1,6 @@
 """What the site reads from the running culler: its policy, its decisions and its last passes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from common.hub.models import Server, User
@@ -37,6 +37,16 @@ class CullerState:
     def unreported(self) -> bool:
         """Whether no server reports its activity, so that none counts as idle."""
         return self._culler.evaluator.unreported
+
+    @property
+    def policy_problems(self) -> Sequence[str]:
+        """Why the policy file is refused; empty if it is in force."""
+        return self._culler.evaluator.policy_problems()
+
+    @property
+    def foreign_stops(self) -> int:
+        """How many idle servers something else has stopped in the last 24 hours."""
+        return self._culler.foreign_stops.today(self.now())
 
     def passes(self) -> list[PassResult]:
         """The last passes, the oldest first."""

@@ -13,6 +13,7 @@ from common.web import error_pages
 from common.web.application import PREFIX
 from common.web.pages import PAGES, add_templates
 from common.web.pages import render as render_page
+from services.cull.passes.listing.foreign_stops import in_words
 from services.cull.policy.reasons import as_sentence
 from services.cull.store.records import ExtensionRefused
 from services.cull.web.access import AccessDenied, Viewer, Viewers
@@ -57,12 +58,18 @@ class PageHandlers:
 
     def _warnings(self) -> list[str]:
         """What an administrator should know on every page."""
-        if not self.state.unreported:
-            return []
-        return [
-            "No server has reported any activity to the Hub for 20 minutes, so no server is stopped"
-            " for being idle. Check that servers reach the Hub's API."
-        ]
+        found = []
+        if problems := self.state.policy_problems:
+            refused = "The policy file is refused; the last valid policy stays in force: "
+            found.append(refused + "; ".join(problems))
+        if self.state.unreported:
+            found.append(
+                "No server has reported any activity to the Hub for 20 minutes, so no server is"
+                " stopped for being idle. Check that servers reach the Hub's API."
+            )
+        if stopped := self.state.foreign_stops:
+            found.append(in_words(stopped))
+        return found
 
     def url(self, request: web.Request, path: str, /, **query: Any) -> URL:
         """The address of another page of the service."""

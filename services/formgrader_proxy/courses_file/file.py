@@ -93,14 +93,17 @@ class CoursesFile(SettingsFile[dict[str, Course]]):
         path: Path,
         load: Callable[[str], dict[str, Course]],
         folders: Folders | None = None,
+        kept: str | None = None,
     ) -> None:
         """Read the file. ``folders`` are those that ``load`` searches.
 
-        :raises ConfigError: it cannot be read, or is invalid
+        ``kept`` is an earlier text, for when the file is invalid or empty.
+
+        :raises ConfigError: it cannot be read or is invalid, and so is ``kept``
         """
         self._folders = folders
         self._versions: dict[Path, str] = {}
-        super().__init__(path, "the courses file", self._checked(load))
+        super().__init__(path, "the courses file", self._checked(load), kept)
         #: Why folders are no courses, as of the last search.
         self.folder_problems: tuple[str, ...] = ()
         self._note_problems()

@@ -153,7 +153,7 @@ class CourseTable:
             self.wrong(
                 "url", "use http://host:port, https://host or http+unix://%2Fpath%2Fto%2Fsocket"
             )
-        if parts.path.strip("/") or parts.query or parts.username:
+        if parts.path.strip("/") or parts.query or "@" in parts.netloc:
             self.wrong(
                 "url",
                 "leave out the path: the formgrader's base_url must be the course's path at the"

@@ -11,17 +11,24 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from common.db.address import parse_address
+from common.db.kept_text import keep_text, kept_text
 from common.db.schema import Schema, open_database
 from common.db.transactions import Database
 from common.errors import StoreUnavailable
 from services.formgrader_proxy.store.secret import lasting_secret
-from services.formgrader_proxy.store.tables import Change, audit, change_from, change_values
+from services.formgrader_proxy.store.tables import (
+    Change,
+    audit,
+    change_from,
+    change_values,
+    kept_courses,
+)
 
 __all__ = ["Audit", "Change"]
 
 SCHEMA = Schema(
     migrations=Path(__file__).parent / "migrations",
-    revisions=("0001", "0002", "0003", "0004"),
+    revisions=("0001", "0002", "0003", "0004", "0005"),
     version_table="formgrader_alembic_version",
     earlier_table="formgrader_schema",
 )
@@ -109,6 +116,16 @@ class Audit:
                 return
             last = rows[-1].id
             yield [change_from(row) for row in rows]
+
+    async def kept_courses(self, path: Path) -> str | None:
+        """The last valid text of the courses file at a path."""
+        async with self.database.reading() as connection:
+            return await kept_text(connection, kept_courses, path)
+
+    async def keep_courses(self, path: Path, text: str) -> None:
+        """Keep a valid text of the courses file, in place of an earlier one."""
+        async with self.database.writing() as connection:
+            await keep_text(connection, kept_courses, path, text)
 
     @property
     def database(self) -> Database:

@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from common.db.kept_text import kept_text_table
 from common.db.types import UtcDateTime
 
 metadata = sa.MetaData()
@@ -38,6 +39,7 @@ secret = sa.Table(
     sa.Column("name", sa.Unicode(40), primary_key=True),
     sa.Column("value", sa.Unicode(100), nullable=False),
 )
+kept_courses = kept_text_table("formgrader_kept_courses", metadata)
 
 
 @dataclass(frozen=True)

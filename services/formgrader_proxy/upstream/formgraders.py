@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
 from common.config.settings_file import Reload
@@ -30,10 +30,15 @@ class Formgraders:
         base_url_of: Callable[[str], str],
         on_state: OnState,
         on_process: OnProcess = lambda work, change: None,
+        on_loaded: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """Empty at first; :meth:`replace` and :meth:`refresh` fill it."""
+        """Empty at first; :meth:`begin` and :meth:`refresh` fill it.
+
+        ``on_loaded`` is called after each change of the courses file that is served.
+        """
         self._file = file
         self._base_url_of = base_url_of
+        self._on_loaded = on_loaded
         changes = Changes()
         self._draining = Draining(changes)
         self._new = partial(
@@ -67,6 +72,12 @@ class Formgraders:
         """Why folders are no courses, where the courses file covers folders."""
         return self._file.folder_problems
 
+    async def begin(self) -> None:
+        """Serve the courses of the file as it was read at the start."""
+        if self._file.problems:
+            self._log_refusal()
+        await self.replace(self._file.courses)
+
     async def refresh(self) -> None:
         """Read the courses file again, and use its courses if they changed.
 
@@ -89,12 +100,17 @@ class Formgraders:
     async def _reload(self) -> None:
         outcome = await asyncio.to_thread(self._file.reload_if_changed)
         if outcome is Reload.REFUSED:
-            log.error("The courses file is invalid; the previous courses stay in use:")
-            for problem in self._file.problems:
-                log.error("  %s", problem)
+            self._log_refusal()
         elif outcome is Reload.LOADED:
             await self.replace(self._file.courses)
+            if self._on_loaded is not None:
+                await self._on_loaded()
         self._log_folder_problems()
+
+    def _log_refusal(self) -> None:
+        log.error("The courses file is invalid; the previous courses stay in use:")
+        for problem in self._file.problems:
+            log.error("  %s", problem)
 
     def _log_folder_problems(self) -> None:
         """Each problem once, until it is solved."""

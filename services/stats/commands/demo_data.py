@@ -83,5 +83,5 @@ async def demo_data(store: Store, options: Mapping[str, str]) -> str:
     others = f", apart from {', '.join(named)}" if named else ""
     return (
         f"Wrote {counted(wanted.days, 'day')} of demo data, and today so far."
-        f" Its users are named made-up-...{others}.\n"
+        f" Its users are named made-up-0001 and so on{others}.\n"
     )

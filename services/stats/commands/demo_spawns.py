@@ -2,7 +2,7 @@
 
 import random
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from math import inf
 
@@ -13,6 +13,11 @@ BOUNDS = (0.5, 1, 2.5, 5, 10, 15, 30, 60, 120, 180, 300, 600, inf)
 Source: ``SERVER_SPAWN_DURATION_SECONDS`` in ``jupyterhub/metrics.py``."""
 
 FAILURES = 0.02
+"""Failed attempts for each start."""
+
+UNSEEN = 0.01
+"""Servers that ran only between two polls, for each one that a poll saw."""
+
 HOUR = timedelta(hours=1)
 
 Totals = dict[str, tuple[int, float, dict[float, int]]]
@@ -33,8 +38,8 @@ class InventedSpawns:
         by_hour: dict[datetime, Totals] = {}
         for started in sorted(session.started for session in changes.sessions.values()):
             hour = started.replace(minute=0, second=0)
-            outcome, seconds = self._spawn()
-            _count((self._totals, by_hour.setdefault(hour, {})), outcome, seconds)
+            for outcome, seconds in self._spawns():
+                _count((self._totals, by_hour.setdefault(hour, {})), outcome, seconds)
         for hour, totals in by_hour.items():
             for outcome, found in totals.items():
                 key = (hour, hour + HOUR, outcome)
@@ -43,12 +48,20 @@ class InventedSpawns:
             self._start, max(changes.polls), self._start - HOUR, _copy(self._totals)
         )
 
-    def _spawn(self) -> tuple[str, float]:
-        """An outcome and its duration in seconds: mostly a few seconds, sometimes a minute."""
-        seconds = round(self._random.lognormvariate(1.9, 0.6), 3)
+    def _spawns(self) -> Iterator[tuple[str, float]]:
+        """The outcomes and durations in seconds of a session's start and what went with it.
+
+        Every session that a poll saw started, so the Hub counts at least as many starts.
+        """
+        yield "success", self._seconds()
+        if self._random.random() < UNSEEN:
+            yield "success", self._seconds()
         if self._random.random() < FAILURES:
-            return "failure", seconds + 60
-        return "success", seconds
+            yield "failure", self._seconds() + 60
+
+    def _seconds(self) -> float:
+        """Mostly a few seconds, sometimes a minute."""
+        return round(self._random.lognormvariate(1.9, 0.6), 3)
 
 
 def _count(into: Iterable[Totals], outcome: str, seconds: float) -> None:

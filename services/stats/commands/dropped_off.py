@@ -115,7 +115,7 @@ class _Row(NamedTuple):
 async def dropped_off(
     queries: Queries, audience: Audience, options: DroppedOffOptions, form: Format
 ) -> str:
-    """The list as text; names that cannot be addresses are reported on standard error.
+    """The list as text; names without an address are reported on standard error.
 
     :raises ConfigError: nobody has an e-mail address
     """
@@ -132,7 +132,7 @@ async def dropped_off(
     lines = [list(TITLES.values()), *(row.cells() for row in shown)]
     text, cut = table(lines, left=2, most=None if options.wide else WIDTH)
     note = "Long names are cut: --wide and --format=csv have them in full.\n" if cut else ""
-    counts = ", ".join(f"{number:,} {WORDS[one]}" for one, number in found.counts().items())
+    counts = "; ".join(f"{WORDS[one]}: {number:,}" for one, number in found.counts().items())
     return f"{text}{note}{counts}\n"
 
 
@@ -140,12 +140,12 @@ def _emails(rows: list[StandingRow], found: Standings, template: str) -> str:
     addresses = AddressList.of((row.name for row in rows), template)
     if addresses.without:
         names = ", ".join(name if name.isprintable() else repr(name) for name in addresses.without)
-        hint = "" if template else "; set --email-domain to make addresses of names"
+        hint = "" if template else "; set --email-domain to build addresses from names"
         problem = f"{addresses.report}: {names}{hint}"
         if not addresses.addresses:
             raise ConfigError([problem])
         print(f"{problem}.", file=sys.stderr)
     unknown = found.counts()[Standing.UNKNOWN]
     if unknown:
-        print(f"It is not known whether these have dropped off: {found.doubt}.", file=sys.stderr)
+        print(f"Not known whether they dropped off: {found.doubt}.", file=sys.stderr)
     return addresses.text

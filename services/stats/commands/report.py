@@ -114,16 +114,25 @@ async def report(
     )
     if span and options.range.since is None:
         first = max(first, span.first_day)
+    if span and last < first:  # such as --since=2027-01-01: an empty table looks like an answer
+        raise ConfigError([_no_records(span)])
     if by is By.DAY and span and first <= last:
         days = await queries.days(audience, first, last)
         summaries = by_day(days, first, last, span.last_poll, store.zone)
     else:
         summaries = await queries.summaries(audience, periods(first, last, by, terms))
+    if span and not summaries:
+        raise ConfigError([_no_records(span)])
     resolution = await queries.resolution(first, last) if span else None
     text = formats.summaries(
         summaries, options.form, store.zone, wide=options.wide, resolution=resolution
     )
     return text + await _not_counted(queries, options, first, last)
+
+
+def _no_records(span: Span | None) -> str:
+    covered = f"records cover {span.first_day} to {span.last_day}" if span else "there are none yet"
+    return f"--since, --until: there are no records of these days; {covered}."
 
 
 async def _not_counted(queries: Queries, options: ReportOptions, first: date, last: date) -> str:
@@ -144,7 +153,7 @@ async def _page(
     """The page for a meeting. Raises ConfigError if there are no records of the days."""
     period = shown_days(options.range, span, queries.zone) if span else None
     if span is None or period is None:
-        raise ConfigError(["--since, --until: there are no records of these days."])
+        raise ConfigError([_no_records(span)])
     title = " in ".join(name for name in (options.user, options.group) if name)
     wanted = Wanted(
         audience, title or WHOLE_HUB, period, options.by, datetime.now(UTC), options.terms

@@ -118,7 +118,7 @@ def people(rows: Sequence[PersonRow], form: Format, *, wide: bool = False) -> st
     """The list of inactive users. ``wide``: with names of any length."""
     if form is not Format.TABLE:
         return rows_as(rows, [column.field for column in PERSON_COLUMNS], form)
-    text, cut = table(_cells(rows, PERSON_COLUMNS), most=None if wide else WIDTH)
+    text, cut = table(_cells(rows, PERSON_COLUMNS, "never"), most=None if wide else WIDTH)
     note = "Long names are cut: --wide and --format=csv have them in full.\n" if cut else ""
     return f"{text}{note}{len(rows):,} not active\n"
 
@@ -148,18 +148,17 @@ def _iso(value: date | datetime) -> str:
     return value.isoformat()
 
 
-def _cells(rows: Sequence[_Row], columns: Sequence[Column]) -> list[list[str]]:
-    """The headings and the rows as a person reads them."""
+def _cells(rows: Sequence[_Row], columns: Sequence[Column], none: str = "-") -> list[list[str]]:
+    """The headings and the rows as a person reads them; ``none`` in place of None."""
     cells = [[column.title for column in columns]]
     for row in rows:
         values = row._asdict()
-        cells.append([_cell(values[column.field], column.kind) for column in columns])
+        found = ((values[column.field], column.kind) for column in columns)
+        cells.append([none if value is None else _cell(value, kind) for value, kind in found])
     return cells
 
 
 def _cell(value: Any, kind: Kind) -> str:
-    if value is None:
-        return "-"
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M")
     if isinstance(value, str):

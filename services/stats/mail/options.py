@@ -11,10 +11,11 @@ class EmailOptions(HasTraits):
 
     email_domain = Unicode(
         help="The domain of users' e-mail addresses, for lists of users who dropped off:"
-        " uni.example makes ana@uni.example of ana. Names with an @ are used as they are.",
+        " with uni.example, ana's is ana@uni.example. Names with an @ are used as they are.",
     ).tag(config=True)
     email = Unicode(
-        help="The same as a template, such as {name}@students.uni.example or u-{name}@uni.example.",
+        help="A template instead of --email-domain, such as {name}@students.uni.example or"
+        " u-{name}@uni.example.",
     ).tag(config=True)
 
     def email_problems(self, *, pseudonymised: bool) -> list[str]:

@@ -6,7 +6,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from services.stats.query.meeting.page import MeetingPage
-from services.stats.query.presentation import display
+from services.stats.query.presentation import display, plain
 
 _HERE = Path(__file__).parent
 
@@ -20,7 +20,7 @@ def document(page: MeetingPage, *, made_up: bool) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["display"] = display
+    environment.filters.update(display=display, plain=plain)
     style = (_HERE / "static" / "meeting.css").read_text("utf-8")
     template = environment.get_template("meeting_document.html")
     return template.render(page=page, made_up=made_up, style=Markup(style)) + "\n"  # noqa: S704 - our own file

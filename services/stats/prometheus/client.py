@@ -18,6 +18,8 @@ LARGEST = 64 << 20
 MOST_SERIES = 50_000
 """Series in one response."""
 
+_UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 _ERROR_BYTES = 4096
 _LONGEST_REASON = 300
 
@@ -103,7 +105,16 @@ class PrometheusClient:
         except (aiohttp.ClientError, ssl.SSLError, OSError) as error:
             raise PrometheusUnavailable(_connection_reason(error)) from None
         # Decoding takes long enough to delay other pages.
-        return await asyncio.to_thread(_decode, status, body)
+        series = await asyncio.to_thread(_decode, status, body)
+        # Each sample stands for one step: more of them, or of another time, would be counted, too.
+        most = (end - start) // step + 2
+        for one in series:
+            times = [moment for moment, _ in one.values]
+            if times and (
+                len(times) > most or min(times) < start - step or max(times) > end + step
+            ):
+                raise PrometheusUnavailable("the response has other times than it should have")
+        return series
 
     async def _authorization(self) -> dict[str, str]:
         """Read for each query, because tokens such as those of Kubernetes are renewed."""
@@ -157,7 +168,7 @@ def _decode(status: int, body: bytes) -> list[Series]:
         )
     try:
         found = msgspec.json.decode(body, type=_Response)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNDECODABLE:
         hint = "" if status >= 400 else "; check --prometheus-url"
         raise PrometheusUnavailable(
             f"the response is not that of a Prometheus (HTTP {status}){hint}"
@@ -179,7 +190,7 @@ def _decode(status: int, body: bytes) -> list[Series]:
         raise PrometheusUnavailable("the response is incomplete: it has no time series")
     try:
         series = msgspec.json.decode(found.data.result, type=list[Series])
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNDECODABLE:
         raise PrometheusUnavailable("the response has an unexpected time series") from None
     if len(series) > MOST_SERIES:
         raise PrometheusUnavailable(

@@ -11,6 +11,8 @@ UNKNOWN = "\N{EN DASH}"
 
 MINUTE = 60
 
+_JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
+
 
 def display(value: float | None, kind: Kind = Kind.NUMBER) -> str:
     """A number with its unit; a dash for None."""
@@ -28,6 +30,15 @@ def display(value: float | None, kind: Kind = Kind.NUMBER) -> str:
 def unbroken(text: str) -> str:
     """Keep each number and its unit on one line."""
     return re.sub(r"(?<=\d) (?=(?:h|min|days?)\b)", "\N{NO-BREAK SPACE}", text)
+
+
+def plain(text: str) -> str:
+    """The text for a place that shows nothing but text, such as the title of a browser's tab.
+
+    There, no element can keep U+202E of a name from reversing what follows. Invisible characters
+    are replaced, apart from those with which letters of some scripts are joined.
+    """
+    return "".join(one if one.isprintable() or one in _JOINERS else "\ufffd" for one in text)
 
 
 def utc(value: datetime) -> str:

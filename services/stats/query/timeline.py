@@ -7,7 +7,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from services.stats.days import bounds, days
-from services.stats.intervals import Interval, overlap_seconds, union, within
+from services.stats.intervals import Interval, near, overlap_seconds, union, within
 from services.stats.query.figures import WEEKDAYS, Column, Figure, Kind
 from services.stats.query.periods import observed_hours
 from services.stats.records import GroupDay, Person, Session
@@ -60,23 +60,25 @@ def timeline_days(
 ) -> list[TimelineDay]:
     """The days in the zone, oldest first. Running servers are drawn up to ``now``."""
     running = union(Interval(s.started, max(s.ended or now, s.started)) for s in timeline.sessions)
+    work, gaps = union(timeline.work), union(timeline.gaps)
     rows = [
         TimelineDay(
             day,
             _bars(running, day, zone),
-            _bars(timeline.work, day, zone),
-            _bars(timeline.gaps, day, zone),
+            _bars(work, day, zone),
+            _bars(gaps, day, zone),
         )
         for day in days(first, last)
     ]
     return rows if len(rows) <= MOST_EMPTY_DAYS else [row for row in rows if not row.empty]
 
 
-def _bars(intervals: Iterable[Interval], day: date, zone: ZoneInfo) -> list[Bar]:
+def _bars(intervals: Sequence[Interval], day: date, zone: ZoneInfo) -> list[Bar]:
+    """``intervals`` must be a union."""
     window = bounds(day, zone)
     scale = WIDTH / window.seconds  # 23 or 25 hours when the clocks change
     bars = []
-    for part in within(intervals, window):
+    for part in within(near(intervals, window), window):
         width = max(part.seconds * scale, MIN_BAR_WIDTH)
         x = min((part.start - window.start).total_seconds() * scale, WIDTH - width)
         bars.append(Bar(round(x, 1), round(width, 1)))
@@ -108,10 +110,10 @@ def sessions(timeline: Timeline, now: datetime) -> Figure:
                 session.server,
                 timeline.profiles.get(session.profile_id or 0, ""),
                 round(run.seconds / 60),
-                round(overlap_seconds([run], work) / 60),
+                round(overlap_seconds([run], near(work, run)) / 60),
             ]
         )
-    note = "Each row is one run of a server. A run without an end is still in progress."
+    note = "The table has a row for each session. A session without an end is not over."
     return Figure("timeline", "Timeline", note, COLUMNS, rows)
 
 

@@ -18,7 +18,7 @@ class Uncounted(NamedTuple):
     @property
     def included(self) -> str:
         """What includes them on the whole hub, whose machines must run their servers, too."""
-        return "Figures about running servers and spawns include theirs."
+        return "Figures about running servers and starts of servers include theirs."
 
     @property
     def listed(self) -> str:

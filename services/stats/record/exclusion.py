@@ -11,7 +11,7 @@ from common.hub.models import User
 from services.stats.record.poller import Poller
 from services.stats.records import Poll
 from services.stats.settings.exclusion import Exclusion
-from services.stats.store.excluded import keep_unmatched, read_unmatched
+from services.stats.store.excluded import SUGGESTION, keep_unmatched, read_unmatched
 from services.stats.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class KeptExclusion:
     def _report(self, unmatched: list[str]) -> None:
         for text in unmatched:
             if text not in self._reported:
-                pattern, clause, hint = text.partition("; did you mean")
+                pattern, clause, hint = text.partition(SUGGESTION)
                 shown = self._given.get(pattern, pattern) + clause + hint
                 log.warning("--exclude: no user or group matches %s", shown)
         self._reported = unmatched

@@ -14,7 +14,7 @@ from common.errors import HubBadResponse, HubError
 from common.hub.client import HubClient
 from common.hub.models import User
 from services.stats.record.hub_counters.compare import count_spawns
-from services.stats.record.hub_counters.reader import CounterReader
+from services.stats.record.hub_counters.reader import SECONDS, CounterReader
 from services.stats.record.observed import whole_second
 from services.stats.record.sampler import PollContext, Sampler
 from services.stats.recorder_state import LONG_AGO, State
@@ -58,7 +58,8 @@ class Poller:
         clock: Clock | None = None,
     ) -> None:
         self.hub = hub
-        self.counters = CounterReader(hub)
+        # Even with a short interval, waiting for these must not look like a gap.
+        self.counters = CounterReader(hub, seconds=min(SECONDS, interval / 4))
         self.groups_readable = True
         """False: the token may not read groups, so memberships stay as they are."""
         self.exclusion = NOBODY

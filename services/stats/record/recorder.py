@@ -28,6 +28,9 @@ from services.stats.store.store import LeadershipLost, Store
 
 log = logging.getLogger(__name__)
 
+COUNTING = 0.7
+"""The part of an interval after which no further day is rolled up before the next poll."""
+
 
 @dataclass(frozen=True)
 class RecorderSettings:
@@ -100,6 +103,8 @@ class Recorder:
         self.pending = Changes()
         self.leader_number = 0
         """Passed with every write, which fails if another recorder has taken over since."""
+        self.counting = False
+        """Whether days remain to be counted: after a change of ``--exclude``, years of them."""
         self._database_unavailable = False
 
     @property
@@ -124,9 +129,9 @@ class Recorder:
         await self.store.keep_terms(terms_as_text(self.settings.terms))
         self.state = await self.store.load_state()
         self.pending = Changes()
-        self.leader_number = number
         await self._resume_culls()
         await self.exclusion.compare()
+        self.leader_number = number  # last: if the database fails before, all is done again
         log.info(
             "Recording: %d users and %d running servers known; last poll: %s",
             len(self.state.people),
@@ -144,6 +149,7 @@ class Recorder:
 
     async def poll(self) -> PollResult:
         """Poll the Hub once and write. Errors of Hub and database are part of the result."""
+        until = self.clock.monotonic() + COUNTING * self.settings.interval
         if len(self.pending) > self.settings.backlog_rows:
             error = await self._write()
             if error:
@@ -161,7 +167,7 @@ class Recorder:
         seconds = self.clock.monotonic() - start
         written = not error
         if written:
-            error = await self._keep_exclusion(poll) or await self._roll_up_and_prune()
+            error = await self._keep_exclusion(poll) or await self._roll_up_and_prune(until)
         return PollResult(
             poll,
             written=written,
@@ -229,13 +235,22 @@ class Recorder:
         for name, ended in (await self.store.end_groups(empty_since)).items():
             if name in self.state.groups:
                 self.state.groups[ended] = self.state.groups.pop(name)
-            log.info("Group %s has been empty for long; its records are kept as %s", name, ended)
+            log.info(
+                "Group %s has had no members for a long time; its records are kept as %s",
+                name,
+                ended,
+            )
 
-    async def _roll_up_and_prune(self) -> str:
+    async def _roll_up_and_prune(self, until: float) -> str:
         if self.state.last_poll is None:
             return ""
+
+        def go_on() -> bool:
+            return self.clock.monotonic() < until
+
         try:
-            rolled_up = await roll_up_until(self.store, self.state.last_poll)
+            rolled_up = await roll_up_until(self.store, self.state.last_poll, go_on=go_on)
+            self.counting = bool(rolled_up) and not go_on()
             for day in rolled_up:
                 log.info("Rolled up %s", day)
             if rolled_up and self.settings.group_life is not None:
@@ -246,4 +261,7 @@ class Recorder:
                     log.info("Deleted %d detailed records older than the retention time", rows)
         except StoreUnavailable as exc:
             return f"the database is unavailable: {exc}"
+        except StoreError as exc:
+            log.error("The days that are over cannot be counted: %s", exc)
+            return str(exc)
         return ""

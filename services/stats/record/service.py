@@ -45,7 +45,8 @@ class Service:
     per_user: bool = False
     """Whether each user's servers are a metric."""
     after_poll: Callable[[], Awaitable[None]] | None = None
-    """Called after a poll is written. May raise StoreUnavailable."""
+    """Called after a poll is written, unless many days remain to be counted, which would make the
+    next poll late. May raise StoreUnavailable."""
     waiting: bool = False
     """Whether another recorder is the leader."""
     written_at: float | None = None
@@ -88,7 +89,7 @@ class Service:
             await self._update_metrics()
             self.set_readiness("poll", None)
             self.set_readiness("database", None)
-            if self.after_poll is not None:
+            if self.after_poll is not None and not self.recorder.counting:
                 with contextlib.suppress(StoreUnavailable):
                     await self.after_poll()
         elif result.error:

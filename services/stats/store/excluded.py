@@ -27,6 +27,9 @@ IDS_AT_ONCE = 500
 UNMATCHED = "exclude_unmatched"
 """In ``meta``: the patterns that match nobody, with suggestions."""
 
+SUGGESTION = "; did you mean"
+"""Between such a pattern and the suggestion."""
+
 Days = tuple[date, date]
 """The first and the last day, both included."""
 
@@ -182,6 +185,19 @@ async def keep_unmatched(store: Store, exclusion: Exclusion, matched: Iterable[s
         if found != unmatched_of(await store.read_meta(connection)):
             await store.write_meta(connection, **{UNMATCHED: json.dumps(found, ensure_ascii=False)})
     return found
+
+
+async def forget_suggestions(
+    store: Store, connection: AsyncConnection, meta: Mapping[str, str], name: str
+) -> None:
+    """Remove a user's name from the suggestions for patterns that match nobody."""
+    kept = unmatched_of(meta)
+    found = [
+        pattern if f'"{name}"' in hint else pattern + clause + hint
+        for pattern, clause, hint in (one.partition(SUGGESTION) for one in kept)
+    ]
+    if found != kept:
+        await store.write_meta(connection, **{UNMATCHED: json.dumps(found, ensure_ascii=False)})
 
 
 async def _groups(connection: AsyncConnection, exclusion: Exclusion) -> list[int]:

@@ -312,8 +312,10 @@ class Store:
     async def load_state(self) -> State:
         """The state as of the last poll in the database."""
         async with self.reading() as connection:
-            self.edits = int((await self.read_meta(connection)).get("edits", 0))
-            return await read_state(connection)
+            edits = int((await self.read_meta(connection)).get("edits", 0))
+            state = await read_state(connection)
+        self.edits = edits  # only now: if reading fails, the earlier state is still out of date
+        return state
 
     async def undecided_sessions(self, since: datetime) -> list[Session]:
         """The sessions that ended since then, of which it is unknown who stopped the server."""

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from common.web.pages import PAGES, add_templates
-from services.stats.query.presentation import display, unbroken, utc
+from services.stats.query.presentation import display, plain, unbroken, utc
 from services.stats.store.queries.dashboard import Queries
 from services.stats.web.authentication import Authenticator
 from services.stats.web.charts import warn_without_charts
@@ -36,7 +36,7 @@ def add_pages(
     """
     add_templates(app, "services.stats.meeting", "meeting")
     add_templates(app, "services.stats.web", "stats")
-    app[PAGES].environment.filters.update(display=display, unbroken=unbroken, utc=utc)
+    app[PAGES].environment.filters.update(display=display, plain=plain, unbroken=unbroken, utc=utc)
     add_query_errors(app)
     warn_without_charts(app)
     person = PersonPage(queries, authenticator)

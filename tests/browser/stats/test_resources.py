@@ -42,13 +42,15 @@ async def page(chromium: Browser, site: StatsSite) -> AsyncIterator[Page]:
 
 
 async def test_page(page: Page, site: StatsSite, prometheus: FakePrometheus) -> None:
-    """Charts are drawn, a group leads to its page, and an absent Prometheus is reported."""
+    """Charts are drawn, pages fit, a group leads to its page, and no Prometheus is reported."""
     await page.goto(f"{site.origin}{PREFIX}resources?{ALL}")
     await ready(page)
     assert await pixels(page.locator("#cpu .chart"), "--unobserved") > 20
     await expect(page.locator("nav [aria-current=page]")).to_have_text("Resources")
+    assert await page.evaluate("document.scrollingElement.scrollWidth") <= 360
     await page.get_by_role("link", name="nbgrader-y").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("Resources of nbgrader-y")
     prometheus.respond = (503, {}, b"")
     await page.goto(f"{site.origin}{PREFIX}resources?since=2026-03-01")
-    await expect(page.get_by_text("Nothing is known of 2026-03-01")).to_be_visible()
+    await expect(page.get_by_text("No measurements of 2026-03-01")).to_be_visible()
+    assert await page.evaluate("document.scrollingElement.scrollWidth") <= 360

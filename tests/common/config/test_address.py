@@ -9,11 +9,19 @@ from tests.common.config.conftest import IdleCuller, problems, run
 
 
 def test_alone_without_the_hubs_environment() -> None:
-    """Without the Hub's environment, a service serves no pages and gives access to nobody."""
+    """Without the Hub's environment, a service serves no pages."""
     assert run() == 0
     app = IdleCuller.seen["app"]
     assert (app.prefix, app.serves) == ("/services/cull/", False)
-    assert app.oauth_settings().access_scopes == frozenset()
+
+
+@pytest.mark.parametrize(("flags", "name"), [((), "cull"), (("--service-name=idle",), "idle")])
+def test_the_name_decides_who_has_access(flags: tuple[str, ...], name: str) -> None:
+    """A service that runs elsewhere has no JUPYTERHUB_OAUTH_ACCESS_SCOPES."""
+    assert run("--port=0", *flags) == 0
+    settings = IdleCuller.seen["app"].oauth_settings()
+    assert settings.access_scopes == {f"access:services!service={name}"}
+    assert settings.client_id == f"service-{name}"
 
 
 @pytest.mark.parametrize(

@@ -121,3 +121,30 @@ def test_a_file_that_is_being_written(tmp_path: Path) -> None:
         stop.set()
         writer.join(10)
     assert used == [["a"] * 2, ["a"] * 8]
+
+
+@pytest.mark.parametrize("now", ["no TOML", None])
+def test_a_kept_text(tmp_path: Path, now: str | None) -> None:
+    """It applies if the file is invalid or missing at the start, until the file is corrected."""
+    path = tmp_path / "rules.toml"
+    if now is not None:
+        path.write_text(now)
+    file = SettingsFile(path, "the rules file", load, '[[rule]]\nname = "kept"')
+    assert file.value == ["kept"]
+    assert file.problems
+    assert file.reload_if_changed() is Reload.UNCHANGED
+    assert (file.value, bool(file.problems)) == (["kept"], True)
+    path.write_text('[[rule]]\nname = "new"')
+    assert file.reload_if_changed() is Reload.LOADED
+    assert (file.value, file.problems) == (["new"], ())
+
+
+def test_a_kept_text_is_only_the_second_choice(tmp_path: Path) -> None:
+    """A valid file applies; and a kept text that is no longer valid does not help."""
+    path, good = tmp_path / "rules.toml", '[[rule]]\nname = "a"'
+    path.write_text(good)
+    file = SettingsFile(path, "the rules file", load, '[[rule]]\nname = "kept"')
+    assert (file.value, file.problems, file.text) == (["a"], (), good)
+    path.write_text("no TOML")
+    with pytest.raises(ConfigError, match="not TOML"):
+        SettingsFile(path, "the rules file", load, "neither")

@@ -192,7 +192,7 @@ async def test_processes_that_start_at_the_same_moment(
         process.stdin.flush()
     ends = [await asyncio.to_thread(process.communicate, timeout=60) for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0], ends
-    assert sum("Migrated the database" in err for _, err in ends) == 1, ends
+    assert sum("Created the tables" in err for _, err in ends) == 1, ends
     assert await table_names(db_url) == {"t", "t_version"}
 
 
@@ -206,14 +206,14 @@ async def test_an_up_to_date_database_costs_no_alembic(db_url: str, second: Sche
     assert err == ""
 
 
-async def test_a_migration_logs_one_line(
+async def test_a_new_database_logs_one_line(
     db_url: str, second: Schema, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It names both schemas."""
+    """It names the schema."""
     caplog.set_level(logging.INFO)
     await reopen(db_url, second)
     assert [record.getMessage() for record in caplog.records] == [
-        "Migrated the database from schema (none) to 0002"
+        "Created the tables of the database (schema 0002)"
     ]
 
 

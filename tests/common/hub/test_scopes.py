@@ -121,3 +121,17 @@ async def test_without_waiting_the_error_is_raised(hub: HubClient, fake_hub: Fak
     fake_hub.fail("status", status=403, path="/user")
     with pytest.raises(HubForbidden):
         await check(hub, REQUIRED, role=ROLE, stopping=asyncio.Event(), wait=False)
+
+
+async def test_the_token_of_another_service_is_reported(
+    hub: HubClient, fake_hub: FakeHub, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Signing in fails there, which would otherwise show only when somebody tries."""
+    await check(hub, REQUIRED, role=ROLE, stopping=asyncio.Event(), service="other")
+    assert "the token belongs to the service cull at the Hub, not to the service other" in (
+        caplog.text
+    )
+    assert "--service-name=cull" in caplog.text
+    caplog.clear()
+    await check(hub, REQUIRED, role=ROLE, stopping=asyncio.Event(), service="cull")
+    assert caplog.text == ""

@@ -35,14 +35,28 @@ class Made(ServiceApp):
     name = "made"
     title = "Made for tests"
     rules = Unicode().tag(config=True)
-    aliases = {**ServiceApp.aliases, "rules": "Made.rules"}
+    list = Unicode().tag(config=True)
+    aliases = {**ServiceApp.aliases, "rules": "Made.rules", "list": "Made.list"}
 
     def own_problems(self):
         text = Path(self.rules).read_text()
+        if text == "unreadable":
+            raise RuntimeError("a bug with a hunter2 in it")
         return [] if text in ("good", "refused", "crash") else [f"--rules: {text!r} is no rule."]
+
+    def file_problems(self):
+        text = Path(self.list).read_text() if self.list else "good"
+        return [] if text == "good" else [f"--list: {text!r} is no list."]
+
+    @property
+    def keeps_files(self):
+        return True
 
     async def main(self):
         text = Path(self.rules).read_text()
+        kept = self.list and Path(self.list + ".kept").exists()
+        if not kept and (problems := self.file_problems()):
+            raise ConfigError(problems)
         if text == "refused":
             raise ConfigError(["the database has a newer schema"])
         if text == "crash":
@@ -149,6 +163,46 @@ def test_a_service_that_fails_is_started_again(tmp_path: Path, text: str, reason
     """What only the start can show is tried again from time to time."""
     with made(tmp_path, text) as service:
         service.until(lambda: reason in service.get()[1])
+        service.rules.write_text("good")
+        service.until(lambda: service.get("")[1] == "works")
+
+
+def test_settings_that_cannot_be_read(tmp_path: Path) -> None:
+    """A bug in reading the settings ends neither the service nor the Hub."""
+    with made(tmp_path, "unreadable") as service:
+        service.until(lambda: "internal error while reading" in service.get()[1])
+        assert "hunter2" not in service.get()[1]
+        service.rules.write_text("bad")
+        service.until(lambda: "is no rule" in service.get()[1])
+        service.rules.write_text("unreadable")
+        service.until(lambda: "internal error while reading" in service.get()[1])
+        service.rules.write_text("good")
+        service.until(lambda: service.get("")[1] == "works")
+
+
+def test_an_invalid_file_without_a_kept_text(tmp_path: Path) -> None:
+    """503 with the reason; corrected within seconds, logged once, and only when it changes."""
+    file = tmp_path / "list"
+    file.write_text("wrong")
+    with made(tmp_path, "good", f"--list={file}") as service:
+        service.until(lambda: "'wrong' is no list" in service.get()[1])
+        file.write_text("wrong too")
+        service.until(lambda: "'wrong too' is no list" in service.get()[1])
+        file.write_text("good")
+        service.until(lambda: service.get("")[1] == "works")
+        service.process.terminate()
+        assert service.process.stderr is not None
+        assert service.process.stderr.read().count("cannot work") == 2
+
+
+def test_an_invalid_file_with_a_kept_text(tmp_path: Path) -> None:
+    """Other mistakes are reported together with it; without them, the service works."""
+    file = tmp_path / "list"
+    file.write_text("wrong")
+    (tmp_path / "list.kept").touch()
+    with made(tmp_path, "bad", f"--list={file}") as service:
+        service.until(lambda: "'wrong' is no list" in service.get()[1])
+        assert "'bad' is no rule" in service.get()[1]
         service.rules.write_text("good")
         service.until(lambda: service.get("")[1] == "works")
 

@@ -126,7 +126,14 @@ INSERT INTO cull_audit (at, who, action, target, name, server_name, reason, rule
 VALUES ('2026-03-02 12:00:00.123456', 'culler', 'stop', 'server', 'ada', '', 'idle', 'rule 1',
     'done', NULL)
 """
-TABLES = {"cull_alembic_version", "cull_audit", "cull_extensions", "cull_holds", "cull_schema"}
+TABLES = {
+    "cull_alembic_version",
+    "cull_audit",
+    "cull_extensions",
+    "cull_holds",
+    "cull_kept_policy",
+    "cull_schema",
+}
 
 
 @pytest.fixture
@@ -245,5 +252,6 @@ async def test_concurrent_openings_create_one_schema(
         await asyncio.gather(*(store.close() for store in stores))
     assert await table_names(db_url) == TABLES
     assert await execute(db_url, "SELECT version FROM cull_schema") == [(1,)]
-    assert await execute(db_url, "SELECT version_num FROM cull_alembic_version") == [("0001",)]
+    version = await execute(db_url, "SELECT version_num FROM cull_alembic_version")
+    assert version == [(SCHEMA.current,)]
     assert await differences(db_url, SCHEMA, metadata) == []

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from common.errors import StoreError
+from common.errors import StoreConflict, StoreError
 from services.cull.policy.model import Protections
+from services.cull.store.kept import kept_policy
 from services.cull.store.records import DAY, Event, ExtensionRefused, HoldKind
 from services.cull.store.store import AUDIT_DAYS, KEEP_EXPIRED, CullStore
 from tests.fakes.databases import db_url, postgres, postgres_url
@@ -301,3 +302,37 @@ async def test_the_database_may_go_away_and_come_back(postgres: Postgres) -> Non
             postgres.start()
         assert "s3cret" not in str(away.value)
         assert (await store.protections(NOW)).user_holds == {"ada": NOW + DAY}
+
+
+async def test_the_last_valid_policy(store: CullStore, db_url: str, tmp_path: Path) -> None:
+    """The latest text of one file, after a restart, too; another file has none."""
+    first, second = tmp_path / "名前.toml", tmp_path / "b.toml"
+    assert await kept_policy(db_url, first) is None
+    await store.keep_policy(first, "one")
+    await store.keep_policy(first, "名前 = 1\n")
+    assert await kept_policy(db_url, first) == "名前 = 1\n"
+    assert await kept_policy(db_url, second) is None
+    await store.keep_policy(second, "two")
+    assert await kept_policy(db_url, first) is None
+    writes = (store.keep_policy(first, str(n)) for n in range(5))
+    for error in await asyncio.gather(*writes, return_exceptions=True):
+        assert error is None or isinstance(error, StoreConflict)
+    assert await store.kept_policy(first) in set("01234")
+
+
+async def test_a_relative_path_is_that_of_the_working_directory(
+    store: CullStore, db_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same name in another directory is another file."""
+    monkeypatch.chdir(tmp_path)
+    await store.keep_policy(Path("cull.toml"), "text")
+    assert await store.kept_policy(tmp_path / "cull.toml") == "text"
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    assert await store.kept_policy(Path("cull.toml")) is None
+
+
+async def test_reading_the_last_valid_policy_creates_no_database(tmp_path: Path) -> None:
+    """The policy file is invalid, so the service may not run at all."""
+    assert await kept_policy(f"sqlite:///{tmp_path}/none.sqlite", tmp_path / "cull.toml") is None
+    assert os.listdir(tmp_path) == []

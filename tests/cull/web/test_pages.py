@@ -6,6 +6,7 @@ from html import unescape
 
 import pytest
 
+from services.cull.policy.model import Flags, Policy
 from services.cull.web.pages import state_in_words, time_from_now
 from tests.cull.web.site import PREFIX, CullSite, form, text
 from tests.fakes.clock import START
@@ -106,3 +107,22 @@ async def test_the_page_shows_the_state_in_words(site: CullSite, state: str, wor
 def test_relative_times_read_naturally(minutes: float, words: str) -> None:
     """Minutes up to an hour, hours and minutes up to two days, then days."""
     assert time_from_now(NOW + timedelta(minutes=minutes), NOW) == words
+
+
+async def test_warnings_for_administrators(site: CullSite) -> None:
+    """A refused policy file and stops by a second culler are on each of their pages."""
+    for name in ("ada", "bob", "cy"):
+        site.hub.add_server(name, idle=660)
+    site.culler.evaluator.policy_problems = lambda: ["rule 1, <b>: no", "rule 2: no"]
+    site.policy = Policy.from_flags(Flags(timeout=3600))
+    await site.culler.run_pass()
+    for name in ("ada", "bob", "cy"):
+        site.hub.users[name].servers.clear()
+    await site.culler.run_pass()
+    admin, user = await site.browser("root"), await site.browser("ada")
+    for words in (
+        "the last valid policy stays in force: rule 1, <b>: no; rule 2: no",
+        "3 idle servers were stopped by something else",
+    ):
+        assert words in unescape((await admin.go(PREFIX + "rules")).text)
+        assert words not in unescape((await user.go(PREFIX)).text)

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import os
 import re
 import sqlite3
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ import pytest
 
 from common.errors import ConfigError, StoreUnavailable
 from services.formgrader_proxy.store.audit import Audit, Change
+from services.formgrader_proxy.store.kept import kept_courses
 from tests.fakes.databases import db_url, postgres, postgres_url
 from tests.fakes.postgres import Postgres
 
@@ -149,3 +151,24 @@ def test_an_unusable_url(url: str) -> None:
     """It is refused with what to write instead."""
     with pytest.raises(ConfigError, match="sqlite:///FILE"):
         Audit(url)
+
+
+async def test_the_last_valid_courses(db_url: str, tmp_path: Path) -> None:
+    """The latest text of one file, after a restart, too; another file has none."""
+    first, second = tmp_path / "a.toml", tmp_path / "b.toml"
+    assert await kept_courses(db_url, first) is None
+    audit = Audit(db_url)
+    await audit.open()
+    try:
+        await audit.keep_courses(first, "one")
+        await audit.keep_courses(first, "two")
+    finally:
+        await audit.close()
+    assert await kept_courses(db_url, first) == "two"
+    assert await kept_courses(db_url, second) is None
+
+
+async def test_reading_the_last_valid_courses_creates_no_database(tmp_path: Path) -> None:
+    """The courses file is invalid, so the service may not run at all."""
+    assert await kept_courses(f"sqlite:///{tmp_path}/none.sqlite", tmp_path / "a.toml") is None
+    assert os.listdir(tmp_path) == []

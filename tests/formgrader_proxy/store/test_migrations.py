@@ -79,6 +79,7 @@ TABLES = {
     "formgrader_audit",
     "formgrader_job",
     "formgrader_job_item",
+    "formgrader_kept_courses",
     "formgrader_schema",
     "formgrader_secret",
 }

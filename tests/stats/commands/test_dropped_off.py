@@ -22,7 +22,7 @@ def test_formats(demo: Run) -> None:
     assert len(found) == len(lines) - 2
     dropped = [row for row in found if row["status"] == "dropped off"]
     assert dropped
-    assert lines[-1].startswith(f"{len(dropped)} dropped off, ")
+    assert lines[-1].startswith(f"dropped off: {len(dropped)}; hasn't started: ")
     assert [row["last_active"] for row in dropped] == sorted(
         (row["last_active"] for row in dropped), reverse=True
     )
@@ -41,7 +41,7 @@ def test_addresses(demo: Run) -> None:
     assert demo(*wanted, "--email={name}@uni.example")[1] == out
     code, out, err = demo(*wanted)
     assert (code, out) == (1, "")
-    assert "names cannot be addresses: made-up-" in err
+    assert "users have no e-mail address: made-up-" in err
     assert "set --email-domain" in err
 
 

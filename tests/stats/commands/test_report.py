@@ -47,6 +47,9 @@ def test_inactive_members(demo: Run) -> None:
     tomorrow = (datetime.now().astimezone() + timedelta(days=2)).date().isoformat()
     out = demo("report", f"--inactive-since={tomorrow}", "--group=nbgrader-course101")[1]
     assert out.splitlines()[-1] == "60 not active"
+    never = [line.split() for line in out.splitlines() if line.endswith(" 0")]
+    assert never
+    assert all(cells[1:] == ["never", "never", "0"] for cells in never)
     long_ago = demo("report", "--inactive-since=2001-01-01", "--format=json")[1]
     assert len(json.loads(long_ago)) < 20
 
@@ -230,3 +233,11 @@ def test_a_misspelled_group_or_user_is_an_error(demo: Run) -> None:
     assert (code, out) == (1, "")
     assert '--group: no group named nbgrader-course110 has been seen; did you mean "' in err
     assert "--user: no user named nobody has been seen." in err
+
+
+@pytest.mark.parametrize("days", ["--since=2127-01-01", "--until=2020-01-01"])
+def test_days_without_records(demo: Run, days: str) -> None:
+    """A mistyped year must not look like an empty hub."""
+    code, out, errors = demo("report", days)
+    assert (code, out) == (1, "")
+    assert "there are no records of these days; records cover 20" in errors

@@ -67,6 +67,8 @@ def test_names_are_text() -> None:
     text = document(page(meeting(title=HOSTILE), HOSTILE), made_up=False)
     assert HOSTILE not in text
     assert text.count("&lt;script&gt;") == 4  # twice in the title, and in the page
+    text = document(page(meeting(title="a\u202eb"), ""), made_up=False)
+    assert "<title>a\ufffdb," in text
 
 
 def test_numbers_stay_with_their_units() -> None:

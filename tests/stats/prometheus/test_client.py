@@ -49,6 +49,11 @@ async def connected(url: str, **settings: object) -> AsyncIterator[PrometheusCli
         (200, {}, OK % b'{"metric":{"pod":1},"values":[]}', "unexpected time series"),
         (200, {}, OK % b'{"metric":{},"values":[[1]]}', "unexpected time series"),
         (200, {}, (OK % b"")[:-5], "not that of a Prometheus"),
+        (200, {}, b'{"a":' * 20_000, "not that of a Prometheus"),
+        (200, {}, OK % (b"[" * 20_000), "not that of a Prometheus"),
+        (200, {}, OK % b'{"values":[[1e300,"1"]]}', "other times"),
+        (200, {}, OK % b'{"values":[[-3600,"1"]]}', "other times"),
+        (200, {}, OK % b'{"values":[[0,"1"],[15,"1"],[30,"1"],[45,"1"]]}', "other times"),
     ],
 )
 async def test_unusable_responses(

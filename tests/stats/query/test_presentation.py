@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from services.stats.query.figures import Kind
-from services.stats.query.presentation import UNKNOWN, display, unbroken, utc
+from services.stats.query.presentation import UNKNOWN, display, plain, unbroken, utc
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,10 @@ def test_unbroken() -> None:
     """A number stays with its unit; other spaces can break a line."""
     text = unbroken("You worked 5 h 20 min on 3 days in 2 months.")
     assert text.replace("\N{NO-BREAK SPACE}", "_") == "You worked 5_h 20_min on 3_days in 2 months."
+
+
+def test_plain() -> None:
+    """Nothing reverses the text after it or is invisible, and Persian names stay as they are."""
+    assert plain("a\u202eb\u2066\u200b\x1b") == "a\ufffdb\ufffd\ufffd\ufffd"
+    name = "می\N{ZERO WIDTH NON-JOINER}نا"
+    assert plain(name) == name

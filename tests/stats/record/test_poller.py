@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from aiohttp import web
 
+from services.stats.record.poller import Poller
 from services.stats.record.recorder import Recorder, RecorderSettings
 from services.stats.store import tables as t
 from services.stats.store.store import Store
@@ -218,3 +219,9 @@ async def test_many_invalid_values_are_counted(
     await recorder.poll()
     assert caplog.text.count("Unexpected response from the Hub: server") == 20
     assert "10 more unexpected values" in caplog.text
+
+
+def test_waiting_for_metrics_is_no_gap(scenario: Scenario) -> None:
+    """With the shortest interval, slow metrics do not delay the next poll."""
+    poller = Poller(scenario.hub, interval=10, full_interval=3600)
+    assert poller.counters.seconds == 2.5

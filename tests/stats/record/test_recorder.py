@@ -8,7 +8,10 @@ import pytest
 
 from common.errors import StoreUnavailable
 from services.stats.record.recorder import Recorder, RecorderSettings
+from services.stats.recorder_state import State
+from services.stats.store import store as store_module
 from services.stats.store import tables as t
+from services.stats.store.daily.forget import forget
 from tests.fakes.clock import START
 from tests.fakes.postgres import Postgres
 from tests.stats.record.scenarios.recorders import MINUTE, Scenario
@@ -216,3 +219,28 @@ async def test_next_years_group_is_another_one(scenario: Scenario) -> None:
     ana, ben = (recorder.state.people[name].id for name in ("ana", "ben"))
     assert members == {(names[ended], ana), (names["nbgrader-x"], ben)}
     assert (await recorder.store.load_state()).groups == recorder.state.groups
+
+
+async def test_the_database_fails_after_someone_was_forgotten(
+    scenario: Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the recorder still knows of them is not written when the database is back."""
+    recorder = await scenario.leading()
+    scenario.start("ana")
+    await recorder.poll()
+    await forget(recorder.store, "ana")
+
+    async def fail(_connection: object) -> State:
+        raise StoreUnavailable("the database is away")
+
+    scenario.pass_minutes(5)
+    scenario.touch("ana")
+    with monkeypatch.context() as away:
+        away.setattr(store_module, "read_state", fail)
+        assert not (await recorder.poll()).written
+    scenario.pass_minutes(5)
+    scenario.stop("ana")
+    del scenario.fake.users["ana"]
+    assert (await recorder.poll()).error == ""
+    assert "ana" not in {row[1] for row in await scenario.rows(t.users)}
+    assert await scenario.rows(t.sessions) == []

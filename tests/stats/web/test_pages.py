@@ -53,3 +53,15 @@ async def test_only_dates_with_a_time_follow_the_address(site: StatsSite) -> Non
         assert f"2026-03-02 {shown}</time>" in page.text
     # The drawing has a row for each recorded day, of which Ana's late session covers two.
     assert page.text.count('class="running"') == 4  # the key, Monday, Tuesday and its night
+
+
+async def test_names_do_not_reverse_titles(site: StatsSite) -> None:
+    """No element can keep U+202E apart in the title of a browser's tab."""
+    browser = await site.browser("root")
+    for path in pages(site):
+        for name in ("user", "group"):
+            page = await browser.go(f"{PREFIX}{path}?{ALL}&{name}=a%E2%80%AEb")
+            for title in re.findall(r"<title>(.*?)</title>", page.text):
+                assert title.isprintable(), (path, name)
+    shown = await browser.go(f"{PREFIX}person?{ALL}&user=a%E2%80%AEb")
+    assert "<title>a\ufffdb \N{EN DASH} Statistics" in shown.text

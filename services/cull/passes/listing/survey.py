@@ -13,6 +13,7 @@ from common.hub.client import HubClient
 from common.hub.models import Server, User
 from services.cull.evaluator import PolicyEvaluator, Snapshot
 from services.cull.passes.hub_health import HubHealth
+from services.cull.passes.listing.foreign_stops import ForeignStops, in_words
 from services.cull.passes.listing.pending import Pending, ServerKey
 from services.cull.passes.listing.reporting import Reporting
 from services.cull.passes.own_stops import OwnStops
@@ -207,6 +208,8 @@ class Surveyor:
         self._groups_visible = False
         self._no_time: set[ServerKey] = set()
         self._pending = Pending()
+        self.foreign_stops = ForeignStops()
+        self._up_since: datetime | None = None
 
     @property
     def stuck(self) -> int:
@@ -221,6 +224,7 @@ class Surveyor:
         settings = self._settings
         survey = Survey(tally, by_user=settings.cull_users, keep_servers=settings.keep_servers)
         broken, gaps = self._hub.broken_items, self._hub.gaps
+        self.foreign_stops.begin()
         try:
             await self._hub_health.check_before_pass()
             await self._read_pages(survey, abandoned)
@@ -234,6 +238,8 @@ class Surveyor:
                 await self._hub_health.check()
         if self._hub.gaps > gaps:
             log.info("The listing changed while it was read; the next pass finds missed users.")
+        missed = self._hub.gaps > gaps or self._hub.broken_items > broken
+        self._check_foreign_stops(survey, missed=missed)
         self._check_reporting(survey)
         self._report(survey, self._hub.broken_items - broken)
         return survey
@@ -277,6 +283,7 @@ class Surveyor:
         try:
             for name, server in user.servers.items():
                 if is_running(server):
+                    self.foreign_stops.add(user.name, server, snapshot.now)
                     verdict = None
                     if snapshot.arbiter is not None:  # else not even a coroutine for each server
                         verdict = await snapshot.verdict(user, server)
@@ -310,6 +317,20 @@ class Surveyor:
             )
         else:
             log.info("Servers report their activity to the Hub: idle ones are stopped again.")
+
+    def _check_foreign_stops(self, survey: Survey, *, missed: bool) -> None:
+        """Warn once a day if something else stops idle servers; ``missed``: not all were read."""
+        foreign, now = self.foreign_stops, self._hub.hub_now()
+        if missed or not survey.tally.complete or survey.reporting.is_missing:
+            foreign.forget()
+            return
+        health = self._hub_health
+        before, self._up_since = self._up_since, health.settle.counted_from
+        same_hub = before == self._up_since and not health.settling
+        own = [(one.user.name, due.name) for one in survey.candidates for due in one.servers]
+        stopped = foreign.end(own, now, comparable=same_hub)
+        if stopped and foreign.should_warn(now):
+            log.warning("%s", in_words(stopped))
 
     def _report(self, survey: Survey, broken: int) -> None:
         if broken:

@@ -60,14 +60,14 @@ class AddressList:
 
     @property
     def report(self) -> str:
-        """How many names cannot be addresses, for people to read; empty if all can."""
+        """How many users have no address, for people to read; empty if all have one."""
         number = len(self.without)
         if not number:
             return ""
         return (
-            "1 name cannot be an address"
+            "1 user has no e-mail address"
             if number == 1
-            else f"{number:,} names cannot be addresses"
+            else f"{number:,} users have no e-mail address"
         )
 
     @property

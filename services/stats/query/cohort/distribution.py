@@ -118,14 +118,14 @@ def effort(found: Distribution) -> Histogram:
         ]
         bins.append(Bin(_minutes_label(start, end), start, end, inside))
     note = (
-        f"Active time per week, on average over {counted(found.weeks, 'complete week')} from the"
-        " week of joining."
+        f"The mean over {counted(found.weeks, 'complete week')}, of each user from the week in"
+        " which they joined."
     )
     if found.left_out:
         verb = "is" if found.left_out == 1 else "are"
         note += (
-            f" {counted(found.left_out, 'week')} of the range {verb} left out: not over, only in"
-            " part in the range, or less than 90 % observed."
+            f" {counted(found.left_out, 'week')} {verb} left out: not over, only partly in the"
+            " range, or less than 90 % observed."
         )
     if len(users) < len(found.users):
         missing = len(found.users) - len(users)

@@ -10,6 +10,7 @@ from services.stats.days import By, Period, bounds
 from services.stats.intervals import Interval
 from services.stats.query.cohort.standing import Standings
 from services.stats.query.figures import Kind
+from services.stats.query.glance.units import EXACT_HOURS
 from services.stats.query.people import PersonRow
 from services.stats.query.periods import Summary
 from services.stats.query.question import Range, Span
@@ -95,7 +96,10 @@ class Row(NamedTuple):
     def change(self) -> float | None:
         if not self.comparable or self.value is None or self.before is None:
             return None
-        return round(self.value - self.before, 2)
+        values = (self.value, self.before)
+        if self.kind is Kind.HOURS and min(values) >= EXACT_HOURS:
+            return round(values[0]) - round(values[1])  # as both are displayed
+        return round(values[0] - values[1], 2)
 
 
 _FIGURES = (

@@ -109,7 +109,9 @@ def _dropped(found: Standings) -> list[str]:
         return [f"Everybody who worked before {found.since} has also worked since."]
     said = []
     if dropped or not (unknown or present):
-        said.append(f"{_people(dropped)} worked before {found.since}, but not since.")
+        said.append(
+            f"{_people(dropped)} worked earlier in this period, but not since {found.since}."
+        )
     if present:
         said.append(
             f"{_people(present)} worked before {found.since}; at the Hub since, but no work was"
@@ -206,7 +208,7 @@ def sessions(meeting: Meeting) -> list[str]:
     said = [f"{counted(total.sessions, 'server')} {_were(total.sessions)} started."]
     if total.median_minutes is not None and total.p90_minutes is not None:
         said.append(
-            f"Half of the sessions that ended took at most {duration(total.median_minutes)}, nine"
+            f"Half of the sessions that ended lasted at most {duration(total.median_minutes)}, nine"
             f" in ten at most {duration(total.p90_minutes)}."
         )
     return said
@@ -217,8 +219,9 @@ def savings(meeting: Meeting) -> list[str]:
     saved = meeting.total.saved_hours
     if saved is None:
         return []
+    which = "the culler stopped" if meeting.total.saved_audited else "stopped while idle"
     return [
-        f"Servers that stopped while idle would have run for another {_hours(saved)}: an estimate,"
+        f"Servers that {which} would have run for another {_hours(saved)}: an estimate,"
         " which assumes that they would have run until their next use, at most 24 h each."
     ]
 

@@ -116,8 +116,8 @@ COLUMNS = (
     Column("running", "Running now"),
 )
 _NOTE = (
-    "Server hours in the range, and the share of the observed ones in which the user of the"
-    " server worked."
+    "Server hours in the range. “Active” in the table is the share of the observed hours in which"
+    " the server's user worked."
 )
 _UNKNOWN = {
     Dimension.PROFILE: "The profile is unknown if the user had none to choose from.",

@@ -17,7 +17,7 @@ UNREADABLE = (
 """Shown if nothing is known of the whole range."""
 
 _NOTE = (
-    "Servers that started, and attempts that failed, as counted by the Hub: none is missed, however"
+    "Servers that started, and attempts that failed, as counted by the Hub, however"
     " short the session. Refused: too many servers were starting or running."
 )
 
@@ -168,7 +168,7 @@ def _sentence(total: SpawnSummary) -> str:
         return f"More than 1 of 10 servers took longer than {_seconds(slowest)} to start."
     return (
         f"9 of 10 servers started within {_seconds(total.p90_seconds)}. The Hub counts in bins, so"
-        " that this is an upper bound."
+        " this is an upper bound."
     )
 
 

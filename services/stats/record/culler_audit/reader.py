@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import aiohttp
 import msgspec
@@ -26,6 +26,8 @@ MOST_PAGES = 5
 """Read for one poll."""
 
 SECONDS = 10.0
+"""A culler that needs longer is left out of this poll."""
+
 MOST_BYTES = 4 * 1024 * 1024
 
 STOPS = ("stop", "remove")
@@ -33,10 +35,16 @@ CERTAIN = ("done", "overdue")
 """The outcomes after which the server has stopped because of the culler."""
 
 
+Time = Annotated[datetime, msgspec.Meta(tz=True)]
+
+YEARS = range(1970, 2200)
+"""The years in which events can have taken place."""
+
+
 class Event(msgspec.Struct, frozen=True):
     """The fields of an event that matter here. Source: ``services/cull/web/api/types.py``."""
 
-    at: datetime
+    at: Time
     action: str
     name: str
     server: str | None = None
@@ -48,8 +56,8 @@ class Page(msgspec.Struct, frozen=True):
 
     events: list[Event]
     next_before: int | None = None
-    complete_since: datetime | None = None
-    complete_until: datetime | None = None
+    complete_since: Time | None = None
+    complete_until: Time | None = None
 
 
 class StopsRead(NamedTuple):
@@ -60,20 +68,30 @@ class StopsRead(NamedTuple):
 
 
 class AuditReader:
-    """``url`` is that of the culler's pages, with a slash at the end."""
+    """``url`` is that of the culler's pages, with a slash at the end.
+
+    ``seconds``: how long the log may take, with all its pages.
+    """
 
     def __init__(
-        self, session: aiohttp.ClientSession, url: str, token: str, *, clock: Clock
+        self,
+        session: aiohttp.ClientSession,
+        url: str,
+        token: str,
+        *,
+        clock: Clock,
+        seconds: float = SECONDS,
     ) -> None:
         self.problem = ""
         self._url = url.rstrip("/") + "/api/audit"
-        self._api = Api(session, token, HUB_ERRORS, clock, NO_RETRY, SECONDS)
+        self._api = Api(session, token, HUB_ERRORS, clock, NO_RETRY, seconds)
+        self._seconds = seconds
         self._decode: Callable[[bytes], Page] = msgspec.json.Decoder(Page).decode
 
     async def read(self, since: datetime) -> StopsRead | None:
         """The stops since then; None if the log cannot be read."""
         try:
-            async with asyncio.timeout(SECONDS):
+            async with asyncio.timeout(self._seconds):
                 read = await self._read(since)
         except HubForbidden:
             problem = (
@@ -81,7 +99,7 @@ class AuditReader:
                 f" {CULLER_AUDIT_SCOPE}"
             )
         except TimeoutError:
-            problem = f"no response within {SECONDS:.0f} s"
+            problem = f"no response within {self._seconds:.0f} s"
         except HubError as error:
             problem = str(error)
         else:
@@ -122,5 +140,13 @@ class AuditReader:
         request = Request(
             "GET", URL(self._url, encoded=True).with_query(query), most_bytes=MOST_BYTES
         )
-        await self._api.send(request, check=lambda body: pages.append(self._decode(body)))
+        await self._api.send(request, check=lambda body: pages.append(self._checked(body)))
         return pages[-1]
+
+    def _checked(self, body: bytes) -> Page:
+        """The page in a body. Raises ValueError if it is none, or a time is impossible."""
+        page = self._decode(body)
+        times = [*(event.at for event in page.events), page.complete_since, page.complete_until]
+        if any(time is not None and time.year not in YEARS for time in times):
+            raise ValueError("a time is impossible")
+        return page

@@ -7,7 +7,7 @@ with the reason "exited", and again as the error that follows.
 """
 
 from datetime import UTC, datetime
-from math import isfinite, isnan
+from math import isfinite
 from typing import NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -21,6 +21,9 @@ COUNTED_AGAIN = "exited"
 """The reason of spawns that the Hub counts a second time with another reason."""
 
 START = "process_start_time_seconds"
+
+MOST = 2**31 - 1
+"""The largest number and the longest time that are believed, and that a database can store."""
 
 Totals = dict[str, tuple[int, float, dict[float, int]]]
 
@@ -78,10 +81,13 @@ class _Series:
         self.up_to: dict[float, int] = {}
 
     def add(self, suffix: str, bound: str, value: float) -> None:
+        """Raises ValueError if the value cannot be one of a histogram of durations."""
+        if not 0 <= value <= MOST:  # NaN, too
+            raise ValueError("impossible value")
         if suffix == "_count":
             self.count = int(value)
         elif suffix == "_sum":
-            self.seconds = 0.0 if isnan(value) else value
+            self.seconds = value
         elif suffix == "_bucket":
             self.up_to[float(bound)] = int(value)
 

@@ -22,18 +22,18 @@ class CounterReader:
     def __init__(self, hub: HubClient, *, seconds: float = SECONDS) -> None:
         self.problem = ""
         self._hub = hub
-        self._seconds = seconds
+        self.seconds = seconds
 
     async def read(self) -> Reading | None:
         """The counters now; None if they cannot be read."""
         try:
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout(self.seconds):
                 page = await self._hub.metrics_page(most_bytes=MOST_BYTES)
             reading = parse(page)
         except HubForbidden:
             problem = "the token lacks the scope read:metrics"
         except TimeoutError:
-            problem = f"no response within {self._seconds:.0f} s"
+            problem = f"no response within {self.seconds:.0f} s"
         except (HubError, InvalidMetrics) as error:
             problem = str(error)
         else:

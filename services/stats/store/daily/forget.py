@@ -20,7 +20,7 @@ from services.stats.store.daily.records import read_days
 from services.stats.store.daily.rollup import CountedDay
 from services.stats.store.daily.rows import replace_day
 from services.stats.store.daily.without_person import Erased, is_empty, without_person
-from services.stats.store.excluded import Excluded
+from services.stats.store.excluded import Excluded, forget_suggestions
 from services.stats.store.mapping import group_day_of, group_day_row, person_of
 from services.stats.store.store import Store
 from services.stats.store.tables import FOREVER
@@ -60,6 +60,7 @@ async def forget(store: Store, name: str) -> int:
             until = date.fromisoformat(meta["rolled_until"])
             await _roll_up_again(store, connection, max(seen, raw_from), until)
         await _delete_unused_names(connection)
+        await forget_suggestions(store, connection, meta, name)
         await store.write_meta(connection, edits=int(meta["edits"]) + 1)
     await store.database.truncate_wal()
     return len(people)

@@ -5,7 +5,7 @@ an older day (by an import, or after an outage of the Hub) causes it to be rolle
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import delete, func, select
@@ -26,11 +26,13 @@ LATE = timedelta(hours=1)
 """How long after midnight a day is rolled up."""
 
 
-async def roll_up_until(store: Store, now: datetime) -> list[date]:
+async def roll_up_until(
+    store: Store, now: datetime, *, go_on: Callable[[], bool] = lambda: True
+) -> list[date]:
     """Roll up all days that are over and not rolled up yet; returns these days.
 
-    Each day is one transaction. If the days in the database are of another time zone than the
-    store's, all days with raw records are rolled up again.
+    Each day is one transaction, and after each, ``go_on`` may end this. If the days in the database
+    are of another time zone than the store's, all days with raw records are rolled up again.
     """
     done = []
     while (day := await _next_day(store, now)) is not None:
@@ -47,6 +49,8 @@ async def roll_up_until(store: Store, now: datetime) -> list[date]:
                 timezone=store.zone.key,
             )
         done.append(day)
+        if not go_on():
+            break
     return done
 
 

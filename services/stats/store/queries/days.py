@@ -14,7 +14,7 @@ from services.stats.store.daily.records import since_when
 from services.stats.store.daily.rollup import SAVES_AT_MOST, DayRecords, roll_up
 from services.stats.store.queries.observation import hub_days, seen_of, stored_days
 from services.stats.store.queries.selection import Selection
-from services.stats.store.queries.sessions import activity_of, sessions_of
+from services.stats.store.queries.sessions import ByDay, activity_of, sessions_of
 from services.stats.store.queries.spawns import starts
 
 
@@ -76,8 +76,8 @@ async def _days_of_user(selection: Selection) -> list[GroupDay]:
     rows: list[GroupDay] = []
     pruned = await _pruned_days(selection, user_id)
     sessions = await sessions_of(selection, SAVES_AT_MOST)
-    activity = [(user_id, interval) for interval in await activity_of(selection, user_id)]
     seen = await seen_of(selection, since_when(sessions, selection.window))
+    records = ByDay(sessions, await activity_of(selection, user_id))
     active_days = await _active_days_before(selection, user_id)
     for hub in await hub_days(selection):
         shown = selection.visible(user_id, hub.day)
@@ -87,19 +87,21 @@ async def _days_of_user(selection: Selection) -> list[GroupDay]:
             window = bounds(hub.day, selection.zone)
             if selection.now < window.end:
                 window = Interval(window.start, max(window.start, selection.now))
+            its_sessions, its_activity = records.of(window)
             _, (row, *_) = roll_up(
                 DayRecords(
                     day=hub.day,
                     window=window,
                     zone=selection.zone,
-                    sessions=sessions if shown else (),
-                    activity=activity if shown else (),
+                    sessions=its_sessions if shown else (),
+                    activity=[(user_id, one) for one in its_activity] if shown else (),
                     seen=seen,
                     servers_known=hub.servers_known,
                     people=1,
                 )
             )
         active_days += [hub.day] * row.active
+        active_days = [day for day in active_days if hub.day - day < timedelta(days=30)]
         rows.append(
             row._replace(
                 members=int(shown),

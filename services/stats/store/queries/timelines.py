@@ -48,7 +48,10 @@ def _visible_parts(selection: Selection, session: Session) -> list[Session]:
         return [session]
     return [
         session._replace(
-            started=part.start, last_activity=min(session.last_activity, part.end), ended=part.end
+            started=part.start,
+            # When they worked before they joined is not shown either.
+            last_activity=min(max(session.last_activity, part.start), part.end),
+            ended=None if session.ended is None and part.end == run.end else part.end,
         )
         for part in parts
     ]

@@ -78,7 +78,7 @@ def _facts(
             Fact(
                 f"Peak expected on {row.day}",
                 row.expected,
-                note="" if row.upper is None else f"up to {row.upper:,}",
+                note="" if row.upper is None else f"(upper value: {row.upper:,})",
                 unknown="too few observed weeks",
             )
             for row in rows

@@ -21,6 +21,8 @@ const DATES = [
 /* From this width on, lines are labelled at their ends; a narrow chart has its legend only. */
 const LABELLED = 420;
 const LINE_HEIGHT = 16;
+/* The width of a chart that is printed: it fits A4 and Letter. */
+const ON_PAPER = 640;
 /* Between the ticks of days there is no hour. */
 const DAYS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 30, 60, 90, 120, 180, 365, 730].map((days) => days * DAY);
 const drawn = [];
@@ -203,8 +205,13 @@ function options(data, runs, bars, width) {
   // Space for half a bar at both ends.
   const half = (data.isTime ? (data.x[1] ?? data.x[0] + DAY) - data.x[0] : 1) * 0.6;
   const edge = bars ? { range: () => [data.x[0] - half, data.x[data.x.length - 1] + half] } : {};
-  // The legend shows the last complete values unless the cursor points at others.
+  // The legend shows the last complete values unless the cursor points at others. A histogram has
+  // no last value, so its legend appears with the cursor.
   const shown = (texts, at) => texts[at ?? data.last] ?? UNKNOWN;
+  const showLegend = (plot) => {
+    const legend = plot.root.querySelector(".u-legend");
+    if (legend) legend.style.visibility = data.last < 0 && plot.cursor.idx == null ? "hidden" : "";
+  };
   return {
     width,
     height: HEIGHT,
@@ -232,6 +239,8 @@ function options(data, runs, bars, width) {
         (plot) => shadeGaps(plot, runs, data.x, "--unobserved"),
         (plot) => shadeGaps(plot, gaps(data, true), data.x, "--incomplete"),
       ],
+      ready: [showLegend],
+      setLegend: [showLegend],
       draw: [(plot) => drawSoFar(plot, data, bars), (plot) => label(plot, data, bars)],
     },
   };
@@ -259,7 +268,8 @@ function draw(table) {
   box.dataset.gaps = runs.length;
   table.closest("section").insertBefore(box, table.closest("details"));
   const bars = table.dataset.draw === "bars";
-  const make = () => new uPlot(options(data, runs, bars, box.clientWidth), [data.x, ...data.series.map((one) => one.values)], box);
+  const width = () => (onPaper() ? Math.min(box.clientWidth, ON_PAPER) : box.clientWidth);
+  const make = () => new uPlot(options(data, runs, bars, width()), [data.x, ...data.series.map((one) => one.values)], box);
   let plot = make();
   box.addEventListener("keydown", (event) => moveByKey(plot, event, data.x.length));
   new ResizeObserver(() => {
@@ -271,9 +281,19 @@ function draw(table) {
   });
 }
 
+const onPaper = () => document.documentElement.classList.contains("on-paper");
+
+/* A printed page is light and narrower, whatever the screen is like. */
+function redraw(forPaper) {
+  document.documentElement.classList.toggle("on-paper", forPaper);
+  drawn.forEach((again) => again());
+}
+
 offerZones();
 document.querySelectorAll(".timeline").forEach(showFirstBar);
 if (typeof uPlot !== "undefined") {
   for (const table of document.querySelectorAll("table[data-draw]")) draw(table);
 }
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawn.forEach((again) => again()));
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => redraw(onPaper()));
+addEventListener("beforeprint", () => redraw(true));
+addEventListener("afterprint", () => redraw(false));

@@ -40,14 +40,14 @@ def test_nobody_is_left_out_silently() -> None:
     found = AddressList.of(names, UNI)
     assert found.addresses == ("ana@uni.example", "ben@other.example")
     assert found.without == ("a b", "名前", "@x", "c@d@e")
-    assert found.report == "4 names cannot be addresses"
+    assert found.report == "4 users have no e-mail address"
     assert found.text == "ana@uni.example\nben@other.example\n"
 
 
 def test_without_a_template_only_names_can_be_addresses() -> None:
     found = AddressList.of(["ana", "ben@other.example"], "")
     assert (found.addresses, found.without) == (("ben@other.example",), ("ana",))
-    assert found.report == "1 name cannot be an address"
+    assert found.report == "1 user has no e-mail address"
 
 
 def test_a_link_has_all_addresses_or_does_not_exist() -> None:

@@ -84,7 +84,7 @@ def test_without_a_complete_week_there_are_no_minutes() -> None:
     """They would be a lower bound; users who joined later are counted, not shown as zero."""
     nobody = effort(of(users(0, 0, weeks=0), left_out=2))
     assert (nobody.bins, nobody.sentences) == ([], [])
-    assert "2 weeks of the range are left out" in nobody.note
+    assert "2 weeks are left out" in nobody.note
     assert quartiles_of(of(users(0, 0, weeks=0))) is None
     some = effort(of([*users(60), *users(0, weeks=0)]))
     assert sum(len(one.users) for one in some.bins) == 1

@@ -6,8 +6,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from services.stats.days import By, Period
+from services.stats.query.figures import Kind
 from services.stats.query.meeting.model import (
     Meeting,
+    Row,
     bar_length,
     before,
     rows,
@@ -91,6 +93,15 @@ def test_changes_are_those_of_complete_periods() -> None:
         meeting(before=None),
     ):
         assert {row.change for row in rows(other)} == {None}
+
+
+@pytest.mark.parametrize(
+    ("value", "before", "change"),
+    [(13864.6, 17114.3, -3249), (9.5, 11.0, -1.5), (9.99, 9.24, 0.75)],
+)
+def test_a_change_of_hours_fits_the_hours(value: float, before: float, change: float) -> None:
+    """Hours that are displayed as whole numbers differ by what a reader calculates."""
+    assert Row("Saved", Kind.HOURS, value, before, comparable=True).change == change
 
 
 def test_an_unknown_figure_has_no_change() -> None:

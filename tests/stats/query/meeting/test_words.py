@@ -101,7 +101,7 @@ def test_people() -> None:
         "12 people worked in a server, 3 more than in the 28 days before.",
         "In an average week, 8.2 did.",
         "3 accounts were created.",
-        "1 person worked before 2026-03-16, but not since.",
+        "1 person worked earlier in this period, but not since 2026-03-16.",
     ]
 
 
@@ -147,7 +147,7 @@ def test_who_may_have_worked_did_not_drop_off() -> None:
         standing("zoe", Standing.UNKNOWN),
     ]
     assert words.people(meeting(standings=Standings(14, SINCE, rows=rows)))[3:] == [
-        "1 person worked before 2026-03-16, but not since.",
+        "1 person worked earlier in this period, but not since 2026-03-16.",
         "1 person worked before 2026-03-16; at the Hub since, but no work was observed.",
         "Of 2 people who worked before 2026-03-16, it is not known whether they have worked since.",
     ]
@@ -190,7 +190,7 @@ def test_servers_and_sessions() -> None:
     ]
     assert words.sessions(MEETING) == [
         "20 servers were started.",
-        "Half of the sessions that ended took at most 1 h 5 min, nine in ten at most 3 h.",
+        "Half of the sessions that ended lasted at most 1 h 5 min, nine in ten at most 3 h.",
     ]
     imported = with_total(server_hours=None, sessions=None, saved_hours=None)
     assert words.servers(imported) == ["Nothing is known about servers on these days."]

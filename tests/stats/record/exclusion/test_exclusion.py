@@ -4,7 +4,9 @@ import logging
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from common.errors import StoreUnavailable
 from common.hub.models import User
 from services.stats.days import Period
 from services.stats.pseudonyms import Pseudonyms
@@ -12,6 +14,8 @@ from services.stats.query.access import WholeHub
 from services.stats.record.recorder import Recorder, RecorderSettings
 from services.stats.settings.exclusion import Exclusion
 from services.stats.store import tables as t
+from services.stats.store.daily import rows
+from services.stats.store.daily.rollup import CountedDay
 from services.stats.store.queries.dashboard import Queries
 from services.stats.store.store import LeadershipLost
 from tests.fakes.clock import START
@@ -195,3 +199,50 @@ async def test_terms_are_kept(scenario: Scenario) -> None:
     assert await Queries(recorder.store).terms() == (term,)
     recorder = await restarted(scenario, RecorderSettings())
     assert await Queries(recorder.store).terms() == ()
+
+
+async def test_the_database_fails_while_the_exclusions_are_compared(
+    scenario: Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The recorder compares them again: another setting must not be ignored until a restart."""
+    recorder = await scenario.recorder(excluding("ben"))
+
+    async def fail() -> Exclusion:
+        raise StoreUnavailable("the database is away")
+
+    with monkeypatch.context() as away:
+        away.setattr(recorder.store, "kept_exclusion", fail)
+        with pytest.raises(StoreUnavailable):
+            await recorder.acquire_leadership()
+    assert not recorder.is_leader
+    assert await recorder.acquire_leadership()
+    await recorder.poll()
+    assert await marked(scenario) == {"ana": False, "ben": True}
+
+
+async def test_counting_again_does_not_delay_polls(
+    scenario: Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another setting counts all days again: as many after each poll as there is time for."""
+    recorder = await scenario.leading()
+    for _ in range(6):
+        await recorder.poll()
+        scenario.pass_minutes(24 * 60)
+    replace_day = rows.replace_day
+
+    async def slow(connection: AsyncConnection, counted: CountedDay) -> None:
+        scenario.pass_minutes(2)
+        await replace_day(connection, counted)
+
+    monkeypatch.setattr(rows, "replace_day", slow)
+    recorder = await restarted(scenario, excluding("ben"))
+    began = scenario.clock.monotonic()
+    assert (await recorder.poll()).written
+    counting = [recorder.counting]
+    assert scenario.clock.monotonic() - began < 300
+    for _ in range(3):
+        await recorder.poll()
+        counting.append(recorder.counting)
+    assert (counting[0], counting[-1]) == (True, False)
+    assert (await recorder.store.kept_exclusion()).patterns == ("ben",)
+    assert await rows.roll_up_until(recorder.store, scenario.clock.now()) == []

@@ -68,6 +68,11 @@ def test_prefix_and_unknown_start() -> None:
         (b'a_server_spawn_duration_seconds_count{status="success"} many', "not in Prometheus"),
         (b'a_server_spawn_duration_seconds_count{status="success"} NaN', "not in Prometheus"),
         (b'a_server_spawn_duration_seconds_count{status="success"} +Inf', "not in Prometheus"),
+        (b'a_server_spawn_duration_seconds_count{status="success"} 1e300', "not in Prometheus"),
+        (b'a_server_spawn_duration_seconds_count{status="success"} -1', "not in Prometheus"),
+        (b'a_server_spawn_duration_seconds_sum{status="success"} NaN', "not in Prometheus"),
+        (b'a_server_spawn_duration_seconds_sum{status="success"} +Inf', "not in Prometheus"),
+        (b'a_server_spawn_duration_seconds_sum{status="success"} -3', "not in Prometheus"),
         (b"\xff\xfe server_spawn_duration_seconds \x00", "not in Prometheus"),
     ],
 )

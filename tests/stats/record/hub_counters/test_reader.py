@@ -91,7 +91,7 @@ async def test_unreadable_metrics(
     monkeypatch.setattr(reader, "MOST_BYTES", 1000)
     caplog.set_level(logging.INFO)
     recorder = await scenario.leading()
-    recorder.poller.counters._seconds = 0.2
+    recorder.poller.counters.seconds = 0.2
     breaks(scenario.fake)
     for _ in range(3):
         result = await recorder.poll()

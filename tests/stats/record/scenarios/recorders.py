@@ -63,7 +63,7 @@ class Scenario:
 
     def start(self, name: str) -> None:
         """The user starts the default server now."""
-        self.fake.add_server(name, age=0, idle=0)
+        self.fake.add_server(name, started=self.clock.now())
         self.touch(name)
 
     def stop(self, name: str) -> None:

@@ -10,9 +10,11 @@ from sqlalchemy import select
 from services.stats.days import Period
 from services.stats.query.access import Members, WholeHub
 from services.stats.records import Changes, GroupDay, Person, Poll, Session
+from services.stats.settings.exclusion import Exclusion
 from services.stats.store import tables as t
 from services.stats.store.daily.forget import forget
 from services.stats.store.daily.rows import roll_up_until
+from services.stats.store.excluded import keep_unmatched, read_unmatched
 from services.stats.store.mapping import group_day_of
 from services.stats.store.queries.dashboard import Queries
 from services.stats.store.store import Store
@@ -170,6 +172,17 @@ async def test_the_name_of_their_profile_is_erased(store: Store) -> None:
     await forget(store, "ana")
     async with store.reading() as connection:
         assert set(await connection.scalars(select(t.profiles.c.name))) == {"small"}
+
+
+async def test_their_name_is_no_suggestion_any_more(store: Store) -> None:
+    """A pattern of --exclude that matches nobody may have been similar to their name."""
+    await fill(store, (ANA, BEN, EVA))
+    exclusion = Exclusion(("anna", "bin", "group:pears"))
+    await store.keep_exclusion(exclusion, leader=await store.take_leadership())
+    kept = await keep_unmatched(store, exclusion, ())
+    assert "ana" in kept[0]
+    await forget(store, "ana")
+    assert await read_unmatched(store) == ["anna", *kept[1:]]
 
 
 async def test_an_error_leaves_everything_as_it_was(

@@ -129,3 +129,17 @@ async def test_today_is_counted_once(store: Store) -> None:
     assert [[row.active for row in rows] for rows in answers] == [[1], [0], [1], [1]]
     assert [rows[0].members for rows in answers] == [3, 0, 3, 3]
     assert queries._live._days is counted
+
+
+async def test_what_stopped_a_users_server_is_a_fact_of_that_day(store: Store) -> None:
+    """A server of another day, of which nobody knows who stopped it, does not change it."""
+    changes = Changes()
+    for number, culled in ((0, None), (3, True)):
+        start = at(number, 10)
+        changes.sessions[100 + number] = Session(
+            100 + number, EVA, "", None, start, start, at(number, 12), None, culled
+        )
+    changes.touch(at(0))
+    await store.write(changes, leader=await store.take_leadership())
+    rows = await Queries(store).days(Individual("eva"), day(0), day(6))
+    assert [row.audited for row in rows] == [False, False, None, True, True, None, None]

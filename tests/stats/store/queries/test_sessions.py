@@ -4,8 +4,9 @@ import pytest
 
 from services.stats.intervals import Interval
 from services.stats.query.access import Audience, Individual, Members
+from services.stats.records import Session
 from services.stats.store.queries.dashboard import Queries
-from services.stats.store.queries.sessions import activity_of, sessions_of
+from services.stats.store.queries.sessions import ByDay, activity_of, sessions_of
 from tests.stats.course import ANA, BEN, at, day
 
 
@@ -45,3 +46,16 @@ async def test_activity_of_the_days(
     """Activity that may reach into the days is found; a visit has no duration."""
     async with queries._select(Individual("ana"), day(first), day(last)) as selection:
         assert await activity_of(selection, user_id) == activity
+
+
+def test_a_day_of_years_is_counted_from_few_records() -> None:
+    """Otherwise anybody could keep the service busy for minutes with a long range of days."""
+    sessions = [Session(i, ANA, "", None, at(i, 9), at(i, 10), at(i, 11)) for i in range(2000)]
+    sessions.insert(1, Session(2000, ANA, "long", None, at(0, 9), at(5), at(5, 2)))
+    activity = [Interval(at(i, 9), at(i, 10)) for i in range(2000)]
+    records = ByDay(sessions, activity)
+    counted = [records.of(Interval(at(i), at(i + 1))) for i in range(2000)]
+    assert all(len(own) <= 3 and len(worked) <= 2 for own, worked in counted)
+    assert [session.id for session in counted[4][0]] == [2000, 3, 4]
+    assert [session.id for session in counted[7][0]] == [6, 7]  # the 6th's end may have saved time
+    assert counted[7][1] == [Interval(at(7, 9), at(7, 10))]

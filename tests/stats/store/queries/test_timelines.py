@@ -3,9 +3,11 @@
 import pytest
 
 from services.stats.intervals import Interval
-from services.stats.query.access import WholeHub
+from services.stats.query.access import Individual, WholeHub
+from services.stats.records import Changes, Session
 from services.stats.store.queries.dashboard import Queries
-from tests.stats.course import at, day
+from services.stats.store.store import Store
+from tests.stats.course import EVA, at, day
 
 
 async def test_gaps(queries: Queries) -> None:
@@ -34,3 +36,20 @@ async def test_gaps_at_the_ends_of_the_range(
     servers = await queries.servers_at(WholeHub(), day(first), day(last), points=48)
     unseen = {moment for moment, number in servers if number is None}
     assert unseen >= {moment for moment, _ in servers if at(3) < moment < at(4)}
+
+
+async def test_a_server_from_before_its_user_joined(store: Store) -> None:
+    """Eva joined on Wednesday: when she worked before is not shown, and her servers still run."""
+    changes = Changes()
+    changes.sessions[100] = Session(100, EVA, "", None, at(0, 10), at(0, 11), None)
+    changes.sessions[101] = Session(101, EVA, "b", None, at(1, 10), at(1, 11), at(2, 18))
+    changes.touch(at(0))
+    await store.write(changes, leader=await store.take_leadership())
+    queries = Queries(store)
+    member = Individual("eva", frozenset({"nbgrader-x"}))
+    shown = (await queries.timeline(member, day(-9), day(7))).sessions
+    times = [(one.started, one.last_activity, one.ended) for one in shown]
+    assert times == [(at(2), at(2), None), (at(2), at(2), at(2, 18))]
+    assert dict(await queries.servers_at(member, day(7), day(7), points=24))[at(7, 16)] == 1
+    everything = (await queries.timeline(Individual("eva"), day(-9), day(7))).sessions
+    assert [one.last_activity for one in everything] == [at(0, 11), at(1, 11)]

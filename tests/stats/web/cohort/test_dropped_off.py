@@ -65,7 +65,7 @@ async def test_addresses(mail_site: StatsSite) -> None:
     assert found.headers["Content-Disposition"] == 'attachment; filename="emails.txt"'
     addresses = found.text.splitlines()
     assert {"ana@uni.example", "eva@uni.example"} <= set(addresses)
-    assert "7 names cannot be addresses." in text(page)
+    assert "7 users have no e-mail address." in text(page)
     assert HOSTILE not in page.text
     assert not [one for one in addresses if " " in one or "<" in one or "\u202e" in one]
     assert (await get(mail_site, "prof", "emails.txt?days=3")).text == "ana@uni.example\n"
@@ -73,7 +73,7 @@ async def test_addresses(mail_site: StatsSite) -> None:
 
 async def test_without_a_domain_the_page_says_how_to_set_it(site: StatsSite) -> None:
     page = text(await get(site, "prof", "dropped-off?days=3"))
-    assert "1 name cannot be an address: set --email-domain to make addresses of names" in page
+    assert "1 user has no e-mail address. Set --email-domain to build addresses from names" in page
     assert (await get(site, "prof", "emails.txt?days=3")).text == ""
 
 

@@ -51,7 +51,7 @@ async def test_the_last_day_is_over_unless_it_is_asked_for(site: StatsSite) -> N
 async def test_a_course_names_nobody(site: StatsSite) -> None:
     """The grader's page is about the course, and has no name of a user."""
     page = await get(site, "prof", f"meeting?{ALL}")
-    assert text(page).startswith("Group")  # the form; the heading follows
+    assert text(page).startswith("Choose group and days")  # the form; the heading follows
     assert "<h1><bdi>nbgrader-x</bdi></h1>" in page.text
     article = page.text.partition("<article")[2].partition("</article>")[0]
     for name in ("ana", "ben", "eva", *NAMES[3:4]):

@@ -136,7 +136,7 @@ async def test_prometheus_is_away(site: StatsSite, prometheus: FakePrometheus) -
     prometheus.respond = (503, {}, b"down")
     page = await get(site, "root", f"resources?{ALL}")
     assert page.status == 200
-    assert "Nothing is known of 2026-02-21 to 2026-03-09" in text(page)
+    assert "No measurements of 2026-02-21 to 2026-03-09" in text(page)
     assert "GB" not in text(page)
     assert "<table" not in page.text
     for name in CSVS:

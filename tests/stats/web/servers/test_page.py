@@ -32,7 +32,7 @@ async def test_numbers_of_the_hub(site: StatsSite) -> None:
     shown = text(await get(site, "root", f"servers?{ALL}"))
     for part in (
         "Running now 1",
-        "Peak expected on 2026-03-10 0.5 up to 1",
+        "Peak expected on 2026-03-10 0.5 (upper value: 1)",
         "The oldest has run for 5 h 30 min",
         "Servers started not readable",
         "Give the service the scope read:metrics",

@@ -42,7 +42,7 @@ async def test_every_page_says_who_is_not_counted(site: StatsSite) -> None:
         assert LINE in text(page), path
         assert 'no user or group matches bne; did you mean "ben"?' in text(page)
         assert HOSTILE not in page.text
-        assert "Figures about running servers and spawns include theirs." in text(page)
+        assert "Figures about running servers and starts of servers include theirs." in text(page)
 
 
 async def test_graders_see_only_the_number_of_their_group(site: StatsSite) -> None:

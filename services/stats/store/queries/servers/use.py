@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row, Select, Table, func, select
 
 from services.stats.days import bounds
-from services.stats.intervals import Interval, union, within
+from services.stats.intervals import Interval, near, union, within
 from services.stats.query.access import Individual, WholeHub
 from services.stats.query.servers.choices import Choice, ServerUse
 from services.stats.records import HUB, UNKNOWN, ProfileDay
@@ -17,7 +17,7 @@ from services.stats.store.daily.rollup import is_work
 from services.stats.store.queries.observation import hub_days, seen_of
 from services.stats.store.queries.selection import Selection
 from services.stats.store.queries.servers.audience import anybody, of_audience
-from services.stats.store.queries.sessions import activity_of, sessions_of
+from services.stats.store.queries.sessions import ByDay, activity_of, sessions_of
 from services.stats.store.tables import FOREVER
 from services.stats.store.upsert import batches
 
@@ -82,7 +82,7 @@ async def _days_of_user(selection: Selection) -> list[ProfileDay]:
         return []
     (user_id,) = selection.windows or {0: []}
     sessions = await sessions_of(selection)
-    activity = union(await activity_of(selection, user_id))
+    records = ByDay(sessions, union(await activity_of(selection, user_id)))
     seen = await seen_of(selection)
     found: list[ProfileDay] = []
     for hub in await hub_days(selection):
@@ -91,8 +91,9 @@ async def _days_of_user(selection: Selection) -> list[ProfileDay]:
             continue
         window = bounds(hub.day, selection.zone)
         window = Interval(window.start, max(window.start, min(window.end, selection.now)))
-        active = [one for one in within(activity, window) if is_work(one, sessions)]
-        found += rows(hub.day, HUB, by_choice(sessions, active, window, seen))
+        own, activity = records.of(window)
+        active = [one for one in within(activity, window) if is_work(one, own)]
+        found += rows(hub.day, HUB, by_choice(own, active, window, near(seen, window)))
     return found
 
 
