@@ -12,7 +12,8 @@ from contextlib import AsyncExitStack
 
 from common import logs
 from common.config.application import ServiceApp
-from common.errors import ConfigError
+from common.config.environment import service_address
+from common.errors import ConfigError, unexpected
 from common.program.shutdown import run_loop
 
 CHECK_SECONDS = 5.0
@@ -33,7 +34,10 @@ def keep_running(prepare: Prepare, hub: int) -> int:
 
     def with_files() -> tuple[ServiceApp, list[str]]:
         app, problems = prepare()
-        return app, problems or app.file_problems()
+        try:
+            return app, problems or app.file_problems()
+        except Exception as error:  # the Hub must not exit because of it
+            return app, [unexpected(error)]
 
     while True:
         app, problems = prepare()
@@ -107,7 +111,9 @@ class Waiting:
         app = self._app
         try:
             tls = app.server_tls
-            bind = Bind(app.ip, app.port or 0, tls.server_context() if tls else None)
+            # Where the Hub looks for it: --ip may be what is wrong.
+            ip, port = service_address()
+            bind = Bind(ip, port or app.port or 0, tls.server_context() if tls else None)
             place = Place(bind, app.prefix, app.title, app.public_hub_url)
             await stack.enter_async_context(unavailable(place, lambda: self._problems))
         except (OSError, ValueError) as error:

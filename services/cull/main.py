@@ -11,7 +11,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from common.config.kept import Keeper
 from common.errors import ConfigError, HubError
 from common.hub.client import HubClient
 from common.hub.scopes import check as check_scopes
@@ -21,6 +20,7 @@ from services.cull.assembly import Parts, Plan, assemble
 from services.cull.commands.once import run_one_pass, unfinished_work
 
 if TYPE_CHECKING:
+    from common.config.kept import Keeper
     from common.web.metrics import Metrics
     from services.cull.policy_source import PolicyFile
     from services.cull.store.store import CullStore
@@ -95,8 +95,12 @@ async def run_service(settings: Settings, stopping: asyncio.Event) -> int:
     return 0
 
 
-def _keeper(file: "PolicyFile | None", store: "CullStore | None") -> Keeper | None:
-    return Keeper(file, store.keep_policy) if file is not None and store is not None else None
+def _keeper(file: "PolicyFile | None", store: "CullStore | None") -> "Keeper | None":
+    if file is None or store is None:
+        return None
+    from common.config.kept import Keeper
+
+    return Keeper(file, store.keep_policy)
 
 
 async def _serve_pages(

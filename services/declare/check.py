@@ -19,7 +19,8 @@ def unusable(kind: ServiceType, options: Options) -> list[str]:
     with chdir(str(options.get("cwd", "."))):
         try:
             app.configure(line.options)
-            found = [*line.problems, *app.mistakes, *app.own_problems(), *app.file_problems()]
+            found = [*line.problems, *app.mistakes, *app.own_problems()]
+            found += app.file_problems()
         except Exception as error:  # one service must not take the Hub down
             found = [*line.problems, *app.mistakes, unexpected(error)]
     return [redact(problem) for problem in dict.fromkeys(found)]

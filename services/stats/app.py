@@ -60,7 +60,7 @@ class StatsApp(ServiceApp, ResourceOptions, EmailOptions):
                 "dropped-off": "Instead, list users (of the group) not active for this long (14d):"
                 " who dropped off, and who has not started.",
                 "format": "table, csv, json, or html for a page to print. Default: table. With"
-                " --dropped-off also emails: the addresses, which --email-domain makes of names.",
+                " --dropped-off also emails: the addresses only (see --email-domain).",
                 "output": "Write to this file, which must not exist yet. Default: standard output.",
             },
             switches={

@@ -1,6 +1,6 @@
 """Days, weeks and other periods in a time zone, as times in UTC. A day may have 23 or 25 hours."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -111,3 +111,15 @@ def _end_of(day: date, last: date, by: By) -> date:
         return last
     next_month = (day.replace(day=28) + timedelta(days=4)).replace(day=1)
     return next_month - timedelta(days=1)
+
+
+def unbroken_since(spells: Iterable[tuple[date, date]], day: date) -> date:
+    """The first of the days up to ``day`` that these spells cover without interruption.
+
+    A spell is its first and its last day. ``day`` itself need not be covered.
+    """
+    start = day
+    for first, last in sorted(spells, key=lambda spell: spell[1], reverse=True):
+        if first < start and last >= start - timedelta(days=1):
+            start = first
+    return start

@@ -147,5 +147,5 @@ def _emails(rows: list[StandingRow], found: Standings, template: str) -> str:
         print(f"{problem}.", file=sys.stderr)
     unknown = found.counts()[Standing.UNKNOWN]
     if unknown:
-        print(f"Not known whether they dropped off: {found.doubt}.", file=sys.stderr)
+        print(f"It is not known whether these have dropped off: {found.doubt}.", file=sys.stderr)
     return addresses.text

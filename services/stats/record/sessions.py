@@ -49,7 +49,7 @@ class SessionChanges:
             )
             started = None
         if session is not None and started is not None and started != session.started:
-            last_seen = end_of_stopped(session, None, self._state.last_poll)
+            last_seen = end_of_stopped(session, None, self._last_poll())
             self._end(session, min(last_seen, started))
             session = None
         is_new = session is None
@@ -141,7 +141,12 @@ class SessionChanges:
         stopped = Counter(session.user_id for session in absent)
         for session in absent:
             moved = None if stopped[session.user_id] > 1 else new_activity.get(session.user_id)
-            self._end(session, end_of_stopped(session, moved, self._state.last_poll))
+            self._end(session, end_of_stopped(session, moved, self._last_poll()))
+
+    def _last_poll(self) -> datetime | None:
+        """The last poll, but not one of the future, from before the Hub's clock was set back."""
+        last = self._state.last_poll
+        return last and min(last, self._now)
 
     def _end(self, session: Session, ended: datetime) -> None:
         ended = max(ended, session.last_activity)

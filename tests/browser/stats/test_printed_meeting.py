@@ -169,7 +169,7 @@ async def test_the_file_is_printed(chromium: Browser, semester: Path, tmp_path: 
 
 
 async def test_a_phone_shows_all_of_it(chromium: Browser, signed_in: tuple[SignedIn, str]) -> None:
-    """Nothing is wider than the screen."""
+    """Nothing is wider than the screen, and no word of a figure's name is broken."""
     session, address = signed_in
     context = await chromium.new_context(viewport={"width": 360, "height": 740})
     await context.add_cookies(
@@ -178,4 +178,9 @@ async def test_a_phone_shows_all_of_it(chromium: Browser, signed_in: tuple[Signe
     page = await context.new_page()
     await page.goto(f"{address}meeting?group={quote(LONG)}")
     assert await page.evaluate("document.scrollingElement.scrollWidth") <= 360
+    await page.goto(f"{address}meeting?since=60d")
+    assert await page.evaluate("document.scrollingElement.scrollWidth") <= 360
+    heading = await page.get_by_role("rowheader", name="Sessions").bounding_box()
+    assert heading is not None
+    assert heading["height"] < 35
     await context.close()

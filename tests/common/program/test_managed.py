@@ -46,6 +46,8 @@ class Made(ServiceApp):
 
     def file_problems(self):
         text = Path(self.list).read_text() if self.list else "good"
+        if text == "a bug":
+            raise RuntimeError("hunter2")
         return [] if text == "good" else [f"--list: {text!r} is no list."]
 
     @property
@@ -167,19 +169,6 @@ def test_a_service_that_fails_is_started_again(tmp_path: Path, text: str, reason
         service.until(lambda: service.get("")[1] == "works")
 
 
-def test_settings_that_cannot_be_read(tmp_path: Path) -> None:
-    """A bug in reading the settings ends neither the service nor the Hub."""
-    with made(tmp_path, "unreadable") as service:
-        service.until(lambda: "internal error while reading" in service.get()[1])
-        assert "hunter2" not in service.get()[1]
-        service.rules.write_text("bad")
-        service.until(lambda: "is no rule" in service.get()[1])
-        service.rules.write_text("unreadable")
-        service.until(lambda: "internal error while reading" in service.get()[1])
-        service.rules.write_text("good")
-        service.until(lambda: service.get("")[1] == "works")
-
-
 def test_an_invalid_file_without_a_kept_text(tmp_path: Path) -> None:
     """503 with the reason; corrected within seconds, logged once, and only when it changes."""
     file = tmp_path / "list"
@@ -188,11 +177,14 @@ def test_an_invalid_file_without_a_kept_text(tmp_path: Path) -> None:
         service.until(lambda: "'wrong' is no list" in service.get()[1])
         file.write_text("wrong too")
         service.until(lambda: "'wrong too' is no list" in service.get()[1])
+        file.write_text("a bug")
+        service.until(lambda: "internal error while reading" in service.get()[1])
+        assert "hunter2" not in service.get()[1]
         file.write_text("good")
         service.until(lambda: service.get("")[1] == "works")
         service.process.terminate()
         assert service.process.stderr is not None
-        assert service.process.stderr.read().count("cannot work") == 2
+        assert service.process.stderr.read().count("cannot work") == 3
 
 
 def test_an_invalid_file_with_a_kept_text(tmp_path: Path) -> None:
@@ -207,10 +199,29 @@ def test_an_invalid_file_with_a_kept_text(tmp_path: Path) -> None:
         service.until(lambda: service.get("")[1] == "works")
 
 
+def test_settings_that_cannot_be_read(tmp_path: Path) -> None:
+    """A bug in reading the settings ends neither the service nor the Hub."""
+    with made(tmp_path, "unreadable") as service:
+        service.until(lambda: "internal error while reading" in service.get()[1])
+        assert "hunter2" not in service.get()[1]
+        service.rules.write_text("bad")
+        service.until(lambda: "is no rule" in service.get()[1])
+        service.rules.write_text("unreadable")
+        service.until(lambda: "internal error while reading" in service.get()[1])
+        service.rules.write_text("good")
+        service.until(lambda: service.get("")[1] == "works")
+
+
 def test_unknown_flags(tmp_path: Path) -> None:
     """A typing error in the declaration does not end the service, either."""
     with made(tmp_path, "good", "--timout=5") as service:
         service.until(lambda: "Unknown option --timout" in service.get()[1])
+
+
+def test_an_address_of_another_machine(tmp_path: Path) -> None:
+    """The reason is at the address at which the Hub expects the service, and else would exit."""
+    with made(tmp_path, "good", "--ip=192.0.2.1") as service:
+        service.until(lambda: "stopped because of an error" in service.get()[1])
 
 
 def test_without_a_hub_it_ends(tmp_path: Path, program: list[str]) -> None:

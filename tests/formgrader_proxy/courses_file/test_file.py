@@ -151,7 +151,7 @@ def test_one_problem(changed: str, expected: str) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        *("ftp://x", "http://", "http://x/base", "http://u:p@x", "http://x?y", "x"),
+        *("ftp://x", "http://", "http://x/base", "http://u:p@x", "http://:p@x", "http://x?y", "x"),
         *("http://[::1", "http://x:99999", "http://x:http"),
     ],
 )

@@ -244,3 +244,19 @@ async def test_the_database_fails_after_someone_was_forgotten(
     assert (await recorder.poll()).error == ""
     assert "ana" not in {row[1] for row in await scenario.rows(t.users)}
     assert await scenario.rows(t.sessions) == []
+
+
+async def test_a_clock_that_was_wrong_for_one_poll(scenario: Scenario) -> None:
+    """A server does not end in the future because the Hub's clock was once days ahead."""
+    recorder = await scenario.leading()
+    scenario.start("ana")
+    await recorder.poll()
+    scenario.pass_minutes(3 * 24 * 60)
+    await recorder.poll()
+    scenario.pass_minutes(5 - 3 * 24 * 60)
+    await recorder.poll()
+    scenario.fake.users["ana"].servers.clear()
+    scenario.pass_minutes(5)
+    await recorder.poll()
+    ((_, _, _, _, _, _, ended, *_),) = await scenario.rows(t.sessions)
+    assert ended == START + 10 * MINUTE

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo
@@ -135,6 +135,22 @@ class Days:
             for one in user.groups
         )
 
+    def shown_runs(self, user: User, groups: Iterable[str] | None, day: date) -> list[Run]:
+        """The runs of a member as an instructor may see them: cut where the user joined."""
+        if groups is None:
+            return user.runs
+        names, first = list(groups), day
+        while (before := first - timedelta(days=1)) in self._local and any(
+            self.is_member(user, one, before) for one in names
+        ):
+            first = before
+        start = self.whole(first)[0]
+        return [
+            replace(run, started=max(run.started, start), last=max(run.last, start))
+            for run in user.runs
+            if run.ended is None or run.ended > start
+        ]
+
     def exists(self, user: User, day: date) -> bool:
         """Whether the user had an account at any time of the day."""
         whole = self.whole(day)
@@ -159,7 +175,7 @@ class Days:
         rows = []
         for day in self.days:
             members = [user for user in self.seen.users if self.is_member(user, group, day)]
-            rows.append(self._row(day, members, self._active(day, group), len(members)))
+            rows.append(self._row(day, members, self._active(day, group), len(members), [group]))
         return rows
 
     def user(self, user: User, groups: Iterable[str] | None = None) -> list[GroupDay]:
@@ -174,7 +190,7 @@ class Days:
                 if self.user_day(user, past).was_active
             ]
             active_in = {past: {user} for past in active}
-            rows.append(self._row(day, [user] if shown else [], active_in, 1))
+            rows.append(self._row(day, [user] if shown else [], active_in, 1, groups))
         return rows
 
     def _exist(self, day: date) -> int:
@@ -196,13 +212,18 @@ class Days:
         }
 
     def _row(
-        self, day: date, users: Sequence[User], active: dict[date, set[User]], members: int
+        self,
+        day: date,
+        users: Sequence[User],
+        active: dict[date, set[User]],
+        members: int,
+        groups: Iterable[str] | None = None,
     ) -> GroupDay:
         passed = self.passed(day)
         minutes = set(passed)
         observed = minutes & self.observed
         mine = [self.user_day(user, day) for user in users]
-        runs = [(user, run) for user in users for run in user.runs]
+        runs = [(user, run) for user in users for run in self.shown_runs(user, groups, day)]
         ended = [run for _, run in runs if run.ended is not None and run.ended in minutes]
         count: Counter[int] = Counter()
         for _, run in runs:

@@ -1,7 +1,7 @@
 """Counts a day's servers by the profile and the image that their users chose. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from operator import add
 from typing import NamedTuple
 
@@ -28,13 +28,20 @@ def by_choice(
     active: Sequence[Interval],
     window: Interval,
     seen: Sequence[Interval],
+    since: datetime | None = None,
 ) -> dict[Choice, Counts]:
-    """One user's servers in the window. ``active``, when they worked, and ``seen`` are unions."""
+    """One user's servers in the window. ``active``, when they worked, and ``seen`` are unions.
+
+    ``since``: the lengths of servers that ended count from then on.
+    """
     found: dict[Choice, Counts] = {}
     for session in sessions:
         if session.ended is not None and session.ended < window.start:
             continue
         counts = _count(session, active, window, seen)
+        if since is not None and counts.ended and session.ended is not None:
+            shown = session.ended - max(session.started, since)
+            counts = counts._replace(ended_seconds=int(shown.total_seconds()))
         choice = (session.profile_id or UNKNOWN, session.image_id or UNKNOWN)
         if any(counts):
             found[choice] = _sum(found[choice], counts) if choice in found else counts

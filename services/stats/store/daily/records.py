@@ -3,11 +3,12 @@
 from bisect import bisect_left
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence, Set
 from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, literal, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.stats.days import bounds
+from services.stats.days import bounds, day_of, midnight, unbroken_since
 from services.stats.intervals import Interval, union
 from services.stats.records import LONGEST, MADE_UP, Poll, Session
 from services.stats.store import tables as t
@@ -20,7 +21,7 @@ from services.stats.store.daily.rollup import (
     observed,
 )
 from services.stats.store.excluded import Excluded
-from services.stats.store.mapping import session_of
+from services.stats.store.mapping import last_day, session_of
 from services.stats.store.store import Store
 from services.stats.store.tables import EPOCH
 from services.stats.store.upsert import batches
@@ -86,6 +87,7 @@ async def read_days(
                 or not _any_within([poll.time for poll in polls], window),
                 people=await _count_people(connection, whole, hidden),
                 members=await read_members(connection, whole, groups),
+                joined=await read_joined(connection, store.zone, sessions, whole, groups),
                 newcomers=await _newcomers(connection, whole),
                 last_active=dict(last_active),
                 excluded=hidden,
@@ -180,6 +182,40 @@ async def read_members(
     for row in (await connection.execute(query)).all():
         members.setdefault(row.group_id, set()).add(row.user_id)
     return members
+
+
+async def read_joined(
+    connection: AsyncConnection,
+    zone: ZoneInfo,
+    sessions: Iterable[Session],
+    window: Interval,
+    groups: Collection[int] | None,
+) -> dict[int, dict[int, datetime]]:
+    """When members joined: the start of that day, by group. Only since the first of the sessions.
+
+    Users who left and came back on the same or on the next day never left. ``groups`` None: all
+    groups.
+    """
+    started = min((session.started for session in sessions), default=window.end)
+    c = t.memberships.c
+    query = select(c.group_id, c.user_id, c.since).where(
+        c.since < window.end, c.until > window.start, c.since > started
+    )
+    if groups is not None:
+        query = query.where(c.group_id.in_(groups))
+    found = {(group_id, user_id) for group_id, user_id, _ in await connection.execute(query)}
+    spells: dict[tuple[int, int], list[tuple[date, date]]] = {}
+    for users in batches(sorted({user_id for _, user_id in found}), 500):
+        of_users = select(c.group_id, c.user_id, c.since, c.until).where(c.user_id.in_(users))
+        for group_id, user_id, since, until in await connection.execute(of_users):
+            days = (day_of(since, zone), last_day(until, zone))
+            spells.setdefault((group_id, user_id), []).append(days)
+    joined: dict[int, dict[int, datetime]] = {}
+    day = day_of(window.start, zone)
+    for group_id, user_id in found:
+        first = unbroken_since(spells[group_id, user_id], day)
+        joined.setdefault(group_id, {})[user_id] = midnight(first, zone)
+    return joined
 
 
 async def _newcomers(connection: AsyncConnection, window: Interval) -> set[int]:

@@ -33,6 +33,11 @@ SAVES_AT_MOST = timedelta(hours=24)
 """A stop saves at most this much, however long the user stays away."""
 
 
+Joined = Mapping[int, datetime]
+"""By user id, the start of their first day as a member of a group; those who joined long ago may be
+missing."""
+
+
 @dataclass
 class DayRecords:
     """Everything known about one day."""
@@ -52,6 +57,8 @@ class DayRecords:
     people: int = 0
     """The number of accounts of users who are counted."""
     members: Mapping[int, Set[int]] = field(default_factory=dict)
+    joined: Mapping[int, Joined] = field(default_factory=dict)
+    """By group. What a member's servers did before is not shown."""
     newcomers: Set[int] = frozenset()
     last_active: Mapping[int, date] = field(default_factory=dict)
     """The last day before this one, of the 29 before it, on which each user was active."""
@@ -88,6 +95,8 @@ class _Person:
     hours: frozenset[int] = frozenset()
     running: list[Interval] = field(default_factory=list)
     by_choice: Mapping[Choice, Counts] = field(default_factory=dict)
+    earlier: Sequence[Session] = ()
+    """The sessions, if some began before the day: not all of a group's instructors may see it."""
 
 
 class CountedDay:
@@ -123,19 +132,43 @@ class CountedDay:
         size = self.records.people
         return self._row(HUB, size, None)
 
-    def group(self, group_id: int, members: Set[int]) -> GroupDay:
-        """The row of a group, given the users who were its members on that day."""
-        return self._row(group_id, len(members - self.records.excluded), members)
+    def group(self, group_id: int, members: Set[int], joined: Joined | None = None) -> GroupDay:
+        """The row of a group, given the users who were its members on that day.
 
-    def profiles(self, group_id: int = HUB, members: Set[int] | None = None) -> list[ProfileDay]:
+        ``joined``: by default, what the day's records say.
+        """
+        return self._row(group_id, len(members - self.records.excluded), members, joined)
+
+    def profiles(
+        self,
+        group_id: int = HUB,
+        members: Set[int] | None = None,
+        joined: Joined | None = None,
+    ) -> list[ProfileDay]:
         """The servers of the hub, or of a group's members, by profile and image."""
         if not self.records.servers_known:
             return []
-        counted = self._people.keys() - self.records.excluded
-        if members is not None:
-            counted &= members
-        mine = (self._people[i].by_choice for i in counted)
+        people = self._of(group_id, members, joined)
+        mine = (people[i].by_choice for i in people.keys() - self.records.excluded)
         return rows(self.records.day, group_id, add_up(mine))
+
+    def earlier_sessions(self) -> Iterable[Session]:
+        """The sessions of everybody of whom one began before the day."""
+        return (session for person in self._people.values() for session in person.earlier)
+
+    def _of(
+        self, group_id: int, members: Set[int] | None, joined: Joined | None
+    ) -> Mapping[int, _Person]:
+        """Everybody, or the members as far as an instructor of the group may see them."""
+        if members is None:
+            return self._people
+        if joined is None:
+            joined = self.records.joined.get(group_id, {})
+        people = {i: self._people[i] for i in self._people.keys() & members}
+        for i in people.keys() & joined.keys():
+            if any(session.started < joined[i] for session in people[i].earlier):
+                people[i] = _since(people[i], joined[i], self.records, self._seen)
+        return people
 
     def groups(self) -> list[GroupDay]:
         """The rows of the hub, and of the groups with any figures."""
@@ -144,8 +177,11 @@ class CountedDay:
         numbers = sorted(members.keys() | self.records.members_29_before.keys())
         return [self.hub(), *(self.group(one, members.get(one, frozenset())) for one in numbers)]
 
-    def _row(self, group_id: int, size: int, members: Set[int] | None) -> GroupDay:
-        row = _group_day(group_id, size, members, self._people, self.records, self._seen)
+    def _row(
+        self, group_id: int, size: int, members: Set[int] | None, joined: Joined | None = None
+    ) -> GroupDay:
+        people = self._of(group_id, members, joined)
+        row = _group_day(group_id, size, members, people, self.records, self._seen)
         return row._replace(observed_hours=self._hours)
 
 
@@ -192,16 +228,7 @@ def _count_person(person: _Person, records: DayRecords, seen: Sequence[Interval]
                 person.running.append(run)
         if begin <= started < end:
             person.started += 1
-        if ended is None:
-            continue
-        idle = ended - session.last_activity
-        if begin <= ended < end:
-            person.minutes.append((ended - started) // timedelta(minutes=1))
-            person.after_seconds += int(idle.total_seconds())
-        if _may_save(session, ended, records):
-            person.audited.add(session.culled is not None)
-            if session.culled is not False:
-                person.saved_seconds += _saved(session.server, ended, person.sessions, window)
+    _count_stops(person, person.sessions, records)
     running = union(person.running)
     watched = running if list(seen) == [window] else common(running, seen)
     worked = overlap_seconds(running, person.active)
@@ -213,7 +240,43 @@ def _count_person(person: _Person, records: DayRecords, seen: Sequence[Interval]
     person.unobserved_seconds = int(unobserved)
     person.hours = frozenset(h for i in person.active for h in _local_hours(i, records.zone))
     person.by_choice = by_choice(person.sessions, person.active, window, seen)
+    if any(session.started < begin for session in person.sessions):
+        person.earlier = person.sessions
     person.sessions = []
+
+
+def _count_stops(person: _Person, sessions: Sequence[Session], records: DayRecords) -> None:
+    begin, end = window = records.window
+    for session in sessions:
+        ended = session.ended
+        if ended is None:
+            continue
+        if begin <= ended < end:
+            person.minutes.append((ended - session.started) // timedelta(minutes=1))
+            person.after_seconds += int((ended - session.last_activity).total_seconds())
+        if _may_save(session, ended, records):
+            person.audited.add(session.culled is not None)
+            if session.culled is not False:
+                person.saved_seconds += _saved(session.server, ended, sessions, window)
+
+
+def _since(
+    person: _Person, moment: datetime, records: DayRecords, seen: Sequence[Interval]
+) -> _Person:
+    """The same without what their servers did before they joined a group, early on this day or
+    on an earlier one."""
+    shown = [
+        session._replace(
+            started=max(session.started, moment),
+            last_activity=max(session.last_activity, moment),
+        )
+        for session in person.earlier
+        if session.ended is None or session.ended > moment
+    ]
+    found = replace(person, minutes=[], after_seconds=0, saved_seconds=0, audited=set())
+    _count_stops(found, shown, records)
+    found.by_choice = by_choice(person.earlier, person.active, records.window, seen, moment)
+    return found
 
 
 def is_work(activity: Interval, sessions: Iterable[Session]) -> bool:

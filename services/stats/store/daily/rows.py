@@ -5,7 +5,7 @@ an older day (by an import, or after an outage of the Hub) causes it to be rolle
 """
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import delete, func, select
@@ -15,7 +15,7 @@ from services.stats.days import bounds, day_of, days
 from services.stats.records import HUB, GroupDay, ProfileDay, UserDay
 from services.stats.store import tables as t
 from services.stats.store.daily.past_members import PastMembers
-from services.stats.store.daily.records import read_days, read_members
+from services.stats.store.daily.records import read_days, read_joined, read_members
 from services.stats.store.daily.rollup import CountedDay
 from services.stats.store.excluded import Excluded
 from services.stats.store.mapping import group_day_row
@@ -160,7 +160,8 @@ class LiveDays:
                 window = bounds(day.records.day, self._store.zone)
                 found = await read_members(connection, window, (group_id,))
                 members = found.get(group_id, set())
-            rows += day.profiles(group_id, members)
+            joined = await self._joined(connection, day, group_id)
+            rows += day.profiles(group_id, members, joined)
         return rows
 
     async def _count_group(self, connection: AsyncConnection, group_id: int) -> list[GroupDay]:
@@ -176,5 +177,15 @@ class LiveDays:
             window = bounds(day.records.day, self._store.zone)
             members = (await read_members(connection, window, (group_id,))).get(group_id, set())
             if members or group_id in day.records.members_29_before:
-                rows.append(day.group(group_id, members))
+                joined = await self._joined(connection, day, group_id)
+                rows.append(day.group(group_id, members, joined))
         return rows
+
+    async def _joined(
+        self, connection: AsyncConnection, day: CountedDay, group_id: int
+    ) -> Mapping[int, datetime]:
+        window = bounds(day.records.day, self._store.zone)
+        found = await read_joined(
+            connection, self._store.zone, day.earlier_sessions(), window, (group_id,)
+        )
+        return found.get(group_id, {})

@@ -88,7 +88,8 @@ async def _days_of_user(selection: Selection) -> list[GroupDay]:
             if selection.now < window.end:
                 window = Interval(window.start, max(window.start, selection.now))
             its_sessions, its_activity = records.of(window)
-            _, (row, *_) = roll_up(
+            joined = selection.joined(user_id, hub.day)
+            _, (_, row) = roll_up(
                 DayRecords(
                     day=hub.day,
                     window=window,
@@ -97,7 +98,8 @@ async def _days_of_user(selection: Selection) -> list[GroupDay]:
                     activity=[(user_id, one) for one in its_activity] if shown else (),
                     seen=seen,
                     servers_known=hub.servers_known,
-                    people=1,
+                    members={HUB: {user_id}},  # a group in the place of the hub
+                    joined={} if joined is None else {HUB: {user_id: joined}},
                 )
             )
         active_days += [hub.day] * row.active

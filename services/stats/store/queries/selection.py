@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.stats.days import bounds, day_of, midnight
+from services.stats.days import bounds, day_of, midnight, unbroken_since
 from services.stats.intervals import Interval, union, within
 from services.stats.query.access import Audience, Individual, Members, WholeHub
 from services.stats.query.question import Span
@@ -182,6 +182,13 @@ class Selection:
         if self.windows is None:
             return not self.excluded.covers(user_id, day)
         return any(first <= day <= last for first, last in self.windows.get(user_id, ()))
+
+    def joined(self, user_id: int, day: date) -> datetime | None:
+        """Since when this user may be shown without interruption; None: as long as they exist."""
+        if self.windows is None:
+            return None
+        first = unbroken_since(self.windows.get(user_id, ()), day)
+        return None if first == date.min else midnight(first, self.zone)
 
     def visible_parts(self, user_id: int, interval: Interval) -> list[Interval]:
         """The parts of the interval that may be shown of this user."""

@@ -1,6 +1,8 @@
 """Daily rows of the hub and of groups, stored and live."""
 
 import asyncio
+import json
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -143,3 +145,39 @@ async def test_what_stopped_a_users_server_is_a_fact_of_that_day(store: Store) -
     await store.write(changes, leader=await store.take_leadership())
     rows = await Queries(store).days(Individual("eva"), day(0), day(6))
     assert [row.audited for row in rows] == [False, False, None, True, True, None, None]
+
+
+async def test_what_servers_did_before_their_user_joined_is_not_in_a_groups_figures(
+    store: Store,
+) -> None:
+    """Eva joins on Wednesday; one server stops on Tuesday, one of Monday stops on Wednesday."""
+    changes = Changes(profiles={1: "gpu"})
+    changes.sessions[100] = Session(100, EVA, "", None, at(1, 16), at(1, 17), at(1, 20))
+    changes.sessions[101] = Session(101, EVA, "b", 1, at(0, 10), at(0, 11), at(2, 18))
+    changes.touch(at(0))
+    await store.write(changes, leader=await store.take_leadership())
+    queries = Queries(store)
+    member = Individual("eva", frozenset({"nbgrader-x"}))
+
+    async def check() -> None:
+        (everything,) = await queries.days(Individual("eva"), day(2), day(2))
+        assert everything.lengths == '{"3360":1}'
+        assert everything.after_seconds == 55 * 3600
+        assert everything.saved_seconds == (20 + 6) * 3600  # until Wednesday at 20, and from 18
+        (before,) = await queries.days(Members("nbgrader-y"), day(2), day(2))
+        assert before.lengths == "{}"
+        for audience in (Members("nbgrader-x"), member):
+            (shown,) = await queries.days(audience, day(2), day(2))
+            found = Counter(json.loads(shown.lengths))
+            assert found["1080"] == 1, audience
+            assert "3360" not in found
+            if audience is member:
+                assert shown.after_seconds == 18 * 3600
+                assert shown.saved_seconds == 6 * 3600
+            use = await queries.server_use(audience, day(2), day(2))
+            (gpu,) = (row for row in use.days if row.profile_id == 1 and row.ended)
+            assert gpu.ended_seconds == 18 * 3600
+
+    await check()  # the days are to be rolled up again, and counted for this question
+    await roll_up_until(store, at(7, 16))
+    await check()

@@ -93,7 +93,8 @@ async def _days_of_user(selection: Selection) -> list[ProfileDay]:
         window = Interval(window.start, max(window.start, min(window.end, selection.now)))
         own, activity = records.of(window)
         active = [one for one in within(activity, window) if is_work(one, own)]
-        found += rows(hub.day, HUB, by_choice(own, active, window, near(seen, window)))
+        day = own, active, window, near(seen, window)
+        found += rows(hub.day, HUB, by_choice(*day, selection.joined(user_id, hub.day)))
     return found
 
 
