@@ -109,7 +109,9 @@ def _dropped(found: Standings) -> list[str]:
         return [f"Everybody who worked before {found.since} has also worked since."]
     said = []
     if dropped or not (unknown or present):
-        said.append(f"{_people(dropped)} worked before {found.since}, but not since.")
+        said.append(
+            f"{_people(dropped)} worked earlier in this period, but not since {found.since}."
+        )
     if present:
         said.append(
             f"{_people(present)} worked before {found.since}; at the Hub since, but no work was"

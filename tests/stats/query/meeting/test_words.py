@@ -147,7 +147,7 @@ def test_who_may_have_worked_did_not_drop_off() -> None:
         standing("zoe", Standing.UNKNOWN),
     ]
     assert words.people(meeting(standings=Standings(14, SINCE, rows=rows)))[3:] == [
-        "1 person worked before 2026-03-16, but not since.",
+        "1 person worked earlier in this period, but not since 2026-03-16.",
         "1 person worked before 2026-03-16; at the Hub since, but no work was observed.",
         "Of 2 people who worked before 2026-03-16, it is not known whether they have worked since.",
     ]
