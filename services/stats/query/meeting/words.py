@@ -113,8 +113,9 @@ def _dropped(found: Standings) -> list[str]:
             f"{_people(dropped)} worked earlier in this period, but not since {found.since}."
         )
     if present:
+        were = "was" if present == 1 else "were"
         said.append(
-            f"{_people(present)} worked earlier in this period and {'was' if present == 1 else 'were'} at the Hub since"
+            f"{_people(present)} worked earlier in this period and {were} at the Hub since"
             f" {found.since}, but no work was observed."
         )
     if unknown:

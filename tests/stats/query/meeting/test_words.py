@@ -148,8 +148,8 @@ def test_who_may_have_worked_did_not_drop_off() -> None:
     ]
     assert words.people(meeting(standings=Standings(14, SINCE, rows=rows)))[3:] == [
         "1 person worked earlier in this period, but not since 2026-03-16.",
-        "1 person worked earlier in this period and was at the Hub since 2026-03-16, but no work was"
-        " observed.",
+        "1 person worked earlier in this period and was at the Hub since 2026-03-16, but no work"
+        " was observed.",
         "Of 2 people who worked earlier in this period, it is not known whether they have worked"
         " since 2026-03-16.",
     ]
