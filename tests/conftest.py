@@ -1,6 +1,8 @@
 """Fixtures that most tests share."""
 
 import asyncio
+import os
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -29,6 +31,28 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
         if collection_path == Path(__file__).parent / name and not named:
             return True
     return None
+
+
+#: Folders whose tests start hubs, browsers and sandboxes. They run last, in this order.
+LONG = ("attacks/sandbox", "integration", "browser")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the fast tests first, so that a mistake shows within minutes."""
+    items.sort(key=lambda item: _place(item.path))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip the remaining long tests once CLASSROOM_LONG_UNTIL has passed (seconds since 1970)."""
+    until = os.environ.get("CLASSROOM_LONG_UNTIL", "")
+    if until and _place(item.path) >= 0 and time.time() > float(until):
+        pytest.skip(f"NO TIME: the time limit of CLASSROOM_LONG_UNTIL={until} was reached")
+
+
+def _place(path: Path) -> int:
+    """The place of a test's folder in LONG; -1 for others."""
+    folder = path.relative_to(Path(__file__).parent).as_posix()
+    return next((n for n, name in enumerate(LONG) if folder.startswith(f"{name}/")), -1)
 
 
 def pytest_asyncio_loop_factories(
