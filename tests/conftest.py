@@ -34,7 +34,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 #: Folders whose tests start hubs, browsers and sandboxes. They run last, in this order.
-LONG = ("attacks/sandbox", "integration", "browser")
+LONG = (
+    "attacks/sandbox",
+    "integration",
+    "browser",
+    "integration/formgrader_proxy/grading_day",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -52,7 +57,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def _place(path: Path) -> int:
     """The place of a test's folder in LONG; -1 for others."""
     folder = path.relative_to(Path(__file__).parent).as_posix()
-    return next((n for n, name in enumerate(LONG) if folder.startswith(f"{name}/")), -1)
+    return max((n for n, name in enumerate(LONG) if folder.startswith(f"{name}/")), default=-1)
 
 
 def pytest_asyncio_loop_factories(
