@@ -12,6 +12,8 @@ TEMPLATES = sorted(
 )
 #: With the packages that make setup installs there.
 SCRIPTS = sorted((ROOT / "services").glob("*/web/static/**/*.js"))
+#: Files of their own, in which a policy allows styles and nothing else.
+DOCUMENTS = ("meeting_document.html",)
 #: Methods and properties that parse HTML or code.
 PARSERS = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|srcdoc"
 
@@ -31,6 +33,9 @@ def test_nothing_is_exempt_from_escaping(path: Path) -> None:
     """Jinja escapes every value; values stay out of scripts, styles and unquoted attributes."""
     text = path.read_text("utf-8")
     assert not re.search(r"\|\s*safe\b|autoescape|Markup", text)
+    if path.name in DOCUMENTS:
+        assert "default-src 'none'; style-src 'unsafe-inline'" in text
+        text = text.replace("<style>", "", 1)
     assert not re.search(r"\son\w+\s*=|\sstyle\s*=|javascript:|<style", text, re.IGNORECASE)
     assert not re.search(r"\s[\w-]+=\{\{", text)
     for tag in re.findall(r"<script[^>]*>", text):
@@ -43,7 +48,7 @@ def test_nothing_is_exempt_from_escaping(path: Path) -> None:
 @pytest.mark.parametrize("path", TEMPLATES, ids=name)
 def test_links_begin_with_an_address_of_a_service(path: Path) -> None:
     """A link's scheme never comes from data, so no name makes a ``javascript:`` link."""
-    beginnings = r"\{\{ (prefix|hub_url|current_url|href|static_url\(|link\()|#|\Z"
+    beginnings = r"\{\{ (prefix|hub_url|current_url|href|static_url\(|link\()|#|mailto:\?bcc=|\Z"
     for target in re.findall(r'(?:href|src|action)="([^"]*)', path.read_text("utf-8")):
         assert re.match(beginnings, target), target
 

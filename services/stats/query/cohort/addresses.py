@@ -76,9 +76,9 @@ class AddressList:
         return "".join(f"{address}\n" for address in self.addresses)
 
     @property
-    def link(self) -> str | None:
-        """A mailto link (RFC 6068) with all in BCC; None if there is nobody, or too many."""
+    def bcc(self) -> str | None:
+        """All addresses, for the field of a mailto link (RFC 6068); None if nobody, or too many."""
         if not self.addresses:
             return None
-        link = "mailto:?bcc=" + ",".join(quote(one, safe="@") for one in self.addresses)
-        return link if len(link) <= LONGEST_LINK else None
+        field = ",".join(quote(one, safe="@") for one in self.addresses)
+        return field if len("mailto:?bcc=" + field) <= LONGEST_LINK else None
