@@ -95,7 +95,7 @@ class Days:
     # -- users
 
     def user_day(self, user: User, day: date) -> UserDay:
-        """The day of a user, whoever may see it."""
+        """The day of a user, no matter who may see it."""
         key = (user, day)
         if key not in self._user_days:
             self._user_days[key] = self._count(user, day)

@@ -147,7 +147,7 @@ class ScriptHub(FakeHub):
 
     def _it_stop(self, name: str, server: str) -> None:
         if (user := self.users.get(name)) and user.servers.pop(server, None):
-            user.last_activity = self.now()  # as JupyterHub does, whoever stops it
+            user.last_activity = self.now()  # as JupyterHub does, no matter who stops it
 
     def _it_view(self, name: str, _: str) -> None:
         if user := self.users.get(name):

@@ -115,7 +115,7 @@ def _was_active(
         since = max(first, day_of(span.start, zone)) if row.group_id != HUB else first
         until = last if span.end == FOREVER else min(last, day_of(span.end, zone))
         if row.group_id == HUB:
-            until = last  # whoever was active counts, whether or not the account still exists
+            until = last  # a user who was active counts, whether or not the account exists
         if any(since <= day <= until for day in active):
             return True
     return False

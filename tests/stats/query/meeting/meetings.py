@@ -47,12 +47,12 @@ def group_day(day: date, active: int = 4, observed: int = DAY_SECONDS) -> GroupD
 
 
 def person(name: str, days: int, last: date | None, minutes: int = 0) -> PersonRow:
-    """A user who worked on so many days, the last time on ``last``."""
+    """A user who worked on this number of days, the last time on ``last``."""
     return PersonRow(name, False, 60 * minutes, 0, days, days, last)
 
 
 def standing(name: str, of: Standing, days: int = 0) -> StandingRow:
-    """A user who worked on so many days, but not on the last 14."""
+    """A user who worked on this number of days, but not on the last 14."""
     last = date(2026, 3, 10) if days else None
     return StandingRow(name, of, last, last, days, 600 * days, last)
 

@@ -50,7 +50,7 @@ async def _rows(
     selection: Selection, since: date, users: set[int], away: datetime | None
 ) -> list[StandingRow]:
     sums, nothing = await total_sums(selection), Sums()
-    # Whoever was seen to work or to be there needs no doubt.
+    # There is no doubt about a user who was seen to work or to be there.
     unseen = {
         user_id
         for user_id in users
