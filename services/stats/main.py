@@ -24,6 +24,7 @@ from services.stats.store.queries.dashboard import Queries
 
 if TYPE_CHECKING:
     from common.oauth.settings import OAuthSettings
+    from common.web.server import Bind
     from services.stats.prometheus.settings import ResourceSettings
     from services.stats.store.store import Store
     from services.stats.web.resources.report import ResourceSource
@@ -60,6 +61,12 @@ class PagesSettings:
     authenticate_prometheus: bool
     email: str = ""
     """The template of users' e-mail addresses; empty: only names with an @ are addresses."""
+
+    def bind(self) -> "Bind":
+        """The address to listen on."""
+        from common.web.server import Bind  # slow to import, and only needed to serve pages
+
+        return Bind(self.ip, self.port, self.tls.server_context() if self.tls else None)
 
 
 @dataclass(frozen=True)
@@ -163,11 +170,9 @@ async def _opened_or_stopped(
             either, timeout=OPENING_SECONDS, return_when=asyncio.FIRST_COMPLETED
         )
         if not done and pages is not None:
-            from common.web.server import Bind
             from common.web.unavailable import Place, unavailable
 
-            bind = Bind(pages.ip, pages.port, pages.tls.server_context() if pages.tls else None)
-            place = Place(bind, pages.prefix, TITLE, pages.public_hub_url)
+            place = Place(pages.bind(), pages.prefix, TITLE, pages.public_hub_url)
             await stack.enter_async_context(unavailable(place, lambda: [WAITING]))
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
 
@@ -218,7 +223,7 @@ async def _serve_pages(
     """Serve the pages, API, health checks and metrics until the stack is closed."""
     from common.oauth.sign_in import SignIn
     from common.web.application import create_app
-    from common.web.server import Bind, serve
+    from common.web.server import serve
     from services.stats.web.api.handlers import add_api
     from services.stats.web.authentication import Authenticator
     from services.stats.web.dashboard import add_pages
@@ -245,7 +250,6 @@ async def _serve_pages(
         email=pages.email,
     )
     add_api(site, queries=queries, authenticator=authenticator, resources=resources)
-    bind = Bind(pages.ip, pages.port, pages.tls.server_context() if pages.tls else None)
-    port = await stack.enter_async_context(serve(site, bind))
+    port = await stack.enter_async_context(serve(site, pages.bind()))
     log.info("Pages at http://%s:%d%s", pages.ip, port, pages.prefix)
     return readiness
